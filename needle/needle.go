@@ -1,0 +1,59 @@
+// Package needle makes retrieval-and-reasoning needle-in-a-haystack prompts:
+// needle sets and a seeded generator, haystacks, composition at token level,
+// and the judging of answers. It knows nothing of models.
+package needle
+
+// Kind says what an answer takes: copying one fact, or a step before the copy.
+type Kind string
+
+// The two kinds of HeadKV (arXiv 2410.19258, section 3.1).
+const (
+	Retrieval Kind = "retrieval"
+	Reasoning Kind = "reasoning"
+)
+
+// Needle is one text to hide, and what is asked about it.
+type Needle struct {
+	ID       string   `json:"id"`
+	Kind     Kind     `json:"kind"`
+	Text     string   `json:"needle"`
+	Question string   `json:"question"`
+	Answers  []string `json:"answers"`  // the first is the one fed in forced mode and that sets the answer's length
+	Evidence string   `json:"evidence"` // the part of Text that holds the answer ("real_needle")
+}
+
+// Token is a token of a text with the bytes [Start, End) it covers.
+type Token struct {
+	ID         int32
+	Start, End int
+}
+
+// Tokenizer is what composition needs of a model's tokenizer.
+type Tokenizer interface {
+	// Encode gives the tokens of plain text: no BOS, special-token look-alikes stay text.
+	Encode(text string) []Token
+	// Text is what a token decodes to.
+	Text(id int32) string
+}
+
+// Frame is what stands around every prompt of a run: BOS and the chat
+// template's tokens before and after the user's text.
+type Frame struct {
+	Prefix, Suffix []int32
+}
+
+// Span is a range [Start, End) of token positions.
+type Span struct {
+	Start int `json:"start"`
+	End   int `json:"end"`
+}
+
+// Prompt is a composed trial: all a model needs to run it and a scorer to
+// score it. Span is the evidence's place in IDs.
+type Prompt struct {
+	IDs            []int32
+	Span           Span
+	AnswerIDs      []int32
+	HaystackTokens int // haystack tokens used
+	Insertion      int // index among them at which the needle stands (frame not counted)
+}

@@ -1,0 +1,177 @@
+// Package backend is the seam between a model family's equations (runner/arch)
+// and the machines that compute them (runner/cpu, runner/vulkan).
+//
+// A family calls Ops in the order of its equations. A backend may run each
+// call at once (cpu) or record it and submit many together (vulkan); results
+// are only guaranteed to be there after Read or Flush.
+package backend
+
+import "headprof/runner/tensor"
+
+// Weight is a tensor made ready for a backend. The zero value (nil) means
+// absent, which Ops accept for biases.
+type Weight interface {
+	Rows() int // output width of a Linear
+	Cols() int // input width of a Linear
+}
+
+// Value is a [rows × width] float32 matrix owned by a backend. It is valid
+// until the EndLayer that follows its creation, except those made with Keep.
+type Value interface {
+	Rows() int
+	Width() int
+}
+
+// Norm describes a normalisation over the last dimension.
+type Norm struct {
+	Weight Weight
+	Bias   Weight // nil for RMSNorm
+	Eps    float32
+	Mean   bool // subtract the mean: LayerNorm; false: RMSNorm
+}
+
+// Rope describes rotary position embedding of one layer. Inverse frequencies
+// already hold any scaling (linear, llama3, yarn, freq factors).
+type Rope struct {
+	InvFreq     []float32 // Dims/2 inverse frequencies, radians per position
+	Dims        int       // rotated dimensions per head (partial RoPE: fewer than the head's)
+	Interleaved bool      // pairs (2i, 2i+1); false: (i, i+Dims/2)
+	Scale       float32   // multiplies sin and cos (yarn's attention factor); 1 when none
+}
+
+// Activation is a gate's non-linearity.
+type Activation int
+
+// Activations of the supported families.
+const (
+	SiLU     Activation = iota
+	GELUTanh            // tanh approximation
+	GELUErf             // exact
+)
+
+// Attention holds what softmax(scale·qkᵀ)v needs to know of a layer.
+type Attention struct {
+	Layer          int
+	Heads, KVHeads int
+	HeadDim        int // of q and k
+	ValueDim       int // of v
+	Scale          float32
+	Window         int     // keys a row sees, itself included; 0: all before it
+	SoftCap        float32 // cap·tanh(s/cap) on scores; 0: none
+	Sinks          Weight  // reserved: per-head sink logits; nil
+}
+
+// Row is one watched attention row: softmaxed weights of one head at one
+// position over the cache entries First … First+len(Weights)−1 (itself the
+// last). Weights is only valid during the call.
+type Row struct {
+	Layer, Head, Position, First int
+	Weights                      []float32
+}
+
+// Watch names the rows of the batch whose attention is delivered, by index in
+// the batch, ascending. Deliver may be called from several goroutines at once,
+// once per (layer, head, watched row), before Flush returns.
+type Watch struct {
+	Rows    []int
+	Deliver func(Row)
+}
+
+// Cache holds keys and values for one token sequence. A backend's caches are
+// used with that backend only.
+type Cache interface {
+	// Len is the number of tokens seen: the position of the next one.
+	Len() int
+	// Truncate forgets all tokens from position n on. It fails once Keep was called.
+	Truncate(n int) error
+	// Fork gives an independent copy of the first n tokens' entries.
+	Fork(n int) (Cache, error)
+	// Keep drops all entries of one layer's KV head but the given ones
+	// (ascending entry indexes) and frees their memory.
+	Keep(layer, kvHead int, entries []int32) error
+	// Entries is the number of entries one layer's KV head holds.
+	Entries(layer, kvHead int) int
+	// Bytes is the memory the cache really holds.
+	Bytes() int64
+	Close()
+}
+
+// KVType is the storage format of a cache.
+type KVType int
+
+// Cache formats.
+const (
+	KVF32 KVType = iota
+	KVF16
+)
+
+// CacheLayer gives the shape of one layer's cache.
+type CacheLayer struct{ KVHeads, HeadDim, ValueDim int }
+
+// Ops runs (or records) one forward step of n rows against one cache. All
+// results are float32 [n × width]. One row's result never depends on the
+// other rows, on n, or on the number of threads (batch-invariance): every
+// output element is one chain of float32 fused multiply-adds in ascending
+// order of the summed index, and attention walks the keys in tiles aligned to
+// fixed multiples of the entry index.
+type Ops interface {
+	// Embed looks up rows of table and multiplies them by scale.
+	Embed(table Weight, ids []int32, scale float32) Value
+	// Norm normalises each row.
+	Norm(x Value, n Norm) Value
+	// HeadNorm normalises each head's slice of a row ([rows × heads·dim], weight of dim or of heads·dim elements), in place.
+	HeadNorm(x Value, heads int, n Norm)
+	// Linear is x·wᵀ (+ bias).
+	Linear(x Value, w, bias Weight) Value
+	// AddLinear is dst += x·wᵀ (+ bias), in place; scale multiplies the product (1: none).
+	AddLinear(dst, x Value, w, bias Weight, scale float32)
+	// Rope rotates each head of x in place; row i has position first+i, where first is the cache's Len at Begin.
+	Rope(x Value, heads int, r Rope)
+	// Store appends this step's keys and values to the cache.
+	Store(layer int, k, v Value)
+	// Attend is attention of q's rows over the cache (Store first). rows, when
+	// not nil, names the batch rows to compute (ascending); the result then has len(rows) rows.
+	Attend(q Value, a Attention, rows []int) Value
+	// Gate is act(gate) ⊙ up; up nil: act(gate).
+	Gate(gate, up Value, act Activation) Value
+	// Add is dst += src, in place.
+	Add(dst, src Value)
+	// Scale multiplies in place; SoftCap is cap·tanh(x/cap) in place.
+	Scale(x Value, s float32)
+	SoftCap(x Value, cap float32)
+	// Gather copies rows of x.
+	Gather(x Value, rows []int) Value
+	// Split cuts columns [from, to) out of x.
+	Split(x Value, from, to int) Value
+	// MixExperts is dst += Σ_e p_e · down_e(act(gate_e(x)) ⊙ up_e(x)) over the
+	// top experts of each row; gate, up and down are stacks of expert matrices.
+	MixExperts(dst, x Value, m Experts)
+	// Keep makes x survive EndLayer.
+	Keep(x Value) Value
+	// EndLayer releases all values made since the last one, but kept ones.
+	EndLayer()
+	// Read waits for x and gives its elements, row-major. The slice is valid until the next call on Ops.
+	Read(x Value) []float32
+	// Flush waits for everything, delivers watched rows, and ends the step. An error (device lost, out of memory) leaves the cache truncated to its length at Begin.
+	Flush() error
+}
+
+// Experts describes a mixture-of-experts feed-forward.
+type Experts struct {
+	Router         Weight // [experts × width]
+	Gate, Up, Down Weight // stacked: Rows = experts × rows
+	Count, Used    int
+	Act            Activation
+	NormaliseTop   bool // softmax over the chosen (or renormalise) rather than over all
+}
+
+// Backend makes weights, caches and steps.
+type Backend interface {
+	Name() string
+	Weight(t tensor.Tensor) (Weight, error)
+	NewCache(layers []CacheLayer, kv KVType, capacity int) (Cache, error)
+	// Begin starts a step of n rows at position c.Len(). watch may be nil.
+	Begin(c Cache, n int, watch *Watch) (Ops, error)
+	// ScratchBytes predicts the memory that steps of up to n rows need beside weights and cache.
+	Close()
+}

@@ -1,0 +1,100 @@
+// Package tensor names a model's weights as they lie in a file: an element
+// type, a shape and the raw (usually memory-mapped) bytes, never copied.
+package tensor
+
+import "fmt"
+
+// Type is the storage format of a tensor's elements. The values are GGML's
+// type numbers, so that a GGUF file's number is a Type as it stands; F8E4M3
+// exists in safetensors files only and has a number outside GGML's range.
+type Type uint32
+
+// The formats headprof reads.
+const (
+	F32    Type = 0
+	F16    Type = 1
+	Q4_0   Type = 2
+	Q4_1   Type = 3
+	Q5_0   Type = 6
+	Q5_1   Type = 7
+	Q8_0   Type = 8
+	Q2_K   Type = 10
+	Q3_K   Type = 11
+	Q4_K   Type = 12
+	Q5_K   Type = 13
+	Q6_K   Type = 14
+	IQ4_NL Type = 20
+	IQ4_XS Type = 23
+	BF16   Type = 30
+	F8E4M3 Type = 1000
+)
+
+type layout struct {
+	name  string
+	block int // elements per block
+	bytes int // bytes per block
+}
+
+var layouts = map[Type]layout{
+	F32: {"F32", 1, 4}, F16: {"F16", 1, 2}, BF16: {"BF16", 1, 2}, F8E4M3: {"F8_E4M3", 1, 1},
+	Q4_0: {"Q4_0", 32, 18}, Q4_1: {"Q4_1", 32, 20}, Q5_0: {"Q5_0", 32, 22}, Q5_1: {"Q5_1", 32, 24}, Q8_0: {"Q8_0", 32, 34},
+	Q2_K: {"Q2_K", 256, 84}, Q3_K: {"Q3_K", 256, 110}, Q4_K: {"Q4_K", 256, 144}, Q5_K: {"Q5_K", 256, 176}, Q6_K: {"Q6_K", 256, 210},
+	IQ4_NL: {"IQ4_NL", 32, 18}, IQ4_XS: {"IQ4_XS", 256, 136},
+}
+
+// Known reports whether headprof can read elements of type t.
+func (t Type) Known() bool { _, ok := layouts[t]; return ok }
+
+// String gives the format's usual name, such as "Q4_K".
+func (t Type) String() string {
+	if l, ok := layouts[t]; ok {
+		return l.name
+	}
+	return fmt.Sprintf("type %d", uint32(t))
+}
+
+// Block gives the elements and the bytes of one block; 0, 0 for an unknown type.
+func (t Type) Block() (elements, bytes int) {
+	l := layouts[t]
+	return l.block, l.bytes
+}
+
+// Tensor is a named weight: Rows rows of Cols elements each (a vector has one
+// row; a stack of expert matrices has Rows = experts × rows), row-major, the
+// last dimension contiguous. Data holds Rows × RowBytes bytes and must not be
+// written to.
+type Tensor struct {
+	Name  string
+	Type  Type
+	Shape []int // outermost dimension first: a Linear weight is {out, in}
+	Data  []byte
+}
+
+// Cols is the length of the contiguous dimension, in elements.
+func (t Tensor) Cols() int {
+	if len(t.Shape) == 0 {
+		return 1
+	}
+	return t.Shape[len(t.Shape)-1]
+}
+
+// Rows is the product of all dimensions but the contiguous one.
+func (t Tensor) Rows() int {
+	n := 1
+	for i := 0; i < len(t.Shape)-1; i++ {
+		n *= t.Shape[i]
+	}
+	return n
+}
+
+// RowBytes is the size of one row in bytes.
+func (t Tensor) RowBytes() int {
+	e, b := t.Type.Block()
+	return t.Cols() / e * b
+}
+
+// Row gives the bytes of row i.
+func (t Tensor) Row(i int) []byte {
+	n := t.RowBytes()
+	return t.Data[i*n : (i+1)*n]
+}

@@ -1,0 +1,40 @@
+// Package scoring turns attention rows into per-head scores, and the scores of
+// trials into tables with errors. One file per score method; it sees plain
+// slices and knows neither models nor files.
+package scoring
+
+// Span is the evidence's range [Start, End) of prompt positions.
+type Span struct{ Start, End int }
+
+// Partial is what one attention row contributes to a head's score. Where Key
+// is negative it counts as it stands; else it counts only if the token at
+// position Key of the sequence equals the token that the step produced, which
+// is known only after the row has been seen.
+type Partial struct {
+	Value float32
+	Key   int32
+}
+
+// Method is one way of scoring a head. A method is one file and one line in
+// the registry.
+type Method interface {
+	// Name is the method's name in flags, tables and journals.
+	Name() string
+	// Row scores one softmaxed attention row: weights[i] belongs to position
+	// first+i. It must be safe for concurrent use and must not keep weights.
+	Row(weights []float32, first int, evidence Span) Partial
+	// Weight is what a Partial whose Key condition holds adds per unit of Value, given the
+	// evidence's length k and, in forced mode, the answer's length n (0 when greedy).
+	Weight(k, n int) float32
+}
+
+// TrialScore is one trial as aggregation sees it. Scores maps a method's name
+// to [layer][head]; steps summed, not averaged.
+type TrialScore struct {
+	ID     string
+	Needle string // needle id: trials of one needle are not independent
+	Length int
+	Depth  float64
+	Pass   bool // counts in head tables
+	Scores map[string][][]float64
+}
