@@ -58,7 +58,7 @@ type Attention struct {
 	Scale          float32
 	Window         int     // keys a row sees, itself included; 0: all before it
 	SoftCap        float32 // cap·tanh(s/cap) on scores; 0: none
-	Sinks          Weight  // reserved: per-head sink logits; nil
+	Muted          []bool  // heads whose output is zero (ablation); nil: none. Their rows are still delivered
 }
 
 // Row is one watched attention row: softmaxed weights of one head at one
@@ -129,8 +129,9 @@ type Ops interface {
 	Rope(x Value, heads int, r Rope)
 	// Store appends this step's keys and values to the cache.
 	Store(layer int, k, v Value)
-	// Attend is attention of q's rows over the cache (Store first). rows, when
-	// not nil, names the batch rows to compute (ascending); the result then has len(rows) rows.
+	// Attend is attention of q's rows over the cache (Store first); q has all n
+	// rows of the step. rows, when not nil, names the batch rows to compute
+	// (ascending; every watched row is among them); the result then has len(rows) rows.
 	Attend(q Value, a Attention, rows []int) Value
 	// Gate is act(gate) ⊙ up; up nil: act(gate).
 	Gate(gate, up Value, act Activation) Value
