@@ -1,0 +1,96 @@
+package scoring
+
+import "fmt"
+
+// unseen marks a cell that no row has reached.
+const unseen = -2
+
+// Observer collects what the attention rows of one trial's decode steps are
+// worth, before it is known which of those steps will count. Step s is the
+// position first+s of the sequence.
+type Observer struct {
+	methods       []Method
+	layers, heads int
+	first, steps  int
+	evidence      Span
+	cells         []Partial // [step][method][layer][head]
+}
+
+// NewObserver makes an observer of a model of layers × heads query heads for
+// trials of up to steps decode steps. Call Reset before each trial.
+func NewObserver(methods []Method, layers, heads, steps int) *Observer {
+	return &Observer{
+		methods: methods, layers: layers, heads: heads, steps: steps,
+		cells: make([]Partial, steps*len(methods)*layers*heads),
+	}
+}
+
+// Reset forgets all rows. first is the position of step 0, evidence the
+// evidence's range of positions.
+func (o *Observer) Reset(first int, evidence Span) {
+	o.first, o.evidence = first, evidence
+	for i := range o.cells {
+		o.cells[i] = Partial{Key: unseen}
+	}
+}
+
+// Observe scores one row: weights[i] is the attention that head pays from
+// position to position first+i. Rows of positions that are no step of the
+// trial, and of layers or heads the model does not have, are ignored. It may
+// be called from several goroutines, for one (layer, head, position) from one
+// at a time; a row seen again replaces the earlier one.
+func (o *Observer) Observe(layer, head, position, first int, weights []float32) {
+	step := position - o.first
+	if step < 0 || step >= o.steps || layer < 0 || layer >= o.layers || head < 0 || head >= o.heads {
+		return
+	}
+	for m, method := range o.methods {
+		o.cells[o.cell(step, m, layer, head)] = method.Row(weights, first, o.evidence)
+	}
+}
+
+func (o *Observer) cell(step, method, layer, head int) int {
+	return ((step*len(o.methods)+method)*o.layers+layer)*o.heads + head
+}
+
+// Score sums the steps [from, to) in ascending order into one number per
+// method, layer and head. sequence holds the tokens of all positions up to the
+// evidence's end at least; produced[s] is the token that step s produced;
+// answerLen is the answer's token count in forced mode and 0 in greedy mode.
+// It is an error if a row of these steps never arrived.
+func (o *Observer) Score(from, to int, sequence, produced []int32, answerLen int) (map[string][][]float64, error) {
+	if from < 0 || to < from || to > o.steps || to > len(produced) {
+		return nil, fmt.Errorf("scoring steps [%d, %d): only %d were watched and %d produced a token", from, to, o.steps, len(produced))
+	}
+	k := o.evidence.End - o.evidence.Start
+	scores := make(map[string][][]float64, len(o.methods))
+	for m, method := range o.methods {
+		weight := float64(method.Weight(k, answerLen))
+		table := make([][]float64, o.layers)
+		flat := make([]float64, o.layers*o.heads)
+		for l := range table {
+			table[l] = flat[l*o.heads : (l+1)*o.heads : (l+1)*o.heads]
+			for h := range table[l] {
+				var sum float64
+				for s := from; s < to; s++ {
+					p := o.cells[o.cell(s, m, l, h)]
+					switch {
+					case p.Key == unseen:
+						return nil, fmt.Errorf("no attention row of layer %d, head %d arrived for position %d", l, h, o.first+s)
+					case p.Key < 0:
+					case int(p.Key) >= len(sequence):
+						return nil, fmt.Errorf("layer %d, head %d points at position %d of a sequence of %d tokens", l, h, p.Key, len(sequence))
+					case sequence[p.Key] != produced[s]:
+						continue
+					}
+					// The conversion forbids a fused multiply-add, which would
+					// make sums differ between processors.
+					sum += float64(float64(p.Value) * weight)
+				}
+				table[l][h] = sum
+			}
+		}
+		scores[method.Name()] = table
+	}
+	return scores, nil
+}
