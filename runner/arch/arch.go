@@ -1,0 +1,124 @@
+// Package arch holds one short file per model family, which reads like the
+// equations of its paper: a struct whose fields are the tensors, tagged with
+// their names in the file, and a Layer method. It knows nothing of kernels.
+package arch
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"headprof/runner/backend"
+	"headprof/runner/tensor"
+)
+
+// Source is a model's metadata and tensors under GGUF's names, whatever file
+// they come from. A lookup's second result is false where the key is absent or
+// holds another kind of value.
+type Source interface {
+	Name() string // of the file or folder, for messages
+	String(key string) (string, bool)
+	Uint(key string) (uint64, bool)
+	Float(key string) (float64, bool)
+	Bool(key string) (bool, bool)
+	Ints(key string) ([]int64, bool)
+	Floats(key string) ([]float64, bool)
+	Bools(key string) ([]bool, bool)
+	Tensor(name string) (tensor.Tensor, bool)
+}
+
+// Layer is the shape of one layer's attention.
+type Layer struct {
+	Heads, KVHeads    int
+	HeadDim, ValueDim int // of queries and keys, and of values
+	Window            int // keys a position sees, itself included; 0: all before it
+	FeedForward       int // width of the feed-forward's hidden layer (of one expert)
+}
+
+// Config is what a family reads from the metadata.
+type Config struct {
+	Family  string
+	Name    string // general.name
+	Width   int    // of the residual stream
+	Vocab   int
+	Context int // longest sequence the model was made for, tokens
+	Layers  []Layer
+	Experts int // 0: a dense feed-forward
+	Used    int // experts per token
+}
+
+// config lets a family embed Config and still have a method of that name.
+type config = Config
+
+// CacheLayers gives the cache's shape.
+func (c *Config) CacheLayers() []backend.CacheLayer {
+	out := make([]backend.CacheLayer, len(c.Layers))
+	for i, l := range c.Layers {
+		out[i] = backend.CacheLayer{KVHeads: l.KVHeads, HeadDim: l.HeadDim, ValueDim: l.ValueDim}
+	}
+	return out
+}
+
+// Model is a family's equations bound to one file's weights. It is immutable.
+type Model interface {
+	Config() *Config
+	// Embed gives the residual stream of tokens, [len(ids) × Width].
+	Embed(o backend.Ops, ids []int32) backend.Value
+	// Layer runs layer l on the residual stream and gives it back. With rows
+	// (indexes of the batch, ascending; nil: all) only those rows go on.
+	Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value
+	// Logits gives [rows of x × Vocab].
+	Logits(o backend.Ops, x backend.Value) backend.Value
+}
+
+// loader binds one family to a file.
+type loader func(s Source, b backend.Backend) (Model, error)
+
+// families maps general.architecture to its loader: one line per family.
+var families = map[string]loader{
+	"llama":  loadLlama,
+	"gemma3": loadGemma3,
+}
+
+// Families lists the supported values of general.architecture.
+func Families() []string {
+	var names []string
+	for n := range families {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Load binds the file's family to its weights on a backend.
+func Load(s Source, b backend.Backend) (Model, error) {
+	name, ok := s.String("general.architecture")
+	if !ok {
+		return nil, fmt.Errorf("%s: the metadata has no general.architecture, so the model family is unknown", s.Name())
+	}
+	load, ok := families[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: model family %q is not supported; supported: %s", s.Name(), name, strings.Join(Families(), ", "))
+	}
+	m, err := load(s, b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name(), err)
+	}
+	return m, nil
+}
+
+// LoadConfig reads a file's hyper-parameters without touching its tensors.
+func LoadConfig(s Source) (*Config, error) {
+	name, ok := s.String("general.architecture")
+	if !ok {
+		return nil, fmt.Errorf("%s: the metadata has no general.architecture, so the model family is unknown", s.Name())
+	}
+	c := readConfig(s)
+	if c.err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name(), c.err)
+	}
+	if _, ok := families[name]; !ok {
+		return &c.Config, fmt.Errorf("%s: model family %q is not supported; supported: %s", s.Name(), name, strings.Join(Families(), ", "))
+	}
+	return &c.Config, nil
+}

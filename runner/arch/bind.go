@@ -1,0 +1,115 @@
+package arch
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"headprof/runner/backend"
+	"headprof/runner/tensor"
+)
+
+// dims gives the sizes that shape tags name.
+type dims map[string]int
+
+// bind fills the backend.Weight fields of the struct that dst points to.
+//
+//	Q     backend.Weight `gguf:"attn_q.weight" shape:"q,width"`
+//	QBias backend.Weight `gguf:"attn_q.bias,optional" shape:"q"`
+//
+// A tag's name is looked up behind prefix, the shape (outermost first) is
+// checked against d; several names separated by | are tried in turn.
+func bind(s Source, b backend.Backend, dst any, prefix string, d dims) error {
+	v := reflect.ValueOf(dst).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		tag, ok := f.Tag.Lookup("gguf")
+		if !ok {
+			continue
+		}
+		names, optional := strings.CutSuffix(tag, ",optional")
+		w, err := bindOne(s, b, prefix, names, f.Tag.Get("shape"), optional, d)
+		if err != nil {
+			return err
+		}
+		if w != nil {
+			v.Field(i).Set(reflect.ValueOf(w))
+		}
+	}
+	return nil
+}
+
+// bindBlocks binds one B per layer from the tensors named blk.N.*.
+func bindBlocks[B any](s Source, b backend.Backend, c *Config) ([]B, error) {
+	blocks := make([]B, len(c.Layers))
+	for l := range blocks {
+		if err := bind(s, b, &blocks[l], fmt.Sprintf("blk.%d.", l), c.layerDims(l)); err != nil {
+			return nil, err
+		}
+	}
+	return blocks, nil
+}
+
+func bindOne(s Source, b backend.Backend, prefix, names, shape string, optional bool, d dims) (backend.Weight, error) {
+	var t tensor.Tensor
+	found := false
+	for _, n := range strings.Split(names, "|") {
+		if t, found = s.Tensor(prefix + n); found {
+			break
+		}
+	}
+	if !found {
+		if optional {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("tensor %s%s is missing; the file is incomplete or not of this family", prefix, names)
+	}
+	if want := wanted(shape, d); !equal(t.Shape, want) {
+		return nil, fmt.Errorf("tensor %s has shape %v, but the metadata asks for %v", t.Name, t.Shape, want)
+	}
+	w, err := b.Weight(t)
+	if err != nil {
+		return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	return w, nil
+}
+
+func wanted(shape string, d dims) []int {
+	var out []int
+	for _, name := range strings.Split(shape, ",") {
+		n, ok := d[name]
+		if !ok {
+			panic("arch: no size named " + name)
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+func equal(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// layerDims names the sizes of layer l for shape tags.
+func (c *Config) layerDims(l int) dims {
+	a := c.Layers[l]
+	return dims{
+		"width": c.Width, "vocab": c.Vocab, "dim": a.HeadDim, "ff": a.FeedForward, "experts": c.Experts,
+		"q": a.Heads * a.HeadDim, "k": a.KVHeads * a.HeadDim, "v": a.KVHeads * a.ValueDim, "o": a.Heads * a.ValueDim,
+		"qkv": a.Heads*a.HeadDim + a.KVHeads*(a.HeadDim+a.ValueDim), "2ff": 2 * a.FeedForward,
+	}
+}
+
+// attention gives what Attend needs of layer l with the usual scale 1/√dim.
+func (c *Config) attention(l int, scale float32) backend.Attention {
+	a := c.Layers[l]
+	return backend.Attention{Layer: l, Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim, ValueDim: a.ValueDim, Scale: scale, Window: a.Window}
+}

@@ -1,0 +1,150 @@
+package arch
+
+import (
+	"fmt"
+	"math"
+)
+
+// Limits on hyper-parameters: far above any real model, low enough that their
+// products fit an int and that a hostile file cannot ask for absurd memory.
+const (
+	maxLayers  = 1 << 10
+	maxHeads   = 1 << 12
+	maxWidth   = 1 << 20
+	maxVocab   = 1 << 24
+	maxContext = 1 << 28
+	maxExperts = 1 << 12
+)
+
+// metadata reads a family's keys; the first failure is kept in err.
+type metadata struct {
+	Config
+	src    Source
+	prefix string
+	err    error
+}
+
+func (m *metadata) fail(format string, args ...any) {
+	if m.err == nil {
+		m.err = fmt.Errorf(format, args...)
+	}
+}
+
+// key gives a family's key, such as llama.block_count.
+func (m *metadata) key(k string) string { return m.prefix + "." + k }
+
+// count reads a positive whole number of at most limit; fallback < 0 makes the key required.
+func (m *metadata) count(k string, limit, fallback int) int {
+	v, ok := m.src.Uint(m.key(k))
+	if !ok {
+		if fallback < 0 {
+			m.fail("metadata key %s is missing or not a whole number; the file is incomplete", m.key(k))
+			return 1
+		}
+		return fallback
+	}
+	if v > uint64(limit) || (v == 0 && fallback < 0) {
+		m.fail("metadata key %s is %d; it must lie between 1 and %d", m.key(k), v, limit)
+		return 1
+	}
+	return int(v)
+}
+
+// perLayer reads a key that holds one number for all layers or one for each.
+func (m *metadata) perLayer(k string, layers, limit, fallback int) []int {
+	out := make([]int, layers)
+	if list, ok := m.src.Ints(m.key(k)); ok {
+		if len(list) != layers {
+			m.fail("metadata key %s has %d numbers for %d layers", m.key(k), len(list), layers)
+			return out
+		}
+		for i, v := range list {
+			if v < 0 || v > int64(limit) {
+				m.fail("metadata key %s holds %d; it must lie between 0 and %d", m.key(k), v, limit)
+				return out
+			}
+			out[i] = int(v)
+		}
+		return out
+	}
+	v := m.count(k, limit, fallback)
+	for i := range out {
+		out[i] = v
+	}
+	return out
+}
+
+// float reads a finite number.
+func (m *metadata) float(k string, fallback float64) float64 {
+	v, ok := m.src.Float(m.key(k))
+	if !ok {
+		return fallback
+	}
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		m.fail("metadata key %s is %v; it must be a finite number", m.key(k), v)
+	}
+	return v
+}
+
+// eps reads the normalisation's epsilon.
+func (m *metadata) eps() float32 {
+	if v, ok := m.src.Float(m.key("attention.layer_norm_rms_epsilon")); ok {
+		return float32(v)
+	}
+	return float32(m.float("attention.layer_norm_epsilon", 1e-5))
+}
+
+// readConfig reads what every family states the same way.
+func readConfig(s Source) *metadata {
+	m := &metadata{src: s}
+	m.Family, _ = s.String("general.architecture")
+	m.prefix = m.Family
+	m.Name, _ = s.String("general.name")
+	layers := m.count("block_count", maxLayers, -1)
+	m.Width = m.count("embedding_length", maxWidth, -1)
+	m.Context = m.count("context_length", maxContext, -1)
+	heads := m.perLayer("attention.head_count", layers, maxHeads, -1)
+	if m.err != nil {
+		return m
+	}
+	kv := m.perLayer("attention.head_count_kv", layers, maxHeads, heads[0])
+	ff := m.perLayer("feed_forward_length", layers, maxWidth, 0)
+	m.Experts = m.count("expert_count", maxExperts, 0)
+	m.Used = m.count("expert_used_count", maxExperts, 0)
+	keyDim := m.count("attention.key_length", maxWidth, 0)
+	valueDim := m.count("attention.value_length", maxWidth, 0)
+	for l := range layers {
+		a := Layer{Heads: heads[l], KVHeads: kv[l], HeadDim: keyDim, ValueDim: valueDim, FeedForward: ff[l]}
+		switch {
+		case a.Heads < 1 || a.KVHeads < 1:
+			m.fail("layer %d has %d heads and %d KV heads; layers without attention are not supported", l, a.Heads, a.KVHeads)
+			return m
+		case a.Heads%a.KVHeads != 0:
+			m.fail("layer %d has %d heads, which %d KV heads do not divide", l, a.Heads, a.KVHeads)
+			return m
+		case a.HeadDim == 0 && m.Width%a.Heads != 0:
+			m.fail("%s is %d, which %d heads do not divide, and there is no %s", m.key("embedding_length"), m.Width, a.Heads, m.key("attention.key_length"))
+			return m
+		}
+		if a.HeadDim == 0 {
+			a.HeadDim = m.Width / a.Heads
+		}
+		if a.ValueDim == 0 {
+			a.ValueDim = a.HeadDim
+		}
+		if a.HeadDim%2 != 0 || a.HeadDim > 4096 || a.ValueDim > 4096 {
+			m.fail("layer %d has heads of %d dimensions; they must be even and at most 4096", l, a.HeadDim)
+			return m
+		}
+		m.Layers = append(m.Layers, a)
+	}
+	if m.Used > m.Experts {
+		m.fail("%s is %d of %d experts", m.key("expert_used_count"), m.Used, m.Experts)
+	}
+	if t, ok := s.Tensor("token_embd.weight"); ok && len(t.Shape) == 2 && t.Rows() <= maxVocab {
+		m.Vocab = t.Rows()
+	} else {
+		m.fail("tensor token_embd.weight is missing or not a matrix")
+	}
+	return m
+}
