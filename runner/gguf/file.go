@@ -1,0 +1,180 @@
+package gguf
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+
+	mmap "github.com/edsrzf/mmap-go"
+
+	"headprof/runner/tensor"
+)
+
+// File is an open model. Its methods may be called from several goroutines at
+// once, but Close only when no tensor's Data is in use any more.
+type File struct {
+	*Metadata
+	name    string
+	parts   []*part
+	tensors []tensor.Tensor
+	byName  map[string]int
+}
+
+// part is one file's bytes: mapped, or held by the caller (file nil).
+type part struct {
+	name   string
+	file   *os.File
+	mapped mmap.MMap
+	data   []byte // the GGUF within it
+	offset int64  // where data begins in file
+}
+
+// Open maps a GGUF file. Tensors point into the map and are read from disk
+// when first touched; should another program cut the file short meanwhile,
+// touching them ends this program, as with every mapped file.
+func Open(path string) (*File, error) {
+	f, _, err := locate(path, false)
+	if err != nil {
+		return nil, err
+	}
+	return f.load()
+}
+
+// OpenBytes reads a GGUF file that is in memory; name stands for it in errors.
+// data must stay unchanged as long as the file is in use.
+func OpenBytes(name string, data []byte) (*File, error) {
+	f := &File{name: name, parts: []*part{{name: name, data: data}}}
+	return f.load()
+}
+
+// load reads the parts' headers; on an error it closes them.
+func (f *File) load() (*File, error) {
+	f.byName = map[string]int{}
+	for _, p := range f.parts {
+		h, err := parseHeader(p.name, p.data, false)
+		if err == nil {
+			err = f.add(h, p)
+		}
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// add takes over a part's tensors, and the first part's metadata.
+func (f *File) add(h *header, p *part) error {
+	if f.Metadata == nil {
+		f.Metadata = h.meta
+	}
+	for _, t := range h.infos {
+		if _, twice := f.byName[t.Name]; twice {
+			return fmt.Errorf("%s: tensor %q is in an earlier part too: the parts do not belong together; fetch them again", p.name, t.Name)
+		}
+		f.byName[t.Name] = len(f.tensors)
+		end := t.Offset + t.Bytes
+		f.tensors = append(f.tensors, tensor.Tensor{Name: t.Name, Type: t.Type, Shape: t.Shape, Data: p.data[t.Offset:end:end]})
+	}
+	return nil
+}
+
+// Tensor finds a tensor by name. Its Data lies in the file's map, not
+// necessarily aligned, and is valid until Close.
+func (f *File) Tensor(name string) (tensor.Tensor, bool) {
+	i, ok := f.byName[name]
+	if !ok {
+		return tensor.Tensor{}, false
+	}
+	return f.tensors[i], true
+}
+
+// Tensors lists all tensors in the file's order.
+func (f *File) Tensors() []tensor.Tensor { return append([]tensor.Tensor(nil), f.tensors...) }
+
+// Name is the path or name the file was opened by.
+func (f *File) Name() string { return f.name }
+
+// Size is the file's length in bytes, all parts together.
+func (f *File) Size() (n int64) {
+	for _, p := range f.parts {
+		n += int64(len(p.data))
+	}
+	return n
+}
+
+// SHA256 reads the whole model and gives its hash as lower-case hexadecimal:
+// of the GGUF's bytes, and of a split one, of all parts' bytes in order.
+func (f *File) SHA256() (string, error) {
+	h := sha256.New()
+	for _, p := range f.parts {
+		if p.file == nil {
+			h.Write(p.data)
+			continue
+		}
+		// Not through the map: a file's worth of resident pages would follow.
+		n, err := io.Copy(h, io.NewSectionReader(p.file, p.offset, int64(len(p.data))))
+		if err == nil && n != int64(len(p.data)) {
+			err = fmt.Errorf("the file became shorter while it was open")
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Close unmaps the file. Tensors' Data must not be touched afterwards; lookups
+// find nothing any more.
+func (f *File) Close() error {
+	f.Metadata, f.tensors, f.byName = NewMetadata(f.name), nil, nil
+	var first error
+	for _, p := range f.parts {
+		if err := p.close(); err != nil && first == nil {
+			first = fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	f.parts = nil
+	return first
+}
+
+func (p *part) close() (err error) {
+	if p.mapped != nil {
+		err = p.mapped.Unmap()
+	}
+	if p.file != nil {
+		if e := p.file.Close(); err == nil {
+			err = e
+		}
+	}
+	p.mapped, p.file, p.data = nil, nil, nil
+	return err
+}
+
+// mapFile maps a whole regular file.
+func mapFile(path string) (*part, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return nil, fmt.Errorf("%s: this is no regular file (%v); give the path of a .gguf file", path, info.Mode().Type())
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{name: path, file: file}
+	if info.Size() == 0 { // which cannot be mapped; the header's check says it
+		return p, nil
+	}
+	p.mapped, err = mmap.Map(file, mmap.RDONLY, 0)
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("%s: mapping the file into memory: %w", path, err)
+	}
+	p.data = p.mapped
+	return p, nil
+}
