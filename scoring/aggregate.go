@@ -1,0 +1,289 @@
+package scoring
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ErrNonePassed says that no trial counts, so no head has a score.
+var ErrNonePassed = errors.New("no trial passed, so no head has a score; try shorter lengths, the chat template, --decode forced or a stronger model")
+
+// Options of aggregation. The zero value is usable: one KV head per head, no
+// windows, 1,000 resamples, 95 % intervals, seed 0.
+type Options struct {
+	KVHeads    []int   // KV heads per layer; nil: as many as heads
+	Windows    []int   // keys a layer sees, 0 all; nil: all
+	Resamples  int     // of the bootstrap; 0: 1000
+	Confidence float64 // of the intervals; 0: 0.95
+	Splits     int     // random halvings; 0: 100
+	Seed       uint64  // of the bootstrap and the halvings
+	Meta       Meta    // carried into the table; Aggregate fills in the counts
+}
+
+func (o Options) withDefaults() Options {
+	if o.Resamples <= 0 {
+		o.Resamples = 1000
+	}
+	if o.Confidence <= 0 || o.Confidence >= 1 {
+		o.Confidence = 0.95
+	}
+	if o.Splits <= 0 {
+		o.Splits = 100
+	}
+	return o
+}
+
+// sample is the passing trials of a run, checked, in an order that does not
+// depend on the order in which they were run.
+type sample struct {
+	trials   []TrialScore
+	plan     []int // plan[i] is the place in trials of the i-th passing trial given
+	methods  []string
+	shape    []int // heads per layer
+	heads    int
+	clusters [][]int // trials per needle
+}
+
+// newSample collects the trials that pass. Methods come in the registry's
+// order, others after them by name.
+func newSample(trials []TrialScore) (*sample, error) {
+	s := &sample{}
+	var passed []int
+	for i, t := range trials {
+		if t.Pass {
+			passed = append(passed, i)
+		}
+	}
+	if len(passed) == 0 {
+		return nil, ErrNonePassed
+	}
+	byID := slices.Clone(passed)
+	slices.SortStableFunc(byID, func(a, b int) int { return cmp.Compare(trials[a].ID, trials[b].ID) })
+	place := make(map[int]int, len(byID))
+	for p, i := range byID {
+		s.trials = append(s.trials, trials[i])
+		place[i] = p
+	}
+	for _, i := range passed {
+		s.plan = append(s.plan, place[i])
+	}
+	if err := s.setShape(); err != nil {
+		return nil, err
+	}
+	cluster := map[string]int{}
+	for i, t := range s.trials {
+		c, ok := cluster[t.Needle]
+		if !ok {
+			c = len(s.clusters)
+			cluster[t.Needle] = c
+			s.clusters = append(s.clusters, nil)
+		}
+		s.clusters[c] = append(s.clusters[c], i)
+	}
+	return s, nil
+}
+
+func (s *sample) setShape() error {
+	first := s.trials[0]
+	for name := range first.Scores {
+		s.methods = append(s.methods, name)
+	}
+	if len(s.methods) == 0 {
+		return fmt.Errorf("trial %q has no scores", first.ID)
+	}
+	order := func(name string) int {
+		for i, m := range methods {
+			if m.Name() == name {
+				return i
+			}
+		}
+		return len(methods)
+	}
+	slices.SortFunc(s.methods, func(a, b string) int {
+		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a, b))
+	})
+	for _, layer := range first.Scores[s.methods[0]] {
+		s.shape = append(s.shape, len(layer))
+		s.heads += len(layer)
+	}
+	if s.heads == 0 {
+		return fmt.Errorf("trial %q scores no heads", first.ID)
+	}
+	for _, t := range s.trials {
+		if len(t.Scores) != len(s.methods) {
+			return fmt.Errorf("trial %q has scores of %d methods, trial %q of %d", t.ID, len(t.Scores), first.ID, len(s.methods))
+		}
+		for _, m := range s.methods {
+			scores, ok := t.Scores[m]
+			if !ok {
+				return fmt.Errorf("trial %q has no %s scores, trial %q has", t.ID, m, first.ID)
+			}
+			if len(scores) != len(s.shape) {
+				return fmt.Errorf("trial %q has %s scores of %d layers, trial %q of %d", t.ID, m, len(scores), first.ID, len(s.shape))
+			}
+			for l, layer := range scores {
+				if len(layer) != s.shape[l] {
+					return fmt.Errorf("trial %q has %s scores of %d heads in layer %d, trial %q of %d", t.ID, m, len(layer), l, first.ID, s.shape[l])
+				}
+				for h, v := range layer {
+					if math.IsNaN(v) || math.IsInf(v, 0) {
+						return fmt.Errorf("trial %q: %s score of layer %d, head %d is %v; the model's weights may hold NaN or infinity", t.ID, m, l, h, v)
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// scores gives a method's scores as [trial][head], heads counted over layers.
+func (s *sample) scores(method string) [][]float64 {
+	out := make([][]float64, len(s.trials))
+	for i, t := range s.trials {
+		row := make([]float64, 0, s.heads)
+		for _, layer := range t.Scores[method] {
+			row = append(row, layer...)
+		}
+		out[i] = row
+	}
+	return out
+}
+
+// Aggregate turns the scores of trials into a table of heads. Only passing
+// trials count. The result depends on the trials (but for Head.Trials, not on
+// their order), the options and nothing else.
+func Aggregate(trials []TrialScore, o Options) (*Table, error) {
+	o = o.withDefaults()
+	s, err := newSample(trials)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.check(s.shape); err != nil {
+		return nil, err
+	}
+	t := &Table{Meta: o.Meta}
+	t.Meta.Trials, t.Meta.Passed, t.Meta.Needles = len(trials), len(s.trials), len(s.clusters)
+	t.Meta.Resamples, t.Meta.Confidence, t.Meta.Seed = o.Resamples, o.Confidence, o.Seed
+	d := draw(s.clusters, len(s.trials), o.Resamples, o.Seed)
+	for _, method := range s.methods {
+		scores := s.scores(method)
+		heads := o.heads(method, s.shape)
+		describe(heads, scores, s.plan)
+		intervals(heads, d.means(scores), o.Confidence)
+		t.Heads = append(t.Heads, heads...)
+		t.Halves = append(t.Halves, splitHalf(method, scores, s.clusters, o.Splits, o.Seed))
+	}
+	return t, nil
+}
+
+func (o Options) check(shape []int) error {
+	if o.KVHeads != nil && len(o.KVHeads) != len(shape) {
+		return fmt.Errorf("KV heads are given for %d layers, scores for %d", len(o.KVHeads), len(shape))
+	}
+	if o.Windows != nil && len(o.Windows) != len(shape) {
+		return fmt.Errorf("windows are given for %d layers, scores for %d", len(o.Windows), len(shape))
+	}
+	for l, kv := range o.KVHeads {
+		if kv <= 0 || shape[l]%kv != 0 {
+			return fmt.Errorf("layer %d: %d heads cannot share %d KV heads evenly", l, shape[l], kv)
+		}
+	}
+	return nil
+}
+
+// heads makes a method's rows without numbers.
+func (o Options) heads(method string, shape []int) []Head {
+	var rows []Head
+	for l, n := range shape {
+		group, window := 1, 0
+		if o.KVHeads != nil {
+			group = n / o.KVHeads[l]
+		}
+		if o.Windows != nil {
+			window = o.Windows[l]
+		}
+		for h := range n {
+			rows = append(rows, Head{Method: method, Layer: l, Head: h, KVHead: h / group, Window: window})
+		}
+	}
+	return rows
+}
+
+// describe fills in what needs no resampling.
+func describe(heads []Head, scores [][]float64, plan []int) {
+	n := len(scores)
+	column := make([]float64, n)
+	means := make([]float64, len(heads))
+	for h := range heads {
+		for t := range scores {
+			column[t] = scores[t][h]
+		}
+		means[h] = Mean(column)
+		heads[h].Mean, heads[h].N, heads[h].StdErr = means[h], n, math.NaN()
+		if n > 1 {
+			var squares float64
+			for _, v := range column {
+				d := v - means[h]
+				squares += float64(d * d)
+			}
+			heads[h].StdErr = math.Sqrt(squares / float64(n-1) / float64(n))
+		}
+		heads[h].Trials = make([]float64, n)
+		for i, t := range plan {
+			heads[h].Trials[i] = column[t]
+		}
+	}
+	Rerank(heads)
+}
+
+// Rerank sets Rank and Share of one method's rows from their means. Rows must
+// be ordered by layer and head.
+func Rerank(heads []Head) {
+	means := make([]float64, len(heads))
+	var sum float64
+	for i, h := range heads {
+		means[i] = h.Mean
+		sum += h.Mean
+	}
+	order := make([]int32, len(heads))
+	ranking(means, order)
+	for r, i := range order {
+		heads[i].Rank = r + 1
+		heads[i].Share = 0
+		if sum > 0 {
+			heads[i].Share = means[i] / sum
+		}
+	}
+}
+
+// intervals sets the percentile intervals of means and ranks from the
+// resamples' means, [resample][head].
+func intervals(heads []Head, resampled [][]float64, confidence float64) {
+	ranks := make([][]int32, len(resampled))
+	parallel(len(resampled), func(r int) {
+		order := make([]int32, len(heads))
+		ranking(resampled[r], order)
+		ranks[r] = make([]int32, len(heads))
+		for rank, h := range order {
+			ranks[r][h] = int32(rank + 1)
+		}
+	})
+	tail := (1 - confidence) / 2
+	parallel(len(heads), func(h int) {
+		values := make([]float64, len(resampled))
+		for r := range resampled {
+			values[r] = resampled[r][h]
+		}
+		slices.Sort(values)
+		heads[h].Low, heads[h].High = quantile(values, tail), quantile(values, 1-tail)
+		for r := range ranks {
+			values[r] = float64(ranks[r][h])
+		}
+		slices.Sort(values)
+		heads[h].RankLow = int(math.Floor(quantile(values, tail)))
+		heads[h].RankHigh = int(math.Ceil(quantile(values, 1-tail)))
+	})
+}

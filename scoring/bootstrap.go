@@ -1,0 +1,75 @@
+package scoring
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync"
+)
+
+// Two-stage cluster bootstrap (Davison and Hinkley, Bootstrap Methods and
+// their Application, 1997, section 3.8; compared with its alternatives by Field
+// and Welsh, J. R. Statist. Soc. B 69, 2007): as many needles as there are are
+// drawn with replacement, then from each drawn needle as many of its trials.
+// Trials of one needle share its words and answer, so drawing trials alone
+// would take them for more evidence than they are.
+
+// draws holds, for every resample, how often each trial was drawn.
+type draws struct {
+	counts [][]float64 // [resample][trial]
+	totals []float64   // trials drawn, per resample
+}
+
+// draw makes resamples of trials grouped into clusters. Resample r depends on
+// the seed and r alone.
+func draw(clusters [][]int, trials, resamples int, seed uint64) draws {
+	d := draws{make([][]float64, resamples), make([]float64, resamples)}
+	for r := range resamples {
+		rng := rand.New(rand.NewPCG(seed, uint64(r)))
+		counts := make([]float64, trials)
+		for range clusters {
+			c := clusters[rng.IntN(len(clusters))]
+			for range c {
+				counts[c[rng.IntN(len(c))]]++
+			}
+			d.totals[r] += float64(len(c))
+		}
+		d.counts[r] = counts
+	}
+	return d
+}
+
+// means gives each resample's mean of every head: scores is [trial][head].
+func (d draws) means(scores [][]float64) [][]float64 {
+	out := make([][]float64, len(d.counts))
+	parallel(len(out), func(r int) {
+		sums := make([]float64, len(scores[0]))
+		for t, count := range d.counts[r] {
+			if count == 0 {
+				continue
+			}
+			for h, v := range scores[t] {
+				sums[h] += float64(count * v)
+			}
+		}
+		for h := range sums {
+			sums[h] /= d.totals[r]
+		}
+		out[r] = sums
+	})
+	return out
+}
+
+// parallel calls f(0 … n−1) from as many goroutines as there are processors.
+// f must write nothing but what belongs to its own index.
+func parallel(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n; i += workers {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
