@@ -13,17 +13,16 @@ import (
 )
 
 // Source is a model's metadata and tensors under GGUF's names, whatever file
-// they come from. A lookup's second result is false where the key is absent or
-// holds another kind of value.
+// they come from. A lookup says whether the key is there; a key that holds
+// another kind of value is an error that names file and key.
 type Source interface {
 	Name() string // of the file or folder, for messages
-	String(key string) (string, bool)
-	Uint(key string) (uint64, bool)
-	Float(key string) (float64, bool)
-	Bool(key string) (bool, bool)
-	Ints(key string) ([]int64, bool)
-	Floats(key string) ([]float64, bool)
-	Bools(key string) ([]bool, bool)
+	Has(key string) bool
+	String(key string) (string, bool, error)
+	Uint(key string) (uint64, bool, error)
+	Float(key string) (float64, bool, error)
+	Bool(key string) (bool, bool, error)
+	Ints(key string) ([]int64, bool, error)
 	Tensor(name string) (tensor.Tensor, bool)
 }
 
@@ -92,13 +91,9 @@ func Families() []string {
 
 // Load binds the file's family to its weights on a backend.
 func Load(s Source, b backend.Backend) (Model, error) {
-	name, ok := s.String("general.architecture")
-	if !ok {
-		return nil, fmt.Errorf("%s: the metadata has no general.architecture, so the model family is unknown", s.Name())
-	}
-	load, ok := families[name]
-	if !ok {
-		return nil, fmt.Errorf("%s: model family %q is not supported; supported: %s", s.Name(), name, strings.Join(Families(), ", "))
+	load, err := family(s)
+	if err != nil {
+		return nil, err
 	}
 	m, err := load(s, b)
 	if err != nil {
@@ -107,18 +102,17 @@ func Load(s Source, b backend.Backend) (Model, error) {
 	return m, nil
 }
 
-// LoadConfig reads a file's hyper-parameters without touching its tensors.
-func LoadConfig(s Source) (*Config, error) {
-	name, ok := s.String("general.architecture")
+func family(s Source) (loader, error) {
+	name, ok, err := s.String("general.architecture")
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, fmt.Errorf("%s: the metadata has no general.architecture, so the model family is unknown", s.Name())
 	}
-	c := readConfig(s)
-	if c.err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Name(), c.err)
+	load, ok := families[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: model family %q is not supported; supported: %s", s.Name(), name, strings.Join(Families(), ", "))
 	}
-	if _, ok := families[name]; !ok {
-		return &c.Config, fmt.Errorf("%s: model family %q is not supported; supported: %s", s.Name(), name, strings.Join(Families(), ", "))
-	}
-	return &c.Config, nil
+	return load, nil
 }

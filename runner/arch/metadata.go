@@ -30,15 +30,36 @@ func (m *metadata) fail(format string, args ...any) {
 	}
 }
 
+func (m *metadata) check(err error) {
+	if err != nil && m.err == nil {
+		m.err = err
+	}
+}
+
+// text reads a string.
+func (m *metadata) text(key string) string {
+	v, _, err := m.src.String(key)
+	m.check(err)
+	return v
+}
+
+// flag reads a truth value.
+func (m *metadata) flag(key string) bool {
+	v, _, err := m.src.Bool(key)
+	m.check(err)
+	return v
+}
+
 // key gives a family's key, such as llama.block_count.
 func (m *metadata) key(k string) string { return m.prefix + "." + k }
 
 // count reads a positive whole number of at most limit; fallback < 0 makes the key required.
 func (m *metadata) count(k string, limit, fallback int) int {
-	v, ok := m.src.Uint(m.key(k))
+	v, ok, err := m.src.Uint(m.key(k))
+	m.check(err)
 	if !ok {
 		if fallback < 0 {
-			m.fail("metadata key %s is missing or not a whole number; the file is incomplete", m.key(k))
+			m.fail("metadata key %s is missing; the file is incomplete", m.key(k))
 			return 1
 		}
 		return fallback
@@ -53,30 +74,30 @@ func (m *metadata) count(k string, limit, fallback int) int {
 // perLayer reads a key that holds one number for all layers or one for each.
 func (m *metadata) perLayer(k string, layers, limit, fallback int) []int {
 	out := make([]int, layers)
-	if list, ok := m.src.Ints(m.key(k)); ok {
-		if len(list) != layers {
-			m.fail("metadata key %s has %d numbers for %d layers", m.key(k), len(list), layers)
-			return out
-		}
-		for i, v := range list {
-			if v < 0 || v > int64(limit) {
-				m.fail("metadata key %s holds %d; it must lie between 0 and %d", m.key(k), v, limit)
-				return out
-			}
-			out[i] = int(v)
-		}
+	list, ok, err := m.src.Ints(m.key(k))
+	m.check(err)
+	if !ok {
+		list = []int64{int64(m.count(k, limit, fallback))}
+	}
+	if len(list) != 1 && len(list) != layers {
+		m.fail("metadata key %s has %d numbers for %d layers", m.key(k), len(list), layers)
 		return out
 	}
-	v := m.count(k, limit, fallback)
 	for i := range out {
-		out[i] = v
+		v := list[min(i, len(list)-1)]
+		if v < 0 || v > int64(limit) {
+			m.fail("metadata key %s holds %d; it must lie between 0 and %d", m.key(k), v, limit)
+			return out
+		}
+		out[i] = int(v)
 	}
 	return out
 }
 
 // float reads a finite number.
 func (m *metadata) float(k string, fallback float64) float64 {
-	v, ok := m.src.Float(m.key(k))
+	v, ok, err := m.src.Float(m.key(k))
+	m.check(err)
 	if !ok {
 		return fallback
 	}
@@ -88,8 +109,8 @@ func (m *metadata) float(k string, fallback float64) float64 {
 
 // eps reads the normalisation's epsilon.
 func (m *metadata) eps() float32 {
-	if v, ok := m.src.Float(m.key("attention.layer_norm_rms_epsilon")); ok {
-		return float32(v)
+	if m.src.Has(m.key("attention.layer_norm_rms_epsilon")) {
+		return float32(m.float("attention.layer_norm_rms_epsilon", 0))
 	}
 	return float32(m.float("attention.layer_norm_epsilon", 1e-5))
 }
@@ -97,9 +118,8 @@ func (m *metadata) eps() float32 {
 // readConfig reads what every family states the same way.
 func readConfig(s Source) *metadata {
 	m := &metadata{src: s}
-	m.Family, _ = s.String("general.architecture")
+	m.Family, m.Name = m.text("general.architecture"), m.text("general.name")
 	m.prefix = m.Family
-	m.Name, _ = s.String("general.name")
 	layers := m.count("block_count", maxLayers, -1)
 	m.Width = m.count("embedding_length", maxWidth, -1)
 	m.Context = m.count("context_length", maxContext, -1)

@@ -26,7 +26,7 @@ func (m *metadata) rope(interleaved bool) backend.Rope {
 		m.fail("%s is %d; it must be even", m.key("rope.dimension_count"), dims)
 		return backend.Rope{}
 	}
-	if half, _ := m.src.Bool("headprof.rope.half_split"); half {
+	if m.flag("headprof.rope.half_split") {
 		interleaved = false
 	}
 	base := m.float("rope.freq_base", 10000)
@@ -38,7 +38,7 @@ func (m *metadata) rope(interleaved bool) backend.Rope {
 
 // scale applies rope.scaling.type.
 func (m *metadata) scale(r *backend.Rope, base float64) {
-	kind, _ := m.src.String(m.key("rope.scaling.type"))
+	kind := m.text(m.key("rope.scaling.type"))
 	factor := m.float("rope.scaling.factor", m.float("rope.scale_linear", 1))
 	if factor <= 0 {
 		m.fail("%s is %v; it must be above 0", m.key("rope.scaling.factor"), factor)
