@@ -47,6 +47,7 @@ const (
 	SiLU     Activation = iota
 	GELUTanh            // tanh approximation
 	GELUErf             // exact
+	Sigmoid
 )
 
 // Attention holds what softmax(scale·qkᵀ)v needs to know of a layer.
@@ -115,6 +116,8 @@ type CacheLayer struct{ KVHeads, HeadDim, ValueDim int }
 // order of the summed index, and attention walks the keys in tiles aligned to
 // fixed multiples of the entry index.
 type Ops interface {
+	// First is the position of row 0: the cache's Len at Begin.
+	First() int
 	// Embed looks up rows of table and multiplies them by scale.
 	Embed(table Weight, ids []int32, scale float32) Value
 	// Norm normalises each row.
@@ -133,7 +136,7 @@ type Ops interface {
 	// rows of the step. rows, when not nil, names the batch rows to compute
 	// (ascending; every watched row is among them); the result then has len(rows) rows.
 	Attend(q Value, a Attention, rows []int) Value
-	// Gate is act(gate) ⊙ up; up nil: act(gate).
+	// Gate is act(gate) ⊙ up; up nil: act(gate). A gate of width 1 applies to the whole row of up.
 	Gate(gate, up Value, act Activation) Value
 	// Add is dst += src, in place.
 	Add(dst, src Value)

@@ -167,6 +167,8 @@ func (*Backend) Begin(c backend.Cache, n int, watch *backend.Watch) (backend.Ops
 	return &ops{c: cc, first: cc.n, n: n, watch: watch}, nil
 }
 
+func (o *ops) First() int { return o.first }
+
 func (o *ops) Embed(table backend.Weight, ids []int32, scale float32) backend.Value {
 	t := table.(*weight)
 	out := newValue(len(ids), t.cols)
@@ -363,6 +365,8 @@ func activate(x float64, a backend.Activation) float64 {
 		return 0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
 	case backend.GELUErf:
 		return 0.5 * x * (1 + math.Erf(x/math.Sqrt2))
+	case backend.Sigmoid:
+		return 1 / (1 + math.Exp(-x))
 	default:
 		return x / (1 + math.Exp(-x))
 	}
@@ -370,13 +374,17 @@ func activate(x float64, a backend.Activation) float64 {
 
 func (o *ops) Gate(gate, up backend.Value, act backend.Activation) backend.Value {
 	g := val(gate)
-	out := newValue(g.rows, g.width)
-	for i, x := range g.x {
-		y := activate(float64(x), act)
-		if up != nil {
-			y *= float64(val(up).x[i])
+	if up == nil {
+		out := newValue(g.rows, g.width)
+		for i, x := range g.x {
+			out.x[i] = float32(activate(float64(x), act))
 		}
-		out.x[i] = float32(y)
+		return out
+	}
+	out := newValue(g.rows, up.Width())
+	for i, y := range val(up).x {
+		x := g.x[i*g.width/out.width]
+		out.x[i] = float32(activate(float64(x), act) * float64(y))
 	}
 	return out
 }
