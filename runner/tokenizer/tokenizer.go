@@ -1,0 +1,162 @@
+package tokenizer
+
+import "strings"
+
+// Token is a token of a text and the bytes [Start, End) that it covers. What
+// one character gave several tokens for may leave some of them empty, but Start
+// is always the End before it wherever nothing was dropped from the text.
+type Token struct {
+	ID         int32
+	Start, End int
+}
+
+// Tokenizer turns text into token ids and back.
+type Tokenizer struct {
+	texts    []string // what an id decodes to
+	hidden   []bool   // control tokens: Decode leaves them out
+	newStage func() stage
+	plain    *literals // matched in plain text
+	special  *literals // matched in text with control tokens
+	strips   map[int32]strip
+
+	bos, eos, unk  int32
+	addBOS, addEOS bool
+	spacePrefix    bool // texts begin with a space that is not theirs
+	ends           map[int32]bool
+	newline        int32
+}
+
+// A stage turns a text that holds no literal into tokens; base is added to
+// their places, first says that the text begins or follows a special token.
+type stage func(text string, base int, first bool, out []Token) []Token
+
+// strip says on which sides a literal swallows white space.
+type strip struct{ left, right bool }
+
+// Encode gives the tokens of plain text: no BOS, and control tokens written in
+// it are text. It never fails; see the package comment for invalid UTF-8.
+func (t *Tokenizer) Encode(text string) []Token { return t.encode(text, t.plain) }
+
+// EncodeSpecial is Encode for text of the model's own making, such as a chat
+// template: control tokens written in it are those tokens. It adds no BOS.
+func (t *Tokenizer) EncodeSpecial(text string) []Token { return t.encode(text, t.special) }
+
+func (t *Tokenizer) encode(text string, l *literals) []Token {
+	out := make([]Token, 0, len(text)/4+1)
+	run := t.newStage()
+	first := true
+	skipped := 0 // literals that strip reach over spaces up to here
+	pending := [2]int{0, 0}
+	flush := func() {
+		if pending[1] > pending[0] {
+			out = run(text[pending[0]:pending[1]], pending[0], first, out)
+			first = false
+		}
+		pending = [2]int{}
+	}
+	l.cut(text, func(a, b int) {
+		a = max(a, skipped)
+		if a < b {
+			pending = [2]int{a, b}
+		}
+	}, func(a, b int, id int32) {
+		if st, ok := t.strips[id]; ok {
+			if st.left && pending[1] > pending[0] {
+				kept := len(strings.TrimRightFunc(text[pending[0]:pending[1]], isSpace))
+				a = pending[0] + kept
+				pending[1] = a
+			}
+			if st.right {
+				b = len(text) - len(strings.TrimLeftFunc(text[b:], isSpace))
+				skipped = b
+			}
+		}
+		flush()
+		out = append(out, Token{id, a, b})
+		first = true
+	})
+	flush()
+	return out
+}
+
+// place appends a word's pieces; at is where the word begins.
+func place(out []Token, pieces []piece, at int) []Token {
+	from := int32(0)
+	for _, p := range pieces {
+		out = append(out, Token{p.id, at + int(from), at + int(p.end)})
+		from = p.end
+	}
+	return out
+}
+
+// Decode gives the text of ids. Control tokens have none here, and the space
+// that encoding put before a text is taken away again.
+func (t *Tokenizer) Decode(ids []int32) string {
+	var b strings.Builder
+	for _, id := range ids {
+		if id >= 0 && int(id) < len(t.texts) && !t.hidden[id] {
+			b.WriteString(t.texts[id])
+		}
+	}
+	if t.spacePrefix {
+		return strings.TrimPrefix(b.String(), " ")
+	}
+	return b.String()
+}
+
+// Text is what one token decodes to, a control token to its own name; ""
+// for an id outside the vocabulary. A token may hold part of a character.
+func (t *Tokenizer) Text(id int32) string {
+	if id < 0 || int(id) >= len(t.texts) {
+		return ""
+	}
+	return t.texts[id]
+}
+
+// BOS gives the token that begins a text, or None, and whether the model wants
+// it there.
+func (t *Tokenizer) BOS() (id int32, add bool) { return t.bos, t.addBOS && t.bos != None }
+
+// EOS gives the token that ends a text, or None, and whether the model wants it
+// after a prompt.
+func (t *Tokenizer) EOS() (id int32, add bool) { return t.eos, t.addEOS && t.eos != None }
+
+// IsEnd reports whether a model that produces id has finished: end of text, of
+// turn or of message.
+func (t *Tokenizer) IsEnd(id int32) bool { return t.ends[id] }
+
+// IsControl reports whether id is a control token.
+func (t *Tokenizer) IsControl(id int32) bool {
+	return id >= 0 && int(id) < len(t.hidden) && t.hidden[id]
+}
+
+// WithEnds gives a tokenizer for which ids, too, end a generation: a model's
+// generation settings may name more than its vocabulary does.
+func (t *Tokenizer) WithEnds(ids ...int32) *Tokenizer {
+	c := *t
+	c.ends = make(map[int32]bool, len(t.ends)+len(ids))
+	for id := range t.ends {
+		c.ends[id] = true
+	}
+	for _, id := range ids {
+		c.ends[id] = true
+	}
+	return &c
+}
+
+// Size is the number of ids, those of added tokens included.
+func (t *Tokenizer) Size() int { return len(t.texts) }
+
+// Newline gives the token that is exactly "\n", the lowest id if there are
+// several.
+func (t *Tokenizer) Newline() (id int32, ok bool) { return t.newline, t.newline != None }
+
+func (t *Tokenizer) findNewline() {
+	t.newline = None
+	for i, s := range t.texts {
+		if s == "\n" && !t.hidden[i] {
+			t.newline = int32(i)
+			return
+		}
+	}
+}
