@@ -1,0 +1,288 @@
+package plots
+
+import (
+	"cmp"
+	"fmt"
+	"image/color"
+	"math"
+	"slices"
+	"sort"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// Compare draws two profiles of models of one shape side by side and against
+// each other. The title gives Spearman's rank correlation over the heads that
+// both score and the overlap of the two top lists; a.Top sets their length for
+// both. Heads that only one profile puts on top are named.
+func Compare(a, b Heads) (*Figure, error) {
+	if err := a.check(); err != nil {
+		return nil, fmt.Errorf("first profile: %w", err)
+	}
+	if err := b.check(); err != nil {
+		return nil, fmt.Errorf("second profile: %w", err)
+	}
+	if a.Layers != b.Layers || a.Heads != b.Heads {
+		return nil, fmt.Errorf("plot: profiles of %d × %d and %d × %d layers × heads cannot be compared head by head", a.Layers, a.Heads, b.Layers, b.Heads)
+	}
+	v, err := newVersus(a, b)
+	if err != nil {
+		return nil, err
+	}
+	const mapW, mapH, side, gap = 236.0, 300.0, 272.0, 26.0
+	ga, gb := a.grid(mapW, mapH), b.grid(mapW, mapH)
+	w := 2*ga.left() + 2*ga.width() + 2*gap + 46 + side
+	height := max(ga.height()+ga.below(), side+30) + 52
+	title := fmt.Sprintf("Two profiles: %s%d of the top %d heads shared", v.rho(), v.shared, v.k)
+	fact := func(name string, h Heads) []string {
+		f := append(h.Meta.facts(), "")
+		f[0] = "\n" + name + ": " + f[0]
+		return f
+	}
+	extra := append(fact("A", a), fact("B", b)...)
+	for _, h := range []struct {
+		n string
+		h Heads
+	}{{"A", a}, {"B", b}} {
+		if warn := h.h.warning(); warn != "" {
+			extra = append(extra, "\n"+h.n+": "+warn)
+		}
+	}
+	return page(title, Meta{}, extra, w, height, func(p *pen, x, y float64) {
+		y += 16
+		ax := x + ga.left()
+		bx := ax + ga.width() + gap + gb.left()
+		for _, m := range []struct {
+			name string
+			g    headGrid
+			x    float64
+			top  []place
+		}{{"A", ga, ax, v.topA}, {"B", gb, bx, v.topB}} {
+			p.text(m.x, y-10, m.name, inkListHd, left)
+			m.g.draw(p, m.x, y)
+			for i := len(m.top) - 1; i >= 0; i-- {
+				if v.both[m.top[i].id()] {
+					m.g.ringHead(p, m.x, y, m.top[i])
+				} else {
+					m.g.dashHead(p, m.x, y, m.top[i])
+				}
+			}
+		}
+		sx := bx + gb.width() + gap + 46
+		p.text(sx, y-10, v.scatterTitle(), inkListHd, left)
+		v.scatter(p, sx, y, side)
+		ky := y + height - 16 - 12
+		kx := x
+		for _, k := range v.keys(ga) {
+			k.draw(p, kx, ky)
+			p.text(kx+16, ky, k.text, inkTick, left)
+			kx += 16 + inkTick.width(k.text) + 18
+		}
+	}), nil
+}
+
+// versus is what two profiles have in common.
+type versus struct {
+	a, b       Heads
+	k          int
+	topA, topB []place
+	both       map[[2]int]bool // heads on both top lists
+	shared     int
+	spearman   float64
+	pairs      []pair
+	same       bool // one method: scores share a scale
+}
+
+type pair struct {
+	place      // score of A
+	b          float64
+	rankA, rkB float64
+	inA, inB   bool
+}
+
+func (t place) id() [2]int { return [2]int{t.layer, t.head} }
+
+func newVersus(a, b Heads) (*versus, error) {
+	v := &versus{a: a, b: b, both: map[[2]int]bool{}, same: a.Method == b.Method}
+	v.topA, v.topB = a.top(a.Top), b.top(a.Top)
+	v.k = max(len(v.topA), len(v.topB))
+	inA, inB := map[[2]int]bool{}, map[[2]int]bool{}
+	for _, t := range v.topA {
+		inA[t.id()] = true
+	}
+	for _, t := range v.topB {
+		inB[t.id()] = true
+		if inA[t.id()] {
+			v.both[t.id()] = true
+			v.shared++
+		}
+	}
+	var xs, ys []float64
+	for l := range a.Layers {
+		for h := range a.Heads {
+			s, t := a.Score[l][h], b.Score[l][h]
+			if math.IsNaN(s) || math.IsNaN(t) {
+				continue
+			}
+			id := [2]int{l, h}
+			v.pairs = append(v.pairs, pair{place: place{l, h, s}, b: t, inA: inA[id], inB: inB[id]})
+			xs, ys = append(xs, s), append(ys, t)
+		}
+	}
+	if len(v.pairs) == 0 {
+		return nil, fmt.Errorf("plot: the two profiles score no head in common")
+	}
+	rx, ry := ranks(xs), ranks(ys)
+	v.spearman = stat.Correlation(rx, ry, nil)
+	for i := range v.pairs {
+		v.pairs[i].rankA, v.pairs[i].rkB = rx[i], ry[i]
+	}
+	return v, nil
+}
+
+func (v *versus) rho() string {
+	if math.IsNaN(v.spearman) { // one profile is constant: no order to compare
+		return ""
+	}
+	return fmt.Sprintf("Spearman %.2f, ", v.spearman)
+}
+
+// ranks gives each value its rank from 1; equal values share the mean rank.
+func ranks(v []float64) []float64 {
+	order := make([]int, len(v))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(v[i], v[j]) })
+	r := make([]float64, len(v))
+	for i := 0; i < len(order); {
+		j := i
+		for j < len(order) && v[order[j]] == v[order[i]] {
+			j++
+		}
+		for _, o := range order[i:j] {
+			r[o] = float64(i+j+1) / 2
+		}
+		i = j
+	}
+	return r
+}
+
+// dashHead rings a head that only one profile puts on top.
+func (g headGrid) dashHead(p *pen, x, y float64, at place) {
+	cx, cy := x+(float64(at.head)+0.5)*g.cellW, y+(float64(at.layer)+0.5)*g.cellH
+	r, w := g.ringSize()
+	p.ring(cx, cy, r, stroke{white, w + 1.4, nil})
+	p.ring(cx, cy, r, stroke{ringInk, w, []float64{2, 1.6}})
+}
+
+func (v *versus) scatterTitle() string {
+	if v.same {
+		return "A against B, one dot a head"
+	}
+	return "A against B, each as a share of its best head"
+}
+
+func (v *versus) keys(g headGrid) []key {
+	k := []key{
+		{fmt.Sprintf("top %d of both", v.k), func(p *pen, x, y float64) { p.ring(x+5.5, y, 4.2, stroke{ringInk, 1.4, nil}) }},
+		{"top of one only", func(p *pen, x, y float64) {
+			p.ring(x+5.5, y, 4.2, stroke{ringInk, 1.4, []float64{2, 1.6}})
+		}},
+		{"equal scores", func(p *pen, x, y float64) { p.line(stroke{grey60, 0.8, []float64{3, 2}}, x, y+4, x+11, y-4) }},
+	}
+	return append(k, g.keys()...)
+}
+
+// scatter draws B over A with the diagonal of equal scores.
+func (v *versus) scatter(p *pen, x, y, side float64) {
+	sa, sb := v.a.scale(), v.b.scale()
+	lo, hi := min(sa.lo, sb.lo), max(sa.hi, sb.hi)
+	fa, fb := 1.0, 1.0
+	xl, yl := "score in A", "score in B"
+	if !v.same && sa.hi > 0 && sb.hi > 0 {
+		fa, fb = 1/sa.hi, 1/sb.hi
+		lo, hi = min(sa.lo*fa, sb.lo*fb), 1
+		xl, yl = "share of A's best score", "share of B's best score"
+	}
+	if hi <= lo {
+		hi = lo + 1
+	}
+	hi += 0.05 * (hi - lo)
+	lo -= 0.02 * (hi - lo)
+	a := panel{x: x, y: y, w: side, h: side, xmin: lo, xmax: hi, ymin: lo, ymax: hi}
+	t := niceTicks(max(lo, min(0, sa.lo, sb.lo)), hi, 5)
+	for _, m := range t {
+		p.line(stroke{grey90, 0.6, nil}, a.px(m.at), a.y, a.px(m.at), a.y+a.h)
+	}
+	a.frame(p, t, t, xl, yl)
+	p.line(stroke{grey60, 0.8, []float64{3, 2}}, a.px(lo), a.py(lo), a.px(hi), a.py(hi))
+	r := 1.9
+	if len(v.pairs) > 1500 {
+		r = 1.3
+	}
+	var marked []pair
+	for _, q := range v.pairs {
+		if q.inA || q.inB {
+			marked = append(marked, q)
+			continue
+		}
+		p.disc(a.px(q.score*fa), a.py(q.b*fb), r, dotInk)
+	}
+	taken := []box4{}
+	for _, q := range marked {
+		cx, cy := a.px(q.score*fa), a.py(q.b*fb)
+		taken = append(taken, box4{cx - 3, cy - 3, 6, 6})
+		if q.inA && q.inB {
+			p.disc(cx, cy, 3, ringInk)
+			continue
+		}
+		p.disc(cx, cy, 2.8, white)
+		p.ring(cx, cy, 2.8, stroke{ringInk, 1.3, nil})
+	}
+	// Names for the heads on one list only, widest rank gap first.
+	sort.SliceStable(marked, func(i, j int) bool { return marked[i].gap() > marked[j].gap() })
+	named := 0
+	for _, q := range marked {
+		if q.inA && q.inB || named == 10 {
+			continue
+		}
+		if placeLabel(p, a, a.px(q.score*fa), a.py(q.b*fb), headName(q.layer, q.head), &taken) {
+			named++
+		}
+	}
+}
+
+func (q pair) gap() float64 { return math.Abs(q.rankA - q.rkB) }
+
+var dotInk color.Color = hex(0x9fb6c6)
+
+// box4 is a rectangle: left, top, width, height.
+type box4 struct{ x, y, w, h float64 }
+
+func (b box4) meets(c box4) bool {
+	return b.x < c.x+c.w && c.x < b.x+b.w && b.y < c.y+c.h && c.y < b.y+b.h
+}
+
+// placeLabel writes s beside a dot where it meets neither dots nor labels that
+// stand already, or not at all.
+func placeLabel(p *pen, a panel, x, y float64, s string, taken *[]box4) bool {
+	k := ink{7.5, false, grey15}
+	w, h := k.width(s), 8.0
+	for _, d := range [][2]float64{
+		{5, -h / 2}, {-5 - w, -h / 2}, {-w / 2, -5 - h}, {-w / 2, 5}, {4, -4 - h}, {4, 4}, {-4 - w, -4 - h}, {-4 - w, 4},
+		{10, -h * 1.6}, {10, h * 0.6}, {-10 - w, -h * 1.6}, {-10 - w, h * 0.6},
+	} {
+		b := box4{x + d[0], y + d[1], w, h}
+		free := b.x >= a.x && b.x+b.w <= a.x+a.w && b.y >= a.y && b.y+b.h <= a.y+a.h
+		for _, t := range *taken {
+			free = free && !b.meets(t)
+		}
+		if free {
+			*taken = append(*taken, b)
+			p.text(b.x, b.y+h/2, s, k, left)
+			return true
+		}
+	}
+	return false
+}

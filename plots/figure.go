@@ -1,0 +1,140 @@
+package plots
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"codeberg.org/go-pdf/fpdf"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgpdf"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// PixelsPerPoint is a PNG's resolution: a figure of w points is 2·w pixels
+// wide (144 dpi), sharp on dense screens and in print at column width. A whole
+// number keeps cell edges on pixel edges.
+const PixelsPerPoint = 2
+
+// Figure is a drawing that is ready to be written. Width and Height are in
+// points (1/72 inch).
+type Figure struct {
+	Width, Height float64
+	draw          func(*pen)
+}
+
+// Formats are the file endings that Write and Save know.
+func Formats() []string { return []string{"pdf", "png", "svg"} }
+
+// FormatOf tells the format from a file's ending; the error names the known
+// ones, so that a command can refuse before it computes anything.
+func FormatOf(path string) (string, error) {
+	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
+	for _, f := range Formats() {
+		if ext == f {
+			return f, nil
+		}
+	}
+	what := fmt.Sprintf("the ending .%s is not one that plots can be written in", ext)
+	if ext == "" {
+		what = "the name has no ending that tells the format"
+	}
+	return "", fmt.Errorf("plot %s: %s: use .png, .svg or .pdf", path, what)
+}
+
+// Write draws f to w in format "png", "svg" or "pdf".
+func (f *Figure) Write(w io.Writer, format string) error {
+	width, height := vg.Points(f.Width), vg.Points(f.Height)
+	var c interface {
+		vg.CanvasSizer
+		io.WriterTo
+	}
+	switch format {
+	case "png":
+		c = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(72*PixelsPerPoint))}
+	case "svg":
+		c = vgsvg.New(width, height)
+	case "pdf":
+		steadyPDF()
+		c = pdfCanvas{Canvas: vgpdf.New(width, height),
+			enc: encoding.ReplaceUnsupported(charmap.Windows1252.NewEncoder())}
+	default:
+		return fmt.Errorf("plot: unknown format %q: use png, svg or pdf", format)
+	}
+	p := &pen{c: draw.New(c), h: f.Height}
+	p.rect(0, 0, f.Width, f.Height, white)
+	f.draw(p)
+	_, err := c.WriteTo(w)
+	return err
+}
+
+// Save writes f to path in the format of its ending. The file appears whole or
+// not at all: it is written under a temporary name in the same folder and
+// renamed.
+func (f *Figure) Save(path string) error {
+	format, err := FormatOf(path)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := f.Write(&b, format); err != nil {
+		return fmt.Errorf("plot %s: %w", path, err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("plot %s: %w", path, err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(b.Bytes())
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("plot %s: %w", path, err)
+	}
+	return nil
+}
+
+// steadyPDF takes the clock and the map order out of PDF files. The library
+// offers both only as process-wide defaults.
+var steadyPDF = sync.OnceFunc(func() {
+	day := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	fpdf.SetDefaultCreationDate(day)
+	fpdf.SetDefaultModificationDate(day)
+	fpdf.SetDefaultCatalogSort(true)
+})
+
+// pdfCanvas mends two gaps of vgpdf: it hands UTF-8 bytes to a font encoded in
+// code page 1252, and it registers a bold face under a name that it then does
+// not find.
+type pdfCanvas struct {
+	*vgpdf.Canvas
+	enc *encoding.Encoder
+}
+
+func (c pdfCanvas) FillString(f font.Face, at vg.Point, s string) {
+	if b, err := c.enc.String(s); err == nil {
+		s = b
+	}
+	if f.Font.Weight != 0 {
+		f.Font.Weight = 0
+		f.Font.Variant += "Bold"
+	}
+	c.Canvas.FillString(f, at, s)
+}
