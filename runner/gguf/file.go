@@ -24,14 +24,20 @@ type File struct {
 
 // part is one file's bytes: mapped, or held by the caller (file nil).
 type part struct {
-	name   string
-	file   *os.File
-	mapped mmap.MMap
-	data   []byte // the GGUF within it
-	offset int64  // where data begins in file
+	name    string
+	file    *os.File
+	mapped  mmap.MMap
+	data    []byte // the GGUF within it
+	offset  int64  // where data begins in file
+	archive string // the zip it lies in, or ""
+	member  string // its name there
 }
 
-// Open maps a GGUF file. Tensors point into the map and are read from disk
+// Open maps a GGUF file. Any part of a split model (…-00001-of-00003.gguf)
+// stands for the whole; the path may also be a zip or wheel that holds one
+// model uncompressed, or archive.zip:member where it holds several.
+//
+// Tensors point into the map and are read from disk
 // when first touched; should another program cut the file short meanwhile,
 // touching them ends this program, as with every mapped file.
 func Open(path string) (*File, error) {
@@ -52,10 +58,16 @@ func OpenBytes(name string, data []byte) (*File, error) {
 // load reads the parts' headers; on an error it closes them.
 func (f *File) load() (*File, error) {
 	f.byName = map[string]int{}
-	for _, p := range f.parts {
+	for i, p := range f.parts {
 		h, err := parseHeader(p.name, p.data, false)
 		if err == nil {
+			err = checkSplit(h, i, len(f.parts))
+		}
+		if err == nil {
 			err = f.add(h, p)
+		}
+		if err == nil && i == len(f.parts)-1 {
+			err = f.checkTotal()
 		}
 		if err != nil {
 			f.Close()
@@ -67,7 +79,7 @@ func (f *File) load() (*File, error) {
 
 // add takes over a part's tensors, and the first part's metadata.
 func (f *File) add(h *header, p *part) error {
-	if f.Metadata == nil {
+	if p == f.parts[0] {
 		f.Metadata = h.meta
 	}
 	for _, t := range h.infos {

@@ -29,11 +29,16 @@ func Probe(path string) (*Report, error) {
 			return nil, err
 		}
 		r.Parts = append(r.Parts, p.name)
+		if err == nil && len(problems) == 0 {
+			err = checkSplit(h, i, len(f.parts))
+		}
 		if err != nil {
 			r.Problems = append(r.Problems, err)
+		}
+		if h == nil {
 			continue
 		}
-		if r.Metadata == nil {
+		if i == 0 {
 			r.Metadata, r.Version, r.Alignment = h.meta, int(h.version), h.alignment
 		}
 		r.Tensors = append(r.Tensors, h.infos...)
