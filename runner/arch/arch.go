@@ -31,7 +31,7 @@ type Layer struct {
 	Heads, KVHeads    int
 	HeadDim, ValueDim int // of queries and keys, and of values
 	Window            int // keys a position sees, itself included; 0: all before it
-	FeedForward       int // width of the feed-forward's hidden layer (of one expert)
+	FeedForward       int // width of the dense feed-forward's hidden layer
 }
 
 // Config is what a family reads from the metadata.
@@ -44,6 +44,8 @@ type Config struct {
 	Layers  []Layer
 	Experts int // 0: a dense feed-forward
 	Used    int // experts per token
+
+	ExpertWidth, SharedWidth int // hidden width of one expert, and of the expert that all tokens use
 }
 
 // config lets a family embed Config and still have a method of that name.
@@ -75,8 +77,20 @@ type loader func(s Source, b backend.Backend) (Model, error)
 
 // families maps general.architecture to its loader: one line per family.
 var families = map[string]loader{
-	"llama":  loadLlama,
-	"gemma3": loadGemma3,
+	"gemma":    loadGemma,
+	"gemma2":   loadGemma2,
+	"gemma3":   loadGemma3,
+	"gpt2":     loadGPT2,
+	"gptneox":  loadGPTNeoX,
+	"granite":  loadGranite,
+	"llama":    loadLlama,
+	"olmo2":    loadOLMo2,
+	"phi3":     loadPhi3,
+	"qwen2":    loadQwen2,
+	"qwen2moe": loadQwen2MoE,
+	"qwen3":    loadQwen3,
+	"qwen3moe": loadQwen3MoE,
+	"stablelm": loadStableLM,
 }
 
 // Families lists the supported values of general.architecture.

@@ -1,7 +1,9 @@
 package arch
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 
@@ -18,11 +20,18 @@ type dims map[string]int
 //	QBias backend.Weight `gguf:"attn_q.bias,optional" shape:"q"`
 //
 // A tag's name is looked up behind prefix, the shape (outermost first) is
-// checked against d; several names separated by | are tried in turn.
+// checked against d; several names separated by | are tried in turn. Parts
+// (parts.go) are embedded structs.
 func bind(s Source, b backend.Backend, dst any, prefix string, d dims) error {
 	v := reflect.ValueOf(dst).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
+		if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			if err := bind(s, b, v.Field(i).Addr().Interface(), prefix, d); err != nil {
+				return err
+			}
+			continue
+		}
 		tag, ok := f.Tag.Lookup("gguf")
 		if !ok {
 			continue
@@ -39,15 +48,24 @@ func bind(s Source, b backend.Backend, dst any, prefix string, d dims) error {
 	return nil
 }
 
-// bindBlocks binds one B per layer from the tensors named blk.N.*.
-func bindBlocks[B any](s Source, b backend.Backend, c *Config) ([]B, error) {
+// bindModel binds the tensors outside the blocks, and one B per layer from the
+// tensors named blk.N.*.
+func bindModel[B any](s Source, b backend.Backend, e *ends, c *Config) ([]B, error) {
+	if err := bind(s, b, e, "", c.layerDims(0)); err != nil {
+		return nil, err
+	}
 	blocks := make([]B, len(c.Layers))
 	for l := range blocks {
-		if err := bind(s, b, &blocks[l], fmt.Sprintf("blk.%d.", l), c.layerDims(l)); err != nil {
+		if err := bindBlock(s, b, &blocks[l], l, c); err != nil {
 			return nil, err
 		}
 	}
 	return blocks, nil
+}
+
+// bindBlock fills a part of layer l.
+func bindBlock(s Source, b backend.Backend, part any, l int, c *Config) error {
+	return bind(s, b, part, fmt.Sprintf("blk.%d.", l), c.layerDims(l))
 }
 
 func bindOne(s Source, b backend.Backend, prefix, names, shape string, optional bool, d dims) (backend.Weight, error) {
@@ -67,11 +85,29 @@ func bindOne(s Source, b backend.Backend, prefix, names, shape string, optional 
 	if want := wanted(shape, d); !equal(t.Shape, want) {
 		return nil, fmt.Errorf("tensor %s has shape %v, but the metadata asks for %v", t.Name, t.Shape, want)
 	}
+	addOne, _, err := s.Bool("headprof.norm.add_one")
+	if err != nil {
+		return nil, err
+	}
+	if addOne && strings.HasSuffix(t.Name, "norm.weight") {
+		t = plusOne(t)
+	}
 	w, err := b.Weight(t)
 	if err != nil {
 		return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
 	}
 	return w, nil
+}
+
+// plusOne gives 1 + t: Gemma's norms as Hugging Face stores them.
+func plusOne(t tensor.Tensor) tensor.Tensor {
+	x := make([]float32, t.Cols())
+	tensor.Dequantize(x, t.Data, t.Type)
+	t.Type, t.Data = tensor.F32, make([]byte, 0, 4*len(x))
+	for _, y := range x {
+		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(1+y))
+	}
+	return t
 }
 
 func wanted(shape string, d dims) []int {
@@ -102,9 +138,9 @@ func equal(a, b []int) bool {
 func (c *Config) layerDims(l int) dims {
 	a := c.Layers[l]
 	return dims{
-		"width": c.Width, "vocab": c.Vocab, "dim": a.HeadDim, "ff": a.FeedForward, "experts": c.Experts,
+		"width": c.Width, "heads": a.Heads, "kvheads": a.KVHeads, "vocab": c.Vocab, "dim": a.HeadDim, "ff": a.FeedForward, "2ff": 2 * a.FeedForward, "experts": c.Experts, "eff": c.ExpertWidth, "sff": c.SharedWidth, "1": 1, "context": c.Context,
 		"q": a.Heads * a.HeadDim, "k": a.KVHeads * a.HeadDim, "v": a.KVHeads * a.ValueDim, "o": a.Heads * a.ValueDim,
-		"qkv": a.Heads*a.HeadDim + a.KVHeads*(a.HeadDim+a.ValueDim), "2ff": 2 * a.FeedForward,
+		"qkv": a.Heads*a.HeadDim + a.KVHeads*(a.HeadDim+a.ValueDim),
 	}
 }
 

@@ -1,20 +1,14 @@
 package arch
 
-import (
-	"math"
+import "headprof/runner/backend"
 
-	"headprof/runner/backend"
-)
-
-// llama is Llama 1 to 3 (arXiv 2302.13971, 2407.21783), Mistral, SmolLM2 and
-// all that GGUF files call "llama": pre-norm RMSNorm, RoPE over interleaved
-// pairs, grouped-query attention and a SwiGLU feed-forward.
+// llama is Llama 1 to 3 (arXiv 2302.13971, 2407.21783), Mistral, SmolLM2,
+// Mixtral (arXiv 2401.04088) and all that GGUF files call "llama": pre-norm
+// RMSNorm, RoPE over interleaved pairs, grouped-query attention and a SwiGLU
+// feed-forward or a mixture of them.
 type llama struct {
 	config
-	Embedding  backend.Weight `gguf:"token_embd.weight" shape:"vocab,width"`
-	OutputNorm backend.Weight `gguf:"output_norm.weight" shape:"width"`
-	Output     backend.Weight `gguf:"output.weight,optional" shape:"vocab,width"`
-
+	ends
 	blocks []llamaBlock
 	rope   backend.Rope
 	eps    float32
@@ -22,18 +16,11 @@ type llama struct {
 
 type llamaBlock struct {
 	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
-	Q        backend.Weight `gguf:"attn_q.weight" shape:"q,width"`
-	K        backend.Weight `gguf:"attn_k.weight" shape:"k,width"`
-	V        backend.Weight `gguf:"attn_v.weight" shape:"v,width"`
-	O        backend.Weight `gguf:"attn_output.weight" shape:"width,o"`
-	QBias    backend.Weight `gguf:"attn_q.bias,optional" shape:"q"`
-	KBias    backend.Weight `gguf:"attn_k.bias,optional" shape:"k"`
-	VBias    backend.Weight `gguf:"attn_v.bias,optional" shape:"v"`
-	OBias    backend.Weight `gguf:"attn_output.bias,optional" shape:"width"`
-	FFNNorm  backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
-	Gate     backend.Weight `gguf:"ffn_gate.weight" shape:"ff,width"`
-	Up       backend.Weight `gguf:"ffn_up.weight" shape:"ff,width"`
-	Down     backend.Weight `gguf:"ffn_down.weight" shape:"width,ff"`
+	qkv
+	output
+	FFNNorm backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
+	mlp     gated          // dense models
+	moe     experts        // mixtures
 }
 
 func loadLlama(s Source, b backend.Backend) (Model, error) {
@@ -41,51 +28,56 @@ func loadLlama(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	m := &llama{rope: c.rope(true), eps: c.eps()}
-	window := c.count("attention.sliding_window", maxContext, 0)
-	for l := range c.Layers {
-		c.Layers[l].Window = window
-	}
-	if m.config = c.Config; c.err != nil {
+	c.window(nil)
+	m := &llama{rope: c.rope(true), eps: c.eps(), config: c.Config}
+	if c.err != nil {
 		return nil, c.err
 	}
-	if err := bind(s, b, m, "", m.layerDims(0)); err != nil {
+	var err error
+	if m.blocks, err = bindModel[llamaBlock](s, b, &m.ends, &m.config); err != nil {
 		return nil, err
 	}
-	if m.Output == nil {
-		m.Output = m.Embedding
+	for l := range m.blocks {
+		if m.Experts > 0 {
+			err = bindBlock(s, b, &m.blocks[l].moe, l, &m.config)
+		} else {
+			err = bindBlock(s, b, &m.blocks[l].mlp, l, &m.config)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	var err error
-	m.blocks, err = bindBlocks[llamaBlock](s, b, &m.config)
-	return m, err
+	return m, nil
 }
 
 func (m *llama) Config() *Config { return &m.config }
 
 func (m *llama) norm(w backend.Weight) backend.Norm { return backend.Norm{Weight: w, Eps: m.eps} }
 
-func (m *llama) Embed(o backend.Ops, ids []int32) backend.Value { return o.Embed(m.Embedding, ids, 1) }
+func (m *llama) Embed(o backend.Ops, ids []int32) backend.Value { return m.embed(o, ids, 1) }
 
 func (m *llama) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
 	b, a := &m.blocks[l], m.Layers[l]
 
-	h := o.Norm(x, m.norm(b.AttnNorm))
-	q, k, v := o.Linear(h, b.Q, b.QBias), o.Linear(h, b.K, b.KBias), o.Linear(h, b.V, b.VBias)
+	q, k, v := b.project(o, o.Norm(x, m.norm(b.AttnNorm)))
 	o.Rope(q, a.Heads, m.rope)
 	o.Rope(k, a.KVHeads, m.rope)
 	o.Store(l, k, v)
-	h = o.Attend(q, m.attention(l, float32(1/math.Sqrt(float64(a.HeadDim)))), rows)
+	h := o.Attend(q, m.attention(l, inverseRoot(a.HeadDim)), rows)
 	if rows != nil {
 		x = o.Gather(x, rows)
 	}
 	o.AddLinear(x, h, b.O, b.OBias, 1)
 
 	h = o.Norm(x, m.norm(b.FFNNorm))
-	h = o.Gate(o.Linear(h, b.Gate, nil), o.Linear(h, b.Up, nil), backend.SiLU)
-	o.AddLinear(x, h, b.Down, nil, 1)
+	if m.Experts > 0 {
+		o.MixExperts(x, h, b.moe.mixture(&m.config, true))
+	} else {
+		o.AddLinear(x, b.mlp.hidden(o, h, backend.SiLU), b.mlp.Down, nil, 1)
+	}
 	return x
 }
 
 func (m *llama) Logits(o backend.Ops, x backend.Value) backend.Value {
-	return o.Linear(o.Norm(x, m.norm(m.OutputNorm)), m.Output, nil)
+	return m.logits(o, x, m.norm(nil))
 }

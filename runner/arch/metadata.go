@@ -115,6 +115,17 @@ func (m *metadata) eps() float32 {
 	return float32(m.float("attention.layer_norm_epsilon", 1e-5))
 }
 
+// window gives every layer the sliding window of the metadata, or, with a
+// pattern, those layers l for which local(l) holds.
+func (m *metadata) window(local func(l int) bool) {
+	w := m.count("attention.sliding_window", maxContext, 0)
+	for l := range m.Layers {
+		if local == nil || local(l) {
+			m.Layers[l].Window = w
+		}
+	}
+}
+
 // readConfig reads what every family states the same way.
 func readConfig(s Source) *metadata {
 	m := &metadata{src: s}
@@ -131,6 +142,8 @@ func readConfig(s Source) *metadata {
 	ff := m.perLayer("feed_forward_length", layers, maxWidth, 0)
 	m.Experts = m.count("expert_count", maxExperts, 0)
 	m.Used = m.count("expert_used_count", maxExperts, 0)
+	m.ExpertWidth = m.count("expert_feed_forward_length", maxWidth, ff[0])
+	m.SharedWidth = m.count("expert_shared_feed_forward_length", maxWidth, 0)
 	keyDim := m.count("attention.key_length", maxWidth, 0)
 	valueDim := m.count("attention.value_length", maxWidth, 0)
 	for l := range layers {

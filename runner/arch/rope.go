@@ -104,14 +104,30 @@ func (m *metadata) yarn(r *backend.Rope, base, factor float64) {
 	r.Scale = float32(attention)
 }
 
+// longRope applies LongRoPE (arXiv 2402.13753) as Phi-3's 128k models store
+// it: one set of factors up to the original context, another beyond. One set
+// serves a whole run, chosen by the limit that the run may reach: since a KV
+// cache cannot be re-rotated, headprof keeps to the short factors and to the
+// original context.
+func (m *metadata) longRope(r *backend.Rope) {
+	if _, ok := m.src.Tensor("rope_factors_short.weight"); !ok {
+		return
+	}
+	m.applyFactorsOf("rope_factors_short.weight", r)
+	r.Scale = float32(m.float("rope.scaling.attn_factor", 1))
+	m.Context = min(m.Context, m.count("rope.scaling.original_context_length", maxContext, m.Context))
+}
+
 // applyFactors divides by the per-frequency factors of rope_freqs.weight.
-func (m *metadata) applyFactors(r *backend.Rope) {
-	t, ok := m.src.Tensor("rope_freqs.weight")
+func (m *metadata) applyFactors(r *backend.Rope) { m.applyFactorsOf("rope_freqs.weight", r) }
+
+func (m *metadata) applyFactorsOf(name string, r *backend.Rope) {
+	t, ok := m.src.Tensor(name)
 	if !ok {
 		return
 	}
 	if t.Rows() != 1 || t.Cols() != len(r.InvFreq) || t.Type != tensor.F32 {
-		m.fail("tensor rope_freqs.weight has shape %v and type %v; %d F32 factors are needed", t.Shape, t.Type, len(r.InvFreq))
+		m.fail("tensor %s has shape %v and type %v; %d F32 factors are needed", name, t.Shape, t.Type, len(r.InvFreq))
 		return
 	}
 	f := make([]float32, t.Cols())

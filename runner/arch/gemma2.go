@@ -1,0 +1,88 @@
+package arch
+
+import (
+	"math"
+
+	"headprof/runner/backend"
+)
+
+// gemma2 is Gemma 2 (arXiv 2408.00118): norms before and after each part,
+// soft-capped attention scores and logits, every other layer with a sliding
+// window.
+type gemma2 struct {
+	config
+	ends
+	blocks             []gemma2Block
+	rope               backend.Rope
+	eps, scale         float32
+	attnCap, logitsCap float32
+}
+
+type gemma2Block struct {
+	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
+	qkv
+	output
+	PostAttnNorm backend.Weight `gguf:"post_attention_norm.weight" shape:"width"`
+	FFNNorm      backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
+	gated
+	PostFFNNorm backend.Weight `gguf:"post_ffw_norm.weight" shape:"width"`
+}
+
+func loadGemma2(s Source, b backend.Backend) (Model, error) {
+	c := readConfig(s)
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.window(func(l int) bool { return l%2 == 0 })
+	m := &gemma2{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	// The 27B model alone scales by √(width/heads); GGUF files do not say so.
+	root := float64(c.Layers[0].HeadDim)
+	if len(c.Layers) == 46 {
+		root = float64(c.Width) / float64(c.Layers[0].Heads)
+	}
+	m.scale = float32(c.float("attention.scale", 1/math.Sqrt(root)))
+	m.attnCap = float32(c.float("attn_logit_softcapping", 50))
+	m.logitsCap = float32(c.float("final_logit_softcapping", 30))
+	if c.err != nil {
+		return nil, c.err
+	}
+	var err error
+	m.blocks, err = bindModel[gemma2Block](s, b, &m.ends, &m.config)
+	return m, err
+}
+
+func (m *gemma2) Config() *Config { return &m.config }
+
+func (m *gemma2) norm(w backend.Weight) backend.Norm { return backend.Norm{Weight: w, Eps: m.eps} }
+
+func (m *gemma2) Embed(o backend.Ops, ids []int32) backend.Value {
+	return m.embed(o, ids, float32(math.Sqrt(float64(m.Width))))
+}
+
+func (m *gemma2) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
+	b, a := &m.blocks[l], m.Layers[l]
+
+	q, k, v := b.project(o, o.Norm(x, m.norm(b.AttnNorm)))
+	o.Rope(q, a.Heads, m.rope)
+	o.Rope(k, a.KVHeads, m.rope)
+	o.Store(l, k, v)
+	attention := m.attention(l, m.scale)
+	attention.SoftCap = m.attnCap
+	h := o.Linear(o.Attend(q, attention, rows), b.O, nil)
+	if rows != nil {
+		x = o.Gather(x, rows)
+	}
+	o.Add(x, o.Norm(h, m.norm(b.PostAttnNorm)))
+
+	h = b.hidden(o, o.Norm(x, m.norm(b.FFNNorm)), backend.GELUTanh)
+	o.Add(x, o.Norm(o.Linear(h, b.Down, nil), m.norm(b.PostFFNNorm)))
+	return x
+}
+
+func (m *gemma2) Logits(o backend.Ops, x backend.Value) backend.Value {
+	y := m.logits(o, x, m.norm(nil))
+	if m.logitsCap > 0 {
+		o.SoftCap(y, m.logitsCap)
+	}
+	return y
+}

@@ -1,0 +1,72 @@
+package arch
+
+import "headprof/runner/backend"
+
+// granite is Granite 3: Llama's block with four fixed multipliers (of
+// embeddings, attention scores, residual additions and logits).
+type granite struct {
+	config
+	ends
+	blocks                             []graniteBlock
+	rope                               backend.Rope
+	eps                                float32
+	embedding, scores, residual, logit float32
+}
+
+type graniteBlock struct {
+	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
+	qkv
+	output
+	FFNNorm backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
+	gated
+}
+
+func loadGranite(s Source, b backend.Backend) (Model, error) {
+	c := readConfig(s)
+	if c.err != nil {
+		return nil, c.err
+	}
+	m := &granite{rope: c.rope(true), eps: c.eps(), config: c.Config}
+	m.embedding = float32(c.float("embedding_scale", 1))
+	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].HeadDim))))
+	m.residual = float32(c.float("residual_scale", 1))
+	m.logit = float32(c.float("logitscale", 1))
+	if c.err != nil {
+		return nil, c.err
+	}
+	var err error
+	m.blocks, err = bindModel[graniteBlock](s, b, &m.ends, &m.config)
+	return m, err
+}
+
+func (m *granite) Config() *Config { return &m.config }
+
+func (m *granite) norm(w backend.Weight) backend.Norm { return backend.Norm{Weight: w, Eps: m.eps} }
+
+func (m *granite) Embed(o backend.Ops, ids []int32) backend.Value {
+	return m.embed(o, ids, m.embedding)
+}
+
+func (m *granite) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
+	b, a := &m.blocks[l], m.Layers[l]
+
+	q, k, v := b.project(o, o.Norm(x, m.norm(b.AttnNorm)))
+	o.Rope(q, a.Heads, m.rope)
+	o.Rope(k, a.KVHeads, m.rope)
+	o.Store(l, k, v)
+	h := o.Attend(q, m.attention(l, m.scores), rows)
+	if rows != nil {
+		x = o.Gather(x, rows)
+	}
+	o.AddLinear(x, h, b.O, b.OBias, m.residual)
+
+	h = b.hidden(o, o.Norm(x, m.norm(b.FFNNorm)), backend.SiLU)
+	o.AddLinear(x, h, b.Down, nil, m.residual)
+	return x
+}
+
+func (m *granite) Logits(o backend.Ops, x backend.Value) backend.Value {
+	y := m.logits(o, x, m.norm(nil))
+	o.Scale(y, 1/m.logit)
+	return y
+}

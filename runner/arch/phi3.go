@@ -1,0 +1,67 @@
+package arch
+
+import "headprof/runner/backend"
+
+// phi3 is Phi-3 (arXiv 2404.14219): Llama's block with fused projections,
+// half-split RoPE and, in the short-context models, a sliding window.
+type phi3 struct {
+	config
+	ends
+	blocks []phi3Block
+	rope   backend.Rope
+	eps    float32
+}
+
+type phi3Block struct {
+	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
+	fusedQKV
+	output
+	FFNNorm backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
+	GateUp  backend.Weight `gguf:"ffn_up.weight" shape:"2ff,width"`
+	Down    backend.Weight `gguf:"ffn_down.weight" shape:"width,ff"`
+}
+
+func loadPhi3(s Source, b backend.Backend) (Model, error) {
+	c := readConfig(s)
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.window(nil)
+	m := &phi3{rope: c.rope(false), eps: c.eps()}
+	c.longRope(&m.rope)
+	if m.config = c.Config; c.err != nil {
+		return nil, c.err
+	}
+	var err error
+	m.blocks, err = bindModel[phi3Block](s, b, &m.ends, &m.config)
+	return m, err
+}
+
+func (m *phi3) Config() *Config { return &m.config }
+
+func (m *phi3) norm(w backend.Weight) backend.Norm { return backend.Norm{Weight: w, Eps: m.eps} }
+
+func (m *phi3) Embed(o backend.Ops, ids []int32) backend.Value { return m.embed(o, ids, 1) }
+
+func (m *phi3) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
+	b, a := &m.blocks[l], m.Layers[l]
+
+	q, k, v := b.project(o, o.Norm(x, m.norm(b.AttnNorm)), a)
+	o.Rope(q, a.Heads, m.rope)
+	o.Rope(k, a.KVHeads, m.rope)
+	o.Store(l, k, v)
+	h := o.Attend(q, m.attention(l, inverseRoot(a.HeadDim)), rows)
+	if rows != nil {
+		x = o.Gather(x, rows)
+	}
+	o.AddLinear(x, h, b.O, b.OBias, 1)
+
+	h = o.Linear(o.Norm(x, m.norm(b.FFNNorm)), b.GateUp, nil)
+	h = o.Gate(o.Split(h, 0, a.FeedForward), o.Split(h, a.FeedForward, 2*a.FeedForward), backend.SiLU)
+	o.AddLinear(x, h, b.Down, nil, 1)
+	return x
+}
+
+func (m *phi3) Logits(o backend.Ops, x backend.Value) backend.Value {
+	return m.logits(o, x, m.norm(nil))
+}

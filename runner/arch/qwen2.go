@@ -1,0 +1,73 @@
+package arch
+
+import "headprof/runner/backend"
+
+// qwen2 is Qwen 2 and 2.5 (arXiv 2407.10671): Llama's block with half-split
+// RoPE and biases on queries, keys and values.
+type qwen2 struct {
+	config
+	ends
+	blocks []qwen2Block
+	rope   backend.Rope
+	eps    float32
+}
+
+type qwen2Block struct {
+	qwen2Attention
+	gated
+}
+
+// qwen2Attention is the part that the mixture-of-experts models share.
+type qwen2Attention struct {
+	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
+	qkv
+	output
+	FFNNorm backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
+}
+
+func loadQwen2(s Source, b backend.Backend) (Model, error) {
+	c := readConfig(s)
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.window(nil)
+	m := &qwen2{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	if c.err != nil {
+		return nil, c.err
+	}
+	var err error
+	m.blocks, err = bindModel[qwen2Block](s, b, &m.ends, &m.config)
+	return m, err
+}
+
+func (m *qwen2) Config() *Config { return &m.config }
+
+func (m *qwen2) norm(w backend.Weight) backend.Norm { return backend.Norm{Weight: w, Eps: m.eps} }
+
+func (m *qwen2) Embed(o backend.Ops, ids []int32) backend.Value { return m.embed(o, ids, 1) }
+
+func (m *qwen2) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
+	b := &m.blocks[l]
+	x = b.attend(o, x, rows, m.attention(l, inverseRoot(m.Layers[l].HeadDim)), m.rope, m.eps)
+	h := b.hidden(o, o.Norm(x, m.norm(b.FFNNorm)), backend.SiLU)
+	o.AddLinear(x, h, b.Down, nil, 1)
+	return x
+}
+
+// attend is x + O·attention(norm(x)).
+func (b *qwen2Attention) attend(o backend.Ops, x backend.Value, rows []int, a backend.Attention, rope backend.Rope, eps float32) backend.Value {
+	q, k, v := b.project(o, o.Norm(x, backend.Norm{Weight: b.AttnNorm, Eps: eps}))
+	o.Rope(q, a.Heads, rope)
+	o.Rope(k, a.KVHeads, rope)
+	o.Store(a.Layer, k, v)
+	h := o.Attend(q, a, rows)
+	if rows != nil {
+		x = o.Gather(x, rows)
+	}
+	o.AddLinear(x, h, b.O, b.OBias, 1)
+	return x
+}
+
+func (m *qwen2) Logits(o backend.Ops, x backend.Value) backend.Value {
+	return m.logits(o, x, m.norm(nil))
+}
