@@ -61,7 +61,7 @@ func mapMember(archive, member string) (*part, error) {
 }
 
 func findMember(p *part, archive, member string) (*zip.File, error) {
-	z, err := zip.NewReader(io.NewSectionReader(p.file, 0, int64(len(p.data))), int64(len(p.data)))
+	z, err := zip.NewReader(io.NewSectionReader(p.file.File, 0, int64(len(p.data))), int64(len(p.data)))
 	if err != nil {
 		return nil, fmt.Errorf("the archive cannot be read (%w); fetch it again", err)
 	}

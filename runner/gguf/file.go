@@ -5,9 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
-
-	mmap "github.com/edsrzf/mmap-go"
 
 	"headprof/runner/tensor"
 )
@@ -25,8 +22,7 @@ type File struct {
 // part is one file's bytes: mapped, or held by the caller (file nil).
 type part struct {
 	name    string
-	file    *os.File
-	mapped  mmap.MMap
+	file    *tensor.Mapped
 	data    []byte // the GGUF within it
 	offset  int64  // where data begins in file
 	archive string // the zip it lies in, or ""
@@ -37,9 +33,7 @@ type part struct {
 // stands for the whole; the path may also be a zip or wheel that holds one
 // model uncompressed, or archive.zip:member where it holds several.
 //
-// Tensors point into the map and are read from disk
-// when first touched; should another program cut the file short meanwhile,
-// touching them ends this program, as with every mapped file.
+// Tensors point into the map; see tensor.Mapped.
 func Open(path string) (*File, error) {
 	f, _, err := locate(path, false)
 	if err != nil {
@@ -127,7 +121,7 @@ func (f *File) SHA256() (string, error) {
 			continue
 		}
 		// Not through the map: a file's worth of resident pages would follow.
-		n, err := io.Copy(h, io.NewSectionReader(p.file, p.offset, int64(len(p.data))))
+		n, err := io.Copy(h, io.NewSectionReader(p.file.File, p.offset, int64(len(p.data))))
 		if err == nil && n != int64(len(p.data)) {
 			err = fmt.Errorf("the file became shorter while it was open")
 		}
@@ -152,41 +146,19 @@ func (f *File) Close() error {
 	return first
 }
 
-func (p *part) close() (err error) {
-	if p.mapped != nil {
-		err = p.mapped.Unmap()
+func (p *part) close() error {
+	p.data = nil
+	if p.file == nil {
+		return nil
 	}
-	if p.file != nil {
-		if e := p.file.Close(); err == nil {
-			err = e
-		}
-	}
-	p.mapped, p.file, p.data = nil, nil, nil
-	return err
+	return p.file.Close()
 }
 
-// mapFile maps a whole regular file.
+// mapFile maps a whole file as one part.
 func mapFile(path string) (*part, error) {
-	info, err := os.Stat(path)
+	m, err := tensor.Map(path)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return nil, fmt.Errorf("%s: this is no regular file (%v); give the path of a .gguf file", path, info.Mode().Type())
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	p := &part{name: path, file: file}
-	if info.Size() == 0 { // which cannot be mapped; the header's check says it
-		return p, nil
-	}
-	p.mapped, err = mmap.Map(file, mmap.RDONLY, 0)
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("%s: mapping the file into memory: %w", path, err)
-	}
-	p.data = p.mapped
-	return p, nil
+	return &part{name: path, file: m, data: m.Data}, nil
 }
