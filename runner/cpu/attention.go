@@ -1,0 +1,238 @@
+package cpu
+
+import (
+	"math"
+
+	"headprof/runner/backend"
+	"headprof/runner/kvcache"
+	"headprof/runner/tensor"
+)
+
+const tile = kvcache.Tile
+
+// blockRows is about how many query rows (batch rows × heads of a group) share
+// an unpacked tile of keys: a multiple of the products' rows at a time.
+const blockRows = 96
+
+// attend is one layer's attention call.
+type attend struct {
+	*ops
+	a      backend.Attention
+	q, out *value
+	rows   []int // batch rows to compute; nil: all
+	group  int   // query heads per KV head
+	pad    int   // ValueDim rounded up to panels
+	scale  float32
+	cap    float32 // soft cap in units of log 2; 0: none
+}
+
+var minusInf = float32(math.Inf(-1))
+
+// Attend is attention of q's rows over the cache.
+func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
+	n := o.n
+	if rows != nil {
+		n = len(rows)
+	}
+	t := &attend{ops: o, a: a, q: q.(*value), rows: rows, group: a.Heads / a.KVHeads, pad: roundUp(a.ValueDim, panelWidth)}
+	t.out = o.arena.value(n, a.Heads*a.ValueDim)
+	// Scores are kept in units of log 2, so that softmax needs only powers of
+	// two. With a soft cap, what is scaled first is tanh's argument.
+	t.scale = float32(float64(a.Scale) * log2e)
+	if a.SoftCap > 0 {
+		t.scale = float32(float64(a.Scale) / float64(a.SoftCap))
+		t.cap = float32(float64(a.SoftCap) * log2e)
+	}
+	perBlock := max(1, blockRows/t.group)
+	if n*a.KVHeads < 2*perBlock*o.pool.threads {
+		perBlock = max(1, min(perBlock, n*a.KVHeads/(2*o.pool.threads)))
+	}
+	blocks := (n + perBlock - 1) / perBlock
+	o.pool.run(blocks*a.KVHeads, func(worker, task int) {
+		// The last rows see most keys: longest tasks first.
+		b, kv := blocks-1-task/a.KVHeads, task%a.KVHeads
+		t.block(&o.b.scratch[worker], kv, b*perBlock, min(n, (b+1)*perBlock))
+	})
+	if a.Muted != nil {
+		t.mute()
+	}
+	if o.watch != nil && len(o.watch.Rows) > 0 {
+		w := o.watch.Rows
+		o.pool.run(len(w)*a.KVHeads, func(worker, task int) {
+			t.watched(&o.b.scratch[worker], task%a.KVHeads, w[task/a.KVHeads])
+		})
+	}
+	return t.out
+}
+
+// batchRow is the batch row of the call's row i.
+func (t *attend) batchRow(i int) int {
+	if t.rows != nil {
+		return t.rows[i]
+	}
+	return i
+}
+
+// span gives the entries [lo, hi) that a batch row sees.
+func (t *attend) span(head *kvcache.Head, row int) (lo, hi int) {
+	hi = head.Len() - t.n + row + 1
+	if t.a.Window > 0 {
+		lo = min(head.FirstFrom(t.first+row-t.a.Window+1), hi-1)
+	}
+	return lo, hi
+}
+
+// queries copies the group's heads of batch rows into q, scaled, head by head within a row.
+func (t *attend) queries(q []float32, kv, i0, i1 int) {
+	d := t.a.HeadDim
+	for i := i0; i < i1; i++ {
+		for h := range t.group {
+			src := t.q.row(t.batchRow(i))[(kv*t.group+h)*d:][:d]
+			dst := q[((i-i0)*t.group+h)*d:][:d]
+			for j, x := range src {
+				dst[j] = x * t.scale
+			}
+		}
+	}
+}
+
+// block computes rows [i0, i1) of the call for one KV head's group.
+func (t *attend) block(s *scratch, kv, i0, i1 int) {
+	head := t.cache.Head(t.a.Layer, kv)
+	g, d, n := t.group, t.a.HeadDim, (i1-i0)*t.group
+	q, sc, out := grown(&s.q, n*d), grown(&s.s, n*tile), grown(&s.o, n*t.pad)
+	m, l, al := grown(&s.m, n), grown(&s.l, n), grown(&s.al, n)
+	t.queries(q, kv, i0, i1)
+	clear(out)
+	clear(l)
+	for i := range m {
+		m[i] = minusInf
+	}
+	first, _ := t.span(head, t.batchRow(i0))
+	_, end := t.span(head, t.batchRow(i1-1))
+	for e := first / tile * tile; e < end; e += tile {
+		// Rows of the block that see some of the tile: the tile is no step at all for others.
+		ra, rb := i0, i1
+		for ra < rb && t.hi(head, ra) <= e {
+			ra++
+		}
+		for rb > ra && t.lo(head, rb-1) >= e+tile {
+			rb--
+		}
+		// Windows and causality both move on with the row, so what is left between is contiguous.
+		if ra == rb {
+			continue
+		}
+		some := min(tile, t.hi(head, rb-1)-e)
+		b := head.Blocks[e/tile]
+		keys, values := t.unpackKeys(s, b), t.unpackValues(s, b, some)
+		at, rows := (ra-i0)*g, (rb-ra)*g
+		scores := sc[at*tile:]
+		t.scores(rows, q[at*d:], keys, scores, some)
+		for i := ra; i < rb; i++ {
+			lo, hi := t.lo(head, i)-e, t.hi(head, i)-e
+			if lo <= 0 && hi >= tile {
+				continue
+			}
+			for h := range g {
+				r := scores[((i-ra)*g+h)*tile:][:tile]
+				for j := range r {
+					if j < lo || j >= hi {
+						r[j] = minusInf
+					}
+				}
+			}
+		}
+		t.k.softmax(rows, &scores[0], &m[at], &l[at], &al[at])
+		for c := 0; c < t.pad; c += panelWidth {
+			t.k.product(rows, some, &scores[0], tile, &values[c], t.pad, &out[at*t.pad+c], t.pad, &al[at], fromC)
+		}
+	}
+	v := t.a.ValueDim
+	for i := range n {
+		inv := 1 / l[i]
+		dst := t.out.row(i0 + i/g)[(kv*g+i%g)*v:][:v]
+		for j, x := range out[i*t.pad:][:v] {
+			dst[j] = float32(x*inv) + 0 // +0: a zero has no sign that would tell of masked keys
+		}
+	}
+}
+
+func (t *attend) lo(head *kvcache.Head, i int) int {
+	lo, _ := t.span(head, t.batchRow(i))
+	return lo
+}
+
+func (t *attend) hi(head *kvcache.Head, i int) int {
+	return head.Len() - t.n + t.batchRow(i) + 1
+}
+
+// scores computes rows of q·kᵀ for the first some entries of a tile; what
+// follows them up to the tile's end is −∞ or to be masked.
+func (t *attend) scores(rows int, q, keys, scores []float32, some int) {
+	d := t.a.HeadDim
+	t.k.product(rows, d, &q[0], d, &keys[0], tile, &scores[0], tile, nil, fromZero)
+	if some > panelWidth {
+		t.k.product(rows, d, &q[0], d, &keys[panelWidth], tile, &scores[panelWidth], tile, nil, fromZero)
+	} else {
+		for r := range rows {
+			for j := panelWidth; j < tile; j++ {
+				scores[r*tile+j] = minusInf
+			}
+		}
+	}
+	if t.cap != 0 {
+		for i, x := range scores[:rows*tile] {
+			if x != minusInf {
+				scores[i] = t.cap * tanh32(x)
+			}
+		}
+	}
+}
+
+// unpackKeys gives a block's keys as float32 [HeadDim][tile].
+func (t *attend) unpackKeys(s *scratch, b *kvcache.Block) []float32 {
+	if b.K16 == nil {
+		return b.K32
+	}
+	keys := grown(&s.keys, t.a.HeadDim*tile)
+	t.k.fromHalf(len(keys), &keys[0], &b.K16[0])
+	return keys
+}
+
+// unpackValues gives a block's first some values as float32 [entry][pad].
+func (t *attend) unpackValues(s *scratch, b *kvcache.Block, some int) []float32 {
+	v := t.a.ValueDim
+	if b.V16 == nil && v == t.pad {
+		return b.V32
+	}
+	values := grown(&s.values, tile*t.pad)
+	if v == t.pad {
+		t.k.fromHalf(some*v, &values[0], &b.V16[0])
+		return values
+	}
+	for i := range some {
+		row := values[i*t.pad:][:t.pad]
+		clear(row)
+		if b.V16 == nil {
+			copy(row, b.V32[i*v:][:v])
+			continue
+		}
+		for j := range v {
+			row[j] = tensor.F16ToF32(b.V16[i*v+j])
+		}
+	}
+	return values
+}
+
+func (t *attend) mute() {
+	v := t.a.ValueDim
+	for h, muted := range t.a.Muted {
+		if !muted {
+			continue
+		}
+		for i := range t.out.rows {
+			clear(t.out.row(i)[h*v : (h+1)*v])
+		}
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !amd64 && !arm64
+
+package cpu
+
+// native gives the vector kernels this machine can run, best first.
+func native() []*kernels { return nil }

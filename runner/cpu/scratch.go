@@ -1,0 +1,23 @@
+package cpu
+
+// scratch is one worker's buffers, grown on first use and kept.
+type scratch struct {
+	panel    []float32 // an unpacked weight panel
+	row      []float32 // one dequantised weight row
+	product  []float32 // products on their way to an epilogue
+	norm     []float32 // a padded row
+	q, s, o  []float32 // attention: queries, scores, outputs of a block
+	keys     []float32 // an unpacked tile of keys
+	values   []float32 // an unpacked tile of values
+	m, l, al []float32 // running maxima, sums and rescalings
+	weights  []float32 // whole rows of watched attention
+}
+
+// grown gives *buf with n floats, with unknown contents.
+func grown(buf *[]float32, n int) []float32 {
+	if cap(*buf) < n {
+		*buf = aligned(n)
+	}
+	*buf = (*buf)[:n]
+	return *buf
+}

@@ -1,0 +1,319 @@
+// Package kvcache stores keys and values in host memory, per layer and KV
+// head, and holds the eviction policies that shrink them.
+//
+// Entries lie in tiles of Tile entries, aligned to multiples of Tile of the
+// entry's index. Within a tile the keys are transposed ([dimension][entry]),
+// as a matrix product with a block of queries wants them; values are row by
+// row ([entry][dimension]). Growing adds tiles and copies nothing; a fork
+// shares tiles until one side writes to them.
+package kvcache
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"headprof/runner/backend"
+	"headprof/runner/tensor"
+)
+
+// Tile is the number of entries per tile. Attention's order of summation
+// depends on it, so changing it changes results' last bits.
+const Tile = 64
+
+// Block is the storage of Tile entries of one KV head. Either the 16-bit or
+// the 32-bit slices are used. Unused entries are zero or stale finite numbers.
+type Block struct {
+	K16, V16 []uint16  // keys [headDim][Tile] and values [Tile][valueDim], binary16
+	K32, V32 []float32 // the same in float32
+	shared   atomic.Bool
+}
+
+// Head is one layer's KV head.
+type Head struct {
+	Blocks []*Block
+	n      int     // entries, those of an unfinished step included
+	pos    []int32 // positions of the entries once Keep was called; nil: entry index = position
+}
+
+// Host is a backend.Cache in host memory.
+type Host struct {
+	shapes []backend.CacheLayer
+	kv     backend.KVType
+	heads  [][]Head // [layer][kv head]
+	length int      // tokens committed
+	kept   bool
+}
+
+// New makes an empty cache. capacity is a hint; storage grows tile by tile.
+func New(layers []backend.CacheLayer, kv backend.KVType, capacity int) (*Host, error) {
+	if kv != backend.KVF32 && kv != backend.KVF16 {
+		return nil, fmt.Errorf("kv cache: unknown storage format %d", kv)
+	}
+	c := &Host{shapes: append([]backend.CacheLayer(nil), layers...), kv: kv, heads: make([][]Head, len(layers))}
+	for l, s := range layers {
+		if s.KVHeads <= 0 || s.HeadDim <= 0 || s.ValueDim <= 0 {
+			return nil, fmt.Errorf("kv cache: layer %d has %d KV heads of %d and %d dimensions; all must be positive", l, s.KVHeads, s.HeadDim, s.ValueDim)
+		}
+		c.heads[l] = make([]Head, s.KVHeads)
+		for h := range c.heads[l] {
+			c.heads[l][h].Blocks = make([]*Block, 0, (max(capacity, 0)+Tile-1)/Tile)
+		}
+	}
+	return c, nil
+}
+
+// Type is the storage format.
+func (c *Host) Type() backend.KVType { return c.kv }
+
+// Layers gives the shapes the cache was made for.
+func (c *Host) Layers() []backend.CacheLayer { return c.shapes }
+
+// Head gives one layer's KV head, to read, or to write entries after Reserve.
+func (c *Host) Head(layer, kvHead int) *Head { return &c.heads[layer][kvHead] }
+
+// Len is the number of tokens committed: the position of the next one.
+func (c *Host) Len() int { return c.length }
+
+// Entries is the number of entries one layer's KV head holds, those of an
+// unfinished step included.
+func (c *Host) Entries(layer, kvHead int) int { return c.heads[layer][kvHead].n }
+
+// Kept reports whether entries were dropped, so that an entry's index is no
+// longer its position everywhere.
+func (c *Host) Kept() bool { return c.kept }
+
+// Len is the number of entries of the head.
+func (h *Head) Len() int { return h.n }
+
+// Position is the token position of entry i.
+func (h *Head) Position(i int) int {
+	if h.pos == nil {
+		return i
+	}
+	return int(h.pos[i])
+}
+
+// FirstFrom is the lowest entry whose position is at least pos.
+func (h *Head) FirstFrom(pos int) int {
+	if h.pos == nil {
+		return min(max(pos, 0), h.n)
+	}
+	lo, hi := 0, h.n
+	for lo < hi {
+		if mid := (lo + hi) / 2; int(h.pos[mid]) < pos {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+func (c *Host) newBlock(s backend.CacheLayer) *Block {
+	b := &Block{}
+	nk, nv := Tile*s.HeadDim, Tile*s.ValueDim
+	if c.kv == backend.KVF16 {
+		all := make([]uint16, nk+nv)
+		b.K16, b.V16 = all[:nk:nk], all[nk:]
+	} else {
+		all := make([]float32, nk+nv)
+		b.K32, b.V32 = all[:nk:nk], all[nk:]
+	}
+	return b
+}
+
+func (c *Host) writable(s backend.CacheLayer, b *Block) *Block {
+	if !b.shared.Load() {
+		return b
+	}
+	own := c.newBlock(s)
+	copy(own.K16, b.K16)
+	copy(own.V16, b.V16)
+	copy(own.K32, b.K32)
+	copy(own.V32, b.V32)
+	return own
+}
+
+// Reserve appends n entries to one head, at positions first, first+1, …, and
+// gives the index of the first; the caller then writes their storage. They
+// count as uncommitted until Commit.
+func (c *Host) Reserve(layer, kvHead, n, first int) int {
+	h, s := &c.heads[layer][kvHead], c.shapes[layer]
+	start := h.n
+	if start%Tile != 0 && n > 0 {
+		h.Blocks[start/Tile] = c.writable(s, h.Blocks[start/Tile])
+	}
+	for len(h.Blocks)*Tile < start+n {
+		h.Blocks = append(h.Blocks, c.newBlock(s))
+	}
+	if h.pos != nil {
+		for i := range n {
+			h.pos = append(h.pos, int32(first+i))
+		}
+	}
+	h.n += n
+	return start
+}
+
+// Commit ends a step: the next token's position is n.
+func (c *Host) Commit(n int) { c.length = n }
+
+// Rollback forgets what was reserved since the last Commit.
+func (c *Host) Rollback() {
+	for l := range c.heads {
+		for k := range c.heads[l] {
+			c.heads[l][k].cut(c.length)
+		}
+	}
+}
+
+// cut drops the entries at positions n and later.
+func (h *Head) cut(n int) {
+	h.n = h.FirstFrom(n)
+	if h.pos != nil {
+		h.pos = h.pos[:h.n]
+	}
+	blocks := (h.n + Tile - 1) / Tile
+	clear(h.Blocks[blocks:])
+	h.Blocks = h.Blocks[:blocks]
+}
+
+// Truncate forgets all tokens from position n on. It fails once Keep was called.
+func (c *Host) Truncate(n int) error {
+	switch {
+	case n < 0 || n > c.length:
+		return fmt.Errorf("kv cache: cannot truncate to %d tokens, it holds %d", n, c.length)
+	case c.kept && n != c.length:
+		return fmt.Errorf("kv cache: cannot truncate after entries were dropped; fork before Keep instead")
+	}
+	c.length = n
+	c.Rollback()
+	return nil
+}
+
+// Fork gives an independent cache of the first n tokens. Storage is shared,
+// and counted by Bytes in both, until one of them writes to it.
+func (c *Host) Fork(n int) (backend.Cache, error) {
+	if n < 0 || n > c.length {
+		return nil, fmt.Errorf("kv cache: cannot fork %d tokens, it holds %d", n, c.length)
+	}
+	f := &Host{shapes: c.shapes, kv: c.kv, heads: make([][]Head, len(c.heads)), length: n, kept: c.kept}
+	for l := range c.heads {
+		f.heads[l] = make([]Head, len(c.heads[l]))
+		for k := range c.heads[l] {
+			from, to := &c.heads[l][k], &f.heads[l][k]
+			to.n = from.FirstFrom(n)
+			blocks := (to.n + Tile - 1) / Tile
+			to.Blocks = append([]*Block(nil), from.Blocks[:blocks]...)
+			for _, b := range to.Blocks {
+				b.shared.Store(true)
+			}
+			if from.pos != nil {
+				to.pos = append([]int32(nil), from.pos[:to.n]...)
+			}
+		}
+	}
+	return f, nil
+}
+
+// Keep drops all entries of one layer's KV head but the given ones (ascending
+// entry indexes) and frees their memory.
+func (c *Host) Keep(layer, kvHead int, entries []int32) error {
+	if layer < 0 || layer >= len(c.heads) || kvHead < 0 || kvHead >= len(c.heads[layer]) {
+		return fmt.Errorf("kv cache: there is no layer %d, KV head %d", layer, kvHead)
+	}
+	h, s := &c.heads[layer][kvHead], c.shapes[layer]
+	for i, e := range entries {
+		if e < 0 || int(e) >= h.n || i > 0 && e <= entries[i-1] {
+			return fmt.Errorf("kv cache: layer %d, KV head %d: entries to keep must ascend within 0 to %d; number %d is %d", layer, kvHead, h.n-1, i, e)
+		}
+	}
+	pos := make([]int32, len(entries))
+	blocks := make([]*Block, 0, (len(entries)+Tile-1)/Tile)
+	for i, e := range entries {
+		if i%Tile == 0 {
+			blocks = append(blocks, c.newBlock(s))
+		}
+		pos[i] = int32(h.Position(int(e)))
+		copyEntry(blocks[i/Tile], i%Tile, h.Blocks[e/Tile], int(e)%Tile, s)
+	}
+	h.Blocks, h.n, h.pos = blocks, len(entries), pos
+	c.kept = true
+	return nil
+}
+
+func copyEntry(to *Block, j int, from *Block, i int, s backend.CacheLayer) {
+	if from.K16 != nil {
+		for d := range s.HeadDim {
+			to.K16[d*Tile+j] = from.K16[d*Tile+i]
+		}
+		copy(to.V16[j*s.ValueDim:][:s.ValueDim], from.V16[i*s.ValueDim:])
+		return
+	}
+	for d := range s.HeadDim {
+		to.K32[d*Tile+j] = from.K32[d*Tile+i]
+	}
+	copy(to.V32[j*s.ValueDim:][:s.ValueDim], from.V32[i*s.ValueDim:])
+}
+
+// Entry gives the key and value of one entry as float32, as attention sees them.
+func (c *Host) Entry(layer, kvHead, i int) (key, value []float32) {
+	h, s := &c.heads[layer][kvHead], c.shapes[layer]
+	b, j := h.Blocks[i/Tile], i%Tile
+	key, value = make([]float32, s.HeadDim), make([]float32, s.ValueDim)
+	for d := range key {
+		if b.K16 != nil {
+			key[d] = tensor.F16ToF32(b.K16[d*Tile+j])
+		} else {
+			key[d] = b.K32[d*Tile+j]
+		}
+	}
+	for d := range value {
+		if b.V16 != nil {
+			value[d] = tensor.F16ToF32(b.V16[j*s.ValueDim+d])
+		} else {
+			value[d] = b.V32[j*s.ValueDim+d]
+		}
+	}
+	return key, value
+}
+
+// Bytes is the memory the cache holds.
+func (c *Host) Bytes() int64 {
+	var sum int64
+	for l := range c.heads {
+		for k := range c.heads[l] {
+			h := &c.heads[l][k]
+			sum += int64(len(h.Blocks))*c.blockBytes(l) + 4*int64(cap(h.pos)) + 8*int64(cap(h.Blocks))
+		}
+	}
+	return sum
+}
+
+func (c *Host) blockBytes(layer int) int64 {
+	s := c.shapes[layer]
+	n := int64(Tile * (s.HeadDim + s.ValueDim))
+	if c.kv == backend.KVF16 {
+		return 2 * n
+	}
+	return 4 * n
+}
+
+// Predict is the memory a cache of so many tokens will hold, in bytes.
+func Predict(layers []backend.CacheLayer, kv backend.KVType, tokens int) int64 {
+	c := Host{shapes: layers, kv: kv}
+	blocks := int64((tokens + Tile - 1) / Tile)
+	var sum int64
+	for l, s := range layers {
+		sum += int64(s.KVHeads) * blocks * (c.blockBytes(l) + 8)
+	}
+	return sum
+}
+
+// Close frees the storage.
+func (c *Host) Close() {
+	for l := range c.heads {
+		clear(c.heads[l])
+	}
+	c.length = 0
+}
