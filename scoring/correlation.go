@@ -35,7 +35,7 @@ func pearson(x, y []float64) float64 {
 	if xx == 0 || yy == 0 {
 		return math.NaN()
 	}
-	return max(-1, min(1, xy/(math.Sqrt(xx)*math.Sqrt(yy))))
+	return max(-1, min(1, xy/math.Sqrt(xx*yy)))
 }
 
 // KendallTauB is Kendall's τ-b of x and y, which corrects for ties (Kendall
@@ -92,7 +92,7 @@ func KendallTauB(x, y []float64) float64 {
 		return math.NaN()
 	}
 	numerator := float64(all - tiesX - tiesY + tiesXY - 2*discordant)
-	return numerator / math.Sqrt(float64(all-tiesX)) / math.Sqrt(float64(all-tiesY))
+	return numerator / math.Sqrt(float64(all-tiesX)*float64(all-tiesY))
 }
 
 func choose2(n int) int64 { return int64(n) * int64(n-1) / 2 }

@@ -1,9 +1,9 @@
 package scoring
 
-// HeadKVR2 is the retrieval-reasoning score of HeadKV (arXiv 2410.19258,
-// section 3.2, equation 3): of a row's k largest weights, k being the evidence's
-// length, the sum of those on the evidence, divided by k. The whole answer
-// counts, because no token has to be copied for a step to score.
+// HeadKVR2 is the importance score of HeadKV's retrieval-reasoning heads (arXiv
+// 2410.19258): of a row's k largest weights, k being the evidence's length, the
+// sum of those on the evidence, divided by k. The whole answer counts, because
+// no token has to be copied for a step to score.
 type HeadKVR2 struct{}
 
 // Name implements Method.

@@ -1,7 +1,7 @@
 package scoring
 
-// Retrieval is the copy-paste score of Retrieval Heads (arXiv 2404.15574,
-// section 2, equation 1): a step counts where the row's largest weight lies on
+// Retrieval is the retrieval score of Retrieval Heads (arXiv 2404.15574, section
+// 2), which looks for copying: a step counts where the row's largest weight lies on
 // the evidence and the token there is the token just produced.
 type Retrieval struct{}
 

@@ -1,0 +1,140 @@
+package allocate
+
+import (
+	"fmt"
+	"math"
+
+	"headprof/scoring"
+)
+
+// headKV is HeadKV's allocation (arXiv 2410.19258, head-level KV cache
+// allocation; design.md, section 2): each cache keeps a floor, and what was
+// taken off the base above the floor is one pool divided by score.
+//
+//	base = c − α    pool = ⌊base/β⌋·caches    floor = base − ⌊base/β⌋
+//	quota_i = share_i·pool + floor
+//
+// The published code computes this in float64 and divides as Python's // does,
+// which is not always floor(base/β): 11 // 1.1 is 9. So do we.
+//
+// At levels KVHead and ByLayer shares are first taken per query head, temp
+// included, then reduced over the group.
+func headKV(heads []scoring.Head, m Model, p Params) ([]float64, error) {
+	shares, err := shares(heads, m, p.Temp)
+	if err != nil {
+		return nil, err
+	}
+	weights := reduce(shares, m, p.Level, p.Reduce)
+	base := float64(p.Capacity - p.Window)
+	divided := floorDiv(base, p.Beta)
+	pool := divided * float64(len(weights))
+	floor := base - divided
+	quotas := make([]float64, len(weights))
+	for i, w := range weights {
+		quotas[i] = float64(w*pool) + floor
+	}
+	return quotas, nil
+}
+
+// floorDiv is Python's floor division of non-negative floats, which takes the
+// exact remainder first.
+func floorDiv(a, b float64) float64 {
+	q := (a - math.Mod(a, b)) / b
+	floor := math.Floor(q)
+	if q-floor > 0.5 {
+		floor++
+	}
+	return floor
+}
+
+// shares gives every query head's part of the sum of scores, raised to temp
+// and normalised again: one number per head, by layer, then head.
+func shares(heads []scoring.Head, m Model, temp float64) ([]float64, error) {
+	var want int
+	for _, l := range m.Layers {
+		want += l.Heads
+	}
+	if len(heads) != want {
+		return nil, fmt.Errorf("the scores name %d heads, the model has %d", len(heads), want)
+	}
+	out := make([]float64, want)
+	var sum float64
+	i := 0
+	for l, layer := range m.Layers {
+		for h := range layer.Heads {
+			row := heads[i]
+			if row.Layer != l || row.Head != h {
+				return nil, fmt.Errorf("the scores lack layer %d, head %d", l, h)
+			}
+			if !(row.Mean >= 0) || math.IsInf(row.Mean, 1) {
+				return nil, fmt.Errorf("score %v of layer %d, head %d is no share of anything; scores must be finite and not negative", row.Mean, l, h)
+			}
+			out[i] = row.Mean
+			sum += row.Mean
+			i++
+		}
+	}
+	if sum == 0 || math.IsInf(sum, 1) {
+		return nil, fmt.Errorf("the scores add up to %v, so they cannot be shared out; profile with more trials or another method", sum)
+	}
+	for i := range out {
+		out[i] = math.Pow(out[i]/sum, temp)
+	}
+	var total float64
+	for _, v := range out {
+		total += v
+	}
+	if !(total > 0) {
+		return nil, fmt.Errorf("with temp %v every share vanishes; use a smaller one", temp)
+	}
+	for i := range out {
+		out[i] /= total
+	}
+	return out, nil
+}
+
+// reduce turns shares of query heads into shares of caches that sum to 1.
+func reduce(shares []float64, m Model, level Level, how Reduce) []float64 {
+	if level == Head {
+		return shares
+	}
+	var out []float64
+	i := 0
+	for _, layer := range m.Layers {
+		group := layer.Heads / layer.KVHeads
+		if level == ByLayer {
+			group = layer.Heads
+		}
+		for at := 0; at < layer.Heads; at += group {
+			var v float64
+			for _, s := range shares[i+at : i+at+group] {
+				if how == Max {
+					v = max(v, s)
+				} else {
+					v += s
+				}
+			}
+			if level == ByLayer {
+				// The layer's KV heads divide its share evenly.
+				for range layer.KVHeads {
+					out = append(out, v/float64(layer.KVHeads))
+				}
+				continue
+			}
+			if how != Max {
+				// Groups may differ in size between layers: a mean, not a sum.
+				v *= float64(layer.KVHeads) / float64(layer.Heads)
+			}
+			out = append(out, v)
+		}
+		i += layer.Heads
+	}
+	var sum float64
+	for _, v := range out {
+		sum += v
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}

@@ -1,0 +1,144 @@
+package scoring
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Estimate is a number with its bootstrap interval.
+type Estimate struct{ Value, Low, High float64 }
+
+// Comparison says how alike two profiles rank the same heads. Intervals come
+// from resampling heads; resampling trials instead would add noise to both
+// sides and pull every agreement down, so that intervals would miss their own
+// estimates.
+type Comparison struct {
+	Heads    int  // compared: those with a score on both sides
+	Reduced  bool // one side scores KV heads, so the other's groups count by their best head
+	K        int  // size of the top sets
+	Spearman Estimate
+	Kendall  Estimate // τ-b
+	Overlap  Estimate // share of one top-k set found in the other
+	Jaccard  Estimate // intersection / union of the top-k sets
+}
+
+// Compare compares one method's rows of two tables, a and b. k ≤ 0 means a
+// tenth of the heads, at least one. Of o, Resamples, Confidence and Seed count.
+func Compare(a, b []Head, k int, o Options) (*Comparison, error) {
+	o = o.withDefaults()
+	c := &Comparison{}
+	if !sameHeads(a, b) {
+		ra, rb := BestOfGroup(a), BestOfGroup(b)
+		switch {
+		case sameHeads(ra, b):
+			a, c.Reduced = ra, true
+		case sameHeads(a, rb):
+			b, c.Reduced = rb, true
+		default:
+			return nil, fmt.Errorf("the profiles score different heads: %s against %s", describeShape(a), describeShape(b))
+		}
+	}
+	var x, y []float64
+	for i := range a {
+		if !math.IsNaN(a[i].Mean) && !math.IsNaN(b[i].Mean) {
+			x, y = append(x, a[i].Mean), append(y, b[i].Mean)
+		}
+	}
+	if len(x) < 2 {
+		return nil, fmt.Errorf("only %d heads have a score in both profiles; at least 2 are needed", len(x))
+	}
+	c.Heads = len(x)
+	if k <= 0 {
+		k = (len(x) + 5) / 10
+	}
+	c.K = max(1, min(k, len(x)))
+	point := agreement(x, y, c.K)
+	resampled := make([][4]float64, o.Resamples)
+	parallel(o.Resamples, func(r int) {
+		rng := rand.New(rand.NewPCG(o.Seed, uint64(r)))
+		rx, ry := make([]float64, len(x)), make([]float64, len(x))
+		for i := range rx {
+			j := rng.IntN(len(x))
+			rx[i], ry[i] = x[j], y[j]
+		}
+		resampled[r] = agreement(rx, ry, c.K)
+	})
+	for m, e := range []*Estimate{&c.Spearman, &c.Kendall, &c.Overlap, &c.Jaccard} {
+		var values []float64
+		for _, r := range resampled {
+			if !math.IsNaN(r[m]) {
+				values = append(values, r[m])
+			}
+		}
+		*e = Estimate{point[m], math.NaN(), math.NaN()}
+		if len(values) > 0 {
+			slices.Sort(values)
+			tail := (1 - o.Confidence) / 2
+			e.Low, e.High = quantile(values, tail), quantile(values, 1-tail)
+		}
+	}
+	return c, nil
+}
+
+// agreement is Spearman, Kendall, overlap and Jaccard of two score lists.
+func agreement(x, y []float64, k int) [4]float64 {
+	share, jaccard := TopOverlap(x, y, k)
+	return [4]float64{Spearman(x, y), KendallTauB(x, y), share, jaccard}
+}
+
+// TopOverlap compares the k largest of x with the k largest of y, ties going
+// to the lower index: the share of one set found in the other, and the
+// intersection over the union.
+func TopOverlap(x, y []float64, k int) (share, jaccard float64) {
+	k = min(k, len(x), len(y))
+	if k <= 0 {
+		return math.NaN(), math.NaN()
+	}
+	ox, oy := make([]int32, len(x)), make([]int32, len(y))
+	ranking(x, ox)
+	ranking(y, oy)
+	in := make([]bool, max(len(x), len(y)))
+	for _, i := range ox[:k] {
+		in[i] = true
+	}
+	both := 0
+	for _, i := range oy[:k] {
+		if in[i] {
+			both++
+		}
+	}
+	return float64(both) / float64(k), float64(both) / float64(2*k-both)
+}
+
+// BestOfGroup reduces rows of query heads to rows of KV heads: each group
+// becomes its best-scored head's row, with Head set to the KV head.
+func BestOfGroup(heads []Head) []Head {
+	var out []Head
+	for _, h := range heads {
+		last := len(out) - 1
+		if last < 0 || out[last].Layer != h.Layer || out[last].KVHead != h.KVHead {
+			h.Head = h.KVHead
+			out = append(out, h)
+			continue
+		}
+		if h.Mean > out[last].Mean || math.IsNaN(out[last].Mean) {
+			h.Head = h.KVHead
+			out[last] = h
+		}
+	}
+	Rerank(out)
+	return out
+}
+
+func sameHeads(a, b []Head) bool {
+	return slices.EqualFunc(a, b, func(x, y Head) bool { return x.Layer == y.Layer && x.Head == y.Head })
+}
+
+func describeShape(heads []Head) string {
+	if len(heads) == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d layers, %d heads in all", heads[len(heads)-1].Layer+1, len(heads))
+}
