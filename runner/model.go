@@ -2,11 +2,16 @@ package runner
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 
 	"headprof/runner/arch"
 	"headprof/runner/backend"
+	"headprof/runner/cpu"
+	"headprof/runner/gguf"
 	"headprof/runner/plain"
+	"headprof/runner/tensor"
+	"headprof/runner/tokenizer"
 )
 
 // Options says how a model runs. The zero value is the default of each.
@@ -15,6 +20,8 @@ type Options struct {
 	Chunk   int            // tokens computed at once; 0: 512. It changes time and memory, never a result
 	KV      backend.KVType // format of the KV cache
 	Device  string         // "cpu" (default) or "plain", the slow twin
+	Kernels string         // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"
+	Pre     string         // pre-tokenizer in place of the file's
 }
 
 func (o Options) withDefaults() Options {
@@ -30,19 +37,69 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// Source is an opened model file: weights, metadata and what a manifest needs.
+type Source interface {
+	arch.Source
+	tokenizer.Metadata
+	Size() int64             // bytes
+	SHA256() (string, error) // of the file's bytes, hexadecimal
+	Close() error
+}
+
+// OpenSource opens a model in any form that headprof reads.
+func OpenSource(path string) (Source, error) {
+	if _, err := os.Stat(path); err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 // Model is what is immutable: weights, hyper-parameters, tokenizer. It may be
 // used by several goroutines.
 type Model struct {
-	name    string
-	options Options
-	config  *arch.Config
-	arch    arch.Model
-	backend backend.Backend
+	name      string
+	options   Options
+	source    Source
+	config    *arch.Config
+	arch      arch.Model
+	backend   backend.Backend
+	tokenizer *tokenizer.Tokenizer
 }
 
-// New binds a source of weights to a device.
-func New(s arch.Source, o Options) (*Model, error) {
+// Open opens a model file on a device.
+func Open(path string, o Options) (*Model, error) {
+	s, err := OpenSource(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := New(s, o)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// OpenBytes opens a GGUF model that lies in memory.
+func OpenBytes(name string, data []byte, o Options) (*Model, error) {
+	f, err := gguf.OpenBytes(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return New(f, o)
+}
+
+// New binds an opened source to a device. The model owns the source.
+func New(s Source, o Options) (*Model, error) {
 	o = o.withDefaults()
+	t, err := tokenizer.FromMetadata(s, tokenizer.Options{Override: o.Pre})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name(), err)
+	}
 	b, err := device(o)
 	if err != nil {
 		return nil, err
@@ -52,19 +109,56 @@ func New(s arch.Source, o Options) (*Model, error) {
 		b.Close()
 		return nil, err
 	}
-	return &Model{name: s.Name(), options: o, config: m.Config(), arch: m, backend: b}, nil
+	return &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t}, nil
 }
 
 func device(o Options) (backend.Backend, error) {
 	switch o.Device {
+	case "cpu":
+		return cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels})
 	case "plain":
 		return plain.New(), nil
 	}
 	return nil, fmt.Errorf("device %q is unknown; known: cpu, plain", o.Device)
 }
 
+// Name is the model file's name.
+func (m *Model) Name() string { return m.name }
+
 // Config gives the model's hyper-parameters.
 func (m *Model) Config() *arch.Config { return m.config }
+
+// Source gives the opened file.
+func (m *Model) Source() Source { return m.source }
+
+// Tokenizer gives the model's tokenizer.
+func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tokenizer }
+
+// Options gives the settings in force, defaults filled in.
+func (m *Model) Options() Options { return m.options }
+
+// ChatTemplate is the file's own chat template (Jinja); "" where it has none.
+func (m *Model) ChatTemplate() string {
+	t, _, err := m.source.String("tokenizer.chat_template")
+	if err != nil {
+		return ""
+	}
+	return t
+}
+
+// Kernels names the device's kernels, such as "avx512".
+func (m *Model) Kernels() string {
+	if k, ok := m.backend.(interface{ Kernels() string }); ok {
+		return k.Kernels()
+	}
+	return m.backend.Name()
+}
+
+// Close releases the device and the file. Sessions must be closed before.
+func (m *Model) Close() error {
+	m.backend.Close()
+	return m.source.Close()
+}
 
 // NewSession makes an empty sequence; capacity is the number of tokens to
 // expect (the cache grows past it).
@@ -75,3 +169,6 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	}
 	return &Session{model: m, cache: c}, nil
 }
+
+// Tensor is a model's weight as it lies in its file.
+type Tensor = tensor.Tensor

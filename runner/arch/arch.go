@@ -34,6 +34,32 @@ type Layer struct {
 	FeedForward       int // width of the dense feed-forward's hidden layer
 }
 
+// Describe reads a file's hyper-parameters, sliding windows included, without
+// computing anything; with an error the Config may still hold what could be read.
+func Describe(s Source) (*Config, error) {
+	if _, err := family(s); err != nil {
+		m := readConfig(s)
+		return &m.Config, err
+	}
+	m, err := Load(s, nothing{})
+	if err != nil {
+		c := readConfig(s)
+		return &c.Config, err
+	}
+	return m.Config(), nil
+}
+
+// nothing is a backend that only checks shapes.
+type nothing struct{ backend.Backend }
+
+type shape struct{ rows, cols int }
+
+func (s shape) Rows() int { return s.rows }
+func (s shape) Cols() int { return s.cols }
+
+func (nothing) Weight(t tensor.Tensor) (backend.Weight, error) { return shape{t.Rows(), t.Cols()}, nil }
+func (nothing) Close()                                         {}
+
 // Config is what a family reads from the metadata.
 type Config struct {
 	Family  string

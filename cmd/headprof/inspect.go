@@ -1,0 +1,235 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"headprof/runner"
+	"headprof/runner/arch"
+	"headprof/runner/kvcache"
+	"headprof/runner/tokenizer"
+)
+
+func newInspect() *cobra.Command {
+	var asJSON, check bool
+	var pre string
+	c := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Say what a model file holds and what headprof supports of it",
+		Args:  exactly("a model file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := runner.OpenSource(args[0])
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			r := inspect(s, pre)
+			if check {
+				r.check(s)
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				err = e.Encode(r)
+			} else {
+				err = r.print(cmd.OutOrStdout())
+			}
+			if err == nil && len(r.Problems) > 0 {
+				err = fmt.Errorf("%s cannot be run: %s", args[0], r.Problems[0])
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&check, "check", false, "read every weight and look for NaN and infinity")
+	c.Flags().StringVar(&pre, "pre", "", "pre-tokenizer in place of the one the file names")
+	return c
+}
+
+// report is what inspect tells; its JSON form is documented in docs/formats.md.
+type report struct {
+	File       string           `json:"file"`
+	Bytes      int64            `json:"bytes"`
+	Family     string           `json:"family"`
+	Name       string           `json:"name"`
+	Parameters int64            `json:"parameters"`
+	Types      map[string]int64 `json:"types"` // weight format → elements
+	Layers     []layerReport    `json:"layers"`
+	Width      int              `json:"width"`
+	Vocab      int              `json:"vocab"`
+	Context    int              `json:"context"`
+	Experts    int              `json:"experts,omitempty"`
+	Used       int              `json:"experts_used,omitempty"`
+	Tokenizer  string           `json:"tokenizer"`
+	BOS        bool             `json:"adds_bos"`
+	Chat       bool             `json:"chat_template"`
+	Memory     []memoryReport   `json:"memory"`
+	Problems   []string         `json:"problems"`
+}
+
+type layerReport struct {
+	Layer   int `json:"layer"`
+	Heads   int `json:"heads"`
+	KVHeads int `json:"kv_heads"`
+	HeadDim int `json:"head_dim"`
+	Window  int `json:"window"` // 0: global
+}
+
+type memoryReport struct {
+	Tokens int   `json:"tokens"`
+	Bytes  int64 `json:"bytes"`
+}
+
+func inspect(s runner.Source, pre string) *report {
+	r := &report{File: s.Name(), Bytes: s.Size(), Types: map[string]int64{}, Problems: []string{}}
+	if l, ok := s.(interface{ Tensors() []runner.Tensor }); ok {
+		for _, t := range l.Tensors() {
+			n := int64(t.Rows()) * int64(t.Cols())
+			r.Parameters += n
+			r.Types[t.Type.String()] += n
+		}
+	}
+	c, err := arch.Describe(s)
+	if err != nil {
+		r.Problems = append(r.Problems, strings.TrimPrefix(err.Error(), s.Name()+": "))
+	}
+	if c != nil {
+		r.Family, r.Name, r.Width, r.Vocab, r.Context, r.Experts, r.Used = c.Family, c.Name, c.Width, c.Vocab, c.Context, c.Experts, c.Used
+		for i, l := range c.Layers {
+			r.Layers = append(r.Layers, layerReport{i, l.Heads, l.KVHeads, l.HeadDim, l.Window})
+		}
+		for n := 1024; n <= c.Context && len(r.Memory) < 6; n *= 4 {
+			r.Memory = append(r.Memory, memoryReport{n, s.Size() + kvcache.Predict(c.CacheLayers(), defaultKV, n)})
+		}
+	}
+	t, err := tokenizer.FromMetadata(s, tokenizer.Options{Override: pre})
+	if err != nil {
+		r.Problems = append(r.Problems, err.Error())
+	} else {
+		r.Tokenizer = describeTokenizer(s, pre)
+		_, r.BOS = t.BOS()
+	}
+	r.Chat, _ = hasKey(s, "tokenizer.chat_template")
+	return r
+}
+
+func hasKey(s runner.Source, key string) (bool, error) {
+	v, _, err := s.String(key)
+	return v != "", err
+}
+
+func describeTokenizer(s runner.Source, pre string) string {
+	model, _, _ := s.String("tokenizer.ggml.model")
+	if pre == "" {
+		pre, _, _ = s.String("tokenizer.ggml.pre")
+	}
+	if pre == "" {
+		return model
+	}
+	return model + " (pre-tokenizer " + pre + ")"
+}
+
+// check reads all weights.
+func (r *report) check(s runner.Source) {
+	l, ok := s.(interface{ Tensors() []runner.Tensor })
+	if !ok {
+		return
+	}
+	for _, t := range l.Tensors() {
+		if row, col, bad := t.FirstNotFinite(); bad {
+			r.Problems = append(r.Problems, fmt.Sprintf("tensor %s holds a NaN or infinity at row %d, column %d", t.Name, row, col))
+		}
+	}
+}
+
+func (r *report) print(w io.Writer) error {
+	b := &strings.Builder{}
+	line := func(k, format string, args ...any) { fmt.Fprintf(b, "%-12s %s\n", k, fmt.Sprintf(format, args...)) }
+	line("file", "%s (%s)", r.File, bytesText(r.Bytes))
+	line("family", "%s", r.Family)
+	if r.Name != "" {
+		line("name", "%s", r.Name)
+	}
+	var types []string
+	for t, n := range r.Types {
+		types = append(types, fmt.Sprintf("%s %.0f %%", t, 100*float64(n)/float64(max(1, r.Parameters))))
+	}
+	sort.Strings(types)
+	line("parameters", "%.1f M (%s)", float64(r.Parameters)/1e6, strings.Join(types, ", "))
+	if len(r.Layers) > 0 {
+		line("layers", "%d, width %d, vocabulary %d", len(r.Layers), r.Width, r.Vocab)
+		line("heads", "%s", headsText(r.Layers))
+		line("windows", "%s", windowsText(r.Layers))
+		line("context", "%d tokens", r.Context)
+	}
+	if r.Experts > 0 {
+		line("experts", "%d, %d used per token", r.Experts, r.Used)
+	}
+	line("tokenizer", "%s%s", r.Tokenizer, map[bool]string{true: ", adds BOS"}[r.BOS])
+	line("chat", "%s", map[bool]string{true: "has a chat template", false: "no chat template"}[r.Chat])
+	for _, m := range r.Memory {
+		line("memory", "%s at %d tokens", bytesText(m.Bytes), m.Tokens)
+	}
+	if len(r.Problems) == 0 {
+		line("supported", "yes")
+	}
+	for _, p := range r.Problems {
+		line("problem", "%s", p)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// headsText tells heads and KV heads, by layer where layers differ.
+func headsText(ls []layerReport) string {
+	return runs(ls, func(l layerReport) string {
+		return fmt.Sprintf("%d heads, %d KV heads, dimension %d", l.Heads, l.KVHeads, l.HeadDim)
+	})
+}
+
+func windowsText(ls []layerReport) string {
+	var local []string
+	window := 0
+	for _, l := range ls {
+		if l.Window > 0 {
+			local, window = append(local, fmt.Sprint(l.Layer)), l.Window
+		}
+	}
+	if local == nil {
+		return "none, all layers see the whole context"
+	}
+	return fmt.Sprintf("%d tokens in layers %s; the others see the whole context", window, strings.Join(local, " "))
+}
+
+// runs joins a text per layer, naming layer ranges only where they differ.
+func runs(ls []layerReport, text func(layerReport) string) string {
+	var parts []string
+	for i := 0; i < len(ls); {
+		j := i
+		for j < len(ls) && text(ls[j]) == text(ls[i]) {
+			j++
+		}
+		if i == 0 && j == len(ls) {
+			return text(ls[0])
+		}
+		parts = append(parts, fmt.Sprintf("layers %d-%d: %s", i, j-1, text(ls[i])))
+		i = j
+	}
+	return strings.Join(parts, "; ")
+}
+
+// bytesText prints a size for people.
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+}
