@@ -1,0 +1,61 @@
+// Package probe runs needle trials: the plan and its order, prefix reuse,
+// drafts, the journal that a killed run resumes from, shards, and the early
+// stop. It sees a model through two small interfaces and does not know how
+// attention is computed.
+package probe
+
+import (
+	"context"
+
+	"headprof/needle"
+	"headprof/runner/backend"
+)
+
+// Watch names what an Extend delivers besides filling the cache. It has the
+// fields of runner.Watch, so that one converts to the other.
+type Watch struct {
+	// Attention lists positions whose attention rows go to Rows, ascending.
+	Attention []int
+	// Rows receives each watched row, possibly from several goroutines at once.
+	Rows func(backend.Row)
+	// Logits lists positions whose logits are wanted, ascending.
+	Logits []int
+}
+
+// Session is one token sequence and its KV cache.
+type Session interface {
+	// Len is the number of tokens in the cache: the position of the next one.
+	Len() int
+	// Extend computes tokens and appends them. It returns one row of logits
+	// per position of w.Logits. How a sequence is cut into Extend calls must
+	// not change a bit of what they deliver.
+	Extend(ctx context.Context, tokens []int32, w Watch) ([][]float32, error)
+	// Truncate forgets all tokens from position n on.
+	Truncate(n int) error
+	// Fork gives an independent session that holds the first n tokens.
+	Fork(n int) (Session, error)
+	// Bytes is the memory the cache holds.
+	Bytes() int64
+	Close()
+}
+
+// Model is what a run needs of a model.
+type Model interface {
+	needle.Tokenizer
+	// NewSession makes an empty session for up to capacity tokens.
+	NewSession(capacity int) (Session, error)
+	// Layers and Heads give the shape of the score tables; Heads counts query heads of one layer.
+	Layers() int
+	Heads() int
+	// Context is the most tokens a sequence may hold.
+	Context() int
+	// Vocabulary is the number of token ids, which run from 0.
+	Vocabulary() int
+	// Decode gives the text of generated tokens.
+	Decode(ids []int32) string
+	// IsEnd tells whether a token ends a sequence (or a turn).
+	IsEnd(id int32) bool
+	// Name and SHA256 identify the weights in a run's manifest.
+	Name() string
+	SHA256() string
+}

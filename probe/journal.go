@@ -1,0 +1,195 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// The files of a run's folder that this package writes.
+const (
+	manifestName = "run.json"
+	journalName  = "trials.jsonl"
+	lockName     = ".lock"
+)
+
+var errLocked = errors.New("locked")
+
+// BusyError says that another process works in a folder.
+type BusyError struct {
+	Dir string
+	PID int // 0: not known
+}
+
+func (e *BusyError) Error() string {
+	who := "another headprof"
+	if e.PID > 0 {
+		who += " (process " + strconv.Itoa(e.PID) + ")"
+	}
+	return fmt.Sprintf("%s is running in %s; wait for it, or name another folder with --out", who, e.Dir)
+}
+
+// journal is a run's folder, opened for one process.
+type journal struct {
+	dir  string
+	lock *os.File
+	file *os.File
+	size int64 // bytes of whole lines
+}
+
+// openJournal locks a folder, compares or writes its manifest, and reads the
+// records that are there. A torn last line is cut off.
+func openJournal(dir string, m *Manifest) (j *journal, records []*Record, err error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, nil, storageError(dir, err)
+	}
+	j = &journal{dir: dir}
+	defer func() {
+		if err != nil {
+			j.close()
+		}
+	}()
+	if err := j.takeLock(); err != nil {
+		return j, nil, err
+	}
+	path := filepath.Join(dir, journalName)
+	there, err := ReadManifest(dir)
+	switch {
+	case err == nil:
+		if d := there.differences(m); len(d) > 0 {
+			return j, nil, &MismatchError{dir, d}
+		}
+		m.Environment = there.Environment
+	case errors.Is(err, os.ErrNotExist):
+		if st, serr := os.Stat(path); serr == nil && st.Size() > 0 {
+			return j, nil, fmt.Errorf("%s holds %s but no %s, so it cannot be told which run it belongs to; name another folder with --out or delete it", dir, journalName, manifestName)
+		}
+		if err := m.write(dir); err != nil {
+			return j, nil, err
+		}
+	default:
+		return j, nil, err
+	}
+	if j.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+		return j, nil, storageError(path, err)
+	}
+	records, j.size, err = readRecords(path, j.file, m.Model.Layers, m.Model.Heads)
+	if err != nil {
+		return j, nil, err
+	}
+	if err := j.cut(); err != nil {
+		return j, nil, err
+	}
+	return j, records, nil
+}
+
+func (j *journal) takeLock() error {
+	path := filepath.Join(j.dir, lockName)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return storageError(path, err)
+	}
+	if err := lockFile(f); err != nil {
+		text, _ := io.ReadAll(io.LimitReader(f, 32))
+		f.Close()
+		if errors.Is(err, errLocked) {
+			pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+			return &BusyError{j.dir, pid}
+		}
+		return fmt.Errorf("cannot lock %s: %w", path, err)
+	}
+	j.lock = f
+	// Who holds the lock is for the message alone; the lock counts, not the text.
+	if f.Truncate(0) == nil {
+		f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return nil
+}
+
+// cut drops what stands behind the last whole line.
+func (j *journal) cut() error {
+	if err := j.file.Truncate(j.size); err != nil {
+		return storageError(j.file.Name(), err)
+	}
+	if _, err := j.file.Seek(j.size, io.SeekStart); err != nil {
+		return storageError(j.file.Name(), err)
+	}
+	return nil
+}
+
+// append adds a record and makes it last before it returns. When that fails
+// the journal is left as it was.
+func (j *journal) append(r *Record) error {
+	line, err := encodeRecord(r)
+	if err != nil {
+		return err
+	}
+	_, err = j.file.Write(line)
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		j.cut()
+		return fmt.Errorf("%w (the trials before this one are kept)", storageError(j.file.Name(), err))
+	}
+	j.size += int64(len(line))
+	return nil
+}
+
+func (j *journal) close() {
+	if j.file != nil {
+		j.file.Close()
+	}
+	if j.lock != nil {
+		j.lock.Truncate(0)
+		j.lock.Close() // the lock ends with the file
+	}
+}
+
+func encodeRecord(r *Record) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		return nil, fmt.Errorf("trial %s: %w", r.ID, err)
+	}
+	return b.Bytes(), nil
+}
+
+// readRecords reads a journal. size is where its whole lines end: a last line
+// that is not whole, because a kill or a power cut came in between, is not an
+// error. Any other bad line is.
+func readRecords(path string, r io.Reader, layers, heads int) (records []*Record, size int64, err error) {
+	in := bufio.NewReaderSize(r, 1<<16)
+	for n := 1; ; n++ {
+		line, err := readLine(in)
+		if err == io.EOF {
+			return records, size, nil // no newline: torn or empty
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		rec := new(Record)
+		perr := json.Unmarshal(line, rec)
+		if perr != nil {
+			if _, err := in.Peek(1); err == io.EOF {
+				return records, size, nil // a power cut may leave a last line of zeros
+			}
+			perr = jsonError(perr)
+		} else {
+			perr = rec.check(layers, heads)
+		}
+		if perr != nil {
+			return nil, 0, fmt.Errorf("%s:%d: %w; the journal was damaged: restore it, or delete this line and all after it to run those trials again", path, n, perr)
+		}
+		records = append(records, rec)
+		size += int64(len(line)) + 1
+	}
+}

@@ -1,0 +1,191 @@
+package probe
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// manifestFormat is the version of the folder's layout.
+const manifestFormat = 1
+
+// Manifest is run.json: what a run's folder was made from. Nothing in it
+// depends on time, so that equal runs have equal manifests.
+type Manifest struct {
+	Format  int           `json:"format"`
+	Version string        `json:"headprof"`
+	Model   ManifestModel `json:"model"`
+	Plan    ManifestPlan  `json:"plan"`
+	// Settings change results; Environment does not and is not compared.
+	Settings    map[string]string `json:"settings"`
+	Environment map[string]string `json:"environment,omitempty"`
+	Outcome     *Outcome          `json:"outcome,omitempty"` // absent: not finished
+}
+
+// ManifestModel identifies a run's model.
+type ManifestModel struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	Layers int    `json:"layers"`
+	Heads  int    `json:"heads"`
+}
+
+// ManifestPlan identifies a run's plan.
+type ManifestPlan struct {
+	Hash   string            `json:"hash"`
+	Trials int               `json:"trials"` // of all shards
+	Block  int               `json:"block"`
+	Seed   uint64            `json:"seed"`
+	Shard  string            `json:"shard,omitempty"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	Trials  int       `json:"trials"` // run, duplicates not counted
+	Passed  int       `json:"passed"`
+	Stopped *Decision `json:"stopped_early,omitempty"`
+}
+
+// Difference is one thing in which two manifests differ.
+type Difference struct{ What, There, Now string }
+
+// MismatchError refuses a folder that holds another run.
+type MismatchError struct {
+	Dir         string
+	Differences []Difference
+}
+
+func (e *MismatchError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s holds a different run:", e.Dir)
+	for _, d := range e.Differences {
+		fmt.Fprintf(&b, "\n  %s: %s there, %s now", d.What, orNone(d.There), orNone(d.Now))
+	}
+	b.WriteString("\nname another folder with --out, repeat the run with what stands there to continue it, or delete the folder")
+	return b.String()
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}
+
+// differences lists in what b departs from a, where it would change results.
+func (a *Manifest) differences(b *Manifest) []Difference {
+	var out []Difference
+	add := func(what, there, now string) {
+		if there != now {
+			out = append(out, Difference{what, there, now})
+		}
+	}
+	add("folder format", fmt.Sprint(a.Format), fmt.Sprint(b.Format))
+	add("headprof version", a.Version, b.Version)
+	if a.Model.SHA256 != b.Model.SHA256 {
+		add("model", a.Model.Name+" (sha256 "+short(a.Model.SHA256)+")", b.Model.Name+" (sha256 "+short(b.Model.SHA256)+")")
+	}
+	each := func(there, now map[string]string) {
+		keys := map[string]bool{}
+		for _, m := range []map[string]string{there, now} {
+			for k := range m {
+				keys[k] = true
+			}
+		}
+		for _, k := range slices.Sorted(maps.Keys(keys)) {
+			add(k, there[k], now[k])
+		}
+	}
+	each(a.Settings, b.Settings)
+	each(a.Plan.Params, b.Plan.Params)
+	add("seed", fmt.Sprint(a.Plan.Seed), fmt.Sprint(b.Plan.Seed))
+	add("shard", a.Plan.Shard, b.Plan.Shard)
+	add("trials per block", fmt.Sprint(a.Plan.Block), fmt.Sprint(b.Plan.Block))
+	add("trials in the plan", fmt.Sprint(a.Plan.Trials), fmt.Sprint(b.Plan.Trials))
+	if len(out) == 0 {
+		add("plan (its prompts or their order)", short(a.Plan.Hash), short(b.Plan.Hash))
+	}
+	return out
+}
+
+func short(hash string) string { return hash[:min(12, len(hash))] }
+
+// ReadManifest reads a run folder's run.json.
+func ReadManifest(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, manifestName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m := new(Manifest)
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(m); err != nil {
+		return nil, fmt.Errorf("%s is not a run's manifest (%w); restore the file, or delete the folder and run again", path, jsonError(err))
+	}
+	if m.Format != manifestFormat {
+		return nil, fmt.Errorf("%s has format %d; this headprof reads format %d", path, m.Format, manifestFormat)
+	}
+	return m, nil
+}
+
+// write replaces run.json in one step.
+func (m *Manifest) write(dir string) error {
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	return WriteFile(filepath.Join(dir, manifestName), append(data, '\n'))
+}
+
+// WriteFile writes a file under a temporary name and renames it, so that a
+// reader or a killed run never sees half of it.
+func WriteFile(path string, data []byte) (err error) {
+	tmp := path + ".tmp"
+	defer func() {
+		if err != nil {
+			os.Remove(tmp)
+			err = storageError(path, err)
+		}
+	}()
+	f, err := os.Create(tmp)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// storageError adds to a file error what can be done about it.
+func storageError(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	switch {
+	case diskFull(err):
+		return fmt.Errorf("cannot write %s: %w; free some space and run the same command to continue", path, err)
+	case readOnly(err):
+		return fmt.Errorf("cannot write %s: %w; make its folder writable or name another one with --out", path, err)
+	}
+	return fmt.Errorf("cannot write %s: %w", path, err)
+}

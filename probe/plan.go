@@ -1,0 +1,209 @@
+package probe
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"headprof/needle"
+)
+
+// Decode says how a trial's answer comes about.
+type Decode string
+
+// The two answer modes.
+const (
+	Greedy Decode = "greedy" // the model's own answer, judged
+	Forced Decode = "forced" // the expected answer is fed; every trial counts
+)
+
+// Rules say how trials are run and which of them count. They change results.
+type Rules struct {
+	Decode Decode
+	Judge  needle.Judge // greedy only
+	// KeepSink counts trials whose evidence lies on the attention sink.
+	KeepSink bool
+}
+
+// steps is the most decode steps a trial takes.
+func (r Rules) steps(t *Trial) int {
+	if r.Decode == Forced {
+		return len(t.AnswerIDs)
+	}
+	return max(1, r.Judge.MaxSteps(len(t.AnswerIDs), t.QuestionTokens))
+}
+
+func (r Rules) check() error {
+	switch r.Decode {
+	case Forced:
+	case Greedy:
+		if r.Judge == nil {
+			return errors.New("greedy decoding needs a judge")
+		}
+	default:
+		return fmt.Errorf("unknown answer mode %q; known are %s and %s", r.Decode, Greedy, Forced)
+	}
+	return nil
+}
+
+// Plan is trials in the order in which they run.
+type Plan struct {
+	Trials []*Trial
+	Rules  Rules
+	// Block is how many trials make a block, the last one perhaps excepted.
+	// A block is a balanced sample of the plan, sorted inside for reuse; an
+	// early stop is decided and shards are cut between blocks.
+	Block int
+	Seed  uint64
+	// Hash identifies all trials, their order and blocks.
+	Hash string
+	// Params describe the plan for the manifest, by flag name.
+	Params map[string]string
+
+	all         int // trials of the whole plan, all shards
+	shard, of   int // 1-based shard; of == 0: not sharded
+	blockStarts []int
+}
+
+// PlanOptions say how trials become a plan.
+type PlanOptions struct {
+	Rules Rules
+	// Block is the number of trials in a block; 0 makes one block of all,
+	// which shares prefixes best.
+	Block int
+	Seed  uint64
+	// Count takes a balanced subset of given trials; 0 takes all. A Grid's
+	// trials are counted by the Grid.
+	Count  int
+	Params map[string]string
+}
+
+// NewPlan orders and checks trials for a model. trials come from Grid.Trials,
+// whose balanced order is kept from block to block, or from ReadTrials.
+// Errors name the trial and what to change.
+func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
+	if err := o.Rules.check(); err != nil {
+		return nil, err
+	}
+	if len(trials) == 0 {
+		return nil, errors.New("the plan has no trials")
+	}
+	if o.Block < 0 || o.Count < 0 {
+		return nil, errors.New("a plan's block and count cannot be negative")
+	}
+	if trials[0].compose == nil {
+		trials = balance(trials, o.Seed, o.Count)
+	}
+	p := &Plan{
+		Trials: append([]*Trial(nil), trials...), Rules: o.Rules, Block: o.Block,
+		Seed: o.Seed, Params: o.Params, all: len(trials),
+	}
+	if p.Block == 0 || p.Block > len(trials) {
+		p.Block = len(trials)
+	}
+	for i := 0; i < len(p.Trials); i += p.Block {
+		p.blockStarts = append(p.blockStarts, i)
+		sortForReuse(p.Trials[i:min(i+p.Block, len(p.Trials))])
+	}
+	sum := sha256.New()
+	fmt.Fprintln(sum, "plan 1", p.Block)
+	for _, t := range p.Trials {
+		prompt, err := t.Prompt()
+		if err == nil {
+			err = t.check(prompt, m, o.Rules.steps(t))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("trial %s: %w", t.ID, err)
+		}
+		if t.compose == nil {
+			t.digest = digest(prompt, t)
+			if len(t.Needle.Answers) == 0 {
+				t.Needle.Answers = []string{strings.TrimSpace(m.Decode(t.AnswerIDs))}
+			}
+		}
+		fmt.Fprintf(sum, "%q %d %x %v\n", t.ID, t.Index, t.digest, t.Also)
+	}
+	p.Hash = hex.EncodeToString(sum.Sum(nil))
+	return p, nil
+}
+
+// balance puts given trials in a balanced order by what they tell of
+// themselves, and keeps the first count (0: all).
+func balance(trials []*Trial, seed uint64, count int) []*Trial {
+	points := make([][4]int32, len(trials))
+	var levels [4]map[any]int32
+	for f := range levels {
+		levels[f] = map[any]int32{}
+	}
+	for i, t := range trials {
+		for f, v := range [4]any{t.Haystack, t.Needle.ID, t.Length, t.Depth} {
+			l, ok := levels[f][v]
+			if !ok {
+				l = int32(len(levels[f]))
+				levels[f][v] = l
+			}
+			points[i][f] = l
+		}
+	}
+	if count == 0 || count > len(trials) {
+		count = len(trials)
+	}
+	next := balanced(points, seed)
+	out := make([]*Trial, 0, count)
+	for len(out) < count {
+		i, ok := next()
+		if !ok {
+			break
+		}
+		out = append(out, trials[i])
+	}
+	return out
+}
+
+// ParseShard reads "2/8": the second of eight shards.
+func ParseShard(s string) (shard, of int, err error) {
+	if n, serr := fmt.Sscanf(s+"\n", "%d/%d\n", &shard, &of); serr != nil || n != 2 || shard < 1 || of < 1 || shard > of || of > maxTrials {
+		return 0, 0, fmt.Errorf("shard %q: write WHICH/OF, as 1/4 for the first of four", s)
+	}
+	return shard, of, nil
+}
+
+// Shard gives every of-th block of the plan, beginning with the shard-th. The
+// hash stays the whole plan's.
+func (p *Plan) Shard(shard, of int) (*Plan, error) {
+	if p.of != 0 {
+		return nil, errors.New("the plan is a shard already")
+	}
+	if shard < 1 || of < 1 || shard > of {
+		return nil, fmt.Errorf("shard %d/%d: the first number must be within 1 to the second", shard, of)
+	}
+	q := *p
+	q.Trials, q.blockStarts, q.shard, q.of = nil, nil, shard, of
+	for b := shard - 1; b < len(p.blockStarts); b += of {
+		q.blockStarts = append(q.blockStarts, len(q.Trials))
+		start := p.blockStarts[b]
+		q.Trials = append(q.Trials, p.Trials[start:min(start+p.Block, len(p.Trials))]...)
+	}
+	if len(q.Trials) == 0 {
+		return nil, fmt.Errorf("shard %d/%d holds no trials: the plan has %d blocks of %d trials; use fewer shards or smaller blocks", shard, of, len(p.blockStarts), p.Block)
+	}
+	return &q, nil
+}
+
+// shardName is "2/8", or empty for a whole plan.
+func (p *Plan) shardName() string {
+	if p.of == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", p.shard, p.of)
+}
+
+// maxSteps is the most decode steps any trial takes.
+func (p *Plan) maxSteps() (n int) {
+	for _, t := range p.Trials {
+		n = max(n, p.Rules.steps(t))
+	}
+	return n
+}

@@ -1,0 +1,98 @@
+package probe
+
+import (
+	"fmt"
+
+	"headprof/needle"
+)
+
+// Trial is one prompt to run once, and what is known about it.
+type Trial struct {
+	ID       string
+	Index    int // place in the plan's canonical order: haystack, needle, length, depth
+	Needle   needle.Needle
+	Haystack string
+	Length   int
+	Depth    float64
+
+	Span           needle.Span // the evidence's place in the prompt
+	AnswerIDs      []int32     // the first accepted answer
+	QuestionTokens int
+	PromptTokens   int
+	// Spine is how many tokens at the prompt's beginning are the frame's and
+	// the haystack's alone: what all trials of a haystack share.
+	Spine int
+	// Sink is set where the evidence lies on the sequence's first tokens,
+	// which attract attention whatever they say.
+	Sink bool
+	// Also names further points of the plan with this very prompt, each
+	// counted as a trial of its own (published preset).
+	Also []Point
+
+	prompt  []int32
+	compose func() (*needle.Prompt, error)
+	digest  [32]byte // of prompt, span and answer
+}
+
+// Point is a place in the grid of needles, lengths and depths.
+type Point struct {
+	ID     string  `json:"id"`
+	Length int     `json:"length"`
+	Depth  float64 `json:"depth"`
+}
+
+// Prompt gives the trial's token ids. They are composed anew at each call
+// where the trial came from a grid, so that a long plan needs little memory.
+func (t *Trial) Prompt() ([]int32, error) {
+	if t.compose == nil {
+		return t.prompt, nil
+	}
+	p, err := t.compose()
+	if err != nil {
+		return nil, err
+	}
+	return p.IDs, nil
+}
+
+// check says what is wrong with a trial for a model, if anything. steps is how
+// many tokens may be decoded.
+func (t *Trial) check(prompt []int32, m Model, steps int) error {
+	if len(prompt) == 0 {
+		return fmt.Errorf("the prompt is empty")
+	}
+	if t.Span.Start < 0 || t.Span.End <= t.Span.Start || t.Span.End > len(prompt) {
+		return fmt.Errorf("span [%d, %d) is not a range within the prompt's %d tokens", t.Span.Start, t.Span.End, len(prompt))
+	}
+	if len(t.AnswerIDs) == 0 {
+		return fmt.Errorf("the answer has no tokens")
+	}
+	for i, id := range prompt {
+		if id < 0 || int(id) >= m.Vocabulary() {
+			return fmt.Errorf("prompt token %d is %d, but the model's ids run from 0 to %d", i, id, m.Vocabulary()-1)
+		}
+	}
+	for i, id := range t.AnswerIDs {
+		if id < 0 || int(id) >= m.Vocabulary() {
+			return fmt.Errorf("answer token %d is %d, but the model's ids run from 0 to %d", i, id, m.Vocabulary()-1)
+		}
+	}
+	if need := len(prompt) + steps - 1; need > m.Context() {
+		return &ContextError{Trial: t.ID, Length: t.Length, Need: need, Limit: m.Context()}
+	}
+	return nil
+}
+
+// ContextError says that a trial does not fit the model's context.
+type ContextError struct {
+	Trial       string
+	Length      int
+	Need, Limit int // tokens
+}
+
+func (e *ContextError) Error() string {
+	over := e.Need - e.Limit
+	if e.Length > over {
+		return fmt.Sprintf("needs %d tokens (prompt and answer) and the model's context holds %d; with --lengths up to %d it fits", e.Need, e.Limit, e.Length-over)
+	}
+	return fmt.Sprintf("needs %d tokens (prompt and answer) and the model's context holds %d; use shorter prompts", e.Need, e.Limit)
+}
