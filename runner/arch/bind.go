@@ -23,11 +23,14 @@ type dims map[string]int
 // checked against d; several names separated by | are tried in turn. Parts
 // (parts.go) are embedded structs.
 func bind(s Source, b backend.Backend, dst any, prefix string, d dims) error {
-	v := reflect.ValueOf(dst).Elem()
+	return bindFields(s, b, reflect.ValueOf(dst).Elem(), prefix, d)
+}
+
+func bindFields(s Source, b backend.Backend, v reflect.Value, prefix string, d dims) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if f.Anonymous && f.Type.Kind() == reflect.Struct {
-			if err := bind(s, b, v.Field(i).Addr().Interface(), prefix, d); err != nil {
+			if err := bindFields(s, b, v.Field(i), prefix, d); err != nil {
 				return err
 			}
 			continue
