@@ -81,7 +81,7 @@ func Ablate(b Ablation) (*Figure, error) {
 	}
 	const axis, wide, tall, gap = 50.0, 270.0, 230.0, 22.0
 	n := float64(len(parts))
-	return page("What masking heads does to the answers", b.Meta, extra, n*(axis+wide)+(n-1)*gap+18+keyW, tall+36, func(p *pen, x, y float64) {
+	return page(heading{title: "What masking heads does to the answers", facts: append(b.facts(), extra...)}, n*(axis+wide)+(n-1)*gap+18+keyW, tall+36, func(p *pen, x, y float64) {
 		for i, q := range parts {
 			xlo, xhi, ylo, yhi := bounds(q.lines)
 			lines := q.lines
@@ -103,10 +103,7 @@ func Ablate(b Ablation) (*Figure, error) {
 			if !q.share {
 				p.line(stroke{grey40, 0.9, []float64{3, 2}}, a.x, a.py(0), a.x+a.w, a.py(0))
 			}
-			for _, l := range lines {
-				j := index(l.Name)
-				a.series(p, l, j, dodge(j, len(names)))
-			}
+			a.series(p, lines, func(i int) int { return index(lines[i].Name) })
 		}
 		legend(p, keys, x+n*(axis+wide)+(n-1)*gap+18, y+8)
 	}), nil

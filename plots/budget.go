@@ -124,11 +124,7 @@ func BudgetMap(b Budget) (*Figure, error) {
 	slices.Sort(values)
 	lo, hi := values[0], values[len(values)-1]
 	s := scale{lo: float64(lo), hi: float64(hi)}
-	if lo > 0 && hi > 30*lo {
-		s.log = true
-	} else if len(values) > manyValues && lo < hi/2 {
-		s.lo = 0
-	}
+	s.log = lo > 0 && hi > 30*lo
 	swatches := len(values) <= manyValues
 	at := func(n int) float64 {
 		switch {
@@ -171,13 +167,18 @@ func BudgetMap(b Budget) (*Figure, error) {
 	heads := func(n int) string {
 		return fmt.Sprintf("%s entries: %s of heads", thousands(n), percent(float64(count[n])/float64(b.Layers*b.Heads)))
 	}
-	keyX := barX + barW + 14
+	keyX, keyW, keyRow := barX+barW+14, 0.0, 0.0
 	if swatches {
 		keyX = barX
 	}
-	keyW := 0.0
 	for _, k := range keys {
 		keyW = max(keyW, 16+inkTick.width(k.text))
+		keyRow += 16 + inkTick.width(k.text) + 18
+	}
+	// Under a wide map there is room for the legend.
+	under := !swatches && keyRow < g.left()+g.width()
+	if under {
+		keyW = -14
 	}
 	if swatches {
 		for _, n := range values {
@@ -187,8 +188,10 @@ func BudgetMap(b Budget) (*Figure, error) {
 	kept, _ := b.total()
 	title := "KV-cache budget: " + thousands(kept) + " entries"
 	height := max(g.height()+g.below(), barH+14*float64(len(keys))+10)
-	meta := b.Meta
-	return page(title, meta, append([]string{}, b.facts()...), keyX+keyW, height, func(p *pen, x, y float64) {
+	if under && len(keys) > 0 {
+		height = g.height() + g.below() + 20
+	}
+	return page(heading{title, append(b.Meta.facts(), b.facts()...), b.warning()}, keyX+keyW, height, func(p *pen, x, y float64) {
 		gx := x + g.left()
 		g.draw(p, gx, y)
 		k := ink{min(7.5, side*0.34), false, nil}
@@ -212,6 +215,10 @@ func BudgetMap(b Budget) (*Figure, error) {
 			ky += 20
 		} else {
 			colourBar(p, s, x+barX, y, barH, label, ticks)
+		}
+		if under {
+			keysInRow(p, keys, gx, y+g.height()+g.below()+14)
+			return
 		}
 		for _, k := range keys {
 			k.draw(p, x+keyX, ky)

@@ -29,10 +29,16 @@ func Compare(a, b Heads) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	const mapW, mapH, side, gap = 236.0, 300.0, 272.0, 26.0
+	const mapW, mapH, side, gap = 236.0, 300.0, 272.0, 18.0
 	ga, gb := a.grid(mapW, mapH), b.grid(mapW, mapH)
-	w := 2*ga.left() + 2*ga.width() + 2*gap + 46 + side
-	height := max(ga.height()+ga.below(), side+30) + 52
+	// Flat maps stand above each other, others side by side.
+	dx, dy := ga.left()+ga.width()+gap, 0.0
+	if h := ga.height() + ga.below(); 2*h+24 <= side+32 {
+		dx, dy = 0, h+24
+	}
+	maps := ga.left() + dx + ga.width()
+	w := maps + gap + 40 + side
+	height := 16 + max(dy+ga.height()+ga.below(), side+32) + 20
 	title := fmt.Sprintf("Two profiles: %s%d of the top %d heads shared", v.rho(), v.shared, v.k)
 	fact := func(name string, h Heads) []string {
 		f := append(h.Meta.facts(), "")
@@ -48,36 +54,30 @@ func Compare(a, b Heads) (*Figure, error) {
 			extra = append(extra, "\n"+h.n+": "+warn)
 		}
 	}
-	return page(title, Meta{}, extra, w, height, func(p *pen, x, y float64) {
+	return page(heading{title: title, facts: extra}, w, height, func(p *pen, x, y float64) {
 		y += 16
 		ax := x + ga.left()
-		bx := ax + ga.width() + gap + gb.left()
 		for _, m := range []struct {
 			name string
 			g    headGrid
-			x    float64
+			x, y float64
 			top  []place
-		}{{"A", ga, ax, v.topA}, {"B", gb, bx, v.topB}} {
-			p.text(m.x, y-10, m.name, inkListHd, left)
-			m.g.draw(p, m.x, y)
+		}{{"A", ga, ax, y, v.topA}, {"B", gb, ax + dx, y + dy, v.topB}} {
+			p.text(m.x, m.y-10, m.name, inkListHd, left)
+			m.g.draw(p, m.x, m.y)
 			for i := len(m.top) - 1; i >= 0; i-- {
 				if v.both[m.top[i].id()] {
-					m.g.ringHead(p, m.x, y, m.top[i])
+					m.g.ringHead(p, m.x, m.y, m.top[i])
 				} else {
-					m.g.dashHead(p, m.x, y, m.top[i])
+					m.g.dashHead(p, m.x, m.y, m.top[i])
 				}
 			}
 		}
-		sx := bx + gb.width() + gap + 46
+		sx := x + maps + gap + 40
 		p.text(sx, y-10, v.scatterTitle(), inkListHd, left)
 		v.scatter(p, sx, y, side)
-		ky := y + height - 16 - 12
-		kx := x
-		for _, k := range v.keys(ga) {
-			k.draw(p, kx, ky)
-			p.text(kx+16, ky, k.text, inkTick, left)
-			kx += 16 + inkTick.width(k.text) + 18
-		}
+		ky := y + height - 16 - 6
+		keysInRow(p, v.keys(ga), x+ga.left(), ky)
 	}), nil
 }
 
@@ -229,7 +229,10 @@ func (v *versus) scatter(p *pen, x, y, side float64) {
 		}
 		p.disc(a.px(q.score*fa), a.py(q.b*fb), r, dotInk)
 	}
-	taken := []box4{}
+	var taken, dots []box4
+	for _, q := range v.pairs {
+		dots = append(dots, box4{a.px(q.score*fa) - r, a.py(q.b*fb) - r, 2 * r, 2 * r})
+	}
 	for _, q := range marked {
 		cx, cy := a.px(q.score*fa), a.py(q.b*fb)
 		taken = append(taken, box4{cx - 3, cy - 3, 6, 6})
@@ -247,7 +250,8 @@ func (v *versus) scatter(p *pen, x, y, side float64) {
 		if q.inA && q.inB || named == 10 {
 			continue
 		}
-		if placeLabel(p, a, a.px(q.score*fa), a.py(q.b*fb), headName(q.layer, q.head), &taken) {
+		cx, cy, s := a.px(q.score*fa), a.py(q.b*fb), headName(q.layer, q.head)
+		if placeLabel(p, a, cx, cy, s, &taken, dots) || placeLabel(p, a, cx, cy, s, &taken, nil) {
 			named++
 		}
 	}
@@ -264,9 +268,9 @@ func (b box4) meets(c box4) bool {
 	return b.x < c.x+c.w && c.x < b.x+b.w && b.y < c.y+c.h && c.y < b.y+b.h
 }
 
-// placeLabel writes s beside a dot where it meets neither dots nor labels that
-// stand already, or not at all.
-func placeLabel(p *pen, a panel, x, y float64, s string, taken *[]box4) bool {
+// placeLabel writes s beside a dot where it meets nothing that is taken and no
+// other dot, or not at all.
+func placeLabel(p *pen, a panel, x, y float64, s string, taken *[]box4, dots []box4) bool {
 	k := ink{7.5, false, grey15}
 	w, h := k.width(s), 8.0
 	for _, d := range [][2]float64{
@@ -278,8 +282,12 @@ func placeLabel(p *pen, a panel, x, y float64, s string, taken *[]box4) bool {
 		for _, t := range *taken {
 			free = free && !b.meets(t)
 		}
+		for _, t := range dots {
+			free = free && !b.meets(t)
+		}
 		if free {
 			*taken = append(*taken, b)
+			p.rect(b.x-1, b.y, b.w+2, b.h, white)
 			p.text(b.x, b.y+h/2, s, k, left)
 			return true
 		}

@@ -61,22 +61,20 @@ func Eval(e Evaluation) (*Figure, error) {
 	const axis, wide, tall = 50.0, 360.0, 240.0
 	title := "Score against cache kept"
 	if e.Task != "" {
-		title = shorten(e.Task, 60) + ": score against cache kept"
+		title = capital(shorten(e.Task, 60)) + ": score against cache kept"
 	}
 	var extra []string
 	if anyBar(e.Lines) {
 		extra = append(extra, "bars: "+intervalName(e.Interval))
 	}
-	return page(title, e.Meta, extra, axis+wide+18+keyW, tall+36, func(p *pen, x, y float64) {
+	return page(heading{title: title, facts: append(e.facts(), extra...)}, axis+wide+18+keyW, tall+36, func(p *pen, x, y float64) {
 		a := panel{x: x + axis, y: y + 4, w: wide, h: tall, xmin: xlo / pad, xmax: xhi * pad, ymin: ylo, ymax: yhi, xlog: true}
 		xt := logTicks(a.xmin, min(a.xmax, 1), func(v float64) string { return fmt.Sprintf("%.3g", 100*v) })
 		a.frame(p, xt, niceTicks(ylo, yhi, 6), "share of the full cache kept, % (log scale)", label)
 		if full {
 			p.line(stroke{grey40, 0.9, []float64{3, 2}}, a.x, a.py(e.Full.Y), a.x+a.w, a.py(e.Full.Y))
 		}
-		for i, l := range e.Lines {
-			a.series(p, l, i, dodge(i, len(e.Lines)))
-		}
+		a.series(p, e.Lines, func(i int) int { return i })
 		legend(p, keys, a.x+a.w+18, y+8)
 	}), nil
 }
@@ -88,9 +86,6 @@ func legend(p *pen, keys []key, x, y float64) {
 		y += 15
 	}
 }
-
-// dodge spreads n series around their common x.
-func dodge(i, n int) float64 { return 2.2 * (float64(i) - float64(n-1)/2) }
 
 // roomy widens a range a little and lets it begin at zero where it nearly does.
 func roomy(lo, hi float64) (float64, float64) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
-	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
@@ -66,8 +65,7 @@ func (f *Figure) Write(w io.Writer, format string) error {
 		c = vgsvg.New(width, height)
 	case "pdf":
 		steadyPDF()
-		c = pdfCanvas{Canvas: vgpdf.New(width, height),
-			enc: encoding.ReplaceUnsupported(charmap.Windows1252.NewEncoder())}
+		c = pdfCanvas{vgpdf.New(width, height)}
 	default:
 		return fmt.Errorf("plot: unknown format %q: use png, svg or pdf", format)
 	}
@@ -125,16 +123,29 @@ var steadyPDF = sync.OnceFunc(func() {
 // not find.
 type pdfCanvas struct {
 	*vgpdf.Canvas
-	enc *encoding.Encoder
 }
 
 func (c pdfCanvas) FillString(f font.Face, at vg.Point, s string) {
-	if b, err := c.enc.String(s); err == nil {
-		s = b
-	}
+	s = cp1252(s)
 	if f.Font.Weight != 0 {
 		f.Font.Weight = 0
 		f.Font.Variant += "Bold"
 	}
 	c.Canvas.FillString(f, at, s)
+}
+
+// spelled are signs that code page 1252 lacks and titles are likely to hold.
+var spelled = strings.NewReplacer("α", "alpha", "β", "beta", "ρ", "rho", "τ", "tau", "≥", ">=", "≤", "<=", "−", "-", "→", "->")
+
+// cp1252 encodes s for PDF fonts; what they cannot show becomes a question mark.
+func cp1252(s string) string {
+	var b []byte
+	for _, r := range spelled.Replace(s) {
+		c, ok := charmap.Windows1252.EncodeRune(r)
+		if !ok {
+			c = '?'
+		}
+		b = append(b, c)
+	}
+	return string(b)
 }

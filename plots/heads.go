@@ -215,7 +215,7 @@ func HeadMap(h Heads) (*Figure, error) {
 		listW = max(listW, 16+inkTick.width(k.text))
 	}
 	height := max(g.height()+g.below(), listH+12+legendH, 120)
-	return page("Score of every attention head", h.Meta, nil, listX+listW, height, func(p *pen, x, y float64) {
+	return page(heading{"Score of every attention head", h.facts(), h.warning()}, listX+listW, height, func(p *pen, x, y float64) {
 		gx := x + g.left()
 		g.draw(p, gx, y)
 		for i := len(top) - 1; i >= 0; i-- { // best last, on top
@@ -266,6 +266,15 @@ func (h Heads) spread(t place, digits int) string {
 type key struct {
 	text string
 	draw func(p *pen, x, y float64)
+}
+
+// keysInRow writes a legend on one line.
+func keysInRow(p *pen, keys []key, x, y float64) {
+	for _, k := range keys {
+		k.draw(p, x, y)
+		p.text(x+16, y, k.text, inkTick, left)
+		x += 16 + inkTick.width(k.text) + 18
+	}
 }
 
 // keys explain the signs that this map uses, and no others.

@@ -89,7 +89,10 @@ func TestLook(t *testing.T) {
 		for l := range c.l {
 			var r []int
 			for i := range c.h {
-				n := 28 + int(900*max(0, h.Score[l][i]))
+				n := 28
+				if !math.IsNaN(h.Score[l][i]) {
+					n += int(900 * h.Score[l][i])
+				}
 				switch c.name {
 				case "18x4": // full or streaming
 					n = 128

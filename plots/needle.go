@@ -70,7 +70,9 @@ func Needle(n NeedleGrid) (*Figure, error) {
 	rows, cols := len(n.Depths), len(n.Lengths)
 	half := func(v float64) float64 { return math.Floor(2*v) / 2 }
 	g := grid{rows: rows, cols: cols,
-		cellW: half(max(3, min(40, 480/float64(cols)))), cellH: half(max(3, min(24, 320/float64(rows))))}
+		// Few cells grow until the axes' labels fit beside them.
+		cellW: half(max(3, 110/float64(cols), min(40, 480/float64(cols)))),
+		cellH: half(max(3, 84/float64(rows), min(24, 320/float64(rows))))}
 	rate := func(r, c int) float64 { return float64(n.Passed[r][c]) / float64(n.Trials[r][c]) }
 	holes := false
 	g.fill = func(r, c int) color.Color {
@@ -97,7 +99,7 @@ func Needle(n NeedleGrid) (*Figure, error) {
 	}
 	barH := max(inkTick.width("trials passed, %")+4, min(g.height(), 220))
 	w := axisW + g.width() + 14 + barWidth(ticks)
-	return page(title, n.Meta, nil, w, max(g.height()+below, barH+4), func(p *pen, x, y float64) {
+	return page(heading{title: title, facts: n.facts()}, w, max(g.height()+below, barH+4), func(p *pen, x, y float64) {
 		gx := x + axisW
 		g.draw(p, gx, y)
 		if g.cellW > 10 && g.cellH > 8 { // white joints, so that cells can be counted

@@ -11,17 +11,24 @@ const (
 	lineStep = 12.5
 )
 
-// page puts a title block over content of w by h points and fits the paper to
+// heading is the title block of a figure.
+type heading struct {
+	title string
+	facts []string // broken into lines between facts
+	warn  string   // a caution in colour, or ""
+}
+
+// page puts a heading over content of w by h points and fits the paper to
 // both. The content is drawn with its top left corner at (x, y).
-func page(title string, meta Meta, extra []string, w, h float64, content func(p *pen, x, y float64)) *Figure {
+func page(head heading, w, h float64, content func(p *pen, x, y float64)) *Figure {
+	title, warn := head.title, head.warn
 	width := max(math.Ceil(w)+2*margin, pageMin)
 	inner := width - 2*margin
 	if t := inkTitle.width(title); t > inner { // a title is short: widen the paper for it
 		inner = math.Ceil(t)
 		width = inner + 2*margin
 	}
-	lines := wrap(append(meta.facts(), extra...), inkSub, inner)
-	warn := meta.warning()
+	lines := wrap(head.facts, inkSub, inner)
 	top := margin + 16 + lineStep*float64(len(lines))
 	if warn != "" {
 		top += lineStep

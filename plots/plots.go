@@ -16,6 +16,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -150,3 +151,12 @@ func decimal(v float64, n int) string { return strconv.FormatFloat(v, 'f', n, 64
 
 // headName is the field's short name for a head.
 func headName(layer, head int) string { return fmt.Sprintf("L%d.H%d", layer, head) }
+
+// capital gives a title its first capital.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 || r == utf8.RuneError {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[n:]
+}

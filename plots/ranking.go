@@ -37,7 +37,7 @@ func Ranking(h Heads) (*Figure, error) {
 		extra = append(extra, "bars: "+h.interval())
 	}
 	title := fmt.Sprintf("Ranking of %s attention heads", thousands(len(all)))
-	return page(title, h.Meta, extra, names+listW+gap+wide, rows+44, func(p *pen, x, y float64) {
+	return page(heading{title, append(h.facts(), extra...), h.warning()}, names+listW+gap+wide, rows+44, func(p *pen, x, y float64) {
 		h.topList(p, panel{x: x + names, y: y + 14, w: listW, h: rows, xmin: lo, xmax: hi, ymax: 1}, top)
 
 		// The two charts on the right share the rank axis.
@@ -66,11 +66,11 @@ func Ranking(h Heads) (*Figure, error) {
 		p.line(stroke{skyBlue, 1.6, nil}, xy...)
 		hx, hy := b.px(float64(half)), b.py(share[half-1])
 		p.disc(hx, hy, 2.6, blue)
-		word := "heads hold"
+		noun, verb := "heads", "hold"
 		if half == 1 {
-			word = "head holds"
+			noun, verb = "head", "holds"
 		}
-		p.text(min(hx+7, b.x+b.w-170), hy+8, fmt.Sprintf("%s %s (%s) half of all score", thousands(half), word, percent(float64(half)/n)), inkTick, left)
+		p.text(min(hx+7, b.x+b.w-170), hy+8, fmt.Sprintf("%s %s (%s) %s half of all score", thousands(half), noun, percent(float64(half)/n), verb), inkTick, left)
 	}), nil
 }
 

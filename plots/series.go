@@ -2,8 +2,8 @@ package plots
 
 import (
 	"fmt"
-	"image/color"
 	"math"
+	"slices"
 )
 
 // Point is one measured value. Low and High are the ends of its interval; NaN,
@@ -16,25 +16,29 @@ type Line struct {
 	Points []Point
 }
 
-// shape is the sign of a series, so that lines are told apart without colour.
-type shape int
-
-func (s shape) mark(p *pen, x, y, r float64, c color.Color) {
-	p.halo(x, y, r+1)
-	switch s % 4 {
+// mark draws the sign of series i, outlined in white where it lies on others;
+// shapes tell series apart without colour.
+func mark(p *pen, i int, x, y float64) {
+	const r = 3.0
+	c := seriesInks[i%len(seriesInks)]
+	edge := stroke{white, 0.9, nil}
+	var xy []float64
+	switch i % 4 {
 	case 0:
 		p.disc(x, y, r, c)
+		p.ring(x, y, r+0.4, edge)
+		return
 	case 1:
-		p.rect(x-0.88*r, y-0.88*r, 1.76*r, 1.76*r, c)
+		xy = []float64{x - 0.9*r, y - 0.9*r, x + 0.9*r, y - 0.9*r, x + 0.9*r, y + 0.9*r, x - 0.9*r, y + 0.9*r}
 	case 2:
-		p.polygon(c, x, y-1.2*r, x+1.1*r, y+0.8*r, x-1.1*r, y+0.8*r)
+		xy = []float64{x, y - 1.2*r, x + 1.15*r, y + 0.85*r, x - 1.15*r, y + 0.85*r}
 	case 3:
-		p.polygon(c, x, y-1.3*r, x+1.3*r, y, x, y+1.3*r, x-1.3*r, y)
+		xy = []float64{x, y - 1.3*r, x + 1.3*r, y, x, y + 1.3*r, x - 1.3*r, y}
 	}
+	p.polygon(c, xy...)
+	p.style(edge)
+	p.c.Stroke(p.path(xy, true))
 }
-
-// halo parts a mark from lines that run under it.
-func (p *pen) halo(x, y, r float64) { p.disc(x, y, r, white) }
 
 func checkLines(what string, lines []Line) error {
 	if len(lines) == 0 {
@@ -84,33 +88,38 @@ func (q Point) hasBar() bool {
 	return finite(q.Low) && finite(q.High) && (q.Low != q.Y || q.High != q.Y)
 }
 
-// series draws one line; points without a value break it. shift moves marks
-// sideways, so that error bars at one x stand side by side.
-func (a panel) series(p *pen, l Line, i int, shift float64) {
-	c := seriesInks[i%len(seriesInks)]
-	var xy []float64
-	flush := func() {
-		if len(xy) > 2 {
-			p.line(stroke{c, 1.5, dashes(i)}, xy...)
+// series draws lines, then bars, then marks, the first line on top. Points
+// without a value break a line. Series at one x stand a little apart, so that
+// their bars can be read; sign tells which colour and shape line i has.
+func (a panel) series(p *pen, lines []Line, sign func(i int) int) {
+	shift := func(i int) float64 { return 2.6 * (float64(i) - float64(len(lines)-1)/2) }
+	for i, l := range slices.Backward(lines) {
+		ink := stroke{seriesInks[sign(i)%len(seriesInks)], 1.5, dashes(sign(i))}
+		var xy []float64
+		for _, q := range append(slices.Clone(l.Points), Point{Y: math.NaN()}) {
+			if !math.IsNaN(q.Y) {
+				xy = append(xy, a.px(q.X)+shift(i), a.py(q.Y))
+				continue
+			}
+			if len(xy) > 2 {
+				p.line(ink, xy...)
+			}
+			xy = nil
 		}
-		xy = nil
 	}
-	for _, q := range l.Points {
-		if math.IsNaN(q.Y) {
-			flush()
-			continue
+	for i, l := range slices.Backward(lines) {
+		for _, q := range l.Points {
+			if !math.IsNaN(q.Y) && q.hasBar() {
+				a.errorBar(p, a.px(q.X)+shift(i), q.Low, q.High, 2, stroke{seriesInks[sign(i)%len(seriesInks)], 0.9, nil})
+			}
 		}
-		xy = append(xy, a.px(q.X)+shift, a.py(q.Y))
 	}
-	flush()
-	for _, q := range l.Points {
-		if math.IsNaN(q.Y) {
-			continue
+	for i, l := range slices.Backward(lines) {
+		for _, q := range l.Points {
+			if !math.IsNaN(q.Y) {
+				mark(p, sign(i), a.px(q.X)+shift(i), a.py(q.Y))
+			}
 		}
-		if q.hasBar() {
-			a.errorBar(p, a.px(q.X)+shift, q.Low, q.High, 2.4, stroke{c, 0.9, nil})
-		}
-		shape(i).mark(p, a.px(q.X)+shift, a.py(q.Y), 2.8, c)
 	}
 }
 
@@ -124,6 +133,6 @@ func lineKey(name string, i int) key {
 	return key{shorten(name, 40), func(p *pen, x, y float64) {
 		c := seriesInks[i%len(seriesInks)]
 		p.line(stroke{c, 1.5, dashes(i)}, x, y, x+18, y)
-		shape(i).mark(p, x+9, y, 2.8, c)
+		mark(p, i, x+9, y)
 	}}
 }

@@ -36,7 +36,7 @@ func niceTicks(lo, hi float64, n int) []tick {
 		label := strconv.FormatFloat(v, 'f', decimals, 64)
 		if decimals > 5 {
 			label = fmt.Sprintf("%.2g", v)
-		} else if decimals == 0 && math.Abs(v) >= 10000 {
+		} else if decimals == 0 && math.Abs(v) >= 1000 {
 			label = thousands(int(v))
 		}
 		if v == 0 {
