@@ -56,4 +56,9 @@ type Prompt struct {
 	AnswerIDs      []int32
 	HaystackTokens int // haystack tokens used
 	Insertion      int // index among them at which the needle stands (frame not counted)
+	QuestionTokens int // tokens of the question alone; a judge's limit of steps counts them
+	// SinkRisk is set where the evidence may hold the attention sink: nothing,
+	// not even a BOS, comes first and the evidence begins within the first
+	// sinkPositions positions. Such trials score most heads, whatever they do.
+	SinkRisk bool
 }

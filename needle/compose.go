@@ -1,0 +1,234 @@
+package needle
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+)
+
+// NoBuffer asks Compose for a prompt without room kept free.
+const NoBuffer = -1
+
+// sinkPositions is how many of the first positions may hold the attention
+// sink when no BOS or other text comes first. Published sink sizes are 1 to 4
+// (StreamingLLM, arXiv 2309.17453, keeps four).
+const sinkPositions = 4
+
+// Options says how Compose places a needle.
+type Options struct {
+	// Length is the context length L in tokens. It bounds haystack and needle;
+	// the question and the frame stand in the buffer. 0 means no haystack at
+	// all, as the published plan's first length does.
+	Length int
+	// Depth is how deep the needle lies, in percent of the haystack, 0 to 100.
+	Depth float64
+	// Buffer is the room of Length kept free for question and answer, in
+	// tokens. 0 takes DefaultBuffer(Length); NoBuffer keeps none.
+	Buffer int
+	// KeepBefore is the fewest haystack tokens that must stand before the
+	// needle. Where the depth would leave fewer, the needle goes to the first
+	// sentence end at or after KeepBefore in the haystack's first half, or to
+	// KeepBefore itself where there is none.
+	KeepBefore int
+	// Frame stands around the prompt.
+	Frame Frame
+}
+
+// DefaultBuffer is the room kept free in a context of length tokens: the
+// published 200, or 32 in contexts shorter than 1,000 tokens.
+func DefaultBuffer(length int) int {
+	if length >= 1000 {
+		return 200
+	}
+	return 32
+}
+
+// QuestionText is what follows the haystack in every prompt, tokenised as one
+// piece (HeadKV's wording).
+func QuestionText(question string) string {
+	return "\nBased on the content of the book, Question: " + question + "\nAnswer:"
+}
+
+// Compose makes one prompt at token level:
+//
+//	frame.Prefix  haystack[:i]  needle  haystack[i:n]  question  frame.Suffix
+//
+// The haystack is cut to n = Length − buffer − len(needle) tokens, and i is
+// floor(n·Depth/100) walked back to just after a full stop (0 if there is
+// none; Depth 100 takes n itself). Needle and answer are tokenised with one
+// leading space. Span is the smallest token range of the needle that covers
+// the evidence's characters.
+//
+// Errors: the needle does not fit, the haystack is empty or too short for
+// Length, the needle lacks a part or its evidence, options out of range.
+func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
+	if err := n.check(); err != nil {
+		return nil, fmt.Errorf("needle %s: %w", n.ID, err)
+	}
+	buffer, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	needle := tok.Encode(" " + n.Text)
+	span, err := evidenceSpan(needle, n)
+	if err != nil {
+		return nil, fmt.Errorf("needle %s: %w", n.ID, err)
+	}
+
+	var hay []Token
+	if o.Length > 0 {
+		if hay, err = cutHaystack(tok, h, o.Length, buffer, len(needle), n.ID); err != nil {
+			return nil, err
+		}
+	}
+	if o.KeepBefore > len(hay) {
+		return nil, fmt.Errorf("needle %s at length %d: only %d haystack tokens fit, but %d must stand before the needle; use a longer --lengths value",
+			n.ID, o.Length, len(hay), o.KeepBefore)
+	}
+	at := insertion(tok, hay, o.Depth, o.KeepBefore)
+
+	question := tok.Encode(QuestionText(n.Question))
+	ids := make([]int32, 0, len(o.Frame.Prefix)+len(hay)+len(needle)+len(question)+len(o.Frame.Suffix))
+	ids = append(ids, o.Frame.Prefix...)
+	ids = appendIDs(ids, hay[:at])
+	first := len(ids)
+	ids = appendIDs(ids, needle)
+	ids = appendIDs(ids, hay[at:])
+	ids = appendIDs(ids, question)
+	ids = append(ids, o.Frame.Suffix...)
+
+	answer := appendIDs(nil, tok.Encode(" "+n.Answers[0]))
+	if len(answer) == 0 {
+		return nil, fmt.Errorf("needle %s: the answer %q has no tokens", n.ID, n.Answers[0])
+	}
+	span = Span{span.Start + first, span.End + first}
+	return &Prompt{
+		IDs:            ids,
+		Span:           span,
+		AnswerIDs:      answer,
+		HaystackTokens: len(hay),
+		Insertion:      at,
+		QuestionTokens: len(tok.Encode(" " + n.Question)),
+		SinkRisk:       len(o.Frame.Prefix) == 0 && span.Start < sinkPositions,
+	}, nil
+}
+
+// check validates o and resolves its buffer.
+func (o Options) check() (buffer int, err error) {
+	switch {
+	case o.Length < 0:
+		return 0, fmt.Errorf("context length %d is negative", o.Length)
+	case math.IsNaN(o.Depth) || o.Depth < 0 || o.Depth > 100:
+		return 0, fmt.Errorf("depth %v is not a percentage from 0 to 100", o.Depth)
+	case o.KeepBefore < 0:
+		return 0, fmt.Errorf("%d haystack tokens before the needle: the number is negative", o.KeepBefore)
+	case o.Buffer < NoBuffer:
+		return 0, fmt.Errorf("buffer %d is negative", o.Buffer)
+	case o.Buffer == NoBuffer:
+		return 0, nil
+	case o.Buffer == 0:
+		return DefaultBuffer(o.Length), nil
+	}
+	return o.Buffer, nil
+}
+
+// check says what n lacks to be composed and judged.
+func (n Needle) check() error {
+	for _, part := range []struct{ name, text string }{
+		{"needle", n.Text}, {"question", n.Question}, {"evidence", n.Evidence},
+	} {
+		if strings.TrimSpace(part.text) == "" {
+			return fmt.Errorf("the %s is empty", part.name)
+		}
+		if !utf8.ValidString(part.text) {
+			return fmt.Errorf("the %s is not valid UTF-8", part.name)
+		}
+	}
+	if len(n.Answers) == 0 {
+		return errors.New("there is no answer")
+	}
+	for _, a := range n.Answers {
+		if !utf8.ValidString(a) {
+			return errors.New("an answer is not valid UTF-8")
+		}
+		if len(words(a)) == 0 {
+			return fmt.Errorf("the answer %q holds no words to compare (articles and punctuation do not count)", a)
+		}
+	}
+	if !strings.Contains(n.Text, n.Evidence) {
+		return fmt.Errorf("the evidence %q does not occur in the needle %q; it must be a literal part of it", n.Evidence, n.Text)
+	}
+	return nil
+}
+
+// cutHaystack gives the haystack tokens that fit beside the needle.
+func cutHaystack(tok Tokenizer, h *Haystack, length, buffer, needle int, id string) ([]Token, error) {
+	room := length - buffer - needle
+	if room < 0 {
+		return nil, fmt.Errorf("needle %s has %d tokens, %d more than fit in a context of %d (buffer %d); use a longer --lengths value or a shorter needle",
+			id, needle, -room, length, buffer)
+	}
+	if h == nil || h.text == "" {
+		return nil, errors.New("the haystack is empty; name a text file that holds some text")
+	}
+	hay := h.Tokens(tok)
+	if len(hay) < room {
+		return nil, fmt.Errorf("haystack %s has %d tokens, %d too few for a context of %d; add text (more files) or use a shorter --lengths value",
+			h.id, len(hay), room-len(hay), length)
+	}
+	return hay[:room], nil
+}
+
+// insertion is where in hay the needle goes; see Compose and Options.KeepBefore.
+func insertion(tok Tokenizer, hay []Token, depth float64, keep int) int {
+	n := len(hay)
+	if depth == 100 {
+		return n
+	}
+	at := int(math.Floor(float64(n) * depth / 100))
+	for at > 0 && !endsSentence(tok, hay[at-1]) {
+		at--
+	}
+	if at >= keep {
+		return at
+	}
+	for at = keep; at <= n/2; at++ {
+		if endsSentence(tok, hay[at-1]) {
+			return at
+		}
+	}
+	return keep
+}
+
+func endsSentence(tok Tokenizer, t Token) bool {
+	return strings.TrimSpace(tok.Text(t.ID)) == "."
+}
+
+// evidenceSpan is the smallest range of the tokens of " "+n.Text that covers
+// the first occurrence of the evidence.
+func evidenceSpan(needle []Token, n Needle) (Span, error) {
+	start := 1 + strings.Index(n.Text, n.Evidence) // 1: the leading space
+	end := start + len(n.Evidence)
+	span := Span{-1, -1}
+	for i, t := range needle {
+		if t.Start < end && t.End > start && t.End > t.Start {
+			if span.Start < 0 {
+				span.Start = i
+			}
+			span.End = i + 1
+		}
+	}
+	if span.Start < 0 {
+		return span, fmt.Errorf("no token covers the evidence %q", n.Evidence)
+	}
+	return span, nil
+}
+
+func appendIDs(ids []int32, tokens []Token) []int32 {
+	for _, t := range tokens {
+		ids = append(ids, t.ID)
+	}
+	return ids
+}
