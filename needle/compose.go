@@ -71,7 +71,11 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 	if err != nil {
 		return nil, err
 	}
-	needle := tok.Encode(" " + n.Text)
+	inside := tok.Encode
+	if c, ok := tok.(Continuer); ok {
+		inside = c.EncodeInside
+	}
+	needle := inside(" " + n.Text)
 	span, err := evidenceSpan(needle, n)
 	if err != nil {
 		return nil, fmt.Errorf("needle %s: %w", n.ID, err)
@@ -89,7 +93,7 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 	}
 	at := insertion(tok, hay, o.Depth, o.KeepBefore)
 
-	question := tok.Encode(QuestionText(n.Question))
+	question := inside(QuestionText(n.Question))
 	ids := make([]int32, 0, len(o.Frame.Prefix)+len(hay)+len(needle)+len(question)+len(o.Frame.Suffix))
 	ids = append(ids, o.Frame.Prefix...)
 	ids = appendIDs(ids, hay[:at])
@@ -99,7 +103,7 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 	ids = appendIDs(ids, question)
 	ids = append(ids, o.Frame.Suffix...)
 
-	answer := appendIDs(nil, tok.Encode(" "+n.Answers[0]))
+	answer := appendIDs(nil, inside(" "+n.Answers[0]))
 	if len(answer) == 0 {
 		return nil, fmt.Errorf("needle %s: the answer %q has no tokens", n.ID, n.Answers[0])
 	}
@@ -110,7 +114,7 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 		AnswerIDs:      answer,
 		HaystackTokens: len(hay),
 		Insertion:      at,
-		QuestionTokens: len(tok.Encode(" " + n.Question)),
+		QuestionTokens: len(inside(" " + n.Question)),
 		SinkRisk:       len(o.Frame.Prefix) == 0 && span.Start < sinkPositions,
 	}, nil
 }

@@ -122,6 +122,31 @@ func TestTheFrameStandsAroundAndMovesTheSpanAlone(t *testing.T) {
 	}
 }
 
+// prefixing puts a mark before every text, as Llama 2 puts a space.
+type prefixing struct{ fakeTokenizer }
+
+func (p *prefixing) Encode(text string) []needle.Token {
+	out := p.fakeTokenizer.Encode("|" + text)
+	for i := range out {
+		out[i].Start, out[i].End = max(0, out[i].Start-1), out[i].End-1
+	}
+	return out
+}
+
+func (p *prefixing) EncodeInside(text string) []needle.Token { return p.fakeTokenizer.Encode(text) }
+
+func TestATokenizersPrefixStandsBeforeThePromptAlone(t *testing.T) {
+	tok := &prefixing{}
+	p := compose(t, tok, sentences(t, 300), needle.Options{Length: 100, Depth: 50})
+	text := tok.text(p.IDs)
+	if !strings.HasPrefix(text, "|aa bb cc.") || strings.Count(text, "|") != 1 {
+		t.Errorf("prompt %q", text)
+	}
+	if got := tok.text(p.AnswerIDs); got != " under a red stone" {
+		t.Errorf("answer %q", got)
+	}
+}
+
 func TestSinkRiskIsEvidenceAtTheVeryStartWithNothingBefore(t *testing.T) {
 	tok := &fakeTokenizer{}
 	h := sentences(t, 300)

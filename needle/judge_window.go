@@ -46,13 +46,28 @@ func (w Window) Stop(n Needle, answerTokens int, steps []Step) bool {
 	}
 	// Judged without the last step, and again with it: equal verdicts mean that
 	// the last token did not continue the answer's last word.
+	if !holdsAnswer(n, steps) {
+		return false
+	}
 	before := w.Judge(n, answerTokens, steps[:len(steps)-1])
 	return before.F1 == 1 && before.Pass && before == w.Judge(n, answerTokens, steps)
 }
 
+// holdsAnswer is a cheap necessary condition for a perfect window.
+func holdsAnswer(n Needle, steps []Step) bool {
+	text, _ := textOf(steps)
+	output := words(text)
+	for _, a := range n.Answers {
+		if expected := words(a); common(output, count(expected)) == len(expected) {
+			return true
+		}
+	}
+	return false
+}
+
 // Judge finds the window. Among windows the passing ones come first, then the
 // higher F1, then the earlier, then the shorter.
-func (Window) Judge(n Needle, answerTokens int, steps []Step) Verdict {
+func (Window) Judge(n Needle, _ int, steps []Step) Verdict {
 	for i, s := range steps {
 		if s.End {
 			steps = steps[:i]
@@ -61,25 +76,24 @@ func (Window) Judge(n Needle, answerTokens int, steps []Step) Verdict {
 	}
 	text, starts := textOf(steps)
 	output := words(text)
-	best, bestStart, bestEnd := Verdict{}, 0, 0
+	var best Verdict
+	var bestStart, bestEnd int
 	for _, answer := range n.Answers {
-		expected := words(answer)
-		all, own := count(expected), count(ownWords(expected, n))
-		need := 0
-		for _, c := range own {
-			need += c
-		}
-		m := len(expected)
+		t := newTarget(words(answer), n)
 		for from := range output {
-			for size := (m + 1) / 2; size <= m+(m+1)/2 && from+size <= len(output); size++ {
-				window := output[from : from+size]
-				f := f1(common(window, all), size, m)
-				pass := passes(f) && 2*common(window, own) >= need
-				if f == 0 || pass == best.Pass && f <= best.F1 || best.Pass && !pass {
+			t.reset()
+			for to := from + 1; to <= min(from+t.most(), len(output)); to++ {
+				t.add(output[to-1].text)
+				size := to - from
+				f := f1(t.shared, size, t.size)
+				if size < t.least() || f == 0 {
 					continue
 				}
-				best = Verdict{F1: f, Pass: pass}
-				bestStart, bestEnd = window[0].start, window[size-1].end
+				pass := passes(f) && 2*t.sharedOwn >= t.sizeOwn
+				if pass && !best.Pass || pass == best.Pass && f > best.F1 {
+					best = Verdict{F1: f, Pass: pass}
+					bestStart, bestEnd = output[from].start, output[to-1].end
+				}
 			}
 		}
 	}
@@ -89,6 +103,42 @@ func (Window) Judge(n Needle, answerTokens int, steps []Step) Verdict {
 	best.Text = strings.TrimSpace(text[bestStart:bestEnd])
 	best.From, best.To = stepsOf(starts, bestStart, bestEnd)
 	return best
+}
+
+// target is an answer and how much of it a window, growing word by word, holds.
+type target struct {
+	size, sizeOwn     int
+	all, own          map[string]int // each word's count in the answer
+	held              map[string]int // and in the window
+	shared, sharedOwn int
+}
+
+func newTarget(answer []word, n Needle) *target {
+	own := ownWords(answer, n)
+	return &target{size: len(answer), sizeOwn: len(own), all: count(answer), own: count(own), held: make(map[string]int)}
+}
+
+// least and most are the sizes that a window may have, in words.
+func (t *target) least() int { return (t.size + 1) / 2 }
+func (t *target) most() int  { return t.size + t.least() }
+
+func (t *target) reset() {
+	clear(t.held)
+	t.shared, t.sharedOwn = 0, 0
+}
+
+func (t *target) add(w string) {
+	n, ok := t.all[w]
+	if !ok {
+		return
+	}
+	t.held[w]++
+	if t.held[w] <= n {
+		t.shared++
+	}
+	if t.held[w] <= t.own[w] {
+		t.sharedOwn++
+	}
 }
 
 // ownWords are the answer's words that tell it from the question and from what

@@ -36,6 +36,13 @@ type Tokenizer interface {
 	Text(id int32) string
 }
 
+// Continuer is a Tokenizer whose vocabulary puts a space before every text
+// (Llama 2, Mistral) and that can leave it out where a text continues another.
+// Composition uses it for all but the haystack; others are asked to Encode.
+type Continuer interface {
+	EncodeInside(text string) []Token
+}
+
 // Frame is what stands around every prompt of a run: BOS and the chat
 // template's tokens before and after the user's text.
 type Frame struct {
