@@ -19,12 +19,14 @@ var (
 		Renata Rufus Sabine Sergio Signe Tamar Tariq Thea Ulrich Valeria Viktor
 		Yara Zoltan`)
 
+	// Invented, so that no fact about them contradicts what a model has learned.
 	towns = strings.Fields(`Abervane Alderby Ankora Balmoor Brantwick Calder
-		Carvik Dorsena Drumley Elmstead Estrada Falkirk Fenwick Galway Grimsel
-		Hallow Hemlock Ilford Istria Jedburgh Kelso Kirkby Lagos Lindau
-		Lisbon Malmo Marbeck Nairobi Norwick Oban Orsova Padua Penrith Quimper
-		Ravenna Rothley Salerno Skagen Tampere Thirsk Umbra Uppsala Valdez
-		Verona Whitby Wroclaw Yarrow Zadar`)
+		Carvik Dorsena Drumley Elmstead Estrella Fallow Farwick Galdor Grimsel
+		Hallow Hemlock Isenford Jarrow Jedmoor Kelby Kirkstone Lannoch
+		Lindale Marbeck Merrow Norwick Oakmere Orsen Padstead Pellworth
+		Quenby Ravenhill Rothley Salmouth Skarren Tamber Thornby Umbra
+		Underhay Vardo Venholm Wexmoor Whitlow Yarnley Zandervale Zelmark
+		Zorn`)
 
 	trades = strings.Fields(`apothecary archivist baker barber beekeeper
 		blacksmith bookbinder brewer carpenter clockmaker cobbler courier diver
