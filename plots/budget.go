@@ -157,6 +157,10 @@ func BudgetMap(b Budget) (*Figure, error) {
 		}
 		ticks = whole
 	}
+	// The least budget is what most heads have: the bar's foot says it.
+	if foot := (tick{s.lo, thousands(lo)}); len(ticks) == 0 || s.at(ticks[0].at) > 0.05 {
+		ticks = append([]tick{foot}, ticks...)
+	}
 	keys := g.keys()
 	barX := g.left() + g.width() + 14
 	barW, barH := barWidth(ticks), max(inkTick.width(label)+4, min(g.height(), 260))

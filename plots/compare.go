@@ -33,7 +33,7 @@ func Compare(a, b Heads) (*Figure, error) {
 	ga, gb := a.grid(mapW, mapH), b.grid(mapW, mapH)
 	// Flat maps stand above each other, others side by side.
 	dx, dy := ga.left()+ga.width()+gap, 0.0
-	if h := ga.height() + ga.below(); 2*h+24 <= side+32 {
+	if h := ga.height() + ga.below(); 2*h+24 <= side+60 {
 		dx, dy = 0, h+24
 	}
 	maps := ga.left() + dx + ga.width()

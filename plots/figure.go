@@ -7,16 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"time"
 
-	"codeberg.org/go-pdf/fpdf"
-	"golang.org/x/text/encoding/charmap"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgpdf"
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
@@ -62,10 +56,10 @@ func (f *Figure) Write(w io.Writer, format string) error {
 	case "png":
 		c = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(72*PixelsPerPoint))}
 	case "svg":
-		c = vgsvg.New(width, height)
+		c = svgCanvas{vgsvg.New(width, height)}
 	case "pdf":
 		steadyPDF()
-		c = pdfCanvas{vgpdf.New(width, height)}
+		c = newPDF(f.Width, f.Height)
 	default:
 		return fmt.Errorf("plot: unknown format %q: use png, svg or pdf", format)
 	}
@@ -109,43 +103,17 @@ func (f *Figure) Save(path string) error {
 	return nil
 }
 
-// steadyPDF takes the clock and the map order out of PDF files. The library
-// offers both only as process-wide defaults.
-var steadyPDF = sync.OnceFunc(func() {
-	day := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	fpdf.SetDefaultCreationDate(day)
-	fpdf.SetDefaultModificationDate(day)
-	fpdf.SetDefaultCatalogSort(true)
-})
+// svgCanvas names, besides the font that the figure was measured with, fonts
+// of the same widths that viewers have.
+type svgCanvas struct{ *vgsvg.Canvas }
 
-// pdfCanvas mends two gaps of vgpdf: it hands UTF-8 bytes to a font encoded in
-// code page 1252, and it registers a bold face under a name that it then does
-// not find.
-type pdfCanvas struct {
-	*vgpdf.Canvas
-}
-
-func (c pdfCanvas) FillString(f font.Face, at vg.Point, s string) {
-	s = cp1252(s)
-	if f.Font.Weight != 0 {
-		f.Font.Weight = 0
-		f.Font.Variant += "Bold"
+func (c svgCanvas) WriteTo(w io.Writer) (int64, error) {
+	var b bytes.Buffer
+	if _, err := c.Canvas.WriteTo(&b); err != nil {
+		return 0, err
 	}
-	c.Canvas.FillString(f, at, s)
-}
-
-// spelled are signs that code page 1252 lacks and titles are likely to hold.
-var spelled = strings.NewReplacer("α", "alpha", "β", "beta", "ρ", "rho", "τ", "tau", "≥", ">=", "≤", "<=", "−", "-", "→", "->")
-
-// cp1252 encodes s for PDF fonts; what they cannot show becomes a question mark.
-func cp1252(s string) string {
-	var b []byte
-	for _, r := range spelled.Replace(s) {
-		c, ok := charmap.Windows1252.EncodeRune(r)
-		if !ok {
-			c = '?'
-		}
-		b = append(b, c)
-	}
-	return string(b)
+	out := bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"),
+		[]byte("font-family:Liberation Sans,Arimo,Helvetica,Arial,sans-serif;"))
+	n, err := w.Write(out)
+	return int64(n), err
 }

@@ -50,14 +50,14 @@ func (g grid) draw(p *pen, x, y float64) {
 				missing(p, cx, cy, g.cellW, g.cellH)
 				continue
 			}
-			// Cells overlap their successors by a quarter point: viewers of SVG
-			// and PDF leave white hairlines between exactly touching edges.
+			// Cells reach a point under their successors: viewers of SVG and PDF
+			// leave white hairlines between exactly touching edges.
 			w, h := g.cellW, g.cellH
 			if c+1 < g.cols {
-				w += 0.25
+				w++
 			}
 			if r+1 < g.rows {
-				h += 0.25
+				h++
 			}
 			p.rect(cx, cy, w, h, f)
 		}
@@ -78,14 +78,12 @@ func colourBar(p *pen, s scale, x, y, h float64, label string, ticks []tick) flo
 	h = math.Round(h)
 	n := int(2 * h) // bands of half a point lie on whole pixels
 	for i := range n {
-		t, over := 1-float64(i)/float64(n-1), 0.25
-		if i == n-1 {
-			over = 0
-		}
+		t := 1 - float64(i)/float64(n-1)
 		if s.hi <= s.lo { // one value only: one colour
 			t = 0
 		}
-		p.rect(x, y+float64(i)/2, w, 0.5+over, shade(t))
+		// Each band reaches to the foot, the later ones over it: no gaps.
+		p.rect(x, y+float64(i)/2, w, h-float64(i)/2, shade(t))
 	}
 	p.box(x, y, w, h, stroke{grey60, 0.6, nil})
 	wide := 0.0

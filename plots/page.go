@@ -53,7 +53,7 @@ func page(head heading, w, h float64, content func(p *pen, x, y float64)) *Figur
 // wrap joins facts with dots into as few lines as fit the width. A fact that
 // begins with a newline starts a line.
 func wrap(facts []string, k ink, width float64) []string {
-	const sep = "  ·  "
+	const sep = " · "
 	var lines []string
 	for _, f := range facts {
 		if f == "" {

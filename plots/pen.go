@@ -3,6 +3,8 @@ package plots
 import (
 	"image/color"
 	"math"
+	"strings"
+	"unicode"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot/font"
@@ -149,7 +151,7 @@ func (p *pen) ring(x, y, r float64, s stroke) {
 
 // text writes s with its vertical middle at y.
 func (p *pen) text(x, y float64, s string, k ink, a align) {
-	if s == "" {
+	if s = clean(s); s == "" {
 		return
 	}
 	x -= float64(a) / 2 * k.width(s)
@@ -159,12 +161,24 @@ func (p *pen) text(x, y float64, s string, k ink, a align) {
 
 // upText writes s from bottom to top, centred on (x, y).
 func (p *pen) upText(x, y float64, s string, k ink) {
+	s = clean(s)
 	p.c.Push()
 	p.c.Translate(p.pt(x, y))
 	p.c.Rotate(math.Pi / 2)
 	p.c.SetColor(k.color)
 	p.c.FillString(k.face(), vg.Point{X: vg.Points(-k.width(s) / 2), Y: vg.Points(-middleDrop * k.size)}, s)
 	p.c.Pop()
+}
+
+// clean drops what would break an SVG file or print as a box: control
+// characters and bytes that are no UTF-8.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
 }
 
 // hatch fills a rectangle with diagonal lines, clipped to it.
