@@ -64,6 +64,9 @@ func TestComposeCutsTheHaystackAndPlacesTheNeedleAfterASentence(t *testing.T) {
 		{"needle fits exactly", needle.Options{Length: 41, Depth: 50}, 0, 0, 4},
 		{"text kept before", needle.Options{Length: 100, Depth: 0, KeepBefore: 6}, 59, 8, 12},
 		{"text kept before, deep enough", needle.Options{Length: 100, Depth: 50, KeepBefore: 6}, 59, 28, 32},
+		// 28 is the last full stop of the first half: floor(59/2) = 29 and, of 56, 28.
+		{"text kept before, last of the first half", needle.Options{Length: 100, Depth: 0, KeepBefore: 26}, 59, 28, 32},
+		{"text kept before, at the middle", needle.Options{Length: 97, Depth: 0, KeepBefore: 26}, 56, 28, 32},
 		// 56 lies past the middle of 59 tokens: no search, placed right there.
 		{"text kept before, past the middle", needle.Options{Length: 100, Depth: 0, KeepBefore: 55}, 59, 55, 59},
 	} {
@@ -152,6 +155,8 @@ func TestSinkRiskIsEvidenceAtTheVeryStartWithNothingBefore(t *testing.T) {
 	h := sentences(t, 300)
 	first := ada
 	first.Evidence = "Ada keeps her key under" // from token 0 on
+	fourth := ada
+	fourth.Evidence = "key under"
 	for _, c := range []struct {
 		name string
 		n    needle.Needle
@@ -159,6 +164,7 @@ func TestSinkRiskIsEvidenceAtTheVeryStartWithNothingBefore(t *testing.T) {
 		want bool
 	}{
 		{"at the start", first, needle.Options{Length: 100}, true},
+		{"at position 3", fourth, needle.Options{Length: 100}, true},
 		{"BOS first", first, needle.Options{Length: 100, Frame: needle.Frame{Prefix: []int32{7}}}, false},
 		{"haystack first", first, needle.Options{Length: 100, KeepBefore: 4}, false},
 		{"evidence after four tokens of needle", ada, needle.Options{Length: 100}, false},
@@ -192,6 +198,14 @@ func TestTheSpanIsTheSmallestTokenRangeThatCoversTheEvidence(t *testing.T) {
 		if got := tok.text(p.IDs[p.Span.Start:p.Span.End]); got != c.want {
 			t.Errorf("evidence %q: span reads %q, want %q", c.evidence, got, c.want)
 		}
+	}
+}
+
+func TestAHaystackMayBeJustLongEnough(t *testing.T) {
+	// 121 − 32 − 9 = 80 = 20 sentences.
+	p := compose(t, &fakeTokenizer{}, sentences(t, 20), needle.Options{Length: 121, Depth: 100})
+	if p.HaystackTokens != 80 || p.Insertion != 80 {
+		t.Errorf("%d tokens, needle at %d", p.HaystackTokens, p.Insertion)
 	}
 }
 

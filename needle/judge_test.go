@@ -104,6 +104,33 @@ func TestAWrongCandidateOfTheSameWordingFailsTheWindow(t *testing.T) {
 	}
 }
 
+func TestHalfOfTheAnswersOwnWordsSuffice(t *testing.T) {
+	n := needle.Needle{
+		ID:       "quay",
+		Text:     "Mara walks to the harbour quay each morning. Otto walks to the library each morning.",
+		Question: "Where does Mara walk?",
+		Answers:  []string{"Mara walks to the harbour quay each morning."},
+		Evidence: "Mara walks to the harbour quay each morning.",
+	}
+	// Own words: harbour, quay. 6 shared of 6 and 7.
+	wantVerdict(t, needle.Window{}.Judge(n, 9, steps("Mara walks to the harbour each morning")),
+		needle.Verdict{F1: 12.0 / 13, Pass: true, To: 7, Text: "Mara walks to the harbour each morning"})
+}
+
+func TestWhereTheNeedleRepeatsTheAnswerItsWordsAreThoseNotAsked(t *testing.T) {
+	n := needle.Needle{
+		ID:       "lamp",
+		Text:     "It is a red and blue lamp. People like red and blue and any lamp.",
+		Question: "What lamp is it?",
+		Answers:  []string{"red and blue lamp"},
+		Evidence: "red and blue lamp",
+	}
+	// lamp, and: 2 shared of 2 and 4, but one of red, and, blue.
+	wantVerdict(t, needle.Window{}.Judge(n, 4, steps("The lamp and")), needle.Verdict{F1: 4.0 / 6, From: 1, To: 3, Text: "lamp and"})
+	n.Question = "What red and blue lamp is it?" // nothing is left: F1 alone
+	wantVerdict(t, needle.Window{}.Judge(n, 4, steps("The lamp and")), needle.Verdict{F1: 4.0 / 6, Pass: true, From: 1, To: 3, Text: "lamp and"})
+}
+
 func TestTheBestOfSeveralAnswersCounts(t *testing.T) {
 	n := lisbon
 	n.Answers = []string{"sleep until noon in the hotel", lisbon.Answers[0]}
@@ -147,6 +174,16 @@ func TestThePublishedRuleCutsAtTheAnswersLengthOrANewline(t *testing.T) {
 	}
 }
 
+// short is the Lisbon answer without its articles, 9 steps, and full stops up
+// to n steps.
+func short(n int) []needle.Step {
+	out := steps(" ride yellow tram and read mystery novel by window")
+	for len(out) < n {
+		out = append(out, needle.Step{Text: "."})
+	}
+	return out
+}
+
 func TestJudgesStopWhenTheirRuleSays(t *testing.T) {
 	const n = 12
 	answer := " ride the yellow tram and read a mystery novel by the window"
@@ -164,6 +201,9 @@ func TestJudgesStopWhenTheirRuleSays(t *testing.T) {
 		{"answer just said", steps(answer), false, true},
 		{"last word goes on", append(steps(answer), needle.Step{Text: "sill"}), false, true},
 		{"answer said and left behind", steps(answer + "."), true, true},
+		// 12 steps, as many as the published rule would see, and not 11.
+		{"short form, enough steps", short(12), true, true},
+		{"short form, too few steps", short(11), false, false},
 	} {
 		if got := (needle.Window{}).Stop(lisbon, n, c.out); got != c.window {
 			t.Errorf("%s: window stops %v, want %v", c.name, got, c.window)

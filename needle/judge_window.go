@@ -41,7 +41,7 @@ func (w Window) Stop(n Needle, answerTokens int, steps []Step) bool {
 	if steps[len(steps)-1].End {
 		return true
 	}
-	if len(steps) <= answerTokens {
+	if len(steps) < answerTokens {
 		return false
 	}
 	// Judged without the last step, and again with it: equal verdicts mean that
@@ -50,7 +50,7 @@ func (w Window) Stop(n Needle, answerTokens int, steps []Step) bool {
 		return false
 	}
 	before := w.Judge(n, answerTokens, steps[:len(steps)-1])
-	return before.F1 == 1 && before.Pass && before == w.Judge(n, answerTokens, steps)
+	return before.F1 == 1 && before == w.Judge(n, answerTokens, steps)
 }
 
 // holdsAnswer is a cheap necessary condition for a perfect window.

@@ -17,6 +17,7 @@ func TestWordsAreNormalisedAsSQuADDoesAndCJKCharactersStandAlone(t *testing.T) {
 		{"  \n\t ", ""},
 		{"Über-straße", "überstraße"},
 		{"東京タワーの高さ", "東 京 タ ワ ー の 高 さ"},
+		{"スーーパー ABー", "ス ー ー パ ー ab ー"},
 		{"서울 시", "서 울 시"},
 		{"A座 3号", "a 座 3 号"},
 		{"在北京，读书。", "在 北 京 读 书"},
