@@ -221,16 +221,8 @@ func describe(heads []Head, scores [][]float64, plan []int) {
 		for t := range scores {
 			column[t] = scores[t][h]
 		}
-		means[h] = Mean(column)
-		heads[h].Mean, heads[h].N, heads[h].StdErr = means[h], n, math.NaN()
-		if n > 1 {
-			var squares float64
-			for _, v := range column {
-				d := v - means[h]
-				squares += float64(d * d)
-			}
-			heads[h].StdErr = math.Sqrt(squares / float64(n-1) / float64(n))
-		}
+		means[h], heads[h].StdErr = MeanStdErr(column)
+		heads[h].Mean, heads[h].N = means[h], n
 		heads[h].Trials = make([]float64, n)
 		for i, t := range plan {
 			heads[h].Trials[i] = column[t]

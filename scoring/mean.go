@@ -13,6 +13,22 @@ func Mean(values []float64) float64 {
 	return pairwise(values) / float64(len(values))
 }
 
+// MeanStdErr is the mean and its standard error, the sample standard deviation
+// over √n; NaN where there are fewer than two values.
+func MeanStdErr(values []float64) (mean, stdErr float64) {
+	mean = Mean(values)
+	if len(values) < 2 {
+		return mean, math.NaN()
+	}
+	var squares float64
+	for _, v := range values {
+		d := v - mean
+		squares += float64(d * d)
+	}
+	n := float64(len(values))
+	return mean, math.Sqrt(squares / (n - 1) / n)
+}
+
 func pairwise(v []float64) float64 {
 	n := len(v)
 	switch {

@@ -1,0 +1,322 @@
+package export
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"headprof/scoring/allocate"
+)
+
+// BudgetOptions of WriteBudgets.
+type BudgetOptions struct {
+	// PerKVHead makes CSV and Parquet hold a row per KV head instead of one per
+	// query head. At level kv-head all query heads of a group share one cache, so
+	// only rows per KV head add up to what is stored.
+	PerKVHead bool
+	Model     string // name, for JSON and Parquet metadata
+	Method    string // of the scores
+	Decode    string // of the scores: "greedy" or "forced"
+	Context   int    // for JSON's totals; 0: none
+}
+
+// Budgets is what a budget file holds for one capacity.
+type Budgets struct {
+	Capacity int // 0 where the file does not say
+	Heads    []allocate.Budget
+}
+
+// budgetRow is a row of a Parquet budget file.
+type budgetRow struct {
+	Capacity int32  `parquet:"capacity,delta"`
+	Layer    int32  `parquet:"layer,delta"`
+	Head     int32  `parquet:"head,delta"`
+	KVHead   int32  `parquet:"kv_head,delta"`
+	Budget   int32  `parquet:"budget,delta"`
+	Entries  int32  `parquet:"entries,delta"`
+	Decode   string `parquet:"decode,dict"`
+}
+
+// budgetPlan is one plan in JSON.
+type budgetPlan struct {
+	Policy   string         `json:"policy"`
+	Level    allocate.Level `json:"level"`
+	Capacity int            `json:"capacity"`
+	Window   int            `json:"window"`
+	Beta     float64        `json:"beta,omitempty"`
+	Temp     float64        `json:"temp,omitempty"`
+	Fit      bool           `json:"fit,omitempty"`
+	Totals   budgetTotals   `json:"totals"`
+	// [layer][head] and [layer][kv head]
+	Budget    [][]int `json:"budget"`
+	Entries   [][]int `json:"entries"`
+	KVBudget  [][]int `json:"kv_budget"`
+	KVEntries [][]int `json:"kv_entries"`
+}
+
+type budgetTotals struct {
+	Caches           int      `json:"caches"`
+	RequestedEntries int64    `json:"requested_entries"`
+	Entries          int64    `json:"entries"`
+	RequestedBytes   int64    `json:"requested_bytes,omitempty"`
+	Bytes            int64    `json:"bytes,omitempty"`
+	Context          int      `json:"context,omitempty"`
+	HeldEntries      int64    `json:"held_entries,omitempty"`
+	HeldBytes        int64    `json:"held_bytes,omitempty"`
+	FullEntries      int64    `json:"full_entries,omitempty"`
+	FullBytes        int64    `json:"full_bytes,omitempty"`
+	Share            *float64 `json:"share,omitempty"`
+}
+
+type budgetFile struct {
+	Format string       `json:"format"`
+	Model  string       `json:"model,omitempty"`
+	Method string       `json:"method,omitempty"`
+	Decode string       `json:"decode,omitempty"`
+	Plans  []budgetPlan `json:"plans"`
+}
+
+const budgetFormat = "headprof-budgets/1"
+
+// WriteBudgets writes plans to a file whose name ends in .json, .csv or
+// .parquet. CSV has the columns layer, head, kv_head, budget (selected entries)
+// and entries (budget and window), and capacity before them where there are
+// several plans.
+func WriteBudgets(path string, plans []*allocate.Plan, o BudgetOptions) error {
+	if len(plans) == 0 {
+		return fmt.Errorf("there are no budgets to write to %s", path)
+	}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".json":
+		return writeBudgetJSON(path, plans, o)
+	case ".csv":
+		return writeBudgetCSV(path, plans, o)
+	case ".parquet":
+		return writeBudgetParquet(path, plans, o)
+	}
+	return fmt.Errorf("budgets cannot be written to %s: its name must end in .json, .csv or .parquet", path)
+}
+
+func budgetRows(p *allocate.Plan, o BudgetOptions) []allocate.Budget {
+	if o.PerKVHead {
+		return p.PerKVHead()
+	}
+	return p.PerHead()
+}
+
+func writeBudgetCSV(path string, plans []*allocate.Plan, o BudgetOptions) error {
+	return writeFile(path, func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		header := []string{"layer", "head", "kv_head", "budget", "entries"}
+		if len(plans) > 1 {
+			header = append([]string{"capacity"}, header...)
+		}
+		c.Write(header)
+		for _, p := range plans {
+			for _, b := range budgetRows(p, o) {
+				var line []string
+				if len(plans) > 1 {
+					line = append(line, strconv.Itoa(p.Params.Capacity))
+				}
+				for _, v := range []int{b.Layer, b.Head, b.KVHead, b.Budget, b.Entries} {
+					line = append(line, strconv.Itoa(v))
+				}
+				c.Write(line)
+			}
+		}
+		c.Flush()
+		return c.Error()
+	})
+}
+
+func writeBudgetParquet(path string, plans []*allocate.Plan, o BudgetOptions) error {
+	meta, err := json.Marshal(struct {
+		Model   string         `json:"model,omitempty"`
+		Method  string         `json:"method,omitempty"`
+		Decode  string         `json:"decode,omitempty"`
+		Policy  string         `json:"policy"`
+		Level   allocate.Level `json:"level"`
+		PerKV   bool           `json:"per_kv_head,omitempty"`
+		Windows int            `json:"window"`
+	}{o.Model, o.Method, o.Decode, plans[0].Policy, plans[0].Params.Level, o.PerKVHead, plans[0].Params.Window})
+	if err != nil {
+		return err
+	}
+	return writeFile(path, func(w io.Writer) error {
+		return writeRows(w, "budgets/1", map[string]string{metaKey: string(meta)}, func(yield func([]budgetRow) error) error {
+			for _, p := range plans {
+				var rows []budgetRow
+				for _, b := range budgetRows(p, o) {
+					rows = append(rows, budgetRow{int32(p.Params.Capacity), int32(b.Layer), int32(b.Head), int32(b.KVHead), int32(b.Budget), int32(b.Entries), o.Decode})
+				}
+				if err := yield(rows); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+func writeBudgetJSON(path string, plans []*allocate.Plan, o BudgetOptions) error {
+	f := budgetFile{Format: budgetFormat, Model: o.Model, Method: o.Method, Decode: o.Decode}
+	for _, p := range plans {
+		t := p.Totals(o.Context)
+		plan := budgetPlan{
+			Policy: p.Policy, Level: p.Params.Level, Capacity: p.Params.Capacity, Window: p.Params.Window, Fit: p.Params.Fit,
+			Totals: budgetTotals{
+				Caches: t.Caches, RequestedEntries: t.Requested, Entries: t.Entries, RequestedBytes: t.RequestedBytes, Bytes: t.EntriesBytes,
+			},
+		}
+		if p.Policy == "headkv" {
+			plan.Beta, plan.Temp = p.Params.Beta, p.Params.Temp
+		}
+		if o.Context > 0 {
+			plan.Totals.Context, plan.Totals.HeldEntries, plan.Totals.HeldBytes = o.Context, t.Held, t.HeldBytes
+			plan.Totals.FullEntries, plan.Totals.FullBytes, plan.Totals.Share = t.Full, t.FullBytes, known(t.Share)
+		}
+		plan.Budget, plan.Entries = grids(p.PerHead(), len(p.Model.Layers))
+		plan.KVBudget, plan.KVEntries = grids(p.PerKVHead(), len(p.Model.Layers))
+		f.Plans = append(f.Plans, plan)
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
+}
+
+func grids(rows []allocate.Budget, layers int) (budget, entries [][]int) {
+	budget, entries = make([][]int, layers), make([][]int, layers)
+	for _, b := range rows {
+		budget[b.Layer] = append(budget[b.Layer], b.Budget)
+		entries[b.Layer] = append(entries[b.Layer], b.Entries)
+	}
+	return budget, entries
+}
+
+// ReadBudgets reads a budget file of any of the three kinds, a Budgets per
+// capacity in the file's order, rows per query head (or as the file has them).
+func ReadBudgets(path string) ([]Budgets, error) {
+	data, err := readLimited(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := parseBudgets(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading budgets from %s: %w", path, err)
+	}
+	return b, nil
+}
+
+func parseBudgets(data []byte) ([]Budgets, error) {
+	text := bytes.TrimLeft(data, " \t\r\n")
+	switch {
+	case bytes.HasPrefix(data, []byte("PAR1")):
+		rows, _, err := readRows[budgetRow](data, "capacity", "layer", "head", "kv_head", "budget", "entries")
+		if err != nil {
+			return nil, err
+		}
+		var out []Budgets
+		for i, r := range rows {
+			if out, err = addBudget(out, int(r.Capacity), int(r.Layer), int(r.Head), int(r.KVHead), int(r.Budget), int(r.Entries)); err != nil {
+				return nil, fmt.Errorf("row %d: %w", i, err)
+			}
+		}
+		return checkBudgets(out)
+	case len(text) > 0 && text[0] == '{':
+		return parseBudgetJSON(data)
+	}
+	var out []Budgets
+	err := records(bytes.NewReader(data), func(rec record) error {
+		for _, name := range []string{"budget", "entries"} {
+			if rec.text(name) == "" {
+				return fmt.Errorf("line %d: the column %s is missing or empty", rec.line, name)
+			}
+		}
+		var v [6]int
+		for i, name := range []string{"capacity", "layer", "head", "kv_head", "budget", "entries"} {
+			def := 0
+			if name == "kv_head" {
+				def = v[2]
+			}
+			var err error
+			if v[i], err = rec.integer(name, def); err != nil {
+				return err
+			}
+		}
+		var err error
+		if out, err = addBudget(out, v[0], v[1], v[2], v[3], v[4], v[5]); err != nil {
+			return fmt.Errorf("line %d: %w", rec.line, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return checkBudgets(out)
+}
+
+func parseBudgetJSON(data []byte) ([]Budgets, error) {
+	var f budgetFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return nil, err
+	}
+	if f.Format != budgetFormat {
+		return nil, fmt.Errorf("its format is %.40q, not %q", f.Format, budgetFormat)
+	}
+	var out []Budgets
+	for n, p := range f.Plans {
+		if len(p.Budget) != len(p.Entries) || len(p.Budget) != len(p.KVBudget) {
+			return nil, fmt.Errorf("plan %d: budget, entries and kv_budget have %d, %d and %d layers", n, len(p.Budget), len(p.Entries), len(p.KVBudget))
+		}
+		var b Budgets
+		for l, row := range p.Budget {
+			kv := len(p.KVBudget[l])
+			if len(row) != len(p.Entries[l]) || kv == 0 || len(row)%kv != 0 {
+				return nil, fmt.Errorf("plan %d, layer %d: %d budgets, %d entries, %d KV heads do not fit together", n, l, len(row), len(p.Entries[l]), kv)
+			}
+			for h := range row {
+				one, err := addBudget(nil, p.Capacity, l, h, h/(len(row)/kv), row[h], p.Entries[l][h])
+				if err != nil {
+					return nil, fmt.Errorf("plan %d: %w", n, err)
+				}
+				b.Capacity, b.Heads = p.Capacity, append(b.Heads, one[0].Heads[0])
+			}
+		}
+		out = append(out, b)
+	}
+	return checkBudgets(out)
+}
+
+// addBudget appends a row, to a new Budgets where the capacity changes.
+func addBudget(out []Budgets, capacity, layer, head, kv, budget, entries int) ([]Budgets, error) {
+	switch {
+	case layer < 0 || layer >= maxLayers || head < 0 || head >= maxPerLayer || kv < 0 || kv > head:
+		return nil, fmt.Errorf("no model has layer %d, head %d with KV head %d", layer, head, kv)
+	case budget < 0 || entries < budget || entries > math.MaxInt32 || capacity < 0:
+		return nil, fmt.Errorf("layer %d, head %d: budget %d of %d entries makes no sense", layer, head, budget, entries)
+	}
+	if len(out) == 0 || out[len(out)-1].Capacity != capacity {
+		out = append(out, Budgets{Capacity: capacity})
+	}
+	b := &out[len(out)-1]
+	b.Heads = append(b.Heads, allocate.Budget{Layer: layer, Head: head, KVHead: kv, Budget: budget, Window: entries - budget, Entries: entries})
+	return out, nil
+}
+
+func checkBudgets(out []Budgets) ([]Budgets, error) {
+	if len(out) == 0 {
+		return nil, fmt.Errorf("it holds no budgets")
+	}
+	return out, nil
+}

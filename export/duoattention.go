@@ -1,0 +1,222 @@
+package export
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"headprof/scoring"
+)
+
+// Names of the files in DuoAttention's folder.
+const (
+	duoScores = "full_attention_heads.tsv"
+	duoConfig = "config.json"
+)
+
+// duoSettings is config.json: what DuoAttention's loader needs, and where the
+// numbers are from. Its threshold applies to learned gates, so ours is left out.
+type duoSettings struct {
+	SinkSize   int    `json:"sink_size"`
+	RecentSize int    `json:"recent_size"`
+	ModelName  string `json:"model_name,omitempty"`
+	Source     string `json:"source,omitempty"`
+	Method     string `json:"method,omitempty"`
+	Reduce     string `json:"reduce,omitempty"`
+	Scale      string `json:"scale,omitempty"`
+	Decode     string `json:"decode,omitempty"`
+	Fast       bool   `json:"fast,omitempty"`
+	Trials     int    `json:"trials,omitempty"`
+	Passed     int    `json:"passed,omitempty"`
+}
+
+// writeDuoAttention writes the folder that DuoAttention, kvpress and SGLang
+// forks load: one line per layer, one column per KV head, values in [0, 1].
+func writeDuoAttention(dir string, m scoring.Meta, heads []scoring.Head, o Options) error {
+	s := duoSettings{
+		SinkSize: o.Sink, RecentSize: o.Recent, Reduce: o.Reduce, Scale: o.Scale,
+		ModelName: m.Model, Source: "headprof", Method: heads[0].Method, Decode: m.Decode, Fast: m.Fast, Trials: m.Trials, Passed: m.Passed,
+	}
+	if s.SinkSize == 0 {
+		s.SinkSize = 128
+	}
+	if s.RecentSize == 0 {
+		s.RecentSize = 256
+	}
+	if s.SinkSize < 0 || s.RecentSize < 0 {
+		return fmt.Errorf("sink and recent sizes must not be negative: %d, %d", s.SinkSize, s.RecentSize)
+	}
+	switch s.Reduce {
+	case "", "max":
+		s.Reduce, heads = "max", scoring.BestOfGroup(heads)
+	case "mean":
+		heads = meanOfGroup(heads)
+	default:
+		return fmt.Errorf("no reduction %q; known: max, mean", s.Reduce)
+	}
+	var scale func(h scoring.Head) float64
+	top := 0.0
+	columns := 0
+	for _, h := range heads {
+		top = max(top, h.Mean)
+		columns = max(columns, h.Head+1)
+	}
+	switch s.Scale {
+	case "", "max":
+		s.Scale = "max"
+		if top == 0 {
+			return fmt.Errorf("every score is 0, so none can be scaled to 1")
+		}
+		scale = func(h scoring.Head) float64 { return max(0, h.Mean/top) }
+	case "rank":
+		scale = func(h scoring.Head) float64 {
+			return float64(len(heads)-h.Rank) / float64(max(1, len(heads)-1))
+		}
+	default:
+		return fmt.Errorf("no scale %q; known: max, rank", s.Scale)
+	}
+	if len(heads) != columns*(heads[len(heads)-1].Layer+1) {
+		return fmt.Errorf("layers have different numbers of KV heads, which DuoAttention's table cannot hold")
+	}
+	config, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, duoConfig), func(w io.Writer) error {
+		_, err := w.Write(append(config, '\n'))
+		return err
+	}); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, duoScores), func(w io.Writer) error {
+		b := bufio.NewWriter(w)
+		for i, h := range heads {
+			b.WriteString(number(scale(h)))
+			if (i+1)%columns == 0 {
+				b.WriteByte('\n')
+			} else {
+				b.WriteByte('\t')
+			}
+		}
+		return b.Flush()
+	})
+}
+
+// meanOfGroup reduces rows of query heads to rows of KV heads by their mean.
+func meanOfGroup(heads []scoring.Head) []scoring.Head {
+	var out []scoring.Head
+	n := 0
+	for i, h := range heads {
+		if i == 0 || h.Layer != heads[i-1].Layer || h.KVHead != heads[i-1].KVHead {
+			h.Head, n = h.KVHead, 1
+			out = append(out, h)
+			continue
+		}
+		n++
+		last := &out[len(out)-1]
+		last.Mean += (h.Mean - last.Mean) / float64(n)
+	}
+	scoring.Rerank(out)
+	return out
+}
+
+// readTSV reads full_attention_heads.tsv as numpy.loadtxt does: '#' starts a
+// comment, blank lines do not count, values are clipped to [0, 1] as
+// DuoAttention's loader clips them. Its columns are KV heads.
+func readTSV(data []byte) (*scoring.Table, error) {
+	var rows []scoring.Head
+	layer, columns := 0, 0
+	s := bufio.NewScanner(bytes.NewReader(data))
+	s.Buffer(make([]byte, 0, 1<<16), 1<<22)
+	for line := 1; s.Scan(); line++ {
+		text, _, _ := strings.Cut(s.Text(), "#")
+		fields := strings.Fields(text)
+		if len(fields) == 0 {
+			continue
+		}
+		if columns == 0 {
+			columns = len(fields)
+		}
+		if len(fields) != columns {
+			return nil, fmt.Errorf("line %d has %d values, the lines before it %d", line, len(fields), columns)
+		}
+		for head, f := range fields {
+			v, err := strconv.ParseFloat(f, 64)
+			if err != nil || math.IsNaN(v) {
+				return nil, fmt.Errorf("line %d: %.40q is not a number", line, f)
+			}
+			rows = append(rows, scoring.Head{
+				Method: "duoattention", Layer: layer, Head: head, KVHead: head, Mean: max(0, min(1, v)),
+				StdErr: math.NaN(), Low: math.NaN(), High: math.NaN(),
+			})
+		}
+		if layer++; len(rows) > maxRows {
+			return nil, fmt.Errorf("more than %d heads", maxRows)
+		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	return assemble(rows, scoring.Meta{})
+}
+
+// readDuoSettings adds what config.json says of the table's making. The file
+// may be absent.
+func readDuoSettings(dir string, t *scoring.Table) error {
+	path := filepath.Join(dir, duoConfig)
+	data, err := readLimited(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var s duoSettings
+	if err := json.Unmarshal(data, &s); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	t.Meta.Model, t.Meta.Decode, t.Meta.Fast = s.ModelName, s.Decode, s.Fast
+	t.Meta.Trials, t.Meta.Passed = s.Trials, s.Passed
+	return nil
+}
+
+// StreamingSizes reads the sink and recent sizes of a DuoAttention folder; its
+// deploy_ sizes, where given, are the ones to serve with.
+func StreamingSizes(dir string) (sink, recent int, err error) {
+	path := filepath.Join(dir, duoConfig)
+	data, err := readLimited(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	var s struct {
+		duoSettings
+		DeploySink   *int `json:"deploy_sink_size"`
+		DeployRecent *int `json:"deploy_recent_size"`
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	sink, recent = s.SinkSize, s.RecentSize
+	if s.DeploySink != nil {
+		sink = *s.DeploySink
+	}
+	if s.DeployRecent != nil {
+		recent = *s.DeployRecent
+	}
+	if sink < 0 || recent <= 0 {
+		return 0, 0, fmt.Errorf("%s: sink_size %d and recent_size %d do not describe a streaming head", path, sink, recent)
+	}
+	return sink, recent, nil
+}

@@ -1,0 +1,76 @@
+// Package export writes score and budget tables in every format that
+// something reads, and reads them back. It knows files, not models.
+//
+// Files are deterministic: the same table gives the same bytes, without
+// timestamps. Each is written under a temporary name in its folder, synced and
+// renamed, so a reader never meets half a file.
+package export
+
+import (
+	"fmt"
+	"strings"
+
+	"headprof/scoring"
+)
+
+// Format names a file format of score tables.
+type Format string
+
+// Formats of score tables. docs/formats.md describes each.
+const (
+	Parquet      Format = "parquet"      // every column, metadata in the footer
+	CSV          Format = "csv"          // every column
+	HeadKV       Format = "headkv"       // {"layer-head": [scores]}: HeadKV, Retrieval-Head
+	DuoAttention Format = "duoattention" // a folder: TSV of KV heads and config.json
+	QRHead       Format = "qrhead"       // YAML list of the best heads
+	KVPress      Format = "kvpress"      // DuoAttention's folder, as kvpress reads it
+)
+
+// Formats lists the formats of Write.
+func Formats() []Format { return []Format{HeadKV, DuoAttention, QRHead, KVPress, CSV, Parquet} }
+
+// Options of Write. The zero value is usable.
+type Options struct {
+	Method string // for formats that hold one method; "": the table's first
+	Sink   int    // DuoAttention: sink_size; 0: 128
+	Recent int    // DuoAttention: recent_size; 0: 256
+	// Reduce turns a group's scores into its KV head's (DuoAttention): "max"
+	// (default) or "mean".
+	Reduce string
+	// Scale brings scores to [0, 1] (DuoAttention): "max" (default) divides by
+	// the largest, "rank" spreads ranks evenly, so that a threshold keeps that
+	// share of heads.
+	Scale string
+	Top   int // QRHead: heads listed; 0: 16
+}
+
+// Write writes a table to path in the given format. For DuoAttention and
+// KVPress path is a folder, made where absent.
+func Write(t *scoring.Table, format Format, path string, o Options) error {
+	if len(t.Heads) == 0 {
+		return fmt.Errorf("there are no scores to write to %s", path)
+	}
+	switch format {
+	case Parquet:
+		return writeParquet(path, t)
+	case CSV:
+		return writeCSV(path, t)
+	}
+	method := o.Method
+	if method == "" {
+		method = t.Heads[0].Method
+	}
+	heads := t.Of(method)
+	if heads == nil {
+		return fmt.Errorf("the table has no method %q; it has %s", method, strings.Join(t.Methods(), ", "))
+	}
+	switch format {
+	case HeadKV:
+		return writeHeadKV(path, heads)
+	case DuoAttention, KVPress:
+		return writeDuoAttention(path, t.Meta, heads, o)
+	case QRHead:
+		return writeQRHead(path, t.Meta, heads, o)
+	}
+	return fmt.Errorf("no format %q; known: %v", format, Formats())
+}

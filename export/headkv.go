@@ -1,0 +1,125 @@
+package export
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"headprof/scoring"
+)
+
+// writeHeadKV writes one method in the published form of HeadKV and
+// Retrieval-Head: one line, {"layer-head": [score per passing trial, …]},
+// ordered by layer and head. Their loaders take the mean of each list and rely
+// on that order. Where single trials are not known the list holds the mean.
+//
+// The form has no place for a remark, so whether trials were forced or greedy
+// stands beside it, in run.json.
+func writeHeadKV(path string, heads []scoring.Head) error {
+	return writeFile(path, func(w io.Writer) error {
+		b := bufio.NewWriter(w)
+		for i, h := range heads {
+			separator := ", "
+			if i == 0 {
+				separator = "{"
+			}
+			fmt.Fprintf(b, "%s\"%d-%d\": [", separator, h.Layer, h.Head)
+			values := h.Trials
+			if len(values) == 0 {
+				values = []float64{h.Mean}
+			}
+			for j, v := range values {
+				if j > 0 {
+					b.WriteString(", ")
+				}
+				b.WriteString(number(v))
+			}
+			b.WriteByte(']')
+		}
+		b.WriteString("}\n")
+		return b.Flush()
+	})
+}
+
+// readHeadKV reads the published form. Head counts come from the keys; KV
+// heads are not in it, so every head counts as its own.
+func readHeadKV(data []byte, method string) (*scoring.Table, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, fmt.Errorf("it is not a JSON object of the form {\"layer-head\": [scores]}")
+	}
+	var rows []scoring.Head
+	trials := 0
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("at byte %d: %w", d.InputOffset(), err)
+		}
+		key, _ := t.(string)
+		h, err := headOfKey(key)
+		if err != nil {
+			return nil, err
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, fmt.Errorf("the scores of %s: %w", key, err)
+		}
+		if h.Trials, err = scoreList(raw); err != nil {
+			return nil, fmt.Errorf("the scores of %s: %w", key, err)
+		}
+		h.Method = method
+		h.N = len(h.Trials)
+		h.Mean, h.StdErr = scoring.MeanStdErr(h.Trials)
+		h.Low, h.High = math.NaN(), math.NaN()
+		trials = max(trials, h.N)
+		if rows = append(rows, h); len(rows) > maxRows {
+			return nil, fmt.Errorf("more than %d heads", maxRows)
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, fmt.Errorf("the object does not end: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("something follows the object at byte %d", d.InputOffset())
+	}
+	return assemble(rows, scoring.Meta{Passed: trials})
+}
+
+// headOfKey reads "layer-head".
+func headOfKey(key string) (scoring.Head, error) {
+	l, h, ok := strings.Cut(key, "-")
+	layer, err1 := strconv.ParseUint(l, 10, 16)
+	head, err2 := strconv.ParseUint(h, 10, 16)
+	if !ok || err1 != nil || err2 != nil {
+		return scoring.Head{}, fmt.Errorf("the key %.40q is not of the form layer-head, as in \"3-14\"", key)
+	}
+	return scoring.Head{Layer: int(layer), Head: int(head), KVHead: int(head)}, nil
+}
+
+// scoreList reads a list of numbers, or one number.
+func scoreList(raw json.RawMessage) ([]float64, error) {
+	if bytes.Contains(raw, []byte("null")) {
+		return nil, fmt.Errorf("null is no score")
+	}
+	var values []float64
+	if len(raw) > 0 && raw[0] != '[' {
+		values = make([]float64, 1)
+		if err := json.Unmarshal(raw, &values[0]); err != nil {
+			return nil, err
+		}
+		return values, nil
+	}
+	if err := json.Unmarshal(raw, &values); err != nil {
+		return nil, err
+	}
+	if len(values) == 0 {
+		return nil, fmt.Errorf("the list is empty")
+	}
+	return values, nil
+}
