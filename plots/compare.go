@@ -36,10 +36,13 @@ func Compare(a, b Heads) (*Figure, error) {
 	if h := ga.height() + ga.below(); 2*h+24 <= side+60 {
 		dx, dy = 0, h+24
 	}
-	maps := ga.left() + dx + ga.width()
+	maps := ga.left() + dx + max(ga.width(), 40)
 	w := maps + gap + 40 + side
 	height := 16 + max(dy+ga.height()+ga.below(), side+32) + 20
-	title := fmt.Sprintf("Two profiles: %s%d of the top %d heads shared", v.rho(), v.shared, v.k)
+	title := fmt.Sprintf("Two profiles: %s%d of the top %s shared", v.rho(), v.shared, counted(v.k, "head"))
+	if v.k == 0 {
+		title = "Two profiles without a head above 0"
+	}
 	fact := func(name string, h Heads) []string {
 		f := append(h.Meta.facts(), "")
 		f[0] = "\n" + name + ": " + f[0]

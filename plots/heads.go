@@ -230,7 +230,7 @@ func HeadMap(h Heads) (*Figure, error) {
 		colourBar(p, s, x+barX, y, max(inkTick.width(h.label()), min(g.height(), 260)), h.label(), ticks)
 		lx, ly := x+listX, y+5
 		if len(top) > 0 {
-			p.text(lx, ly, fmt.Sprintf("Top %d heads", len(top)), inkListHd, left)
+			p.text(lx, ly, "Top "+counted(len(top), "head"), inkListHd, left)
 		} else {
 			p.text(lx, ly, "No head scores above 0", inkListHd, left)
 		}

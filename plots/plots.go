@@ -135,7 +135,7 @@ func value(v float64) string {
 	if a := math.Abs(v); v != 0 && (a < 0.0001 || a >= 1e6) {
 		return fmt.Sprintf("%.1e", v)
 	}
-	return decimal(v, decimals(v))
+	return strconv.FormatFloat(v, 'f', decimals(v), 64)
 }
 
 // decimals is the number of decimals that give v three significant digits. A
@@ -147,7 +147,22 @@ func decimals(v float64) int {
 	return max(0, min(9, 2-int(math.Floor(math.Log10(v)))))
 }
 
-func decimal(v float64, n int) string { return strconv.FormatFloat(v, 'f', n, 64) }
+// decimal writes v with n decimals; where that would be mostly zeros, with an
+// exponent.
+func decimal(v float64, n int) string {
+	if n > 6 {
+		return value(v)
+	}
+	return strconv.FormatFloat(v, 'f', n, 64)
+}
+
+// counted writes "1 head" and "3 heads".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return thousands(n) + " " + thing + "s"
+}
 
 // headName is the field's short name for a head.
 func headName(layer, head int) string { return fmt.Sprintf("L%d.H%d", layer, head) }

@@ -36,7 +36,7 @@ func Ranking(h Heads) (*Figure, error) {
 	if h.Low != nil {
 		extra = append(extra, "bars: "+h.interval())
 	}
-	title := fmt.Sprintf("Ranking of %s attention heads", thousands(len(all)))
+	title := "Ranking of " + counted(len(all), "attention head")
 	return page(heading{title, append(h.facts(), extra...), h.warning()}, names+listW+gap+wide, rows+44, func(p *pen, x, y float64) {
 		h.topList(p, panel{x: x + names, y: y + 14, w: listW, h: rows, xmin: lo, xmax: hi, ymax: 1}, top)
 
@@ -45,12 +45,12 @@ func Ranking(h Heads) (*Figure, error) {
 		n := float64(len(all))
 		a := panel{x: cx, y: y + 14, w: wide, h: upper, xmin: 0, xmax: n, ymin: lo, ymax: hi}
 		p.text(cx, y+3, "all heads, best first", inkListHd, left)
-		a.frame(p, niceTicks(0, n, 6), niceTicks(lo, hi, 4), "", "score")
+		a.frame(p, wholeTicks(n), niceTicks(lo, hi, 4), "", "score")
 		h.sorted(p, a, all, len(top))
 
 		share, total := shares(all)
 		b := panel{x: cx, y: y + 14 + upper + 34, w: wide, h: rows - upper - 34, xmin: 0, xmax: n, ymin: 0, ymax: 1}
-		b.frame(p, niceTicks(0, n, 6), []tick{{0, "0"}, {0.5, "50"}, {1, "100"}}, "number of heads, best first", "% of total")
+		b.frame(p, wholeTicks(n), []tick{{0, "0"}, {0.5, "50"}, {1, "100"}}, "number of heads, best first", "% of total")
 		if total <= 0 {
 			p.text(b.x+b.w/2, b.y+b.h/2, "no head scores above 0", inkSmall, middle)
 			return
@@ -76,7 +76,7 @@ func Ranking(h Heads) (*Figure, error) {
 
 // topList draws one row a head: rank, name, score and interval.
 func (h Heads) topList(p *pen, a panel, top []place) {
-	p.text(a.x, a.y-11, fmt.Sprintf("top %d heads", len(top)), inkListHd, left)
+	p.text(a.x, a.y-11, "top "+counted(len(top), "head"), inkListHd, left)
 	base := a.y + a.h
 	for _, t := range niceTicks(a.xmin, a.xmax, 5) {
 		x := a.px(t.at)
@@ -112,7 +112,11 @@ func (h Heads) sorted(p *pen, a panel, all []place, k int) {
 		}
 	}
 	p.line(stroke{ringInk, 0.8, []float64{3, 2}}, a.px(float64(k)), a.y, a.px(float64(k)), a.y+a.h)
-	p.text(a.px(float64(k))+4, a.y+6, fmt.Sprintf("top %d", k), ink{7.5, false, ringInk}, left)
+	side, gap := left, 4.0
+	if 2*k > len(all) { // the line stands far right: no room beyond it
+		side, gap = right, -4
+	}
+	p.text(a.px(float64(k))+gap, a.y+6, fmt.Sprintf("top %d", k), ink{7.5, false, ringInk}, side)
 	xy := make([]float64, 0, 2*len(all))
 	for i, t := range all {
 		xy = append(xy, place(i), a.py(t.score))

@@ -93,3 +93,14 @@ func indexTicks(n int, size, minGap float64) []tick {
 func sortTicks(t []tick) {
 	sort.SliceStable(t, func(i, j int) bool { return t[i].at < t[j].at })
 }
+
+// wholeTicks are round whole numbers from 0 to n.
+func wholeTicks(n float64) []tick {
+	var out []tick
+	for _, t := range niceTicks(0, n, 6) {
+		if t.at == math.Round(t.at) {
+			out = append(out, tick{t.at, thousands(int(t.at))})
+		}
+	}
+	return out
+}
