@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"unsafe"
+
 	"headprof/runner/tensor"
 )
 
@@ -48,6 +50,8 @@ type kernels struct {
 	fromHalf func(n int, dst *float32, src *uint16)
 	// storeKeys transposes up to 16 rows of keys into a tile: dst[d·64 + i] = half(src[i·ld + d]).
 	storeKeys func(rows, dim int, dst *uint16, src *float32, ld int)
+	// peak runs n rounds of independent fused multiply-adds and says how many operations they were.
+	peak func(n int) (flops int)
 }
 
 // unpackOf gives the set's fast unpacking of a format, or nil.
@@ -56,4 +60,16 @@ func (k *kernels) unpackOf(t tensor.Type) func(dst *float32, src *byte, stride, 
 		return k.unpack[t]
 	}
 	return nil
+}
+
+// after is the element n floats on. p must stay within its array.
+func after(p *float32, n int) *float32 {
+	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n))
+}
+
+func afterIf(p *float32, n int) *float32 {
+	if p == nil {
+		return nil
+	}
+	return after(p, n)
 }

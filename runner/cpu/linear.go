@@ -149,7 +149,7 @@ func (o *ops) unpack(s *scratch, w *weight, row, width, k0, n int) []float32 {
 	panel := grown(&s.panel, n*panelWidth)
 	elements, bytes := w.format.Block()
 	i := 0
-	if f := o.k.unpackOf(w.format); f != nil {
+	if f := o.k.unpackOf(w.format); f != nil && n%8 == 0 {
 		for ; i+o.k.lanes <= width; i += o.k.lanes {
 			f(&panel[i], &w.data[(row+i)*w.rowBytes+k0/elements*bytes], w.rowBytes, n/elements)
 		}

@@ -1,0 +1,400 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/attr"
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+const panelBytes = 32 * 4 // from one k to the next in a panel
+
+// unpacker emits func(dst *float32, src *byte, stride, count int): count
+// blocks of elements each, as many rows as there are lanes. All products of a
+// format's scales and quants fit float32's 24 bits, so a fused multiply-add
+// with the minimum rounds just as a product and a sum do.
+type unpacker struct {
+	s    isa
+	rows rows
+	dst  reg.GPVirtual
+	tab  reg.VecVirtual // AVX-512: the value of each nibble
+}
+
+func unpackers(s isa) {
+	block := func(name string, elements, bytes int, table func(i int) float32, constants func(u *unpacker), body func(u *unpacker)) {
+		TEXT("unpack"+name+s.name, NOSPLIT, "func(dst *float32, src *byte, stride, count int)")
+		Pragma("noescape")
+		count := Load(Param("count"), GP64()).(reg.GPVirtual)
+		dst := Load(Param("dst"), GP64()).(reg.GPVirtual)
+		src := Load(Param("src"), GP64()).(reg.GPVirtual)
+		stride := Load(Param("stride"), GP64()).(reg.GPVirtual)
+		u := &unpacker{s: s, dst: dst}
+		u.rows = newRows(s, src, stride)
+		if table != nil && s.wide() {
+			u.tab = s.vec()
+			VMOVUPS(tableOf(name, table), u.tab)
+		}
+		if constants != nil {
+			constants(u)
+		}
+		step := 1
+		if bytes <= 4 { // formats without blocks go 16 bytes at a time
+			step = 16 / bytes
+		}
+		loop("block", count, step, func() {
+			body(u)
+			u.rows.advance(bytes * step)
+			ADDQ(imm32(uint64(elements*step*panelBytes)), u.dst)
+		})
+		VZEROUPPER()
+		RET()
+	}
+
+	block("F32", 1, 4, nil, nil, func(u *unpacker) {
+		for j, v := range u.rows.columns(0) {
+			u.store(j, v)
+		}
+	})
+	block("BF16", 1, 2, nil, nil, func(u *unpacker) {
+		high := u.s.bits(0xffff0000)
+		for j, v := range u.rows.columns(0) {
+			t := u.s.vec()
+			VPSLLD(operand.Imm(16), v, t)
+			u.store(2*j, t)
+			u.and(high, v, v)
+			u.store(2*j+1, v)
+		}
+	})
+	block("F16", 1, 2, nil, nil, func(u *unpacker) {
+		for j, v := range u.rows.columns(0) {
+			u.store(2*j, u.half(v, 0))
+			u.store(2*j+1, u.half(v, 16))
+		}
+	})
+
+	block("Q4_0", 32, 18, func(i int) float32 { return float32(i - 8) }, nil, func(u *unpacker) {
+		d := u.half(u.rows.word32(0), 0)
+		for j, v := range u.rows.columns(2) {
+			for b := range 4 {
+				for h := range 2 {
+					q := u.nibble(v, 8*b+4*h, 8)
+					VMULPS(d, q, q)
+					u.store(16*h+4*j+b, q)
+				}
+			}
+		}
+	})
+	block("Q4_1", 32, 20, func(i int) float32 { return float32(i) }, nil, func(u *unpacker) {
+		w := u.rows.word32(0)
+		d, m := u.half(w, 0), u.half(w, 16)
+		for j, v := range u.rows.columns(4) {
+			for b := range 4 {
+				for h := range 2 {
+					q := u.nibble(v, 8*b+4*h, 0)
+					VFMADD213PS(m, d, q)
+					u.store(16*h+4*j+b, q)
+				}
+			}
+		}
+	})
+	block("Q8_0", 32, 34, nil, nil, func(u *unpacker) {
+		d := u.half(u.rows.word32(0), 0)
+		for c := range 2 {
+			for j, v := range u.rows.columns(2 + 16*c) {
+				for b := range 4 {
+					q := u.signed(v, b)
+					VMULPS(d, q, q)
+					u.store(16*c+4*j+b, q)
+				}
+			}
+		}
+	})
+	block("Q5_0", 32, 22, nil, nil, func(u *unpacker) {
+		d := u.half(u.rows.word32(0), 0)
+		qh := u.rows.word32(2)
+		off := u.s.bits(16)
+		for j, v := range u.rows.columns(6) {
+			for b := range 4 {
+				for h := range 2 {
+					q := u.field(v, 8*b+4*h, 4)
+					u.or(u.bit(qh, 16*h+4*j+b, 0, 4), q)
+					VPSUBD(off, q, q)
+					VCVTDQ2PS(q, q)
+					VMULPS(d, q, q)
+					u.store(16*h+4*j+b, q)
+				}
+			}
+		}
+	})
+	block("Q5_1", 32, 24, nil, nil, func(u *unpacker) {
+		w := u.rows.word32(0)
+		d, m := u.half(w, 0), u.half(w, 16)
+		qh := u.rows.word32(4)
+		for j, v := range u.rows.columns(8) {
+			for b := range 4 {
+				for h := range 2 {
+					q := u.field(v, 8*b+4*h, 4)
+					u.or(u.bit(qh, 16*h+4*j+b, 0, 4), q)
+					VCVTDQ2PS(q, q)
+					VFMADD213PS(m, d, q)
+					u.store(16*h+4*j+b, q)
+				}
+			}
+		}
+	})
+
+	// Formats of 256 keep their scales in the frame: half, minimum, and the
+	// three words of twelve 6-bit pairs.
+	var frame operand.Mem
+	slot := func(i int) operand.Mem { return frame.Offset(i * s.bytes()) }
+	super := func(u *unpacker) { frame = AllocLocal(9 * s.bytes()) }
+	open := func(u *unpacker) {
+		head := u.rows.columns(0)
+		VMOVUPS(u.half(head[0], 0), slot(0))
+		VMOVUPS(u.half(head[0], 16), slot(1))
+		for i := range 3 {
+			VMOVDQUi(u.s, head[i+1], slot(2+i))
+		}
+	}
+	block("Q4_K", 256, 144, func(i int) float32 { return float32(i) }, super, func(u *unpacker) {
+		open(u)
+		for g := range 4 {
+			d0, m0 := u.scaleMin(slot, 2*g)
+			d1, m1 := u.scaleMin(slot, 2*g+1)
+			for h := range 2 {
+				for j, v := range u.rows.columns(16 + 32*g + 16*h) {
+					for b := range 4 {
+						q := u.nibble(v, 8*b, 0)
+						VFMSUB213PS(m0, d0, q)
+						u.store(64*g+16*h+4*j+b, q)
+						q = u.nibble(v, 8*b+4, 0)
+						VFMSUB213PS(m1, d1, q)
+						u.store(64*g+32+16*h+4*j+b, q)
+					}
+				}
+			}
+		}
+	})
+	block("Q5_K", 256, 176, nil, super, func(u *unpacker) {
+		open(u)
+		for h := range 2 {
+			for j, v := range u.rows.columns(16 + 16*h) {
+				VMOVDQUi(u.s, v, slot(5+j))
+			}
+			for g := range 4 {
+				d0, m0 := u.scaleMin(slot, 2*g)
+				d1, m1 := u.scaleMin(slot, 2*g+1)
+				for j, v := range u.rows.columns(48 + 32*g + 16*h) {
+					qh := u.s.vec()
+					VMOVUPS(slot(5+j), qh)
+					for b := range 4 {
+						q := u.field(v, 8*b, 4)
+						u.or(u.bit(qh, 8*b+2*g, 0, 4), q)
+						VCVTDQ2PS(q, q)
+						VFMSUB213PS(m0, d0, q)
+						u.store(64*g+16*h+4*j+b, q)
+						q = u.field(v, 8*b+4, 4)
+						u.or(u.bit(qh, 8*b+2*g+1, 0, 4), q)
+						VCVTDQ2PS(q, q)
+						VFMSUB213PS(m1, d1, q)
+						u.store(64*g+32+16*h+4*j+b, q)
+					}
+				}
+			}
+		}
+	})
+	// Q6_K: ql 128 bytes, qh 64, 16 signed scales at 192, the half scale at 208.
+	block("Q6_K", 256, 210, nil, super, func(u *unpacker) {
+		VMOVUPS(u.half(u.rows.word32(206), 16), slot(0))
+		for i, v := range u.rows.columns(192) {
+			VMOVDQUi(u.s, v, slot(1+i))
+		}
+		off := u.s.bits(32)
+		scale := func(i int) reg.VecVirtual {
+			v := u.s.vec()
+			VMOVUPS(slot(1+i/4), v)
+			f := u.signed(v, i%4)
+			VMULPS(slot(0), f, f)
+			return f
+		}
+		emit := func(q, high, d reg.VecVirtual, e int) {
+			u.or(high, q)
+			VPSUBD(off, q, q)
+			VCVTDQ2PS(q, q)
+			VMULPS(d, q, q)
+			u.store(e, q)
+		}
+		for n := range 2 {
+			for h := range 2 {
+				for j, v := range u.rows.columns(128 + 32*n + 16*h) {
+					VMOVDQUi(u.s, v, slot(5+j))
+				}
+				for part := range 2 { // the ql bytes of elements l and l+64, then of l+32 and l+96
+					low, high := scale(8*n+h+2*part), scale(8*n+h+2*part+4)
+					for j, v := range u.rows.columns(64*n + 16*h + 32*part) {
+						qh := u.s.vec()
+						VMOVUPS(slot(5+j), qh)
+						for b := range 4 {
+							e := 128*n + 16*h + 32*part + 4*j + b
+							emit(u.field(v, 8*b, 4), u.bits2(qh, 8*b+2*part), low, e)
+							emit(u.field(v, 8*b+4, 4), u.bits2(qh, 8*b+2*part+4), high, e+64)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// tableOf puts 16 floats into read-only data.
+func tableOf(name string, f func(i int) float32) operand.Mem {
+	m := GLOBL("nibbles"+name, attr.RODATA|attr.NOPTR)
+	for i := range 16 {
+		DATA(4*i, operand.F32(f(i)))
+	}
+	return m
+}
+
+// VMOVDQUi stores integers.
+func VMOVDQUi(s isa, v reg.VecVirtual, at operand.Mem) { VMOVUPS(v, at) }
+
+// store writes element e of all lanes.
+func (u *unpacker) store(e int, v reg.VecVirtual) { VMOVUPS(v, mem(u.dst, e*panelBytes)) }
+
+func (u *unpacker) and(a, b, dst reg.VecVirtual) {
+	if u.s.wide() {
+		VPANDD(a, b, dst)
+	} else {
+		VPAND(a, b, dst)
+	}
+}
+
+func (u *unpacker) or(a, dst reg.VecVirtual) {
+	if u.s.wide() {
+		VPORD(a, dst, dst)
+	} else {
+		VPOR(a, dst, dst)
+	}
+}
+
+// half converts bits [shift, shift+16) of each word from binary16.
+func (u *unpacker) half(w reg.VecVirtual, shift int) reg.VecVirtual {
+	s := u.s
+	v := s.vec()
+	t := w
+	if shift > 0 {
+		t = s.vec()
+		VPSRLD(operand.Imm(uint64(shift)), w, t)
+	}
+	if s.wide() {
+		y := YMM()
+		VPMOVDW(t, y)
+		VCVTPH2PS(y, v)
+		return v
+	}
+	if shift == 0 {
+		t = s.vec()
+		u.and(s.bits(0xffff), w, t)
+	}
+	VPACKUSDW(t, t, t)
+	VPERMQ(operand.Imm(0x08), t, t)
+	VCVTPH2PS(t.AsX(), v)
+	return v
+}
+
+// field gives bits [shift, shift+n) of each word, n = 2, 4 or 6.
+func (u *unpacker) field(w reg.VecVirtual, shift, n int) reg.VecVirtual {
+	s := u.s
+	v := s.vec()
+	if shift+n == 32 {
+		VPSRLD(operand.Imm(uint64(shift)), w, v)
+		return v
+	}
+	mask := s.bits(1<<n - 1)
+	if shift == 0 {
+		u.and(mask, w, v)
+		return v
+	}
+	VPSRLD(operand.Imm(uint64(shift)), w, v)
+	u.and(mask, v, v)
+	return v
+}
+
+// place moves bits [from, from+n) of each word to bit to; the others are zero.
+func (u *unpacker) place(w reg.VecVirtual, from, n, to int) reg.VecVirtual {
+	s := u.s
+	v := s.vec()
+	switch {
+	case from > to:
+		VPSRLD(operand.Imm(uint64(from-to)), w, v)
+		w = v
+	case from < to:
+		VPSLLD(operand.Imm(uint64(to-from)), w, v)
+		w = v
+	}
+	u.and(s.bits((1<<n-1)<<to), w, v)
+	return v
+}
+
+func (u *unpacker) bit(w reg.VecVirtual, from, _, to int) reg.VecVirtual {
+	return u.place(w, from, 1, to)
+}
+
+func (u *unpacker) bits2(w reg.VecVirtual, from int) reg.VecVirtual { return u.place(w, from, 2, 4) }
+
+// nibble gives bits [shift, shift+4) less off as float32, by table where there is one.
+func (u *unpacker) nibble(w reg.VecVirtual, shift int, off uint32) reg.VecVirtual {
+	s := u.s
+	v := s.vec()
+	if s.wide() {
+		t := w
+		if shift > 0 {
+			VPSRLD(operand.Imm(uint64(shift)), w, v)
+			t = v
+		}
+		VPERMPS(u.tab, t, v)
+		return v
+	}
+	v = u.field(w, shift, 4)
+	if off != 0 {
+		VPSUBD(s.bits(off), v, v)
+	}
+	VCVTDQ2PS(v, v)
+	return v
+}
+
+// signed gives byte b of each word as float32.
+func (u *unpacker) signed(w reg.VecVirtual, b int) reg.VecVirtual {
+	v := u.s.vec()
+	if b < 3 {
+		VPSLLD(operand.Imm(uint64(24-8*b)), w, v)
+		w = v
+	}
+	VPSRAD(operand.Imm(24), w, v)
+	VCVTDQ2PS(v, v)
+	return v
+}
+
+// scaleMin gives the scale and minimum of sub-block i of a format with twelve
+// bytes of 6-bit pairs (words in slots 2 to 4), times the block's halves.
+func (u *unpacker) scaleMin(slot func(int) operand.Mem, i int) (d, m reg.VecVirtual) {
+	s := u.s
+	load := func(j int) reg.VecVirtual {
+		v := s.vec()
+		VMOVUPS(slot(j), v)
+		return v
+	}
+	if i < 4 {
+		d, m = u.field(load(2), 8*i, 6), u.field(load(3), 8*i, 6)
+	} else {
+		low := load(4)
+		d, m = u.field(low, 8*(i-4), 4), u.field(low, 8*(i-4)+4, 4)
+		u.or(u.place(load(2), 8*(i-4)+6, 2, 4), d)
+		u.or(u.place(load(3), 8*(i-4)+6, 2, 4), m)
+	}
+	VCVTDQ2PS(d, d)
+	VCVTDQ2PS(m, m)
+	VMULPS(slot(0), d, d)
+	VMULPS(slot(1), m, m)
+	return d, m
+}
