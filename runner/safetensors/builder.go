@@ -1,0 +1,138 @@
+package safetensors
+
+import (
+	"fmt"
+
+	"headprof/runner/gguf"
+	"headprof/runner/tensor"
+)
+
+// builder turns settings into a family's GGUF metadata.
+type builder struct {
+	settings
+	family *family
+	meta   *gguf.Metadata
+	made   map[string]tensor.Tensor // tensors that settings hold
+	layers int
+	heads  int
+	dim    int // of a head's queries and keys
+}
+
+// set stores a key of the family, such as block_count.
+func (b *builder) set(key string, v any) { b.setFull(b.family.arch+"."+key, v) }
+
+func (b *builder) setFull(key string, v any) {
+	if err := b.meta.Set(key, v); err != nil {
+		b.fail("%v", err)
+	}
+}
+
+// sizes reads what most families state under the same names.
+func (b *builder) sizes() {
+	width := b.count("hidden_size")
+	b.shape(b.count("num_hidden_layers"), width, b.count("num_attention_heads"), b.countOr("head_dim", 0))
+	b.set("context_length", b.count("max_position_embeddings"))
+	b.set("feed_forward_length", b.count("intermediate_size"))
+	b.set("attention.head_count_kv", b.countOr("num_key_value_heads", b.heads))
+}
+
+// shape sets layers, width and heads; a dim of 0 stands for width / heads.
+func (b *builder) shape(layers, width, heads, dim int) {
+	b.set("block_count", layers)
+	b.set("embedding_length", width)
+	b.set("attention.head_count", heads)
+	if dim == 0 {
+		if width%heads != 0 {
+			b.fail("the width %d is no multiple of the %d heads, and there is no \"head_dim\"", width, heads)
+		}
+		dim = width / heads
+	}
+	b.set("attention.key_length", dim)
+	b.set("attention.value_length", dim)
+	b.layers, b.heads, b.dim = layers, heads, dim
+}
+
+// llamaLike reads a pre-norm RMSNorm family with a SiLU gate; theta is the
+// rotary base where config.json has none.
+func (b *builder) llamaLike(theta, eps float64) {
+	b.activation([]string{"hidden_act"}, "silu")
+	b.refuse("mlp_bias")
+	b.sizes()
+	b.rmsEps(eps)
+	b.rope(b.dim, theta, 1)
+}
+
+func (b *builder) rmsEps(fallback float64) {
+	b.set("attention.layer_norm_rms_epsilon", float32(b.floatOr("rms_norm_eps", fallback)))
+}
+
+// windowEverywhere sets a sliding window on all layers where there is one.
+func (b *builder) windowEverywhere() {
+	if w := b.countOr("sliding_window", 0); w > 0 {
+		b.set("attention.sliding_window", w)
+	}
+}
+
+// switchedWindow is Qwen's: off unless switched on, and then for the layers
+// from max_window_layers on.
+func (b *builder) switchedWindow() {
+	if !b.boolOr("use_sliding_window", false) {
+		return
+	}
+	sliding := b.layers - min(b.layers, b.countOr("max_window_layers", 0))
+	if types := b.texts("layer_types"); types != nil {
+		sliding = 0
+		for _, t := range types {
+			if t == "sliding_attention" {
+				sliding++
+			}
+		}
+	}
+	switch sliding {
+	case 0:
+	case b.layers:
+		b.windowEverywhere()
+	default:
+		b.fail("%d of %d layers have a sliding window, which headprof does not support for model type %q", sliding, b.layers, b.text("model_type"))
+	}
+}
+
+// moe reads a mixture of experts in which every layer has one.
+func (b *builder) moe() {
+	experts := b.countOr("num_local_experts", b.countOr("num_experts", 0))
+	if experts == 0 {
+		b.fail("\"num_local_experts\" or \"num_experts\" is missing; fetch the file again")
+	}
+	b.set("expert_count", experts)
+	b.set("expert_used_count", b.count("num_experts_per_tok"))
+	if b.countOr("decoder_sparse_step", 1) != 1 || b.has("mlp_only_layers") && string(b.values["mlp_only_layers"]) != "[]" {
+		b.fail("some layers have no experts (\"decoder_sparse_step\", \"mlp_only_layers\"), which headprof does not support")
+	}
+}
+
+// build makes the metadata of a folder.
+func (f *family) build(s settings, source, name string) (*builder, error) {
+	b := &builder{settings: s, family: f, meta: gguf.NewMetadata(source), made: map[string]tensor.Tensor{}}
+	b.setFull("general.architecture", f.arch)
+	b.setFull("general.name", name)
+	f.read(b)
+	b.set("vocab_size", b.count("vocab_size"))
+	for _, id := range []string{"bos", "eos"} {
+		// eos may be a list, of which transformers ends at any; the first is the model's own.
+		var n, list = -1, []int(nil)
+		if raw, ok := b.values[id+"_token_id"]; ok && len(raw) > 0 && raw[0] == '[' {
+			if b.read(id+"_token_id", "a token id", &list) && len(list) > 0 {
+				n = list[0]
+			}
+		} else {
+			b.read(id+"_token_id", "a token id", &n)
+		}
+		if n >= 0 {
+			b.setFull("tokenizer.ggml."+id+"_token_id", n)
+		}
+	}
+	if *b.err != nil {
+		return nil, fmt.Errorf("%s: %w", source, *b.err)
+	}
+	return b, nil
+}

@@ -1,0 +1,29 @@
+package safetensors
+
+// GPT-2's layers are stored as input × output ("Conv1D"), all others as output × input.
+var gpt2 = family{
+	arch: "gpt2", prefix: "transformer.h.", tied: true,
+	ends: map[string]string{"transformer.wte": "token_embd", "transformer.wpe": "position_embd", "transformer.ln_f": "output_norm", "lm_head": "output"},
+	block: map[string]string{
+		"ln_1": "attn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output",
+		"ln_2": "ffn_norm", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
+	},
+	read: func(b *builder) {
+		b.activation([]string{"activation_function"}, "gelu_new", "gelu_pytorch_tanh")
+		b.refuse("scale_attn_by_inverse_layer_idx")
+		b.refuse("add_cross_attention")
+		if !b.boolOr("scale_attn_weights", true) {
+			b.fail("\"scale_attn_weights\" is false, which headprof does not support")
+		}
+		width := b.count("n_embd")
+		b.shape(b.count("n_layer"), width, b.count("n_head"), 0)
+		b.set("context_length", b.countOr("n_positions", b.countOr("n_ctx", 1024)))
+		b.set("feed_forward_length", b.countOr("n_inner", 4*width))
+		b.set("attention.head_count_kv", b.heads)
+		b.set("attention.layer_norm_epsilon", float32(b.floatOr("layer_norm_epsilon", 1e-5)))
+	},
+	made: map[string]reshape{
+		"attn_qkv.weight": transpose, "attn_output.weight": transpose,
+		"ffn_up.weight": transpose, "ffn_down.weight": transpose,
+	},
+}
