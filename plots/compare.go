@@ -93,7 +93,7 @@ type versus struct {
 	shared     int
 	spearman   float64
 	pairs      []pair
-	same       bool // one method: scores share a scale
+	same       bool // one method and one way of decoding: scores share a scale
 }
 
 type pair struct {
@@ -106,7 +106,8 @@ type pair struct {
 func (t place) id() [2]int { return [2]int{t.layer, t.head} }
 
 func newVersus(a, b Heads) (*versus, error) {
-	v := &versus{a: a, b: b, both: map[[2]int]bool{}, same: a.Method == b.Method}
+	v := &versus{a: a, b: b, both: map[[2]int]bool{},
+		same: a.Method != "" && a.Method == b.Method && a.Decode == b.Decode}
 	v.topA, v.topB = a.top(a.Top), b.top(a.Top)
 	v.k = max(len(v.topA), len(v.topB))
 	inA, inB := map[[2]int]bool{}, map[[2]int]bool{}

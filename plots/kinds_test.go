@@ -36,13 +36,19 @@ func TestCompare(t *testing.T) {
 	// Ranks of a: 1.5 1.5 3 4, of b: 1 3 2 4. Their deviations from 2.5 are
 	// -1 -1 0.5 1.5 and -1.5 0.5 -0.5 1.5, so the Pearson correlation of the
 	// ranks is (1.5 - 0.5 - 0.25 + 2.25) / sqrt(4.5 · 5) = 0.632.
-	a := Heads{Meta: Meta{Model: "one"}, Layers: 1, Heads: 4, Top: 2, Score: [][]float64{{0.1, 0.1, 0.2, 0.9}}}
-	b := Heads{Meta: Meta{Model: "two"}, Layers: 1, Heads: 4, Score: [][]float64{{0.0, 0.5, 0.3, 0.7}}}
+	a := Heads{Meta: Meta{Model: "one", Method: "retrieval"}, Layers: 1, Heads: 4, Top: 2, Score: [][]float64{{0.1, 0.1, 0.2, 0.9}}}
+	b := Heads{Meta: Meta{Model: "two", Method: "retrieval"}, Layers: 1, Heads: 4, Score: [][]float64{{0.0, 0.5, 0.3, 0.7}}}
 	f, err := Compare(a, b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	has(t, f, "Spearman 0.63", "1 of the top 2 heads shared", "A: one", "B: two", "score in A", "L0.H1", "L0.H2")
+	// Scores of different methods, or of unknown ones, share no scale.
+	b.Method = ""
+	if f, err = Compare(a, b); err != nil {
+		t.Fatal(err)
+	}
+	has(t, f, "share of A's best score", "each as a share of its best head")
 	b.Heads, b.Score = 3, [][]float64{{0, 1, 2}}
 	if _, err := Compare(a, b); err == nil || !strings.Contains(err.Error(), "1 × 4 and 1 × 3") {
 		t.Errorf("different shapes: %v", err)
