@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"fmt"
+	"slices"
 
 	"headprof/runner/gguf"
 	"headprof/runner/tensor"
@@ -117,22 +118,31 @@ func (f *family) build(s settings, source, name string) (*builder, error) {
 	b.setFull("general.name", name)
 	f.read(b)
 	b.set("vocab_size", b.count("vocab_size"))
-	for _, id := range []string{"bos", "eos"} {
-		// eos may be a list, of which transformers ends at any; the first is the model's own.
-		var n, list = -1, []int(nil)
-		if raw, ok := b.values[id+"_token_id"]; ok && len(raw) > 0 && raw[0] == '[' {
-			if b.read(id+"_token_id", "a token id", &list) && len(list) > 0 {
-				n = list[0]
-			}
-		} else {
-			b.read(id+"_token_id", "a token id", &n)
-		}
-		if n >= 0 {
-			b.setFull("tokenizer.ggml."+id+"_token_id", n)
-		}
-	}
+	b.endTokens()
 	if *b.err != nil {
 		return nil, fmt.Errorf("%s: %w", source, *b.err)
 	}
 	return b, nil
+}
+
+// endTokens stores the ids that begin and end texts. eos may be a list, of
+// which transformers stops at any; GGUF's key then gets the first.
+func (b *builder) endTokens() {
+	if id := b.tokenIDs("bos_token_id"); len(id) > 0 {
+		b.setFull("tokenizer.ggml.bos_token_id", id[0])
+	}
+	if ids := b.tokenIDs("eos_token_id"); len(ids) > 0 {
+		b.setFull("tokenizer.ggml.eos_token_id", ids[0])
+		b.setFull("headprof.eos_token_ids", ids)
+	}
+}
+
+// tokenIDs reads one token id or a list of them.
+func (b *builder) tokenIDs(key string) (ids []int) {
+	if raw := b.values[key]; len(raw) > 0 && raw[0] == '[' {
+		b.read(key, "a list of token ids", &ids)
+	} else if id := -1; b.read(key, "a token id", &id) {
+		ids = []int{id}
+	}
+	return slices.DeleteFunc(ids, func(id int) bool { return id < 0 })
 }

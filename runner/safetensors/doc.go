@@ -8,6 +8,7 @@
 //
 //	headprof.rope.half_split  true: Q and K rows are not permuted for interleaved pairs
 //	headprof.norm.add_one     true: RMSNorm multiplies by 1 + weight
+//	headprof.eos_token_ids    every token that ends a text, where config.json lists several
 //
 // Files are not trusted: counts, lengths, shapes and offsets are checked
 // before use, and every error names file, tensor or setting, and a remedy.

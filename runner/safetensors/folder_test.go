@@ -267,6 +267,20 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// Of several tokens that end a text, none is lost.
+func TestSeveralEndTokens(t *testing.T) {
+	models, _ := readFamilies(t)
+	m := models["llama"]
+	m.Config["eos_token_id"] = []int{7, 9}
+	f := m.open(t)
+	if ids, _, err := f.Ints("headprof.eos_token_ids"); !slices.Equal(ids, []int64{7, 9}) || err != nil {
+		t.Errorf("headprof.eos_token_ids: %v, %v", ids, err)
+	}
+	if id, _, err := f.Uint("tokenizer.ggml.eos_token_id"); id != 7 || err != nil {
+		t.Errorf("tokenizer.ggml.eos_token_id: %d, %v", id, err)
+	}
+}
+
 // The settings' older forms, before transformers 5, mean the same.
 func TestOlderSettings(t *testing.T) {
 	models, _ := readFamilies(t)
