@@ -37,7 +37,7 @@ type kernels struct {
 	// them by 2^(s−m) for the new running maximum m, and updates the running sum
 	// l = l·alpha + Σ, where alpha = 2^(m_old − m).
 	softmax func(rows int, s, m, l, alpha *float32)
-	// exp2Row is x[i] = 2^(x[i] − m), n a multiple of 16.
+	// exp2Row is x[i] = 2^(x[i] − m) for x[i] ≤ m, n a multiple of 16.
 	exp2Row func(n int, x *float32, m float32)
 	// gate is dst = sigmoidGate(g, c1, c3)·up (up nil: not multiplied), n a multiple of 16.
 	gate func(n int, dst, g, up *float32, c1, c3 float32)

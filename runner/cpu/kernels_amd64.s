@@ -4177,22 +4177,22 @@ block:
 	VZEROUPPER
 	RET
 
-DATA nibblesQ4_0<>+0(SB)/4, $(-8)
-DATA nibblesQ4_0<>+4(SB)/4, $(-7)
-DATA nibblesQ4_0<>+8(SB)/4, $(-6)
-DATA nibblesQ4_0<>+12(SB)/4, $(-5)
-DATA nibblesQ4_0<>+16(SB)/4, $(-4)
-DATA nibblesQ4_0<>+20(SB)/4, $(-3)
-DATA nibblesQ4_0<>+24(SB)/4, $(-2)
-DATA nibblesQ4_0<>+28(SB)/4, $(-1)
-DATA nibblesQ4_0<>+32(SB)/4, $(0)
-DATA nibblesQ4_0<>+36(SB)/4, $(1)
-DATA nibblesQ4_0<>+40(SB)/4, $(2)
-DATA nibblesQ4_0<>+44(SB)/4, $(3)
-DATA nibblesQ4_0<>+48(SB)/4, $(4)
-DATA nibblesQ4_0<>+52(SB)/4, $(5)
-DATA nibblesQ4_0<>+56(SB)/4, $(6)
-DATA nibblesQ4_0<>+60(SB)/4, $(7)
+DATA nibblesQ4_0<>+0(SB)/4, $0xc1000000
+DATA nibblesQ4_0<>+4(SB)/4, $0xc0e00000
+DATA nibblesQ4_0<>+8(SB)/4, $0xc0c00000
+DATA nibblesQ4_0<>+12(SB)/4, $0xc0a00000
+DATA nibblesQ4_0<>+16(SB)/4, $0xc0800000
+DATA nibblesQ4_0<>+20(SB)/4, $0xc0400000
+DATA nibblesQ4_0<>+24(SB)/4, $0xc0000000
+DATA nibblesQ4_0<>+28(SB)/4, $0xbf800000
+DATA nibblesQ4_0<>+32(SB)/4, $0x00000000
+DATA nibblesQ4_0<>+36(SB)/4, $0x3f800000
+DATA nibblesQ4_0<>+40(SB)/4, $0x40000000
+DATA nibblesQ4_0<>+44(SB)/4, $0x40400000
+DATA nibblesQ4_0<>+48(SB)/4, $0x40800000
+DATA nibblesQ4_0<>+52(SB)/4, $0x40a00000
+DATA nibblesQ4_0<>+56(SB)/4, $0x40c00000
+DATA nibblesQ4_0<>+60(SB)/4, $0x40e00000
 GLOBL nibblesQ4_0<>(SB), RODATA|NOPTR, $64
 
 // func unpackQ4_1AVX512(dst *float32, src *byte, stride int, count int)
@@ -4393,22 +4393,22 @@ block:
 	VZEROUPPER
 	RET
 
-DATA nibblesQ4_1<>+0(SB)/4, $(0)
-DATA nibblesQ4_1<>+4(SB)/4, $(1)
-DATA nibblesQ4_1<>+8(SB)/4, $(2)
-DATA nibblesQ4_1<>+12(SB)/4, $(3)
-DATA nibblesQ4_1<>+16(SB)/4, $(4)
-DATA nibblesQ4_1<>+20(SB)/4, $(5)
-DATA nibblesQ4_1<>+24(SB)/4, $(6)
-DATA nibblesQ4_1<>+28(SB)/4, $(7)
-DATA nibblesQ4_1<>+32(SB)/4, $(8)
-DATA nibblesQ4_1<>+36(SB)/4, $(9)
-DATA nibblesQ4_1<>+40(SB)/4, $(10)
-DATA nibblesQ4_1<>+44(SB)/4, $(11)
-DATA nibblesQ4_1<>+48(SB)/4, $(12)
-DATA nibblesQ4_1<>+52(SB)/4, $(13)
-DATA nibblesQ4_1<>+56(SB)/4, $(14)
-DATA nibblesQ4_1<>+60(SB)/4, $(15)
+DATA nibblesQ4_1<>+0(SB)/4, $0x00000000
+DATA nibblesQ4_1<>+4(SB)/4, $0x3f800000
+DATA nibblesQ4_1<>+8(SB)/4, $0x40000000
+DATA nibblesQ4_1<>+12(SB)/4, $0x40400000
+DATA nibblesQ4_1<>+16(SB)/4, $0x40800000
+DATA nibblesQ4_1<>+20(SB)/4, $0x40a00000
+DATA nibblesQ4_1<>+24(SB)/4, $0x40c00000
+DATA nibblesQ4_1<>+28(SB)/4, $0x40e00000
+DATA nibblesQ4_1<>+32(SB)/4, $0x41000000
+DATA nibblesQ4_1<>+36(SB)/4, $0x41100000
+DATA nibblesQ4_1<>+40(SB)/4, $0x41200000
+DATA nibblesQ4_1<>+44(SB)/4, $0x41300000
+DATA nibblesQ4_1<>+48(SB)/4, $0x41400000
+DATA nibblesQ4_1<>+52(SB)/4, $0x41500000
+DATA nibblesQ4_1<>+56(SB)/4, $0x41600000
+DATA nibblesQ4_1<>+60(SB)/4, $0x41700000
 GLOBL nibblesQ4_1<>(SB), RODATA|NOPTR, $64
 
 // func unpackQ8_0AVX512(dst *float32, src *byte, stride int, count int)
@@ -6864,22 +6864,22 @@ block:
 	VZEROUPPER
 	RET
 
-DATA nibblesQ4_K<>+0(SB)/4, $(0)
-DATA nibblesQ4_K<>+4(SB)/4, $(1)
-DATA nibblesQ4_K<>+8(SB)/4, $(2)
-DATA nibblesQ4_K<>+12(SB)/4, $(3)
-DATA nibblesQ4_K<>+16(SB)/4, $(4)
-DATA nibblesQ4_K<>+20(SB)/4, $(5)
-DATA nibblesQ4_K<>+24(SB)/4, $(6)
-DATA nibblesQ4_K<>+28(SB)/4, $(7)
-DATA nibblesQ4_K<>+32(SB)/4, $(8)
-DATA nibblesQ4_K<>+36(SB)/4, $(9)
-DATA nibblesQ4_K<>+40(SB)/4, $(10)
-DATA nibblesQ4_K<>+44(SB)/4, $(11)
-DATA nibblesQ4_K<>+48(SB)/4, $(12)
-DATA nibblesQ4_K<>+52(SB)/4, $(13)
-DATA nibblesQ4_K<>+56(SB)/4, $(14)
-DATA nibblesQ4_K<>+60(SB)/4, $(15)
+DATA nibblesQ4_K<>+0(SB)/4, $0x00000000
+DATA nibblesQ4_K<>+4(SB)/4, $0x3f800000
+DATA nibblesQ4_K<>+8(SB)/4, $0x40000000
+DATA nibblesQ4_K<>+12(SB)/4, $0x40400000
+DATA nibblesQ4_K<>+16(SB)/4, $0x40800000
+DATA nibblesQ4_K<>+20(SB)/4, $0x40a00000
+DATA nibblesQ4_K<>+24(SB)/4, $0x40c00000
+DATA nibblesQ4_K<>+28(SB)/4, $0x40e00000
+DATA nibblesQ4_K<>+32(SB)/4, $0x41000000
+DATA nibblesQ4_K<>+36(SB)/4, $0x41100000
+DATA nibblesQ4_K<>+40(SB)/4, $0x41200000
+DATA nibblesQ4_K<>+44(SB)/4, $0x41300000
+DATA nibblesQ4_K<>+48(SB)/4, $0x41400000
+DATA nibblesQ4_K<>+52(SB)/4, $0x41500000
+DATA nibblesQ4_K<>+56(SB)/4, $0x41600000
+DATA nibblesQ4_K<>+60(SB)/4, $0x41700000
 GLOBL nibblesQ4_K<>(SB), RODATA|NOPTR, $64
 
 DATA w0000003f<>+0(SB)/4, $0x0000003f

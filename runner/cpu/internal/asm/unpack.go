@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
@@ -250,7 +252,7 @@ func unpackers(s isa) {
 func tableOf(name string, f func(i int) float32) operand.Mem {
 	m := GLOBL("nibbles"+name, attr.RODATA|attr.NOPTR)
 	for i := range 16 {
-		DATA(4*i, operand.F32(f(i)))
+		DATA(4*i, operand.U32(math.Float32bits(f(i))))
 	}
 	return m
 }

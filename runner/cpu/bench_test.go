@@ -1,0 +1,133 @@
+package cpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"headprof/runner/backend"
+	"headprof/runner/tensor"
+)
+
+func BenchmarkPeak(b *testing.B) {
+	for b.Loop() {
+		b.ReportMetric(PeakGFLOPS(1), "GFLOP/s-1")
+		b.ReportMetric(PeakGFLOPS(2), "GFLOP/s-2")
+	}
+}
+
+// best runs f for b's loop and reports flops per second of the fastest run.
+func best(b *testing.B, flops float64, f func()) {
+	fastest := time.Duration(1 << 62)
+	for b.Loop() {
+		begin := time.Now()
+		f()
+		fastest = min(fastest, time.Since(begin))
+	}
+	b.ReportMetric(flops/float64(fastest.Nanoseconds()), "best-GFLOP/s")
+}
+
+// SmolLM2's and Gemma 3 270M's matrices.
+func BenchmarkLinear(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, f := range formats {
+		for _, s := range [][2]int{{576, 576}, {192, 576}, {1536, 576}, {576, 1536}, {640, 2048}} {
+			if _, e := f.Block(); e > 0 {
+				if n, _ := f.Block(); s[1]%n != 0 {
+					continue
+				}
+			}
+			for _, m := range []int{1, 16, 512} {
+				b.Run(fmt.Sprintf("%v/%dx%d/m%d", f, s[0], s[1], m), func(b *testing.B) {
+					be := must(New(Options{}))
+					defer be.Close()
+					w := must(be.Weight(quantised(rng, f, s[0], s[1])))
+					c := must(be.NewCache(nil, backend.KVF16, 0))
+					o := must(be.Begin(c, m, nil)).(*ops)
+					x, y := o.arena.value(m, s[1]), o.arena.value(m, s[0])
+					copy(x.x, random(rng, len(x.x)))
+					best(b, 2*float64(m*s[0]*s[1]), func() { o.AddLinear(y, x, w, nil, 1) })
+				})
+			}
+		}
+	}
+}
+
+func BenchmarkAttention(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, a := range []backend.Attention{
+		{Heads: 9, KVHeads: 3, HeadDim: 64, ValueDim: 64, Scale: 0.125},
+		{Heads: 4, KVHeads: 1, HeadDim: 256, ValueDim: 256, Scale: 0.0625},
+		{Heads: 4, KVHeads: 1, HeadDim: 256, ValueDim: 256, Scale: 0.0625, Window: 512},
+	} {
+		for _, n := range []int{512, 2048, 4096} {
+			for _, kv := range []backend.KVType{backend.KVF16, backend.KVF32} {
+				b.Run(fmt.Sprintf("%dx%d/w%d/%d/kv%d", a.Heads, a.HeadDim, a.Window, n, kv), func(b *testing.B) {
+					be := must(New(Options{}))
+					defer be.Close()
+					const m = 512
+					c := must(be.NewCache([]backend.CacheLayer{{KVHeads: a.KVHeads, HeadDim: a.HeadDim, ValueDim: a.ValueDim}}, kv, n))
+					var o *ops
+					var q *value
+					for at := 0; at < n; at += m {
+						o = must(be.Begin(c, m, nil)).(*ops)
+						k, v := o.arena.value(m, a.KVHeads*a.HeadDim), o.arena.value(m, a.KVHeads*a.ValueDim)
+						q = o.arena.value(m, a.Heads*a.HeadDim)
+						for _, x := range []*value{k, v, q} {
+							copy(x.x, random(rng, len(x.x)))
+						}
+						o.Store(0, k, v)
+						if at+m < n {
+							if err := o.Flush(); err != nil {
+								b.Fatal(err)
+							}
+						}
+					}
+					seen := 0
+					for r := range m {
+						s := n - m + r + 1
+						if a.Window > 0 {
+							s = min(s, a.Window)
+						}
+						seen += s
+					}
+					flops := 4 * float64(seen*a.Heads*a.HeadDim)
+					best(b, flops, func() {
+						o.arena.drop(o.Attend(q, a, nil).(*value))
+					})
+				})
+			}
+		}
+	}
+}
+
+// The cheap operations, as elements per nanosecond of the fastest run.
+func BenchmarkCheap(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	be := must(New(Options{}))
+	defer be.Close()
+	const m, width = 512, 1536
+	c := must(be.NewCache([]backend.CacheLayer{{KVHeads: 24, HeadDim: 64, ValueDim: 64}}, backend.KVF16, 0))
+	o := must(be.Begin(c, m, nil)).(*ops)
+	x, y := o.arena.value(m, width), o.arena.value(m, width)
+	copy(x.x, random(rng, len(x.x)))
+	copy(y.x, random(rng, len(y.x)))
+	w := must(be.Weight(f32Tensor("w", random(rng, width), width)))
+	rope := backend.Rope{InvFreq: random(rng, 32), Dims: 64, Scale: 1}
+	pairs := rope
+	pairs.Interleaved = true
+	for name, f := range map[string]func(){
+		"norm":     func() { o.arena.drop(o.Norm(x, backend.Norm{Weight: w, Eps: 1}).(*value)) },
+		"headnorm": func() { o.HeadNorm(x, 24, backend.Norm{Eps: 1}) },
+		"rope":     func() { o.Rope(x, 24, rope) },
+		"pairs":    func() { o.Rope(x, 24, pairs) },
+		"silu":     func() { o.arena.drop(o.Gate(x, y, backend.SiLU).(*value)) },
+		"gelu":     func() { o.arena.drop(o.Gate(x, y, backend.GELUTanh).(*value)) },
+		"add":      func() { o.Add(x, y) },
+		"store":    func() { o.Store(0, x, y); c.(interface{ Rollback() }).Rollback() },
+	} {
+		b.Run(name, func(b *testing.B) { best(b, m*width, f) })
+	}
+	_ = tensor.F32
+}
