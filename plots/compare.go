@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 )
@@ -49,15 +50,13 @@ func Compare(a, b Heads) (*Figure, error) {
 		return f
 	}
 	extra := append(fact("A", a), fact("B", b)...)
-	for _, h := range []struct {
-		n string
-		h Heads
-	}{{"A", a}, {"B", b}} {
-		if warn := h.h.warning(); warn != "" {
-			extra = append(extra, "\n"+h.n+": "+warn)
+	var warn []string
+	for i, w := range []string{a.warning(), b.warning()} {
+		if w != "" {
+			warn = append(warn, string(rune('A'+i))+": "+w)
 		}
 	}
-	return page(heading{title: title, facts: extra}, w, height, func(p *pen, x, y float64) {
+	return page(heading{title, extra, strings.Join(warn, "; ")}, w, height, func(p *pen, x, y float64) {
 		y += 16
 		ax := x + ga.left()
 		for _, m := range []struct {

@@ -18,7 +18,7 @@ type Heads struct {
 	Interval      string      // what Low and High are; "" means "95 % bootstrap interval"
 	Window        []int       // [layer] sliding window in tokens, 0: global; nil: all global
 	Label         string      // name of the score on axes; "" means "score (mean over passing trials)"
-	Top           int         // heads to ring and name; 0 chooses by the number of heads
+	Top           int         // heads to ring and name; 0: a twentieth of all, at least 5 and at most 20
 }
 
 // maxSide bounds layers and heads, so that a hostile table cannot ask for a
@@ -116,7 +116,7 @@ func (h Heads) ranked() []place {
 // that scores nothing is no top head.
 func (h Heads) top(k int) []place {
 	if k <= 0 {
-		k = max(5, min(20, h.Layers*h.Heads/50))
+		k = max(5, min(20, h.Layers*h.Heads/20))
 	}
 	r := h.ranked()
 	n := 0
@@ -129,6 +129,9 @@ func (h Heads) top(k int) []place {
 func (h Heads) label() string {
 	if h.Label != "" {
 		return h.Label
+	}
+	if h.Decode == "forced" { // every trial counts
+		return "score (mean over trials)"
 	}
 	return "score (mean over passing trials)"
 }

@@ -34,8 +34,7 @@ func TestHeadMapSaysWhatItShows(t *testing.T) {
 	h.Score[0][0] = math.NaN()
 	f := headMap(t, h)
 	has(t, f, "SmolLM2-135M-Instruct-Q8_0", "method headkv-r2", "forced decoding",
-		"187 of 200 trials passed (94 %)", // 187/200 = 93.5 %
-		"layer", "query head", "score (mean over passing trials)", "Top 7 heads", "95 % bootstrap interval",
+		"187 of 200 trials counted", "layer", "query head", "score (mean over trials)", "Top 7 heads", "95 % bootstrap interval",
 		"4 query heads share a KV head", "sliding-window layer, 512 tokens", "no score")
 	if n := rings(t, f); n != 7 {
 		t.Errorf("%d rings for the top 7", n)
@@ -43,6 +42,12 @@ func TestHeadMapSaysWhatItShows(t *testing.T) {
 	if n := slidingMarks(t, f); n != 15 { // 18 layers, of which 5, 11 and 17 are global
 		t.Errorf("%d of 15 sliding-window layers marked", n)
 	}
+}
+
+// In greedy decoding the pass rate says how much a profile is worth.
+func TestHeadMapSaysPassRate(t *testing.T) {
+	has(t, headMap(t, profile(4, 8, 2, 1, false)),
+		"greedy decoding", "187 of 200 trials passed (94 %)", "score (mean over passing trials)") // 187/200 = 93.5 %
 }
 
 // Signs that a profile does not need are not explained.

@@ -26,7 +26,7 @@ type Meta struct {
 	Method string // score method or budget policy, e.g. "headkv-r2"
 	Decode string // "greedy" or "forced"
 	Trials int    // trials run; 0 where unknown (published files)
-	Passed int    // trials that passed
+	Passed int    // trials that passed; forced decoding: that count in the scores
 	Note   string // one short remark, e.g. "published file"
 }
 
@@ -62,6 +62,12 @@ func (m Meta) facts() []string {
 		f = append(f, m.Decode+" decoding")
 	}
 	switch {
+	case m.Trials > 0 && m.Decode == "forced": // nothing was asked of the model, so nothing passed
+		if m.Passed < m.Trials {
+			f = append(f, thousands(m.Passed)+" of "+counted(m.Trials, "trial")+" counted")
+		} else {
+			f = append(f, counted(m.Trials, "trial"))
+		}
 	case m.Trials > 0:
 		f = append(f, fmt.Sprintf("%s of %s trials passed (%s)",
 			thousands(m.Passed), thousands(m.Trials), percent(float64(m.Passed)/float64(m.Trials))))
@@ -80,6 +86,10 @@ func (m Meta) warning() string {
 		return ""
 	}
 	switch {
+	case m.Decode == "forced":
+		if m.Passed < fewPassed {
+			return "few trials: ranking not reliable"
+		}
 	case m.Passed < fewPassed:
 		return "few passing trials: ranking not reliable"
 	case float64(m.Passed) < lowRate*float64(m.Trials):
