@@ -11,8 +11,8 @@ import (
 	"headprof/runner/backend"
 )
 
-// Watch names what an Extend delivers besides filling the cache. It has the
-// fields of runner.Watch, so that one converts to the other.
+// Watch names what an Extend delivers besides filling the cache. Its
+// fields mean what those of runner.Watch mean.
 type Watch struct {
 	// Attention lists positions whose attention rows go to Rows, ascending.
 	Attention []int

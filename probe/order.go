@@ -24,6 +24,10 @@ func (r *random) below(n int) int { return int(r.next() % uint64(n)) }
 // balanced order.
 const sampled = 512
 
+// maxPairs bounds the table of two factors' levels. Above it nearly every pair
+// occurs once, and there is nothing to balance.
+const maxPairs = 1 << 20
+
 // balanced gives the indexes of points in a seeded order in which every level
 // of every factor, and every pair of levels of two factors, occurs about
 // equally often in any beginning. Each place goes to the point that has been
@@ -43,19 +47,23 @@ func balanced(points [][4]int32, seed uint64) func() (int, bool) {
 		left[i], left[j] = left[j], left[i]
 	}
 	var single [4][]int
-	pairs := map[[4]int32]int{}
+	var pairs [4][4][]int
 	for f := range single {
 		single[f] = make([]int, size[f])
+		for g := f + 1; g < len(size); g++ {
+			if n := size[f] * size[g]; size[f] > 1 && size[g] > 1 && n <= maxPairs {
+				pairs[f][g] = make([]int, n)
+			}
+		}
 	}
-	pair := func(p [4]int32, f, g int) [4]int32 { return [4]int32{int32(f), p[f], int32(g), p[g]} }
 	served := func(p [4]int32) (n int) {
 		for f := range p {
 			// A factor's counts are weighed by its size, so that few depths
 			// and many needles are kept equally even.
 			n += 16 * single[f][p[f]] * size[f]
 			for g := f + 1; g < len(p); g++ {
-				if size[f] > 1 && size[g] > 1 {
-					n += pairs[pair(p, f, g)] * size[f] * size[g]
+				if counts := pairs[f][g]; counts != nil {
+					n += counts[int(p[f])*size[g]+int(p[g])] * len(counts)
 				}
 			}
 		}
@@ -85,7 +93,9 @@ func balanced(points [][4]int32, seed uint64) func() (int, bool) {
 		for f := range p {
 			single[f][p[f]]++
 			for g := f + 1; g < len(p); g++ {
-				pairs[pair(p, f, g)]++
+				if counts := pairs[f][g]; counts != nil {
+					counts[int(p[f])*size[g]+int(p[g])]++
+				}
 			}
 		}
 		return chosen, true

@@ -1,0 +1,71 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+
+	"headprof/needle"
+	"headprof/runner"
+	"headprof/runner/tokenizer"
+)
+
+// ModelOf makes a run's model of the built-in engine's. It reads the whole
+// file once, for the manifest's SHA-256.
+func ModelOf(m *runner.Model) (Model, error) {
+	sum, err := m.Source().SHA256()
+	if err != nil {
+		return nil, err
+	}
+	c := m.Config()
+	for l, layer := range c.Layers {
+		if layer.Heads != c.Layers[0].Heads {
+			return nil, fmt.Errorf("%s: layer %d has %d heads and layer 0 has %d; score tables need equal numbers", m.Name(), l, layer.Heads, c.Layers[0].Heads)
+		}
+	}
+	return &builtIn{m, m.Tokenizer(), sum}, nil
+}
+
+// builtIn is the built-in engine behind Model.
+type builtIn struct {
+	model *runner.Model
+	*tokenizer.Tokenizer
+	sum string
+}
+
+func (b *builtIn) Encode(text string) []needle.Token {
+	tokens := b.Tokenizer.Encode(text)
+	out := make([]needle.Token, len(tokens))
+	for i, t := range tokens {
+		out[i] = needle.Token(t)
+	}
+	return out
+}
+
+func (b *builtIn) NewSession(capacity int) (Session, error) {
+	s, err := b.model.NewSession(capacity)
+	if err != nil {
+		return nil, err
+	}
+	return &builtInSession{s}, nil
+}
+
+func (b *builtIn) Layers() int     { return len(b.model.Config().Layers) }
+func (b *builtIn) Heads() int      { return b.model.Config().Layers[0].Heads }
+func (b *builtIn) Context() int    { return b.model.Config().Context }
+func (b *builtIn) Vocabulary() int { return b.model.Config().Vocab }
+func (b *builtIn) Name() string    { return b.model.Name() }
+func (b *builtIn) SHA256() string  { return b.sum }
+
+type builtInSession struct{ *runner.Session }
+
+func (s *builtInSession) Extend(ctx context.Context, tokens []int32, w Watch) ([][]float32, error) {
+	return s.Session.Extend(ctx, tokens, runner.Watch{Attention: w.Attention, Rows: w.Rows, Logits: w.Logits})
+}
+
+func (s *builtInSession) Fork(n int) (Session, error) {
+	f, err := s.Session.Fork(n)
+	if err != nil {
+		return nil, err
+	}
+	return &builtInSession{f}, nil
+}
