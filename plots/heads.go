@@ -183,7 +183,7 @@ func (g headGrid) ringSize() (radius, width float64) {
 	if g.cellW >= 11 {
 		return g.cellW/2 - 1.4, 1.5
 	}
-	return max(g.cellW*0.72, 4), 1.3
+	return max(g.cellW*0.6, 4.2), 1.3
 }
 
 // HeadMap draws a profile as layers × heads, the top heads ringed and listed.

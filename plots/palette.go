@@ -17,7 +17,6 @@ var (
 	grey25 = hex(0x404040)
 	grey40 = hex(0x666666)
 	grey60 = hex(0x999999)
-	grey80 = hex(0xcccccc)
 	grey90 = hex(0xe6e6e6)
 )
 
