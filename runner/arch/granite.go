@@ -30,7 +30,7 @@ func loadGranite(s Source, b backend.Backend) (Model, error) {
 	m.embedding = float32(c.float("embedding_scale", 1))
 	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].HeadDim))))
 	m.residual = float32(c.float("residual_scale", 1))
-	m.logit = float32(c.float("logitscale", 1))
+	m.logit = float32(c.float("logit_scale", 1))
 	if c.err != nil {
 		return nil, c.err
 	}
