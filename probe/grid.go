@@ -67,7 +67,7 @@ func (g Grid) Trials(tok needle.Tokenizer) ([]*Trial, error) {
 	if g.Count > 0 {
 		count = min(g.Count, total)
 	}
-	levels := make([][4]int32, total)
+	levels := make([]point, total)
 	for i := range levels {
 		rest := i
 		for f := 3; f >= 0; f-- {
@@ -77,7 +77,7 @@ func (g Grid) Trials(tok needle.Tokenizer) ([]*Trial, error) {
 	}
 	var trials []*Trial
 	same := map[[32]byte]*Trial{}
-	next := balanced(levels, g.Seed)
+	next := balanced(levels, nil, g.Seed)
 	points := 0
 	for points < count {
 		i, ok := next()
@@ -108,7 +108,7 @@ func (g Grid) Trials(tok needle.Tokenizer) ([]*Trial, error) {
 	return trials, nil
 }
 
-func (g Grid) trial(tok needle.Tokenizer, at [4]int32) (*Trial, error) {
+func (g Grid) trial(tok needle.Tokenizer, at point) (*Trial, error) {
 	h, n := g.Haystacks[at[0]], g.Needles[at[1]]
 	length, depth := g.Lengths[at[2]], g.Depths[at[3]]
 	compose := func() (*needle.Prompt, error) {

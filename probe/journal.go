@@ -137,7 +137,7 @@ func (j *journal) append(r *Record) error {
 	}
 	if err != nil {
 		j.cut()
-		return fmt.Errorf("%w (the trials before this one are kept)", storageError(j.file.Name(), err))
+		return fmt.Errorf("%w (the trials before this one are kept; run the same command again to continue)", storageError(j.file.Name(), err))
 	}
 	j.size += int64(len(line))
 	return nil

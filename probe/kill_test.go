@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,13 @@ import (
 
 // A run in a process of its own, to be killed: TestMain runs it where the
 // environment names its folder.
-const childFolder = "HEADPROF_TEST_CHILD"
+const (
+	childFolder = "HEADPROF_TEST_CHILD"
+	childLimit  = "HEADPROF_TEST_LIMIT" // bytes that a file may hold
+	childPause  = "HEADPROF_TEST_PAUSE" // of each step
+)
+
+var limitFiles func(bytes uint64) error // where the system has such limits
 
 func TestMain(m *testing.M) {
 	dir := os.Getenv(childFolder)
@@ -24,6 +31,15 @@ func TestMain(m *testing.M) {
 	}
 	model, plan := killPlan()
 	model.pause = 300 * time.Microsecond
+	if d, err := time.ParseDuration(os.Getenv(childPause)); err == nil {
+		model.pause = d
+	}
+	if n, err := strconv.ParseUint(os.Getenv(childLimit), 10, 64); err == nil {
+		if err := limitFiles(n); err != nil {
+			fmt.Println(err)
+			os.Exit(2)
+		}
+	}
 	_, err := Run(context.Background(), model, plan, Options{Dir: dir, Progress: func(p Progress) {
 		if p.Done == 1 {
 			fmt.Println("running") // tells the parent that the lock is held
@@ -103,6 +119,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	m, p := killPlan()
 	dir := t.TempDir()
 	cmd := child(t, dir)
+	cmd.Env = append(cmd.Env, childPause+"=50ms") // it must outlive the refusal
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -183,7 +183,7 @@ func storageError(path string, err error) error {
 	}
 	switch {
 	case diskFull(err):
-		return fmt.Errorf("cannot write %s: %w; free some space and run the same command to continue", path, err)
+		return fmt.Errorf("cannot write %s: %w; free some space", path, err)
 	case readOnly(err):
 		return fmt.Errorf("cannot write %s: %w; make its folder writable or name another one with --out", path, err)
 	}

@@ -20,88 +20,6 @@ func (r *random) next() uint64 {
 // below gives a number in [0, n). The bias of the remainder is under n/2⁶⁴.
 func (r *random) below(n int) int { return int(r.next() % uint64(n)) }
 
-// sampled is how many of the remaining points compete for the next place of a
-// balanced order.
-const sampled = 512
-
-// maxPairs bounds the table of two factors' levels. Above it nearly every pair
-// occurs once, and there is nothing to balance.
-const maxPairs = 1 << 20
-
-// balanced gives the indexes of points in a seeded order in which every level
-// of every factor, and every pair of levels of two factors, occurs about
-// equally often in any beginning. Each place goes to the point that has been
-// served least so far among those drawn for it.
-func balanced(points [][4]int32, seed uint64) func() (int, bool) {
-	rng := random(seed)
-	left := make([]int, len(points))
-	var size [4]int
-	for i := range left {
-		left[i] = i
-		for f, l := range points[i] {
-			size[f] = max(size[f], int(l)+1)
-		}
-	}
-	for i := len(left) - 1; i > 0; i-- {
-		j := rng.below(i + 1)
-		left[i], left[j] = left[j], left[i]
-	}
-	var single [4][]int
-	var pairs [4][4][]int
-	for f := range single {
-		single[f] = make([]int, size[f])
-		for g := f + 1; g < len(size); g++ {
-			if n := size[f] * size[g]; size[f] > 1 && size[g] > 1 && n <= maxPairs {
-				pairs[f][g] = make([]int, n)
-			}
-		}
-	}
-	served := func(p [4]int32) (n int) {
-		for f := range p {
-			// A factor's counts are weighed by its size, so that few depths
-			// and many needles are kept equally even.
-			n += 16 * single[f][p[f]] * size[f]
-			for g := f + 1; g < len(p); g++ {
-				if counts := pairs[f][g]; counts != nil {
-					n += counts[int(p[f])*size[g]+int(p[g])] * len(counts)
-				}
-			}
-		}
-		return n
-	}
-	return func() (int, bool) {
-		if len(left) == 0 {
-			return 0, false
-		}
-		draw := min(sampled, len(left))
-		if draw < len(left) {
-			for i := range draw {
-				j := i + rng.below(len(left)-i)
-				left[i], left[j] = left[j], left[i]
-			}
-		}
-		best, least := 0, served(points[left[0]])
-		for i := 1; i < draw; i++ {
-			if n := served(points[left[i]]); n < least {
-				best, least = i, n
-			}
-		}
-		chosen := left[best]
-		left[best] = left[len(left)-1]
-		left = left[:len(left)-1]
-		p := points[chosen]
-		for f := range p {
-			single[f][p[f]]++
-			for g := f + 1; g < len(p); g++ {
-				if counts := pairs[f][g]; counts != nil {
-					counts[int(p[f])*size[g]+int(p[g])]++
-				}
-			}
-		}
-		return chosen, true
-	}
-}
-
 // sortForReuse orders trials so that running them one after the other, each
 // from where its prompt departs from the one before, computes every shared
 // token once: a walk through the tree of prompts. Composed trials are sorted
@@ -119,4 +37,37 @@ func sortForReuse(trials []*Trial) {
 			cmp.Compare(a.Index, b.Index),
 		)
 	})
+}
+
+// family is how many trials of one needle at one place are taken together.
+// More would share more, and make a block less of a sample.
+const family = 4
+
+// families groups trials that have their needle and all before it in common:
+// after the first of them the others cost only their ends. Each is at most
+// family trials, near in length.
+func families(trials []*Trial) [][]int {
+	type place struct {
+		haystack, needle string
+		spine            int
+	}
+	all := map[place][]int{}
+	var order []place
+	for i, t := range trials {
+		p := place{t.Haystack, t.Needle.ID, t.Spine}
+		if t.compose == nil {
+			p.needle, p.spine = t.ID, 0 // nothing is known of given trials
+		}
+		if all[p] == nil {
+			order = append(order, p)
+		}
+		all[p] = append(all[p], i)
+	}
+	var out [][]int
+	for _, p := range order {
+		members := all[p]
+		slices.SortStableFunc(members, func(a, b int) int { return cmp.Compare(trials[a].PromptTokens, trials[b].PromptTokens) })
+		out = append(out, slices.Collect(slices.Chunk(members, family))...)
+	}
+	return out
 }

@@ -72,16 +72,14 @@ type PlanOptions struct {
 	Rules Rules
 	// Block is the number of trials in a block; 0 makes one block of all,
 	// which shares prefixes best.
-	Block int
-	Seed  uint64
-	// Count takes a balanced subset of given trials; 0 takes all. A Grid's
-	// trials are counted by the Grid.
-	Count  int
+	Block  int
+	Seed   uint64
+	Count  int // takes a balanced, seeded subset of that many trials; 0 takes all
 	Params map[string]string
 }
 
-// NewPlan orders and checks trials for a model. trials come from Grid.Trials,
-// whose balanced order is kept from block to block, or from ReadTrials.
+// NewPlan orders and checks trials for a model. They come from Grid.Trials or
+// ReadTrials.
 // Errors name the trial and what to change.
 func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 	if err := o.Rules.check(); err != nil {
@@ -93,8 +91,11 @@ func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 	if o.Block < 0 || o.Count < 0 {
 		return nil, errors.New("a plan's block and count cannot be negative")
 	}
-	if trials[0].compose == nil {
-		trials = balance(trials, o.Seed, o.Count)
+	if o.Count > 0 && o.Count < len(trials) {
+		trials = reorder(trials, nil, o.Seed, o.Count)
+	}
+	if o.Block > 0 && o.Block < len(trials) {
+		trials = reorder(trials, families(trials), o.Seed, len(trials))
 	}
 	p := &Plan{
 		Trials: append([]*Trial(nil), trials...), Rules: o.Rules, Block: o.Block,
@@ -129,10 +130,9 @@ func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 	return p, nil
 }
 
-// balance puts given trials in a balanced order by what they tell of
-// themselves, and keeps the first count (0: all).
-func balance(trials []*Trial, seed uint64, count int) []*Trial {
-	points := make([][4]int32, len(trials))
+// points gives the levels of the four factors that trials tell of themselves.
+func points(trials []*Trial) []point {
+	out := make([]point, len(trials))
 	var levels [4]map[any]int32
 	for f := range levels {
 		levels[f] = map[any]int32{}
@@ -144,13 +144,16 @@ func balance(trials []*Trial, seed uint64, count int) []*Trial {
 				l = int32(len(levels[f]))
 				levels[f][v] = l
 			}
-			points[i][f] = l
+			out[i][f] = l
 		}
 	}
-	if count == 0 || count > len(trials) {
-		count = len(trials)
-	}
-	next := balanced(points, seed)
+	return out
+}
+
+// reorder puts trials in a balanced order, units together, and keeps the
+// first count.
+func reorder(trials []*Trial, units [][]int, seed uint64, count int) []*Trial {
+	next := balanced(points(trials), units, seed)
 	out := make([]*Trial, 0, count)
 	for len(out) < count {
 		i, ok := next()

@@ -130,7 +130,7 @@ func TestBalancedOrder(t *testing.T) {
 		points = append(points, p)
 	}
 	order := func(seed uint64) []int {
-		next := balanced(points, seed)
+		next := balanced(points, nil, seed)
 		var out []int
 		for {
 			i, ok := next()

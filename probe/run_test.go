@@ -525,6 +525,25 @@ func TestEarlyStop(t *testing.T) {
 	}
 }
 
+// The rule that ships: with a bound that anything meets it ends at the first
+// check with 20 trials that count, with one that nothing meets never.
+func TestUntilStable(t *testing.T) {
+	m := newFake()
+	for _, c := range []struct {
+		bound scoring.Bound
+		want  int
+	}{{scoring.Bound{RankWidth: 1}, 20}, {scoring.Bound{Overlap: 2}, 36}} {
+		p := testPlan(t, m, testGrid(t), PlanOptions{Rules: Rules{Decode: Forced}, Block: 10})
+		r := mustRun(t, m, p, Options{Stop: UntilStable("headkv-r2", 0, c.bound, 1)})
+		if len(r.Records) != c.want || (r.Stopped != nil) != (c.want < 36) {
+			t.Errorf("bound %+v: stopped after %d trials, want %d (%+v)", c.bound, len(r.Records), c.want, r.Stopped)
+		}
+		if r.Stopped != nil && !strings.Contains(r.Stopped.Why, "the top 1 heads by headkv-r2 are stable") {
+			t.Errorf("reason: %s", r.Stopped.Why)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	kinds := func(r *Result) (out []WarningKind) {
 		for _, w := range r.Warnings() {
