@@ -1,9 +1,6 @@
 package tokenizer
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 // aligned is a text on its way through normalisation, with the place in the
 // original that each of its bytes comes from. at has len(s)+1 entries; nil
@@ -111,25 +108,4 @@ func squeezeSpaces(a aligned) aligned {
 		n.keep(i, i+1)
 	}
 	return n.done()
-}
-
-func isSpace(r rune) bool { return unicode.IsSpace(r) }
-
-// spaced is the stage of vocabularies that keep spaces within their pieces:
-// U+2581 in a text counts as a space, and a text that begins may get one.
-func spaced(addSpace bool, words func(text string, emit func(x, y int, p []piece))) stage {
-	return func(text string, base int, first bool, out []Token) []Token {
-		a := replaceLiteral(alignedTo(text), spaceMark, " ")
-		if addSpace && first {
-			a = prepend(a, " ")
-		}
-		words(a.s, func(x, y int, p []piece) {
-			if a.at == nil {
-				out = place(out, p, base+x)
-			} else {
-				out = a.place(out, p, x, base)
-			}
-		})
-		return out
-	}
 }

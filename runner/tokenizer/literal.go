@@ -3,18 +3,27 @@ package tokenizer
 import (
 	"sort"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// literals finds tokens that are matched as they are, before anything else is
-// done to a text: at every place the longest one wins.
+// literal is a token that is matched as it is written.
+type literal struct {
+	id          int32
+	left, right bool // swallows white space on that side
+	word        bool // only where no letter or digit touches it
+}
+
+// literals finds tokens before anything else is done to a text: at every place
+// the longest one wins.
 type literals struct {
-	ids     map[string]int32
+	all     map[string]literal
 	lengths [256][]int // by first byte: lengths in use, longest first
 }
 
-func newLiterals(texts map[string]int32) *literals {
-	l := &literals{ids: texts}
-	for s := range texts {
+func newLiterals(all map[string]literal) *literals {
+	l := &literals{all: all}
+	for s := range all {
 		if s == "" {
 			continue
 		}
@@ -32,37 +41,60 @@ func newLiterals(texts map[string]int32) *literals {
 	return l
 }
 
-// find gives the first match in s[from:]: its place and id, or start -1.
-func (l *literals) find(s string, from int) (start, end int, id int32) {
-	if l == nil || len(l.ids) == 0 {
-		return -1, -1, -1
-	}
+// find gives the first match in s[from:]: its place, or start -1.
+func (l *literals) find(s string, from int) (start, end int, lit literal) {
 	for i := from; i < len(s); i++ {
 		for _, n := range l.lengths[s[i]] {
 			if i+n > len(s) {
 				continue
 			}
-			if id, ok := l.ids[s[i:i+n]]; ok {
-				return i, i + n, id
+			lit, ok := l.all[s[i:i+n]]
+			if !ok {
+				continue
 			}
+			if lit.word && (wordBefore(s[:i]) || wordAfter(s[i+n:])) {
+				break
+			}
+			return i, i + n, lit
 		}
 	}
-	return -1, -1, -1
+	return -1, -1, literal{}
+}
+
+func wordBefore(s string) bool {
+	r, n := utf8.DecodeLastRuneInString(s)
+	return n > 0 && isWord(r)
+}
+
+func wordAfter(s string) bool {
+	r, n := utf8.DecodeRuneInString(s)
+	return n > 0 && isWord(r)
+}
+
+// isWord is \w with Unicode's definition (UTS 18, annex C).
+func isWord(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)
 }
 
 // cut walks s: it calls text for each stretch between literals (never an empty
-// one) and token for each literal, in order.
+// one) and token for each literal with the white space it swallows, in order.
 func (l *literals) cut(s string, text func(a, b int), token func(a, b int, id int32)) {
 	at := 0
-	for {
-		a, b, id := l.find(s, at)
+	for l != nil && len(l.all) > 0 {
+		a, b, lit := l.find(s, at)
 		if a < 0 {
 			break
+		}
+		if lit.left {
+			a = at + len(strings.TrimRightFunc(s[at:a], unicode.IsSpace))
+		}
+		if lit.right {
+			b = len(s) - len(strings.TrimLeftFunc(s[b:], unicode.IsSpace))
 		}
 		if a > at {
 			text(at, a)
 		}
-		token(a, b, id)
+		token(a, b, lit.id)
 		at = b
 	}
 	if at < len(s) {

@@ -7,9 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-// normalizer rewrites a text before it is cut into words.
-type normalizer interface{ apply(aligned) aligned }
-
 // precompiled is SentencePiece's character map: a double-array trie of what to
 // replace (darts-clone units) and a block of zero-ended replacements.
 type precompiled struct {

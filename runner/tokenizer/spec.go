@@ -36,6 +36,7 @@ type Spec struct {
 
 	AddBOS, AddEOS  bool
 	AddSpacePrefix  bool // llama, t5: text begins as if a space stood before it
+	PrefixOnce      bool // that space does not come again after user-defined tokens
 	TrimSpaces      bool // t5: runs of spaces count as one, none at the ends
 	PrecompiledMap  []byte
 	WholeWordsFirst bool // gpt2: a word that is a token needs no merges
@@ -58,7 +59,8 @@ func New(sp Spec) (*Tokenizer, error) {
 		hidden: make([]bool, n),
 		bos:    sp.BOS, eos: sp.EOS, unk: sp.UNK,
 		addBOS: sp.AddBOS, addEOS: sp.AddEOS,
-		ends: map[int32]bool{},
+		ends:       map[int32]bool{},
+		prefixOnce: sp.PrefixOnce,
 	}
 	switch sp.Model {
 	case "gpt2":
@@ -66,13 +68,15 @@ func New(sp Spec) (*Tokenizer, error) {
 			return nil, err
 		}
 	case "llama":
-		t.buildScoreMerge(&sp)
+		if err := t.buildScoreMerge(&sp); err != nil {
+			return nil, err
+		}
 	case "t5":
 		if err := t.buildUnigram(&sp); err != nil {
 			return nil, err
 		}
 	}
-	plain, all := map[string]int32{}, map[string]int32{}
+	plain, all := map[string]literal{}, map[string]literal{}
 	for i, s := range sp.Tokens {
 		id := int32(i)
 		kind := sp.kind(id)
@@ -92,9 +96,9 @@ func New(sp Spec) (*Tokenizer, error) {
 			continue
 		}
 		if _, dup := all[s]; !dup {
-			all[s] = id
+			all[s] = literal{id: id}
 			if kind == UserDefined && !ends {
-				plain[s] = id
+				plain[s] = literal{id: id}
 			}
 		}
 	}
@@ -210,7 +214,7 @@ func (t *Tokenizer) buildBPE(sp *Spec) error {
 			}
 		}
 	})
-	t.newStage = func() stage {
+	t.newStage = func(bool) stage {
 		s := new(scratch)
 		return func(text string, base int, _ bool, out []Token) []Token {
 			pre.split(text, func(x, y int) {
@@ -233,7 +237,7 @@ func (b *bpe) findBytes() {
 	}
 }
 
-func (t *Tokenizer) buildScoreMerge(sp *Spec) {
+func (t *Tokenizer) buildScoreMerge(sp *Spec) error {
 	m := &scoreMerge{
 		vocab:  make(map[string]int32, len(sp.Tokens)),
 		scores: make([]float32, len(sp.Tokens)),
@@ -269,13 +273,7 @@ func (t *Tokenizer) buildScoreMerge(sp *Spec) {
 			glueOf(m.glued, spelled, ' ')
 		}
 	}
-	t.spacePrefix = sp.AddSpacePrefix
-	t.newStage = func() stage {
-		s := new(scratch)
-		return spaced(sp.AddSpacePrefix, func(text string, emit func(a, b int, p []piece)) {
-			m.words(text, func(x, y int) { emit(x, y, s.remembered(text[x:y], m.encode)) })
-		})
-	}
+	return t.spaced(sp, m.words, m.encode)
 }
 
 func (t *Tokenizer) buildUnigram(sp *Spec) error {
@@ -307,31 +305,42 @@ func (t *Tokenizer) buildUnigram(sp *Spec) error {
 		}
 	}
 	u.unkScore = least - unknownPenalty
+	return t.spaced(sp, u.words, u.encode)
+}
+
+// spaced sets the stage of vocabularies that keep spaces within their pieces:
+// U+2581 in a text counts as a space, and a text that begins may get one.
+func (t *Tokenizer) spaced(sp *Spec, words splitter, encode func(string, *scratch) []piece) error {
 	t.spacePrefix = sp.AddSpacePrefix
-	var norm normalizer
+	var norm *precompiled
 	if len(sp.PrecompiledMap) > 0 {
-		p, err := newPrecompiled(sp.PrecompiledMap)
-		if err != nil {
+		var err error
+		if norm, err = newPrecompiled(sp.PrecompiledMap); err != nil {
 			return err
 		}
-		norm = p
 	}
-	t.newStage = func() stage {
+	trim, prefix := sp.TrimSpaces, sp.AddSpacePrefix
+	t.newStage = func(bool) stage {
 		s := new(scratch)
-		return func(text string, base int, first bool, out []Token) []Token {
+		return func(text string, base int, fresh bool, out []Token) []Token {
 			a := alignedTo(text)
 			if norm != nil {
 				a = norm.apply(a)
 			}
 			a = replaceLiteral(a, spaceMark, " ")
-			if sp.TrimSpaces {
+			if trim {
 				a = squeezeSpaces(a)
 			}
-			if sp.AddSpacePrefix && first && a.s != "" {
+			if prefix && fresh && (a.s != "" || text == "") {
 				a = prepend(a, " ")
 			}
-			u.words(a.s, func(x, y int) {
-				out = a.place(out, s.remembered(a.s[x:y], u.encode), x, base)
+			words(a.s, func(x, y int) {
+				p := s.remembered(a.s[x:y], encode)
+				if a.at == nil {
+					out = place(out, p, base+x)
+				} else {
+					out = a.place(out, p, x, base)
+				}
 			})
 			return out
 		}

@@ -14,68 +14,52 @@ type Token struct {
 type Tokenizer struct {
 	texts    []string // what an id decodes to
 	hidden   []bool   // control tokens: Decode leaves them out
-	newStage func() stage
+	newStage func(special bool) stage
 	plain    *literals // matched in plain text
 	special  *literals // matched in text with control tokens
-	strips   map[int32]strip
 
 	bos, eos, unk  int32
 	addBOS, addEOS bool
 	spacePrefix    bool // texts begin with a space that is not theirs
+	prefixOnce     bool // literals within a text do not bring that space again
 	ends           map[int32]bool
 	newline        int32
 }
 
-// A stage turns a text that holds no literal into tokens; base is added to
-// their places, first says that the text begins or follows a special token.
-type stage func(text string, base int, first bool, out []Token) []Token
-
-// strip says on which sides a literal swallows white space.
-type strip struct{ left, right bool }
+// A stage turns a text that holds no literal into tokens. base is added to
+// their places. fresh says that the text begins anew: it is the first, or
+// follows a control token; so a vocabulary that wants a space there adds one.
+type stage func(text string, base int, fresh bool, out []Token) []Token
 
 // Encode gives the tokens of plain text: no BOS, and control tokens written in
 // it are text. It never fails; see the package comment for invalid UTF-8.
-func (t *Tokenizer) Encode(text string) []Token { return t.encode(text, t.plain) }
+func (t *Tokenizer) Encode(text string) []Token { return t.encode(text, false, true) }
 
 // EncodeSpecial is Encode for text of the model's own making, such as a chat
 // template: control tokens written in it are those tokens. It adds no BOS.
-func (t *Tokenizer) EncodeSpecial(text string) []Token { return t.encode(text, t.special) }
+func (t *Tokenizer) EncodeSpecial(text string) []Token { return t.encode(text, true, true) }
 
-func (t *Tokenizer) encode(text string, l *literals) []Token {
+// EncodeInside is Encode for text that continues other text: a vocabulary that
+// puts a space before every text (Llama 2, Mistral) does not do so here.
+func (t *Tokenizer) EncodeInside(text string) []Token { return t.encode(text, false, false) }
+
+func (t *Tokenizer) encode(text string, special, fresh bool) []Token {
 	out := make([]Token, 0, len(text)/4+1)
-	run := t.newStage()
-	first := true
-	skipped := 0 // literals that strip reach over spaces up to here
-	pending := [2]int{0, 0}
-	flush := func() {
-		if pending[1] > pending[0] {
-			out = run(text[pending[0]:pending[1]], pending[0], first, out)
-			first = false
-		}
-		pending = [2]int{}
+	run := t.newStage(special)
+	l := t.plain
+	if special {
+		l = t.special
 	}
 	l.cut(text, func(a, b int) {
-		a = max(a, skipped)
-		if a < b {
-			pending = [2]int{a, b}
-		}
+		out = run(text[a:b], a, fresh, out)
+		fresh = false
 	}, func(a, b int, id int32) {
-		if st, ok := t.strips[id]; ok {
-			if st.left && pending[1] > pending[0] {
-				kept := len(strings.TrimRightFunc(text[pending[0]:pending[1]], isSpace))
-				a = pending[0] + kept
-				pending[1] = a
-			}
-			if st.right {
-				b = len(text) - len(strings.TrimLeftFunc(text[b:], isSpace))
-				skipped = b
-			}
+		if fresh && a == 0 && t.prefixOnce && !t.hidden[id] {
+			out = run("", 0, true, out) // the space that the text begins with stands alone
 		}
-		flush()
 		out = append(out, Token{id, a, b})
-		first = true
+		fresh = t.hidden[id] || !t.prefixOnce
 	})
-	flush()
 	return out
 }
 
