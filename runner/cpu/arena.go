@@ -8,6 +8,7 @@ type value struct {
 	rows, width, stride int
 	x                   []float32
 	kept                bool
+	lent                int // size of the buffer, where only counting
 }
 
 func (v *value) Rows() int  { return v.rows }
@@ -33,11 +34,16 @@ type arena struct {
 	free [][]float32
 	live []*value
 	read []float32
+	dry  *need // count only
 }
 
 func (a *arena) value(rows, width int) *value {
 	v := &value{rows: rows, width: width, stride: strideOf(width)}
-	v.x = a.take(rows * v.stride)
+	if a.dry == nil {
+		v.x = a.take(rows * v.stride)
+	} else {
+		v.lent = a.dry.take(rows * v.stride)
+	}
 	a.live = append(a.live, v)
 	return v
 }
@@ -68,11 +74,19 @@ func (a *arena) release(all bool) {
 			live = append(live, v)
 			continue
 		}
-		a.free = append(a.free, v.x)
+		a.give(v)
 		v.x = nil
 	}
 	clear(a.live[len(live):])
 	a.live = live
+}
+
+func (a *arena) give(v *value) {
+	if a.dry == nil {
+		a.free = append(a.free, v.x)
+	} else {
+		a.dry.give(v.lent)
+	}
 }
 
 // aligned makes n floats that begin at a cache line.
@@ -86,7 +100,7 @@ func aligned(n int) []float32 {
 func (a *arena) drop(values ...*value) {
 	for range values {
 		last := len(a.live) - 1
-		a.free = append(a.free, a.live[last].x)
+		a.give(a.live[last])
 		a.live[last] = nil
 		a.live = a.live[:last]
 	}

@@ -47,8 +47,12 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	if n*a.KVHeads < 2*perBlock*o.pool.threads {
 		perBlock = max(1, min(perBlock, n*a.KVHeads/(2*o.pool.threads)))
 	}
+	if o.dry != nil {
+		o.dry.attention(t, perBlock)
+		return t.out
+	}
 	blocks := (n + perBlock - 1) / perBlock
-	o.pool.run(blocks*a.KVHeads, func(worker, task int) {
+	o.run(blocks*a.KVHeads, func(worker, task int) {
 		// The last rows see most keys: longest tasks first.
 		b, kv := blocks-1-task/a.KVHeads, task%a.KVHeads
 		t.block(&o.b.scratch[worker], kv, b*perBlock, min(n, (b+1)*perBlock))
@@ -58,7 +62,7 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	}
 	if o.watch != nil && len(o.watch.Rows) > 0 {
 		w := o.watch.Rows
-		o.pool.run(len(w)*a.KVHeads, func(worker, task int) {
+		o.run(len(w)*a.KVHeads, func(worker, task int) {
 			t.watched(&o.b.scratch[worker], task%a.KVHeads, w[task/a.KVHeads])
 		})
 	}

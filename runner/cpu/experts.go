@@ -20,6 +20,10 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	router := m.Router.(*weight)
 	logits := o.arena.value(in.rows, m.Count)
 	o.linear(linear{dst: logits, x: in, w: router, out: m.Count, scale: 1})
+	if o.dry != nil {
+		o.dryExperts(d, in, m)
+		return
+	}
 	routed := make([][]choice, m.Count)
 	for r := range in.rows {
 		for _, e := range route(logits.row(r), m) {

@@ -205,7 +205,9 @@ func quantised(rng *rand.Rand, f tensor.Type, rows, cols int) tensor.Tensor {
 	for i := range t.Data {
 		t.Data[i] = byte(rng.Uint32())
 	}
-	half := func(at int) { t.Data[at], t.Data[at+1] = byte(rng.Uint32()), byte(0x18+rng.IntN(16))|byte(rng.IntN(2))<<7 }
+	half := func(at int) {
+		t.Data[at], t.Data[at+1] = byte(rng.Uint32()), byte(0x18+rng.IntN(16))|byte(rng.IntN(2))<<7
+	}
 	for b := range len(t.Data) / bytes {
 		at := b * bytes
 		switch f {

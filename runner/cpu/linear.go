@@ -57,9 +57,13 @@ func (o *ops) linear(l linear) {
 	if rows == 0 {
 		return
 	}
+	if o.dry != nil {
+		o.dry.linear(&l)
+		return
+	}
 	panels := (l.out + panelWidth - 1) / panelWidth
 	whole, parts := split(panels, rows, o.pool.threads)
-	o.pool.run(whole+(panels-whole)*parts, func(worker, t int) {
+	o.run(whole+(panels-whole)*parts, func(worker, t int) {
 		s := &o.b.scratch[worker]
 		if t < whole {
 			o.panel(s, &l, t*panelWidth, 0, rows)

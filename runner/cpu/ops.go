@@ -21,6 +21,14 @@ type ops struct {
 	turns []turn
 	err   error
 	ended bool
+	dry   *need // only counting: see ScratchBytes
+}
+
+// run is pool.run, but for a step that only counts.
+func (o *ops) run(tasks int, f func(worker, task int)) {
+	if o.dry == nil {
+		o.pool.run(tasks, f)
+	}
 }
 
 // First is the position of row 0.
@@ -38,7 +46,7 @@ func (o *ops) perRow(rows, width int, f func(s *scratch, lo, hi int)) {
 	if rows == 0 {
 		return
 	}
-	o.pool.run((rows+step-1)/step, func(worker, t int) {
+	o.run((rows+step-1)/step, func(worker, t int) {
 		f(&o.b.scratch[worker], t*step, min(rows, (t+1)*step))
 	})
 }
@@ -127,6 +135,9 @@ func tanh32(x float32) float32 {
 func (o *ops) Gather(x backend.Value, rows []int) backend.Value {
 	v := x.(*value)
 	out := o.arena.value(len(rows), v.width)
+	if o.dry != nil {
+		return out
+	}
 	for i, r := range rows {
 		copy(out.row(i), v.row(r))
 	}
@@ -157,6 +168,10 @@ func (o *ops) EndLayer() { o.arena.release(false) }
 // Read gives x's elements, row-major.
 func (o *ops) Read(x backend.Value) []float32 {
 	v := x.(*value)
+	if o.dry != nil {
+		o.dry.read = max(o.dry.read, v.rows*v.width)
+		return nil
+	}
 	if v.stride == v.width {
 		return v.x[:v.rows*v.width]
 	}
@@ -177,6 +192,9 @@ func (o *ops) Flush() error {
 		return o.err
 	}
 	o.ended = true
+	if o.dry != nil {
+		return nil
+	}
 	o.arena.release(true)
 	o.b.mu.Lock()
 	o.b.arenas = append(o.b.arenas, o.arena)

@@ -112,6 +112,15 @@ func (l *layer) cache(kv backend.KVType) backend.Cache {
 // step runs ids through the layers and gives the final states of all rows.
 func (l *layer) step(c backend.Cache, ids []int32, watch *backend.Watch) []float32 {
 	o := must(l.b.Begin(c, len(ids), watch))
+	out := append([]float32(nil), l.forward(o, ids)...)
+	if err := o.Flush(); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// forward runs the step's equations.
+func (l *layer) forward(o backend.Ops, ids []int32) []float32 {
 	n := backend.Norm{Weight: l.norm, Bias: l.normBias, Eps: 1e-5, Mean: l.s.layerNorm}
 	rope := backend.Rope{InvFreq: l.freq, Dims: l.s.rope, Interleaved: l.s.interleaved, Scale: 1.1}
 	x := o.Keep(o.Embed(l.embed, ids, 2))
@@ -130,11 +139,7 @@ func (l *layer) step(c backend.Cache, ids []int32, watch *backend.Watch) []float
 		o.AddLinear(x, h, l.down, nil, 1)
 		o.EndLayer()
 	}
-	out := append([]float32(nil), o.Read(x)...)
-	if err := o.Flush(); err != nil {
-		panic(err)
-	}
-	return out
+	return o.Read(x)
 }
 
 func tokens(n int) []int32 {

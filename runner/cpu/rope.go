@@ -24,6 +24,11 @@ func (o *ops) turn(r backend.Rope) *turn {
 		}
 	}
 	t := turn{freq: &r.InvFreq[0], dims: r.Dims, scale: r.Scale}
+	if o.dry != nil {
+		o.dry.turns += 2 * o.n * half
+		o.turns = append(o.turns, t)
+		return &o.turns[len(o.turns)-1]
+	}
 	t.sin, t.cos = make([]float32, o.n*half), make([]float32, o.n*half)
 	o.perRow(o.n, half*16, func(_ *scratch, lo, hi int) {
 		for i := lo; i < hi; i++ {

@@ -8,6 +8,9 @@ import (
 // Store appends this step's keys and values to the cache. What is too large
 // for binary16 becomes its largest finite number.
 func (o *ops) Store(layer int, k, v backend.Value) {
+	if o.dry != nil {
+		return
+	}
 	keys, values := k.(*value), v.(*value)
 	shape := o.cache.Layers()[layer]
 	for h := range shape.KVHeads {
@@ -35,7 +38,7 @@ func (o *ops) Store(layer int, k, v backend.Value) {
 		}
 		return
 	}
-	o.pool.run(tasks, write)
+	o.run(tasks, write)
 }
 
 // store writes n ≤ 16 entries to a block from entry e on, from rows r on.

@@ -1,0 +1,81 @@
+package cpu
+
+import (
+	"headprof/runner/backend"
+	"headprof/runner/kvcache"
+)
+
+// need counts what a step would take: its arena as the arena itself would
+// grow, and the largest of each of a worker's buffers. Sizes are in floats.
+type need struct {
+	entries int // of the longest watched row; 0: none is watched
+	free    []int
+	arena   int
+	read    int
+	turns   int
+
+	panel, product, norm, blocks, weights int
+}
+
+// ScratchBytes gives the memory, in bytes, that steps of up to rows rows take
+// beside weights and cache: the values of a layer, the read-back buffer, and
+// each worker's panels and attention blocks. step is the family's forward
+// pass; it is run against an Ops that computes nothing (its Read gives nil),
+// so the answer is right for any family. entries is the longest sequence, for
+// watched attention rows (0: nothing is watched).
+func (b *Backend) ScratchBytes(layers []backend.CacheLayer, kv backend.KVType, rows, entries int, step func(backend.Ops)) (int64, error) {
+	cache, err := kvcache.New(layers, kv, 0)
+	if err != nil {
+		return 0, err
+	}
+	n := &need{entries: entries}
+	o := &ops{b: b, k: b.k, pool: b.pool, cache: cache, n: rows, arena: &arena{dry: n}, dry: n}
+	step(o)
+	worker := n.panel + n.product + n.norm + n.blocks + n.weights
+	return 4 * int64(n.arena+n.read+n.turns+worker*b.pool.threads), nil
+}
+
+// take gives the size of the buffer lent: the smallest free one that fits, else a new one.
+func (n *need) take(floats int) int {
+	best := -1
+	for i, f := range n.free {
+		if f >= floats && (best < 0 || f < n.free[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		n.arena += floats + 16
+		return floats
+	}
+	size := n.free[best]
+	n.free = append(n.free[:best], n.free[best+1:]...)
+	return size
+}
+
+func (n *need) give(size int) { n.free = append(n.free, size) }
+
+func (n *need) linear(l *linear) {
+	k := min(l.w.cols, depth)
+	n.panel = max(n.panel, (k+1)*panelWidth)
+	if l.w.cols > depthFew || l.bias != nil || l.scale != 1 {
+		n.product = max(n.product, min(waiting, l.x.rows)*panelWidth)
+	}
+	n.norm = max(n.norm, k) // a row dequantised on its own
+}
+
+func (n *need) attention(t *attend, perBlock int) {
+	r := perBlock * t.group
+	n.blocks = max(n.blocks, r*(t.a.HeadDim+tile+t.pad+3)+tile*(t.a.HeadDim+t.pad))
+	n.weights = max(n.weights, t.group*roundUp(n.entries, 16))
+}
+
+// dryExperts counts the case that all rows choose the same experts.
+func (o *ops) dryExperts(dst, in *value, m backend.Experts) {
+	ff := m.Gate.Rows() / m.Count
+	width := m.Down.Rows() / m.Count
+	h, g, u := o.arena.value(in.rows, in.width), o.arena.value(in.rows, ff), o.arena.value(in.rows, ff)
+	a, y := o.arena.value(in.rows, ff), o.arena.value(in.rows, width)
+	o.linear(linear{dst: g, x: h, w: m.Gate.(*weight), out: ff, scale: 1})
+	o.linear(linear{dst: y, x: a, w: m.Down.(*weight), out: width, scale: 1})
+	o.arena.drop(h, g, u, a, y)
+}

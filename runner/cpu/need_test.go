@@ -1,0 +1,38 @@
+package cpu
+
+import (
+	"testing"
+
+	"headprof/runner/backend"
+)
+
+// The prediction is what the buffers hold after steps of that size, to a tenth.
+func TestScratchBytesIsWhatStepsTake(t *testing.T) {
+	for name, s := range shapes {
+		b := must(New(Options{Threads: 1}))
+		defer b.Close()
+		l := bindLayer(b, s)
+		const n = 200
+		shape := backend.CacheLayer{KVHeads: s.kvHeads, HeadDim: s.dim, ValueDim: s.valueDim}
+		predicted, err := b.ScratchBytes([]backend.CacheLayer{shape, shape}, backend.KVF16, n, n, func(o backend.Ops) {
+			l.forward(o, tokens(n))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.step(l.cache(backend.KVF16), tokens(n), watchInto(map[string][]float32{}, nil, n-1))
+		floats := cap(b.arenas[0].read)
+		for _, f := range b.arenas[0].free {
+			floats += cap(f)
+		}
+		w := &b.scratch[0]
+		for _, x := range [][]float32{w.panel, w.row, w.product, w.norm, w.q, w.s, w.o, w.keys, w.values, w.m, w.l, w.al, w.weights} {
+			floats += cap(x)
+		}
+		// The table of angles is dropped with the step.
+		floats += n * s.rope
+		if got := float64(predicted) / float64(4*floats); got < 0.95 || got > 1.1 {
+			t.Errorf("%s: predicted %d bytes, taken %d", name, predicted, 4*floats)
+		}
+	}
+}
