@@ -45,8 +45,11 @@ func TestResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 			var wantRows map[string][]float32
 			for threads := range 4 {
 				for kernels, b := range backends(t, threads+1) {
-					if kernels == "portable" && threads > 1 {
-						continue
+					cuts := cuts
+					if kernels == "portable" { // slow: one way of cutting is enough to compare it
+						if cuts = cuts[3:4]; threads != 1 {
+							continue
+						}
 					}
 					for _, cut := range cuts {
 						if cut == nil {
