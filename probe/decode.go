@@ -33,7 +33,8 @@ func (a *answerer) run(ctx context.Context, t *Trial, prompt []int32, session Se
 	a.observer.Reset(len(prompt)-1, scoring.Span{Start: t.Span.Start, End: t.Span.End})
 	// All chunks but the last are plain; the last one carries the draft.
 	rest := prompt[session.Len():]
-	last := lastChunk(len(rest), s.chunk)
+	draft := min(len(t.AnswerIDs), maxDraft)
+	last := max(1, lastChunk(len(rest)+draft, s.chunk)-draft)
 	if last < len(rest) {
 		if err := s.prefill(ctx, session, rest[:len(rest)-last]); err != nil {
 			return nil, err
@@ -95,7 +96,7 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 		if !a.draft {
 			draft = nil
 		}
-		draft = draft[:min(len(draft), limit-len(produced)-1)]
+		draft = draft[:min(len(draft), maxDraft, limit-len(produced)-1)]
 		from := session.Len() + len(feed)
 		tokens := append(append(make([]int32, 0, len(feed)+len(draft)), feed...), draft...)
 		logits, err := a.extend(ctx, session, tokens, 1+len(draft))
@@ -144,49 +145,39 @@ func (a *answerer) judged(t *Trial, prompt, produced []int32, out *answered) (*a
 	return out, err
 }
 
-// forced feeds the expected answer in one go.
+// forced feeds the expected answer.
 func (a *answerer) forced(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
 	out := &answered{}
 	n := len(t.AnswerIDs)
-	rest := prompt[session.Len():]
-	if !a.draft {
-		return a.forcedStepwise(ctx, t, prompt, session, prefilled)
-	}
-	tokens := append(append(make([]int32, 0, len(rest)+n), rest...), t.AnswerIDs[:n-1]...)
-	logits, err := a.extend(ctx, session, tokens, n)
-	if err != nil {
-		return nil, err
-	}
-	prefilled()
-	for i, row := range logits {
-		if err := out.force(t, i, row); err != nil {
-			return nil, err
-		}
-	}
-	return a.forcedScores(t, prompt, out)
-}
-
-// forcedStepwise is forced, one token at a time.
-func (a *answerer) forcedStepwise(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
-	out := &answered{}
 	feed := prompt[session.Len():]
 	var first time.Time
-	for i := range t.AnswerIDs {
-		logits, err := a.extend(ctx, session, feed, 1)
+	for done := 0; done < n; {
+		steps := min(n-done, maxDraft+1)
+		if !a.draft {
+			steps = 1
+		}
+		tokens := append(append(make([]int32, 0, len(feed)+steps), feed...), t.AnswerIDs[done:done+steps-1]...)
+		logits, err := a.extend(ctx, session, tokens, steps)
 		if err != nil {
 			return nil, err
 		}
-		if err := out.force(t, i, logits[0]); err != nil {
-			return nil, err
-		}
-		if i == 0 {
+		if done == 0 {
 			prefilled()
 			first = time.Now()
 		}
-		feed = t.AnswerIDs[i : i+1]
+		for i, row := range logits {
+			if err := out.force(t, done+i, row); err != nil {
+				return nil, err
+			}
+		}
+		done += steps
+		feed = t.AnswerIDs[done-1 : done]
 	}
 	out.decode = time.Since(first)
-	return a.forcedScores(t, prompt, out)
+	out.verdict = needle.Verdict{Pass: true, To: n}
+	var err error
+	out.scores, err = a.observer.Score(0, n, prompt, t.AnswerIDs, n)
+	return out, err
 }
 
 func (out *answered) force(t *Trial, step int, logits []float32) error {
@@ -198,12 +189,4 @@ func (out *answered) force(t *Trial, step int, logits []float32) error {
 	}
 	out.logProb += logProbability(logits, t.AnswerIDs[step])
 	return nil
-}
-
-func (a *answerer) forcedScores(t *Trial, prompt []int32, out *answered) (*answered, error) {
-	n := len(t.AnswerIDs)
-	out.verdict = needle.Verdict{Pass: true, To: n}
-	var err error
-	out.scores, err = a.observer.Score(0, n, prompt, t.AnswerIDs, n)
-	return out, err
 }

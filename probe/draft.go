@@ -5,6 +5,7 @@ import "slices"
 // How drafts are looked up where the model departs from the expected answer
 // (prompt lookup: a run of tokens seen before is likely to go on as it did).
 const (
+	maxDraft    = 32 // tokens of any draft: each needs a row of logits
 	draftMatch  = 2  // tokens that must agree before a draft is made
 	draftLength = 8  // tokens of a looked-up draft
 	draftReach  = 96 // prompt tokens around the evidence, and at the end, that are searched

@@ -162,7 +162,7 @@ func parseTrial(text []byte) (*Trial, error) {
 }
 
 // maxAnswer bounds an answer's tokens: each is a decode step whose scores are held.
-const maxAnswer = 4096
+const maxAnswer = 1024
 
 func optional[T any](raw json.RawMessage, to *T) {
 	var v T

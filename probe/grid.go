@@ -78,7 +78,7 @@ func (g Grid) Trials(tok needle.Tokenizer) ([]*Trial, error) {
 	var trials []*Trial
 	same := map[[32]byte]*Trial{}
 	next := balanced(levels, nil, g.Seed)
-	points := 0
+	points, kept := 0, 0
 	for points < count {
 		i, ok := next()
 		if !ok {
@@ -95,6 +95,9 @@ func (g Grid) Trials(tok needle.Tokenizer) ([]*Trial, error) {
 				points++
 			}
 			continue
+		}
+		if kept += t.PromptTokens; kept > keptTokens {
+			t.prompt = nil
 		}
 		same[t.digest] = t
 		trials = append(trials, t)
@@ -128,7 +131,7 @@ func (g Grid) trial(tok needle.Tokenizer, at point) (*Trial, error) {
 		ID: id, Needle: n, Haystack: h.ID(), Length: length, Depth: depth,
 		Span: p.Span, AnswerIDs: p.AnswerIDs, QuestionTokens: p.QuestionTokens,
 		PromptTokens: len(p.IDs), Spine: len(g.Frame.Prefix) + p.Insertion, Sink: p.SinkRisk,
-		compose: compose,
+		prompt: p.IDs, compose: compose,
 	}
 	t.digest = digest(p.IDs, t)
 	return t, nil

@@ -80,6 +80,9 @@ func openJournal(dir string, m *Manifest) (j *journal, records []*Record, err er
 	if j.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return j, nil, storageError(path, err)
 	}
+	if err := syncDir(dir); err != nil {
+		return j, nil, storageError(dir, err)
+	}
 	records, j.size, err = readRecords(path, j.file, m.Model.Layers, m.Model.Heads)
 	if err != nil {
 		return j, nil, err

@@ -71,8 +71,9 @@ type Plan struct {
 type PlanOptions struct {
 	Rules Rules
 	// Block is the number of trials in a block; 0 makes one block of all,
-	// which shares prefixes best.
+	// which shares prefixes best, or one for each of Shards.
 	Block  int
+	Shards int // how many shards the plan will be cut into; see Shard
 	Seed   uint64
 	Count  int // takes a balanced, seeded subset of that many trials; 0 takes all
 	Params map[string]string
@@ -88,11 +89,14 @@ func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 	if len(trials) == 0 {
 		return nil, errors.New("the plan has no trials")
 	}
-	if o.Block < 0 || o.Count < 0 {
-		return nil, errors.New("a plan's block and count cannot be negative")
+	if o.Block < 0 || o.Count < 0 || o.Shards < 0 {
+		return nil, errors.New("a plan's block, count and shards cannot be negative")
 	}
 	if o.Count > 0 && o.Count < len(trials) {
 		trials = reorder(trials, nil, o.Seed, o.Count)
+	}
+	if o.Block == 0 && o.Shards > 1 {
+		o.Block = (len(trials) + o.Shards - 1) / o.Shards
 	}
 	if o.Block > 0 && o.Block < len(trials) {
 		trials = reorder(trials, families(trials), o.Seed, len(trials))

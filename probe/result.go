@@ -60,6 +60,7 @@ type WarningKind string
 
 // What a run's result may be warned about.
 const (
+	EmptyAnswers  WarningKind = "empty answers"
 	NothingPassed WarningKind = "nothing passed"
 	LowPassRate   WarningKind = "low pass rate"
 	FewPassed     WarningKind = "few passed"
@@ -83,6 +84,19 @@ const (
 // Warnings says what stands against trusting the result.
 func (r *Result) Warnings() []Warning {
 	var out []Warning
+	greedy, empty := 0, 0
+	for _, rec := range r.Records {
+		if rec.LogProb == nil {
+			greedy++
+			if len(rec.IDs) == 0 {
+				empty++
+			}
+		}
+	}
+	if 2*empty > greedy {
+		out = append(out, Warning{EmptyAnswers, fmt.Sprintf("%d of %d answers are empty: the model ended its text at once, as instruction-tuned models do on a prompt without their chat template", empty, greedy),
+			[]string{"--chat on, if the model has a chat template"}})
+	}
 	remedies := []string{
 		"shorter --lengths",
 		"--chat on, if the model has a chat template and it was off",

@@ -470,6 +470,10 @@ func TestShards(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
+	halves := testPlan(t, m, testGrid(t), PlanOptions{Shards: 2})
+	if a, err := halves.Shard(1, 2); err != nil || len(a.Trials) != 18 {
+		t.Errorf("half a plan: %+v, %v", a, err)
+	}
 	for _, in := range []string{"", "1", "0/3", "4/3", "a/b", "1/3x", "-1/3", "1/0"} {
 		if _, _, err := ParseShard(in); err == nil || !strings.Contains(err.Error(), "write WHICH/OF") {
 			t.Errorf("shard %q: %v", in, err)
@@ -557,7 +561,14 @@ func TestWarnings(t *testing.T) {
 	records := func(n, passed int, flags ...string) []*Record {
 		var out []*Record
 		for i := range n {
-			out = append(out, &Record{ID: "x", Index: i, Pass: i < passed, Flags: flags})
+			out = append(out, &Record{ID: "x", Index: i, IDs: []int32{1}, Pass: i < passed, Flags: flags})
+		}
+		return out
+	}
+	silent := func(n int) []*Record {
+		out := records(n, 0)
+		for _, r := range out {
+			r.IDs = nil
 		}
 		return out
 	}
@@ -570,6 +581,7 @@ func TestWarnings(t *testing.T) {
 		{"half", newResult(nil, records(60, 29), false, 60), []WarningKind{LowPassRate}},
 		{"few", newResult(nil, records(20, 19), false, 20), []WarningKind{FewPassed}},
 		{"none", newResult(nil, records(20, 0), false, 20), []WarningKind{NothingPassed}},
+		{"empty", newResult(nil, append(records(40, 40), silent(41)...), false, 81), []WarningKind{EmptyAnswers, LowPassRate}},
 		{"sink", newResult(nil, append(records(40, 40), records(2, 2, FlagSink)...), false, 42), []WarningKind{SinkLeftOut}},
 		{"sink kept", newResult(nil, append(records(40, 40), records(2, 2, FlagSink)...), true, 42), nil},
 	} {

@@ -41,10 +41,13 @@ type Point struct {
 	Depth  float64 `json:"depth"`
 }
 
-// Prompt gives the trial's token ids. They are composed anew at each call
-// where the trial came from a grid, so that a long plan needs little memory.
+// keptTokens is how many tokens of composed prompts a plan keeps in memory.
+const keptTokens = 16 << 20
+
+// Prompt gives the trial's token ids. Those of a large grid are composed anew
+// at each call, so that a long plan needs little memory.
 func (t *Trial) Prompt() ([]int32, error) {
-	if t.compose == nil {
+	if t.compose == nil || t.prompt != nil {
 		return t.prompt, nil
 	}
 	p, err := t.compose()
