@@ -34,12 +34,12 @@ type Budgets struct {
 
 // budgetRow is a row of a Parquet budget file.
 type budgetRow struct {
-	Capacity int32  `parquet:"capacity,delta"`
-	Layer    int32  `parquet:"layer,delta"`
-	Head     int32  `parquet:"head,delta"`
-	KVHead   int32  `parquet:"kv_head,delta"`
-	Budget   int32  `parquet:"budget,delta"`
-	Entries  int32  `parquet:"entries,delta"`
+	Capacity int32  `parquet:"capacity,dict"`
+	Layer    int32  `parquet:"layer,dict"`
+	Head     int32  `parquet:"head,dict"`
+	KVHead   int32  `parquet:"kv_head,dict"`
+	Budget   int32  `parquet:"budget,dict"`
+	Entries  int32  `parquet:"entries,dict"`
 	Decode   string `parquet:"decode,dict"`
 }
 
@@ -222,13 +222,18 @@ func parseBudgets(data []byte) ([]Budgets, error) {
 	text := bytes.TrimLeft(data, " \t\r\n")
 	switch {
 	case bytes.HasPrefix(data, []byte("PAR1")):
-		rows, _, err := readRows[budgetRow](data, "capacity", "layer", "head", "kv_head", "budget", "entries")
+		c, err := openColumns(data, maxRows, "capacity", "layer", "head", "kv_head", "budget", "entries")
 		if err != nil {
 			return nil, err
 		}
+		capacity, layer, head, kv := c.ints("capacity", 0), c.ints("layer", -1), c.ints("head", -1), c.ints("kv_head", -1)
+		budget, entries := c.ints("budget", -1), c.ints("entries", -1)
+		if c.err != nil {
+			return nil, c.err
+		}
 		var out []Budgets
-		for i, r := range rows {
-			if out, err = addBudget(out, int(r.Capacity), int(r.Layer), int(r.Head), int(r.KVHead), int(r.Budget), int(r.Entries)); err != nil {
+		for i := range c.Rows {
+			if out, err = addBudget(out, capacity[i], layer[i], head[i], kv[i], budget[i], entries[i]); err != nil {
 				return nil, fmt.Errorf("row %d: %w", i, err)
 			}
 		}

@@ -108,7 +108,7 @@ func TestBudgetsRefuse(t *testing.T) {
 		{"ragged JSON", `{"format":"headprof-budgets/1","plans":[{"budget":[[1,2]],"entries":[[1]],"kv_budget":[[1]]}]}`, "do not fit"},
 		{"short JSON", `{"format":"headprof-budgets/1","plans":[{"budget":[[1,2]],"entries":[],"kv_budget":[[1]]}]}`, "layers"},
 		{"no plans", `{"format":"headprof-budgets/1"}`, "no budgets"},
-		{"parquet", "PAR1xxxxPAR1", "damaged"},
+		{"parquet", "PAR1xxxxPAR1", "claims"},
 	} {
 		if _, err := parseBudgets([]byte(c.data)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)

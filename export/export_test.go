@@ -352,9 +352,9 @@ func TestReadRefuses(t *testing.T) {
 		{"yaml", "attn_head_set: full_heads\n", "lists no heads"},
 		{"yaml twice", "attn_head_set: \"1-1,1-1\"\n", "listed twice"},
 		{"yaml far", "attn_head_set: \"65535-65535\"\n", "no model"},
-		{"parquet cut", string(parquet[:len(parquet)/2]), "damaged"},
+		{"parquet cut", string(parquet[:len(parquet)/2]), "cut short"},
 		{"parquet of trials", string(trialBytes), "no column \"mean\""},
-		{"parquet magic", "PAR1PAR1", "damaged"},
+		{"parquet magic", "PAR1PAR1", "cut short"},
 	} {
 		if _, err := parse([]byte(c.data)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)

@@ -1,14 +1,14 @@
 package export
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/parquet-go/parquet-go"
 
+	"headprof/export/parquetfile"
 	"headprof/scoring"
 )
 
@@ -77,84 +77,144 @@ func writeParquet(path string, t *scoring.Table) error {
 	})
 }
 
-// readRows reads a whole Parquet file's rows. The library panics on some
-// malformed files; that becomes an error here.
-func readRows[R any](data []byte, needed ...string) (rows []R, file *parquet.File, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			rows, file, err = nil, nil, fmt.Errorf("the Parquet file is damaged: %v", r)
-		}
-	}()
-	file, err = parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
+// columns reads columns off a Parquet file until one fails.
+type columns struct {
+	*parquetfile.File
+	err error
+}
+
+func openColumns(data []byte, maxRows int, needed ...string) (*columns, error) {
+	f, err := parquetfile.Open(data, maxRows)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the Parquet file is damaged: %w", err)
+		return nil, fmt.Errorf("the Parquet file cannot be read: %w", err)
 	}
 	for _, name := range needed {
-		if _, ok := file.Schema().Lookup(name); !ok {
-			return nil, nil, fmt.Errorf("the Parquet file has no column %q", name)
+		if !f.Has(name) {
+			return nil, fmt.Errorf("the Parquet file has no column %q", name)
 		}
 	}
-	if n := file.NumRows(); n < 0 || n > maxParquetRows {
-		return nil, nil, fmt.Errorf("the Parquet file claims %d rows; at most %d are read", n, maxParquetRows)
+	return &columns{File: f}, nil
+}
+
+// column reads one column; nil where the file lacks it or an earlier one failed.
+func (c *columns) column(name string) *parquetfile.Values {
+	if c.err != nil || !c.Has(name) {
+		return nil
 	}
-	for _, g := range file.Metadata().RowGroups {
-		for _, c := range g.Columns {
-			if c.MetaData.TotalUncompressedSize < 0 || c.MetaData.TotalUncompressedSize > maxBytes {
-				return nil, nil, fmt.Errorf("a column of the Parquet file claims %d bytes; at most %d are read", c.MetaData.TotalUncompressedSize, maxBytes)
-			}
-		}
+	v, err := c.Column(name)
+	if err != nil {
+		c.err = fmt.Errorf("the Parquet file cannot be read: %w", err)
 	}
-	reader := parquet.NewGenericReader[R](file)
-	defer reader.Close()
-	buffer := make([]R, 1024)
-	for {
-		n, err := reader.Read(buffer)
-		if len(rows)+n > maxParquetRows {
-			return nil, nil, fmt.Errorf("the Parquet file holds more than %d rows", maxParquetRows)
-		}
-		rows = append(rows, buffer[:n]...)
-		clear(buffer)
-		if errors.Is(err, io.EOF) {
-			return rows, file, nil
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("the Parquet file is damaged: %w", err)
-		}
-		if n == 0 {
-			return nil, nil, fmt.Errorf("the Parquet file is damaged: it has fewer rows than it claims")
-		}
+	return v
+}
+
+func (c *columns) wrongType(name, want string) {
+	if c.err == nil && c.Rows > 0 {
+		c.err = fmt.Errorf("the Parquet file's column %q does not hold %s", name, want)
 	}
 }
 
-const maxParquetRows = 1 << 26
+// ints reads a column of integers that fit 32 bits, def where one is missing.
+func (c *columns) ints(name string, def int) []int {
+	out := make([]int, c.Rows)
+	for i := range out {
+		out[i] = def
+	}
+	v := c.column(name)
+	if v == nil {
+		return out
+	}
+	if len(v.Ints) != c.Rows {
+		c.wrongType(name, "integers")
+		return out
+	}
+	for i, x := range v.Ints {
+		if x != int64(int32(x)) {
+			c.wrongType(name, "sensible numbers")
+			return out
+		}
+		if v.Null == nil || !v.Null[i] {
+			out[i] = int(x)
+		}
+	}
+	return out
+}
+
+// floats reads a column of floats, NaN where one is missing.
+func (c *columns) floats(name string) []float64 {
+	v := c.column(name)
+	if v != nil && len(v.Floats) == c.Rows {
+		for i, missing := range v.Null {
+			if missing {
+				v.Floats[i] = math.NaN()
+			}
+		}
+		return v.Floats
+	}
+	if v != nil {
+		c.wrongType(name, "floating-point numbers")
+	}
+	out := make([]float64, c.Rows)
+	for i := range out {
+		out[i] = math.NaN()
+	}
+	return out
+}
+
+func (c *columns) strings(name string) []string {
+	v := c.column(name)
+	if v != nil && len(v.Strings) == c.Rows {
+		return v.Strings
+	}
+	if v != nil {
+		c.wrongType(name, "text")
+	}
+	return make([]string, c.Rows)
+}
+
+func (c *columns) bools(name string) []bool {
+	v := c.column(name)
+	if v != nil && len(v.Bools) == c.Rows {
+		return v.Bools
+	}
+	if v != nil {
+		c.wrongType(name, "booleans")
+	}
+	return make([]bool, c.Rows)
+}
 
 func readParquet(data []byte) (*scoring.Table, error) {
-	rows, file, err := readRows[scoreRow](data, "layer", "head", "method", "mean")
+	c, err := openColumns(data, maxRows, "layer", "head", "method", "mean")
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) > maxRows {
-		return nil, fmt.Errorf("more than %d rows", maxRows)
-	}
 	var meta scoring.Meta
-	if v, ok := file.Lookup(metaKey); ok {
+	if v, ok := c.Metadata[metaKey]; ok {
 		if err := json.Unmarshal([]byte(v), &meta); err != nil {
 			return nil, fmt.Errorf("the metadata %s: %w", metaKey, err)
 		}
 	}
-	_, grouped := file.Schema().Lookup("kv_head")
-	heads := make([]scoring.Head, len(rows))
-	for i, r := range rows {
-		heads[i] = r.head()
-		if !grouped {
-			heads[i].KVHead = heads[i].Head
+	layer, head, kv, method := c.ints("layer", -1), c.ints("head", -1), c.ints("kv_head", -1), c.strings("method")
+	mean, stdErr, low, high := c.floats("mean"), c.floats("std_error"), c.floats("ci_low"), c.floats("ci_high")
+	n, rankLow, rankHigh, window := c.ints("n", 0), c.ints("rank_low", 0), c.ints("rank_high", 0), c.ints("window", 0)
+	if c.err != nil {
+		return nil, c.err
+	}
+	heads := make([]scoring.Head, c.Rows)
+	for i := range heads {
+		if kv[i] < 0 {
+			kv[i] = head[i]
+		}
+		heads[i] = scoring.Head{
+			Method: method[i], Layer: layer[i], Head: head[i], KVHead: kv[i], Window: window[i],
+			Mean: mean[i], StdErr: stdErr[i], Low: low[i], High: high[i], N: n[i], RankLow: rankLow[i], RankHigh: rankHigh[i],
 		}
 	}
 	t, err := assemble(heads, meta)
 	if err != nil {
 		return nil, err
 	}
-	if v, ok := file.Lookup(halvesKey); ok {
+	if v, ok := c.Metadata[halvesKey]; ok {
 		var halves []half
 		if err := json.Unmarshal([]byte(v), &halves); err != nil {
 			return nil, fmt.Errorf("the metadata %s: %w", halvesKey, err)

@@ -10,20 +10,20 @@ import (
 // scoreRow is a row of scores.parquet and scores.csv: the columns in their
 // order. Pointers are columns that may be empty.
 type scoreRow struct {
-	Layer    int32    `parquet:"layer,delta"`
-	Head     int32    `parquet:"head,delta"`
-	KVHead   int32    `parquet:"kv_head,delta"`
+	Layer    int32    `parquet:"layer,dict"`
+	Head     int32    `parquet:"head,dict"`
+	KVHead   int32    `parquet:"kv_head,dict"`
 	Method   string   `parquet:"method,dict"`
 	Mean     float64  `parquet:"mean"`
 	StdErr   *float64 `parquet:"std_error,optional"`
-	N        int32    `parquet:"n,delta"`
-	Rank     int32    `parquet:"rank,delta"`
+	N        int32    `parquet:"n,dict"`
+	Rank     int32    `parquet:"rank,dict"`
 	Low      *float64 `parquet:"ci_low,optional"`
 	High     *float64 `parquet:"ci_high,optional"`
 	RankLow  *int32   `parquet:"rank_low,optional"`
 	RankHigh *int32   `parquet:"rank_high,optional"`
 	Share    float64  `parquet:"share"`
-	Window   int32    `parquet:"window,delta"`
+	Window   int32    `parquet:"window,dict"`
 	Decode   string   `parquet:"decode,dict"`
 	Fast     bool     `parquet:"fast"`
 }
@@ -40,18 +40,6 @@ func toRow(h scoring.Head, m scoring.Meta) scoreRow {
 		r.RankLow, r.RankHigh = &low, &high
 	}
 	return r
-}
-
-func (r scoreRow) head() scoring.Head {
-	h := scoring.Head{
-		Method: r.Method, Layer: int(r.Layer), Head: int(r.Head), KVHead: int(r.KVHead), Window: int(r.Window),
-		Mean: r.Mean, StdErr: orNaN(r.StdErr), N: int(r.N), Rank: int(r.Rank),
-		Low: orNaN(r.Low), High: orNaN(r.High), Share: r.Share,
-	}
-	if r.RankLow != nil && r.RankHigh != nil {
-		h.RankLow, h.RankHigh = int(*r.RankLow), int(*r.RankHigh)
-	}
-	return h
 }
 
 func known(v float64) *float64 {

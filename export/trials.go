@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 
 	"headprof/scoring"
 )
@@ -14,12 +13,12 @@ import (
 type trialRow struct {
 	Trial  string  `parquet:"trial,dict"`
 	Needle string  `parquet:"needle,dict"`
-	Length int32   `parquet:"length,delta"`
+	Length int32   `parquet:"length,dict"`
 	Depth  float64 `parquet:"depth,dict"`
 	Pass   bool    `parquet:"pass"`
-	Layer  int32   `parquet:"layer,delta"`
-	Head   int32   `parquet:"head,delta"`
-	KVHead int32   `parquet:"kv_head,delta"`
+	Layer  int32   `parquet:"layer,dict"`
+	Head   int32   `parquet:"head,dict"`
+	KVHead int32   `parquet:"kv_head,dict"`
 	Method string  `parquet:"method,dict"`
 	Score  float64 `parquet:"score"`
 	Decode string  `parquet:"decode,dict"`
@@ -57,16 +56,13 @@ func WriteTrials(path string, t *scoring.Table, trials []scoring.TrialScore) err
 	})
 }
 
+// maxTrialRows is the most rows a trials.parquet may have: 1,600 trials of 5,120
+// heads under two methods.
+const maxTrialRows = 1 << 24
+
 // ReadTrials reads a trials.parquet back.
 func ReadTrials(path string) ([]scoring.TrialScore, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > 4*maxBytes {
-		return nil, fmt.Errorf("%s has %d bytes; a table of more than %d is not read", path, info.Size(), 4*maxBytes)
-	}
-	data, err := os.ReadFile(path)
+	data, err := readLimited(path)
 	if err != nil {
 		return nil, err
 	}
@@ -78,31 +74,36 @@ func ReadTrials(path string) ([]scoring.TrialScore, error) {
 }
 
 func parseTrials(data []byte) ([]scoring.TrialScore, error) {
-	rows, _, err := readRows[trialRow](data, "trial", "needle", "pass", "layer", "head", "method", "score")
+	c, err := openColumns(data, maxTrialRows, "trial", "needle", "pass", "layer", "head", "method", "score")
 	if err != nil {
 		return nil, err
 	}
+	trial, needle, pass, length, depth := c.strings("trial"), c.strings("needle"), c.bools("pass"), c.ints("length", 0), c.floats("depth")
+	layer, head, method, score := c.ints("layer", -1), c.ints("head", -1), c.strings("method"), c.floats("score")
+	if c.err != nil {
+		return nil, c.err
+	}
 	var trials []scoring.TrialScore
-	for i, r := range rows {
-		if i == 0 || r.Trial != rows[i-1].Trial {
+	for i := range c.Rows {
+		if i == 0 || trial[i] != trial[i-1] {
 			trials = append(trials, scoring.TrialScore{
-				ID: r.Trial, Needle: r.Needle, Length: int(r.Length), Depth: r.Depth, Pass: r.Pass, Scores: map[string][][]float64{},
+				ID: trial[i], Needle: needle[i], Length: length[i], Depth: depth[i], Pass: pass[i], Scores: map[string][][]float64{},
 			})
 		}
-		if math.IsNaN(r.Score) || math.IsInf(r.Score, 0) {
-			return nil, fmt.Errorf("row %d: the score is %v", i, r.Score)
+		if math.IsNaN(score[i]) || math.IsInf(score[i], 0) {
+			return nil, fmt.Errorf("row %d: the score is %v", i, score[i])
 		}
 		// Rows of a trial and method come by layer and head, so each row is
 		// the next head of the last layer or the first of the next.
 		scores := trials[len(trials)-1].Scores
-		layers := scores[r.Method]
-		switch {
-		case int(r.Layer) == len(layers) && r.Head == 0:
-			scores[r.Method] = append(layers, []float64{r.Score})
-		case len(layers) > 0 && int(r.Layer) == len(layers)-1 && int(r.Head) == len(layers[r.Layer]):
-			layers[r.Layer] = append(layers[r.Layer], r.Score)
+		layers := scores[method[i]]
+		switch l := layer[i]; {
+		case l == len(layers) && head[i] == 0:
+			scores[method[i]] = append(layers, []float64{score[i]})
+		case len(layers) > 0 && l == len(layers)-1 && head[i] == len(layers[l]):
+			layers[l] = append(layers[l], score[i])
 		default:
-			return nil, fmt.Errorf("row %d: layer %d, head %d of trial %q comes out of order", i, r.Layer, r.Head, r.Trial)
+			return nil, fmt.Errorf("row %d: layer %d, head %d of trial %q comes out of order", i, l, head[i], trial[i])
 		}
 	}
 	return trials, nil
