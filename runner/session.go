@@ -101,40 +101,49 @@ func (s *Session) step(ctx context.Context, tokens []int32, w Watch) (logits [][
 	if s.muted != nil {
 		o = &muting{o, s.muted}
 	}
-	m := s.model.arch
-	x := o.Keep(m.Embed(o, tokens))
-	for l := range s.model.config.Layers {
-		if err := ctx.Err(); err != nil {
-			// The step is abandoned: what was stored is forgotten.
-			if t := s.cache.Truncate(first); t != nil {
-				return nil, t
-			}
-			return nil, err
+	all, err := s.model.forward(ctx, o, tokens, live, wanted)
+	if err != nil {
+		// The step is abandoned: what was stored is forgotten.
+		if t := s.cache.Truncate(first); t != nil {
+			return nil, t
 		}
-		var rows []int
-		if l == len(s.model.config.Layers)-1 {
-			rows = live
-		}
-		if y := m.Layer(o, l, x, rows); y != x {
-			x = o.Keep(y)
-		}
-		o.EndLayer()
+		return nil, err
 	}
-	if len(wanted) > 0 {
-		at := make([]int, len(wanted))
-		for i, r := range wanted {
-			at[i] = sort.SearchInts(live, r)
-		}
-		all := o.Read(m.Logits(o, o.Gather(x, at)))
-		v := s.model.config.Vocab
-		for i := range wanted {
-			logits = append(logits, append([]float32(nil), all[i*v:(i+1)*v]...))
-		}
+	v := s.model.config.Vocab
+	for i := range wanted {
+		logits = append(logits, append([]float32(nil), all[i*v:(i+1)*v]...))
 	}
 	if err := o.Flush(); err != nil {
 		return nil, err
 	}
 	return logits, nil
+}
+
+// forward computes one chunk and reads the logits of the wanted rows, which
+// are among the live ones: those that the last layer computes.
+func (m *Model) forward(ctx context.Context, o backend.Ops, tokens []int32, live, wanted []int) ([]float32, error) {
+	x := o.Keep(m.arch.Embed(o, tokens))
+	for l := range m.config.Layers {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var rows []int
+		if l == len(m.config.Layers)-1 {
+			rows = live
+		}
+		if y := m.arch.Layer(o, l, x, rows); y != x {
+			x = o.Keep(y)
+		}
+		o.EndLayer()
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	at := make([]int, len(wanted))
+	for i, r := range wanted {
+		at[i] = sort.SearchInts(live, r)
+	}
+	return o.Read(m.arch.Logits(o, o.Gather(x, at))), nil
 }
 
 // within gives the positions that lie in the chunk, as row indexes; never nil.

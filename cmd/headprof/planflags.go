@@ -1,0 +1,313 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"headprof/fixtures"
+	"headprof/needle"
+	"headprof/probe"
+	"headprof/runner"
+	"headprof/runner/backend"
+	"headprof/runner/chat"
+)
+
+// modelFlags say which model runs and how.
+type modelFlags struct {
+	model, device, kernels, kvType, pre string
+	threads, chunk                      int
+}
+
+func (m *modelFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&m.model, "model", "", "model: a GGUF `file` or a Hugging Face folder (default: the built-in tiny model)")
+	f.StringVar(&m.device, "device", "cpu", "cpu, gpu, gpu:N or auto; 'headprof devices' lists them")
+	f.IntVar(&m.threads, "threads", 0, "CPU threads (default: one per core)")
+	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
+	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
+	f.StringVar(&m.kernels, "kernels", "auto", "CPU kernels: auto, avx512, avx2, neon or portable")
+	f.StringVar(&m.pre, "pre", "", "pre-tokenizer in place of the one the model file names")
+}
+
+var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f16"}
+
+// builtIn is the name of the model inside the binary.
+const builtIn = "headprof-tiny"
+
+func (m *modelFlags) options() (runner.Options, error) {
+	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, Pre: m.pre}
+	switch {
+	case m.threads < 0:
+		return o, usagef("--threads %d is negative", m.threads)
+	case m.chunk < 1:
+		return o, usagef("--chunk %d: at least 1 token is computed at once", m.chunk)
+	}
+	for t, name := range kvNames {
+		if name == m.kvType {
+			o.KV = t
+			return o, nil
+		}
+	}
+	return o, usagef("--kv-type %q: known are f32 and f16", m.kvType)
+}
+
+// open opens the model.
+func (m *modelFlags) open() (*runner.Model, error) {
+	o, err := m.options()
+	if err != nil {
+		return nil, err
+	}
+	if m.model == "" {
+		return runner.OpenBytes(builtIn, fixtures.Tiny(), o)
+	}
+	return runner.Open(m.model, o)
+}
+
+// planFlags say which trials run and what counts as an answer.
+type planFlags struct {
+	needles              []string
+	haystacks            []string
+	lengths, depths      string
+	generate, count      int
+	seed                 uint64
+	decode, judge, chat  string
+	trials, preset       string
+	buffer               int
+	keepSink, duplicates bool
+}
+
+func (p *planFlags) register(f *pflag.FlagSet) {
+	f.StringSliceVar(&p.needles, "needles", []string{"retrieval", "reasoning"}, "needle sets: retrieval, reasoning, or JSONL `files`")
+	f.IntVar(&p.generate, "generate", 0, "make so many needles of each kind named by --needles, from --seed, instead of the embedded sets")
+	f.StringSliceVar(&p.haystacks, "haystack", nil, "UTF-8 text `files` to hide needles in, joined (default: embedded text)")
+	f.StringVar(&p.lengths, "lengths", "", "context lengths in tokens: 512:4096:8 (first:last:how many) or 512,1024 (default: four up to 4096 or the model's limit)")
+	f.StringVar(&p.depths, "depths", "10", "needle depths in percent: how many from 0 to 100, or a list such as 0,50,100")
+	f.IntVar(&p.count, "count", defaultCount, "run a balanced sample of so many trials; 0 runs all of them")
+	f.Uint64Var(&p.seed, "seed", 1, "seed of the sample, of generated needles and of the bootstrap")
+	f.StringVar(&p.decode, "decode", "greedy", "greedy (judge the model's own answer) or forced (feed the answer; every trial counts)")
+	f.StringVar(&p.judge, "judge", "window", "window (best matching part of the answer) or f1 (the published rule)")
+	f.StringVar(&p.chat, "chat", "auto", "wrap prompts in the model's chat template: auto, on or off")
+	f.IntVar(&p.buffer, "buffer", 0, "tokens of each length kept free for question and answer (default 200, or 32 below length 1000)")
+	f.StringVar(&p.trials, "trials", "", "run the trials of a JSONL `file` as they are: id, prompt_ids, span, answer_ids")
+	f.StringVar(&p.preset, "preset", "", "published: every setting of HeadKV's own runs at once")
+}
+
+// defaultCount is the trials of a run unless --count says otherwise.
+const defaultCount = 120
+
+// applyPreset sets what the user did not set himself.
+func (p *planFlags) applyPreset(f *pflag.FlagSet, context int) error {
+	switch p.preset {
+	case "":
+		return nil
+	case "published":
+	default:
+		return usagef("--preset %q: the only preset is published", p.preset)
+	}
+	set := func(name, value string) {
+		if !f.Changed(name) {
+			// The flag exists and the value is well-formed.
+			_ = f.Set(name, value)
+		}
+	}
+	set("chat", "off")
+	set("judge", "f1")
+	set("needles", "reasoning")
+	set("lengths", fmt.Sprintf("0:%d:20", min(5000, context)))
+	set("depths", "10")
+	set("buffer", "200")
+	set("count", "0")
+	p.keepSink, p.duplicates = true, true
+	return nil
+}
+
+// plan makes the trials for a model and their rules.
+func (p *planFlags) plan(m *runner.Model, e probe.Model, f *pflag.FlagSet, block int) (*probe.Plan, error) {
+	if err := p.applyPreset(f, e.Context()); err != nil {
+		return nil, err
+	}
+	rules := probe.Rules{Decode: probe.Decode(p.decode), KeepSink: p.keepSink}
+	switch rules.Decode {
+	case probe.Greedy:
+		j, err := needle.JudgeByName(p.judge)
+		if err != nil {
+			return nil, usagef("--judge: %w", err)
+		}
+		rules.Judge = j
+	case probe.Forced:
+	default:
+		return nil, usagef("--decode %q: known are greedy and forced", p.decode)
+	}
+	trials, err := p.list(m, e, f)
+	if err != nil {
+		return nil, err
+	}
+	options := probe.PlanOptions{Rules: rules, Block: block, Seed: p.seed, Params: p.params()}
+	if p.trials != "" && f.Changed("count") {
+		options.Count = p.count
+	}
+	return probe.NewPlan(e, trials, options)
+}
+
+// list reads or composes the trials.
+func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*probe.Trial, error) {
+	if p.trials != "" {
+		file, err := os.Open(p.trials)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return probe.ReadTrials(p.trials, file)
+	}
+	frame, err := p.frame(m)
+	if err != nil {
+		return nil, err
+	}
+	g := probe.Grid{Frame: frame, Buffer: p.buffer, Count: p.count, Seed: p.seed, Duplicates: p.duplicates}
+	if !p.keepSink {
+		g.KeepBefore = probe.KeepBefore(frame)
+	}
+	if p.lengths == "" {
+		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix))
+	}
+	if g.Lengths, err = probe.ParseLengths(p.lengths); err != nil {
+		return nil, usagef("--lengths: %w", err)
+	}
+	if g.Depths, err = probe.ParseDepths(p.depths); err != nil {
+		return nil, usagef("--depths: %w", err)
+	}
+	if g.Needles, err = p.needleSets(m.Name() == builtIn); err != nil {
+		return nil, err
+	}
+	h, err := p.haystack(m.Name() == builtIn)
+	if err != nil {
+		return nil, err
+	}
+	g.Haystacks = []*needle.Haystack{h}
+	return g.Trials(e)
+}
+
+// defaultLengths are four lengths up to 4096 tokens or what the model holds
+// with room for question and answer.
+func defaultLengths(context, frame int) string {
+	top := min(4096, context-frame-64)
+	if top < 64 {
+		return strconv.Itoa(max(1, context/2))
+	}
+	return fmt.Sprintf("%d:%d:4", max(top/8, min(128, top)), top)
+}
+
+func (p *planFlags) needleSets(tiny bool) ([]needle.Needle, error) {
+	var all []needle.Needle
+	for _, name := range p.needles {
+		s, err := p.needleSet(name, tiny)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s.Needles...)
+	}
+	if len(all) == 0 {
+		return nil, usagef("--needles names no set")
+	}
+	return all, nil
+}
+
+func (p *planFlags) needleSet(name string, tiny bool) (*needle.Set, error) {
+	kind := needle.Kind(name)
+	known := kind == needle.Retrieval || kind == needle.Reasoning
+	switch {
+	case known && p.generate > 0:
+		return needle.Generate(kind, p.generate, p.seed)
+	case known && tiny:
+		return needle.ReadSet(name, strings.NewReader(string(fixtures.TinyNeedles(name))))
+	case known:
+		return needle.EmbeddedSet(kind)
+	case p.generate > 0:
+		return nil, usagef("--generate makes needles of a kind, but --needles names the file %s", name)
+	}
+	s, err := needle.LoadSet(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, usagef("--needles %q is neither a kind (retrieval, reasoning) nor a file", name)
+	}
+	return s, err
+}
+
+func (p *planFlags) haystack(tiny bool) (*needle.Haystack, error) {
+	switch {
+	case len(p.haystacks) > 0:
+		return needle.LoadHaystack(p.haystacks...)
+	case tiny:
+		return needle.NewHaystack(builtIn, fixtures.TinyHaystack())
+	}
+	return needle.EmbeddedHaystack(), nil
+}
+
+// frame is what stands around every prompt: BOS, and the chat template's text.
+func (p *planFlags) frame(m *runner.Model) (needle.Frame, error) {
+	t, template := m.Tokenizer(), m.ChatTemplate()
+	bos, add := t.BOS()
+	var f needle.Frame
+	on := p.chat == "on" || (p.chat == "auto" && template != "")
+	switch {
+	case p.chat != "on" && p.chat != "off" && p.chat != "auto":
+		return f, usagef("--chat %q: known are auto, on and off", p.chat)
+	case on && template == "":
+		return f, fmt.Errorf("%s has no chat template; run without it: --chat off", m.Name())
+	}
+	if !on {
+		if add {
+			f.Prefix = []int32{bos}
+		}
+		return f, nil
+	}
+	text := func(id int32, ok bool) string {
+		if !ok {
+			return ""
+		}
+		return t.Text(id)
+	}
+	eos, _ := t.EOS()
+	before, after, err := chat.Frame(template, text(bos, bos >= 0), text(eos, eos >= 0))
+	if err != nil {
+		return f, fmt.Errorf("%s: %w", m.Name(), err)
+	}
+	for _, tok := range t.EncodeSpecial(before) {
+		f.Prefix = append(f.Prefix, tok.ID)
+	}
+	for _, tok := range t.EncodeSpecial(after) {
+		f.Suffix = append(f.Suffix, tok.ID)
+	}
+	if add && (len(f.Prefix) == 0 || f.Prefix[0] != bos) {
+		f.Prefix = append([]int32{bos}, f.Prefix...)
+	}
+	return f, nil
+}
+
+// params describe the plan in the manifest, so that a refusal can name the
+// flag that differs.
+func (p *planFlags) params() map[string]string {
+	if p.trials != "" {
+		return map[string]string{"trials": p.trials}
+	}
+	out := map[string]string{
+		"needles": strings.Join(p.needles, ","), "lengths": p.lengths, "depths": p.depths,
+		"count": strconv.Itoa(p.count), "chat": p.chat,
+	}
+	if len(p.haystacks) > 0 {
+		out["haystack"] = strings.Join(p.haystacks, ",")
+	}
+	if p.generate > 0 {
+		out["generate"] = strconv.Itoa(p.generate)
+	}
+	if p.buffer != 0 {
+		out["buffer"] = strconv.Itoa(p.buffer)
+	}
+	if p.preset != "" {
+		out["preset"] = p.preset
+	}
+	return out
+}

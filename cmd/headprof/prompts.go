@@ -1,0 +1,45 @@
+package main
+
+import (
+	"bufio"
+
+	"github.com/spf13/cobra"
+
+	"headprof/probe"
+)
+
+func newPrompts() *cobra.Command {
+	var m modelFlags
+	var p planFlags
+	c := &cobra.Command{
+		Use:   "prompts",
+		Short: "Print a plan's trials without running them",
+		Long: `Print the trials that 'headprof score' would run with the same flags, one JSON
+object a line with id, prompt_ids, span and answer_ids: the form that
+'headprof score --trials FILE' reads. No forward pass is run.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			model, err := m.open()
+			if err != nil {
+				return err
+			}
+			defer model.Close()
+			e, err := probe.ModelOf(model)
+			if err != nil {
+				return err
+			}
+			plan, err := p.plan(model, e, cmd.Flags(), 0)
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			if err := probe.WriteTrials(out, plan.Trials); err != nil {
+				return err
+			}
+			return out.Flush()
+		},
+	}
+	m.register(c.Flags())
+	p.register(c.Flags())
+	return c
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"headprof/export"
+	"headprof/probe"
+	"headprof/runner"
+	"headprof/scoring"
+)
+
+type scoreFlags struct {
+	modelFlags
+	planFlags
+	out, until, method, shard string
+	topK                      int
+	noReuse, noDraft          bool
+	quiet, json               bool
+}
+
+func newScore() *cobra.Command {
+	var f scoreFlags
+	c := &cobra.Command{
+		Use:   "score",
+		Short: "Run needle trials and score every attention head",
+		Long: `Hide needles in long text, let the model answer questions about them, and score
+every attention head by how much it looks at the evidence while it answers.
+
+Without flags a small model inside the binary is profiled on its own text. The
+run's folder (--out) holds a journal: a run that is killed continues when the
+same command is given again.`,
+		Example: `  headprof score
+  headprof score --model model.gguf --out profile
+  headprof score --model model.gguf --needles reasoning --lengths 512:8192:8 --count 0
+  headprof score --model base.gguf --decode forced   # a model too weak to answer`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	fs := c.Flags()
+	f.modelFlags.register(fs)
+	f.planFlags.register(fs)
+	fs.StringVar(&f.out, "out", "headprof-out", "run `folder`: journal, tables and heatmaps")
+	fs.StringVar(&f.until, "until", "", "stable: end the run when further trials no longer change the answer")
+	fs.IntVar(&f.topK, "top", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
+	fs.StringVar(&f.method, "method", "headkv-r2", "score method shown in table and heatmaps; tables hold all methods")
+	fs.StringVar(&f.shard, "shard", "", "run one part of the plan, such as 2/4; 'headprof merge' puts parts together")
+	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every trial from its first token (slow; changes no result)")
+	fs.BoolVar(&f.noDraft, "no-draft", false, "decode one token at a time (slow; changes no result)")
+	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
+	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
+	return c
+}
+
+// stableBlock is how many trials a run takes between two looks at stability.
+const stableBlock = 20
+
+func (f *scoreFlags) run(cmd *cobra.Command) error {
+	if _, err := scoring.Lookup(f.method); err != nil {
+		return usagef("--method: %w", err)
+	}
+	block := 0
+	switch f.until {
+	case "":
+	case "stable":
+		block = stableBlock
+	default:
+		return usagef("--until %q: the only rule is stable", f.until)
+	}
+	shard, of, err := 0, 0, error(nil)
+	if f.shard != "" {
+		if shard, of, err = probe.ParseShard(f.shard); err != nil {
+			return usagef("--shard: %w", err)
+		}
+		block = stableBlock
+	}
+	say := newSpeaker(cmd, f.quiet, f.json)
+
+	model, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	e, err := probe.ModelOf(model)
+	if err != nil {
+		return err
+	}
+	plan, err := f.plan(model, e, cmd.Flags(), block)
+	if err != nil {
+		return err
+	}
+	if of > 0 {
+		if plan, err = plan.Shard(shard, of); err != nil {
+			return usagef("--shard: %w", err)
+		}
+	}
+	cost, err := plan.EstimateCost(!f.noReuse)
+	if err != nil {
+		return err
+	}
+	memory, err := checkMemory(model, cost, plan)
+	if err != nil {
+		return err
+	}
+	say.start(model, plan, cost, memory, f.device)
+
+	o := probe.Options{
+		Dir: f.out, Version: version(), Chunk: f.chunk, NoReuse: f.noReuse, NoDraft: f.noDraft,
+		Settings:    map[string]string{"kv-type": f.kvType, "device": deviceKind(model)},
+		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH},
+		Progress:    say.progress,
+	}
+	aggregate := aggregation(model, f.seed)
+	if f.until == "stable" {
+		o.Settings["until"] = fmt.Sprintf("stable, top %d", f.top(model))
+		o.Stop = f.stable(model, aggregate)
+	}
+	result, err := probe.Run(cmd.Context(), e, plan, o)
+	say.end()
+	if errors.Is(err, probe.ErrInterrupted) || errors.Is(err, context.Canceled) {
+		return &exit{exitInterrupted, fmt.Errorf("interrupted after %d of %d trials; the journal in %s is intact. Continue with:\n  %s", result.Done, result.Total, f.out, resumeCommand(cmd))}
+	}
+	if err != nil {
+		return err
+	}
+	return f.finish(cmd, say, model, result, aggregate)
+}
+
+// finish aggregates, writes all artifacts and shows the result.
+func (f *scoreFlags) finish(cmd *cobra.Command, say *speaker, model *runner.Model, r *probe.Result, o scoring.Options) error {
+	o.Meta = meta(model, r)
+	table, err := scoring.Aggregate(r.Scores, o)
+	if errors.Is(err, scoring.ErrNonePassed) {
+		say.warn(r.Warnings())
+		return &exit{exitNoScore, fmt.Errorf("%d trials ran, but none passed, so no head has a score; what the model answered is in %s", r.Done, filepath.Join(f.out, "trials.jsonl"))}
+	}
+	if err != nil {
+		return err
+	}
+	paths, err := export.WriteRun(f.out, table, r.Scores)
+	if err != nil {
+		return err
+	}
+	pictures, err := drawRun(f.out, table, r, f.method, f.top(model))
+	if err != nil {
+		return err
+	}
+	say.result(table, r, f.method, f.top(model), append(paths, pictures...))
+	say.warn(r.Warnings())
+	return nil
+}
+
+// top is the number of heads that count as top.
+func (f *scoreFlags) top(m *runner.Model) int {
+	if f.topK > 0 {
+		return f.topK
+	}
+	c := m.Config()
+	return max(1, len(c.Layers)*c.Layers[0].Heads/10)
+}
+
+// stable asks whether more trials would change the top heads.
+func (f *scoreFlags) stable(m *runner.Model, o scoring.Options) func([]scoring.TrialScore) (bool, string) {
+	return func(scores []scoring.TrialScore) (bool, string) {
+		all, err := scoring.Assess(scores, f.top(m), o)
+		if err != nil {
+			return false, ""
+		}
+		for _, s := range all {
+			if s.Method == f.method {
+				why := fmt.Sprintf("the top %d heads by %s keep %.0f %% of their places in resampled needles (bound %.0f %%), and their rank intervals span %.1f %% of all heads (bound %.0f %%)",
+					s.K, s.Method, 100*s.Overlap, 100*scoring.DefaultBound.Overlap, 100*s.RankWidth, 100*scoring.DefaultBound.RankWidth)
+				return scoring.DefaultBound.Met(s), why
+			}
+		}
+		return false, ""
+	}
+}
+
+// aggregation gives what tables need to know of a model.
+func aggregation(m *runner.Model, seed uint64) scoring.Options {
+	o := scoring.Options{Seed: seed}
+	for _, l := range m.Config().Layers {
+		o.KVHeads = append(o.KVHeads, l.KVHeads)
+		o.Windows = append(o.Windows, l.Window)
+	}
+	return o
+}
+
+// meta says how a table came to be.
+func meta(m *runner.Model, r *probe.Result) scoring.Meta {
+	name := m.Config().Name
+	if name == "" {
+		name = strings.TrimSuffix(filepath.Base(m.Name()), ".gguf")
+	}
+	s := r.Manifest.Settings
+	return scoring.Meta{Model: name, ModelSHA: r.Manifest.Model.SHA256, Decode: s["decode"], Judge: s["judge"], Trials: r.Done}
+}
+
+func deviceKind(m *runner.Model) string {
+	if d := m.Options().Device; d != "plain" {
+		return "cpu"
+	}
+	return "plain"
+}
+
+// resumeCommand is the command line as it was given.
+func resumeCommand(cmd *cobra.Command) string {
+	words := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		v := f.Value.String()
+		if s, ok := f.Value.(pflag.SliceValue); ok {
+			v = strings.Join(s.GetSlice(), ",")
+		}
+		if f.Value.Type() == "bool" {
+			words = append(words, "--"+f.Name)
+			return
+		}
+		words = append(words, "--"+f.Name, quote(v))
+	})
+	return strings.Join(words, " ")
+}
+
+// quote makes a word safe for a shell.
+func quote(s string) string {
+	safe := s != ""
+	for _, r := range s {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,=+@%", r) {
+			safe = false
+		}
+	}
+	if safe {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// printJSON writes one JSON line.
+func printJSON(w io.Writer, v any) {
+	b, err := json.Marshal(v)
+	if err == nil {
+		fmt.Fprintf(w, "%s\n", b)
+	}
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"headprof/probe"
+	"headprof/runner"
+	"headprof/scoring"
+)
+
+// speaker tells people (stderr) or machines (stdout) how a run goes.
+type speaker struct {
+	err, out    io.Writer
+	quiet, json bool
+	bar         *progressbar.ProgressBar
+	last        time.Time // of the last plain line
+	said        int
+}
+
+func newSpeaker(cmd *cobra.Command, quiet, asJSON bool) *speaker {
+	return &speaker{err: cmd.ErrOrStderr(), out: cmd.OutOrStdout(), quiet: quiet || asJSON, json: asJSON}
+}
+
+// start says what will be done, and what it takes.
+func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory int64, device string) {
+	if s.quiet {
+		return
+	}
+	cfg := m.Config()
+	fmt.Fprintf(s.err, "%s: %s, %d layers × %d heads, on %s (%s)\n", m.Name(), cfg.Family, len(cfg.Layers), cfg.Layers[0].Heads, device, m.Kernels())
+	fmt.Fprintf(s.err, "%d trials, %s prompt tokens to compute", len(p.Trials), thousands(c.Planned))
+	if c.Naive > c.Planned {
+		fmt.Fprintf(s.err, " (%s without shared prefixes)", thousands(c.Naive))
+	}
+	fmt.Fprintf(s.err, ", memory %s at most\n", bytesText(memory))
+	if f, ok := s.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		s.bar = progressbar.NewOptions64(max(1, c.Planned),
+			progressbar.OptionSetWriter(s.err), progressbar.OptionSetWidth(30), progressbar.OptionSetPredictTime(false),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetTheme(progressbar.ThemeUnicode))
+	}
+}
+
+// progress shows how far a run is.
+func (s *speaker) progress(p probe.Progress) {
+	switch {
+	case s.json:
+		if p.Trial != nil {
+			printJSON(s.out, map[string]any{"event": "trial", "id": p.Trial.ID, "pass": p.Trial.Pass, "f1": p.Trial.F1, "done": p.Done, "total": p.Total,
+				"passed": p.Passed, "tokens_done": p.TokensDone, "tokens_total": p.TokensTotal, "tokens_per_second": math.Round(p.TokensPerSecond), "seconds_left": math.Round(p.Left.Seconds())})
+		}
+	case s.quiet:
+	case s.bar != nil:
+		s.bar.ChangeMax64(max(1, p.TokensTotal))
+		s.bar.Describe(describe(p))
+		_ = s.bar.Set64(p.TokensDone)
+	default:
+		tenth := 10 * p.Done / max(1, p.Total)
+		if p.Trial != nil && (tenth > s.said || time.Since(s.last) > 30*time.Second) {
+			s.said, s.last = tenth, time.Now()
+			fmt.Fprintln(s.err, describe(p))
+		}
+	}
+}
+
+func describe(p probe.Progress) string {
+	t := fmt.Sprintf("%d/%d trials", p.Done, p.Total)
+	if p.Done > 0 {
+		t += fmt.Sprintf(", %.0f %% passed", 100*float64(p.Passed)/float64(p.Done))
+	}
+	if p.TokensPerSecond > 0 {
+		t += fmt.Sprintf(", %s tokens/s", thousands(int64(p.TokensPerSecond)))
+	}
+	if p.Left >= 0 && p.Done < p.Total {
+		t += ", " + durationText(p.Left) + " left"
+	}
+	return t
+}
+
+func (s *speaker) end() {
+	if s.bar != nil {
+		_ = s.bar.Finish()
+		s.bar = nil
+	}
+}
+
+// warn prints what stands against trusting the result.
+func (s *speaker) warn(ws []probe.Warning) {
+	for _, w := range ws {
+		if s.json {
+			printJSON(s.out, map[string]any{"event": "warning", "kind": w.Kind, "text": w.Text, "remedies": w.Remedies})
+			continue
+		}
+		fmt.Fprintf(s.err, "warning: %s\n", w.Text)
+		for _, r := range w.Remedies {
+			fmt.Fprintf(s.err, "  - %s\n", r)
+		}
+	}
+}
+
+// shownHeads is how many heads the table on the screen holds at most.
+const shownHeads = 12
+
+// result shows the top heads and where everything lies.
+func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top int, paths []string) {
+	if s.json {
+		var heads []map[string]any
+		for _, h := range t.Of(method) {
+			if h.Rank <= top {
+				heads = append(heads, map[string]any{"layer": h.Layer, "head": h.Head, "kv_head": h.KVHead, "mean": h.Mean, "std_err": finite(h.StdErr), "low": finite(h.Low), "high": finite(h.High), "rank": h.Rank})
+			}
+		}
+		printJSON(s.out, map[string]any{"event": "result", "method": method, "trials": r.Done, "passed": r.Passed, "counted": r.Counted, "stopped_early": r.Stopped, "top": heads, "files": paths})
+		return
+	}
+	if s.quiet {
+		return
+	}
+	fmt.Fprintf(s.err, "%d of %d trials passed, %d count in the scores\n", r.Passed, r.Done, r.Counted)
+	if r.Stopped != nil {
+		fmt.Fprintf(s.err, "stopped after %d of %d trials: %s\n", r.Stopped.Trials, r.Stopped.Of, r.Stopped.Why)
+	}
+	fmt.Fprintf(s.err, "\n%s", headTable(t, method, min(top, shownHeads)))
+	for _, h := range t.Halves {
+		if h.Method == method && !math.IsNaN(h.Correlation) {
+			fmt.Fprintf(s.err, "\nTwo halves of this run rank the heads with correlation %.2f (%.2f for the whole run).\n", h.Correlation, h.Corrected)
+		}
+	}
+	fmt.Fprintf(s.err, "\nWritten:\n")
+	for _, p := range paths {
+		fmt.Fprintf(s.err, "  %s\n", p)
+	}
+}
+
+// finite is x, or nil where JSON has no number for it.
+func finite(x float64) any {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return x
+}
+
+// headTable draws the n best heads with bars and error bars.
+func headTable(t *scoring.Table, method string, n int) string {
+	heads := make([]scoring.Head, n)
+	var longest float64
+	for _, h := range t.Of(method) {
+		if h.Rank >= 1 && h.Rank <= n {
+			heads[h.Rank-1] = h
+			longest = max(longest, h.Mean)
+			if !math.IsNaN(h.High) {
+				longest = max(longest, h.High)
+			}
+		}
+	}
+	b := &strings.Builder{}
+	fmt.Fprintf(b, "%4s  %-9s %-7s  %-32s %7s  %s\n", "rank", "head", "KV head", method, "mean", "95 % interval")
+	for _, h := range heads {
+		interval := ""
+		if !math.IsNaN(h.Low) {
+			interval = fmt.Sprintf("[%.4f, %.4f]", h.Low, h.High)
+			if h.RankHigh > 0 {
+				interval += fmt.Sprintf("  rank %d to %d", h.RankLow, h.RankHigh)
+			}
+		}
+		fmt.Fprintf(b, "%4d  %-9s %-7d  %s %7.4f  %s\n", h.Rank, fmt.Sprintf("L%d.H%d", h.Layer, h.Head), h.KVHead, bar(h.Mean, h.Low, h.High, longest, 32), h.Mean, interval)
+	}
+	return b.String()
+}
+
+// bar draws mean with its interval on a line of width characters: full up to
+// the interval's lower end, shaded across it, the mean marked.
+func bar(mean, low, high, longest float64, width int) string {
+	at := func(x float64) int {
+		if longest <= 0 || math.IsNaN(x) {
+			return 0
+		}
+		return min(width, max(0, int(math.Round(x/longest*float64(width)))))
+	}
+	line := []rune(strings.Repeat(" ", width))
+	m := at(mean)
+	for i := range m {
+		line[i] = '█'
+	}
+	if !math.IsNaN(low) {
+		for i := at(low); i < at(high); i++ {
+			line[i] = '░'
+			if i < m {
+				line[i] = '▓'
+			}
+		}
+	}
+	return string(line)
+}
+
+// thousands prints a whole number with separators.
+func thousands(n int64) string {
+	t := fmt.Sprint(n)
+	for i := len(t) - 3; i > 0; i -= 3 {
+		t = t[:i] + "," + t[i:]
+	}
+	return t
+}
+
+// durationText prints a duration for people.
+func durationText(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()+0.5))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+}
