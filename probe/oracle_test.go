@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"headprof/needle"
 	"headprof/runner"
 )
 
@@ -158,4 +159,59 @@ func nextGap(top [][]float64, i int) float64 {
 		gap = math.Min(gap, top[i][1]-top[i+1][1])
 	}
 	return gap
+}
+
+// With a real engine too: reuse, drafts, chunks and threads change no byte of
+// a run's folder.
+func TestRealRunsAreIdentical(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs real models")
+	}
+	path := filepath.Join(os.Getenv("HEADPROF_MODELS"), "smollm2.gguf")
+	_, err := os.Stat(path)
+	shared(t, path+" (folder named by HEADPROF_MODELS)", os.Getenv("HEADPROF_MODELS") == "" || err != nil)
+	set, err := needle.EmbeddedSet(needle.Retrieval)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := Grid{
+		Haystacks: []*needle.Haystack{needle.EmbeddedHaystack()}, Needles: set.Needles[:1],
+		Lengths: []int{160, 224}, Depths: []float64{0, 50, 100}, KeepBefore: 8, Seed: 1,
+	}
+	var want string
+	for i, c := range []struct {
+		threads, chunk int
+		o              Options
+	}{
+		{2, 512, Options{}},
+		{1, 64, Options{Chunk: 64, NoReuse: true, NoDraft: true}},
+	} {
+		engine, err := runner.Open(path, runner.Options{Threads: c.threads, Chunk: c.chunk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := ModelOf(engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trials, err := g.Trials(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := NewPlan(m, trials, PlanOptions{Rules: Rules{Decode: Greedy, Judge: needle.Window{}}, Block: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.o.Dir = t.TempDir()
+		if _, err := Run(context.Background(), m, p, c.o); err != nil {
+			t.Fatal(err)
+		}
+		got := outputs(t, c.o.Dir)
+		if i == 0 {
+			want = got
+		} else if got != want {
+			t.Errorf("%+v changes the output:\n%s", c, firstDifference(want, got))
+		}
+		engine.Close()
+	}
 }
