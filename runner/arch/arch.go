@@ -67,9 +67,12 @@ type Config struct {
 	Width   int    // of the residual stream
 	Vocab   int
 	Context int // longest sequence the model was made for, tokens
-	Layers  []Layer
-	Experts int // 0: a dense feed-forward
-	Used    int // experts per token
+	// LongContext is the limit when a longer Context is asked for at the
+	// opening (LongRoPE has other frequencies then); 0: there is none.
+	LongContext int
+	Layers      []Layer
+	Experts     int // 0: a dense feed-forward
+	Used        int // experts per token
 
 	ExpertWidth, SharedWidth int // hidden width of one expert, and of the expert that all tokens use
 }
@@ -151,6 +154,9 @@ func family(s Source) (loader, error) {
 		return nil, fmt.Errorf("%s: the metadata has no general.architecture, so the model family is unknown", s.Name())
 	}
 	load, ok := families[name]
+	if reason := unsupported[name]; !ok && reason != "" {
+		return nil, fmt.Errorf("%s: model family %q is not supported: %s; supported: %s", s.Name(), name, reason, strings.Join(Families(), ", "))
+	}
 	if !ok {
 		return nil, fmt.Errorf("%s: model family %q is not supported; supported: %s", s.Name(), name, strings.Join(Families(), ", "))
 	}

@@ -20,8 +20,8 @@ type dims map[string]int
 //	QBias backend.Weight `gguf:"attn_q.bias,optional" shape:"q"`
 //
 // A tag's name is looked up behind prefix, the shape (outermost first) is
-// checked against d; several names separated by | are tried in turn. Parts
-// (parts.go) are embedded structs.
+// checked against d; several names separated by | are tried in turn; a matrix
+// tagged as:"vector" is bound as one row. Parts (parts.go) are embedded structs.
 func bind(s Source, b backend.Backend, dst any, prefix string, d dims) error {
 	return bindFields(s, b, reflect.ValueOf(dst).Elem(), prefix, d)
 }
@@ -40,7 +40,7 @@ func bindFields(s Source, b backend.Backend, v reflect.Value, prefix string, d d
 			continue
 		}
 		names, optional := strings.CutSuffix(tag, ",optional")
-		w, err := bindOne(s, b, prefix, names, f.Tag.Get("shape"), optional, d)
+		w, err := bindOne(s, b, prefix, names, wish{f.Tag.Get("shape"), optional, f.Tag.Get("as") == "vector"}, d)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,14 @@ func bindBlock(s Source, b backend.Backend, part any, l int, c *Config) error {
 	return bind(s, b, part, fmt.Sprintf("blk.%d.", l), c.layerDims(l))
 }
 
-func bindOne(s Source, b backend.Backend, prefix, names, shape string, optional bool, d dims) (backend.Weight, error) {
+// wish is what a field's tags ask of a tensor.
+type wish struct {
+	shape    string
+	optional bool
+	vector   bool // bound as one row, whatever its shape
+}
+
+func bindOne(s Source, b backend.Backend, prefix, names string, ask wish, d dims) (backend.Weight, error) {
 	var t tensor.Tensor
 	found := false
 	for _, n := range strings.Split(names, "|") {
@@ -80,12 +87,12 @@ func bindOne(s Source, b backend.Backend, prefix, names, shape string, optional 
 		}
 	}
 	if !found {
-		if optional {
+		if ask.optional {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("tensor %s%s is missing; the file is incomplete or not of this family", prefix, names)
 	}
-	if want := wanted(shape, d); !equal(t.Shape, want) {
+	if want := wanted(ask.shape, d); !equal(t.Shape, want) {
 		return nil, fmt.Errorf("tensor %s has shape %v, but the metadata asks for %v", t.Name, t.Shape, want)
 	}
 	addOne, _, err := s.Bool("headprof.norm.add_one")
@@ -94,6 +101,9 @@ func bindOne(s Source, b backend.Backend, prefix, names, shape string, optional 
 	}
 	if addOne && strings.HasSuffix(t.Name, "norm.weight") {
 		t = plusOne(t)
+	}
+	if ask.vector {
+		t.Shape = []int{t.Rows() * t.Cols()}
 	}
 	w, err := b.Weight(t)
 	if err != nil {

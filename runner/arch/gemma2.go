@@ -33,7 +33,7 @@ func loadGemma2(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(func(l int) bool { return l%2 == 0 })
+	c.window(2)
 	m := &gemma2{rope: c.rope(false), eps: c.eps(), config: c.Config}
 	// The 27B model alone scales by √(width/heads); GGUF files do not say so.
 	root := float64(c.Layers[0].HeadDim)

@@ -27,8 +27,7 @@ func loadGemma3(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	every := c.count("attention.sliding_window_pattern", maxLayers, 6)
-	c.window(func(l int) bool { return every == 0 || (l+1)%every != 0 })
+	c.window(6)
 	dim := c.Layers[0].HeadDim
 	m := &gemma3{global: c.rope(false), eps: c.eps(), config: c.Config}
 	m.local = backend.Rope{InvFreq: inverseFrequencies(c.float("rope.freq_base_swa", 10000), dim), Dims: dim, Scale: 1}

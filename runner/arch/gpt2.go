@@ -32,7 +32,7 @@ func loadGPT2(s Source, b backend.Backend) (Model, error) {
 	if m.blocks, err = bindModel[gpt2Block](s, b, &m.ends, &m.config); err != nil {
 		return nil, err
 	}
-	m.positions, err = bindOne(s, b, "", "position_embd.weight", "context,width", false, m.layerDims(0))
+	m.positions, err = bindOne(s, b, "", "position_embd.weight", wish{shape: "context,width"}, m.layerDims(0))
 	return m, err
 }
 

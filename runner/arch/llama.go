@@ -28,7 +28,7 @@ func loadLlama(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(nil)
+	c.window(0)
 	m := &llama{rope: c.rope(true), eps: c.eps(), config: c.Config}
 	if c.err != nil {
 		return nil, c.err

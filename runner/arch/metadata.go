@@ -19,9 +19,10 @@ const (
 // metadata reads a family's keys; the first failure is kept in err.
 type metadata struct {
 	Config
-	src    Source
-	prefix string
-	err    error
+	src         Source
+	prefix      string
+	longFactors bool // LongRoPE's factors are those for long sequences
+	err         error
 }
 
 func (m *metadata) fail(format string, args ...any) {
@@ -115,17 +116,6 @@ func (m *metadata) eps() float32 {
 	return float32(m.float("attention.layer_norm_epsilon", 1e-5))
 }
 
-// window gives every layer the sliding window of the metadata, or, with a
-// pattern, those layers l for which local(l) holds.
-func (m *metadata) window(local func(l int) bool) {
-	w := m.count("attention.sliding_window", maxContext, 0)
-	for l := range m.Layers {
-		if local == nil || local(l) {
-			m.Layers[l].Window = w
-		}
-	}
-}
-
 // readConfig reads what every family states the same way.
 func readConfig(s Source) *metadata {
 	m := &metadata{src: s}
@@ -134,6 +124,7 @@ func readConfig(s Source) *metadata {
 	layers := m.count("block_count", maxLayers, -1)
 	m.Width = m.count("embedding_length", maxWidth, -1)
 	m.Context = m.count("context_length", maxContext, -1)
+	m.refuseOddities()
 	heads := m.perLayer("attention.head_count", layers, maxHeads, -1)
 	if m.err != nil {
 		return m
@@ -174,6 +165,7 @@ func readConfig(s Source) *metadata {
 	if m.Used > m.Experts {
 		m.fail("%s is %d of %d experts", m.key("expert_used_count"), m.Used, m.Experts)
 	}
+	m.limitContext()
 	if t, ok := s.Tensor("token_embd.weight"); ok && len(t.Shape) == 2 && t.Rows() <= maxVocab {
 		m.Vocab = t.Rows()
 	} else {

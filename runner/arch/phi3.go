@@ -26,10 +26,9 @@ func loadPhi3(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(nil)
-	m := &phi3{rope: c.rope(false), eps: c.eps()}
-	c.longRope(&m.rope)
-	if m.config = c.Config; c.err != nil {
+	c.window(0)
+	m := &phi3{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	if c.err != nil {
 		return nil, c.err
 	}
 	var err error

@@ -30,7 +30,7 @@ func loadQwen2(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(nil)
+	c.window(0)
 	m := &qwen2{rope: c.rope(false), eps: c.eps(), config: c.Config}
 	if c.err != nil {
 		return nil, c.err

@@ -28,7 +28,7 @@ func loadQwen2MoE(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(nil)
+	c.window(0)
 	if c.SharedWidth == 0 {
 		if t, ok := s.Tensor("blk.0.ffn_gate_shexp.weight"); ok {
 			c.SharedWidth = t.Rows()

@@ -31,7 +31,7 @@ func loadQwen3(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(nil)
+	c.window(0)
 	m := &qwen3{rope: c.rope(false), eps: c.eps(), config: c.Config}
 	if c.err != nil {
 		return nil, c.err

@@ -32,7 +32,8 @@ func (m *metadata) rope(interleaved bool) backend.Rope {
 	base := m.float("rope.freq_base", 10000)
 	r := backend.Rope{InvFreq: inverseFrequencies(base, dims), Dims: dims, Interleaved: interleaved, Scale: 1}
 	m.scale(&r, base)
-	m.applyFactors(&r)
+	m.applyFactors("rope_freqs.weight", &r)
+	m.longRope(&r)
 	return r
 }
 
@@ -45,6 +46,7 @@ func (m *metadata) scale(r *backend.Rope, base float64) {
 		return
 	}
 	switch kind {
+	case "dynamic", "longrope": // see limitContext and longRope
 	case "", "none":
 		if factor != 1 && kind == "" {
 			linear(r, factor)
@@ -56,7 +58,7 @@ func (m *metadata) scale(r *backend.Rope, base float64) {
 	case "llama3":
 		m.llama3(r, factor)
 	default:
-		m.fail("%s is %q; supported are none, linear, yarn and llama3", m.key("rope.scaling.type"), kind)
+		m.fail("%s is %q; supported are none, linear, dynamic, yarn, llama3 and longrope", m.key("rope.scaling.type"), kind)
 	}
 }
 
@@ -97,31 +99,63 @@ func (m *metadata) yarn(r *backend.Rope, base, factor float64) {
 		ramp := min(1, max(0, (float64(i)-low)/(high-low)))
 		r.InvFreq[i] = float32(float64(f) * (ramp/factor + (1 - ramp)))
 	}
-	attention := m.float("rope.scaling.attn_factor", 1)
+	attention := m.float("rope.scaling.attn_factor", 1) * m.float("rope.scaling.yarn_attn_factor", 1)
 	if factor > 1 {
 		attention *= 1 + 0.1*math.Log(factor)
 	}
 	r.Scale = float32(attention)
 }
 
-// longRope applies LongRoPE (arXiv 2402.13753) as Phi-3's 128k models store
-// it: one set of factors up to the original context, another beyond. One set
-// serves a whole run, chosen by the limit that the run may reach: since a KV
-// cache cannot be re-rotated, headprof keeps to the short factors and to the
-// original context.
-func (m *metadata) longRope(r *backend.Rope) {
-	if _, ok := m.src.Tensor("rope_factors_short.weight"); !ok {
+// Keys and tensors of the scalings whose frequencies depend on a sequence's length.
+const (
+	keyContext   = "headprof.context" // tokens that a run may reach
+	shortFactors = "rope_factors_short.weight"
+	longFactors  = "rope_factors_long.weight"
+)
+
+// limitContext keeps a model to lengths for which one set of frequencies is
+// right, since the keys in a cache cannot be rotated again. Dynamic NTK scaling
+// equals none up to the original context; beyond it, what a token sees would
+// depend on how a prompt is cut. LongRoPE has one set of factors up to the
+// original context and another beyond: headprof.context says which is meant.
+func (m *metadata) limitContext() {
+	_, long := m.src.Tensor(shortFactors)
+	if kind := m.text(m.key("rope.scaling.type")); kind != "dynamic" && !long {
 		return
 	}
-	m.applyFactorsOf("rope_factors_short.weight", r)
-	r.Scale = float32(m.float("rope.scaling.attn_factor", 1))
-	m.Context = min(m.Context, m.count("rope.scaling.original_context_length", maxContext, m.Context))
+	original := m.count("rope.scaling.original_context_length", maxContext, m.Context)
+	wanted, _, err := m.src.Uint(keyContext)
+	m.check(err)
+	switch {
+	case original >= m.Context:
+	case long && wanted > uint64(original):
+		m.longFactors = true
+	case long:
+		m.LongContext = m.Context
+		m.Context = original
+	default:
+		m.Context = original
+	}
 }
 
-// applyFactors divides by the per-frequency factors of rope_freqs.weight.
-func (m *metadata) applyFactors(r *backend.Rope) { m.applyFactorsOf("rope_freqs.weight", r) }
+// longRope applies LongRoPE's factors (arXiv 2402.13753) as Phi-3's 128k models store them.
+func (m *metadata) longRope(r *backend.Rope) {
+	name := shortFactors
+	if m.longFactors {
+		name = longFactors
+	}
+	if _, ok := m.src.Tensor(name); !ok {
+		if m.longFactors || m.text(m.key("rope.scaling.type")) == "longrope" {
+			m.fail("tensor %s is missing, which LongRoPE needs", name)
+		}
+		return
+	}
+	m.applyFactors(name, r)
+	r.Scale = float32(m.float("rope.scaling.attn_factor", 1))
+}
 
-func (m *metadata) applyFactorsOf(name string, r *backend.Rope) {
+// applyFactors divides by the per-frequency factors that a tensor holds, if it is there.
+func (m *metadata) applyFactors(name string, r *backend.Rope) {
 	t, ok := m.src.Tensor(name)
 	if !ok {
 		return
@@ -130,9 +164,11 @@ func (m *metadata) applyFactorsOf(name string, r *backend.Rope) {
 		m.fail("tensor %s has shape %v and type %v; %d F32 factors are needed", name, t.Shape, t.Type, len(r.InvFreq))
 		return
 	}
-	f := make([]float32, t.Cols())
-	tensor.Dequantize(f, t.Data, t.Type)
-	for i := range f {
-		r.InvFreq[i] /= f[i]
+	for i, f := range t.F32() {
+		if !(f > 0) || math.IsInf(float64(f), 0) {
+			m.fail("tensor %s holds %v; its factors must be finite and above 0", name, f)
+			return
+		}
+		r.InvFreq[i] /= f
 	}
 }

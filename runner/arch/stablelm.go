@@ -16,8 +16,8 @@ type stablelm struct {
 type stablelmBlock struct {
 	layerNorms
 	qkv
-	QNorm backend.Weight `gguf:"attn_q_norm.weight,optional" shape:"heads,dim"`
-	KNorm backend.Weight `gguf:"attn_k_norm.weight,optional" shape:"kvheads,dim"`
+	QNorm backend.Weight `gguf:"attn_q_norm.weight,optional" shape:"heads,dim" as:"vector"`
+	KNorm backend.Weight `gguf:"attn_k_norm.weight,optional" shape:"kvheads,dim" as:"vector"`
 	output
 	gated
 }

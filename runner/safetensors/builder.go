@@ -80,21 +80,21 @@ func (b *builder) switchedWindow() {
 	if !b.boolOr("use_sliding_window", false) {
 		return
 	}
-	sliding := b.layers - min(b.layers, b.countOr("max_window_layers", 0))
-	if types := b.texts("layer_types"); types != nil {
-		sliding = 0
-		for _, t := range types {
-			if t == "sliding_attention" {
-				sliding++
-			}
+	types := b.texts("layer_types")
+	if types != nil && len(types) != b.layers {
+		b.fail("\"layer_types\" has %d entries for %d layers; fetch the file again", len(types), b.layers)
+		return
+	}
+	local := make([]bool, b.layers)
+	for l := range local {
+		local[l] = l >= b.countOr("max_window_layers", 28)
+		if types != nil {
+			local[l] = types[l] == "sliding_attention"
 		}
 	}
-	switch sliding {
-	case 0:
-	case b.layers:
-		b.windowEverywhere()
-	default:
-		b.fail("%d of %d layers have a sliding window, which headprof does not support for model type %q", sliding, b.layers, b.text("model_type"))
+	if slices.Contains(local, true) {
+		b.set("attention.sliding_window", b.countOr("sliding_window", 4096))
+		b.set("attention.sliding_window_pattern", local)
 	}
 }
 

@@ -484,10 +484,10 @@ func TestBadFolders(t *testing.T) {
 		"rope scaling":  {"llama", put("rope_scaling", map[string]any{"rope_type": "spiral"}), []string{`"spiral"`, "yarn"}},
 		"rope factor":   {"llama", put("rope_scaling", map[string]any{"rope_type": "linear"}), []string{"factor 0"}},
 		"quantised":     {"llama", put("quantization_config", map[string]any{"quant_method": "awq"}), []string{`"awq"`, "GGUF"}},
-		"mixed windows": {"qwen2", func(m *model) {
+		"layer count": {"qwen2", func(m *model) {
 			m.Config["use_sliding_window"] = true
-			m.Config["layer_types"] = []string{"full_attention", "sliding_attention"}
-		}, []string{"1 of 2 layers"}},
+			m.Config["layer_types"] = []string{"sliding_attention"}
+		}, []string{"layer_types", "1 entries for 2 layers"}},
 		"layer types":    {"gemma2", put("layer_types", []string{"full_attention", "sliding_attention"}), []string{"layer_types"}},
 		"some experts":   {"qwen3_moe", put("mlp_only_layers", []int{1}), []string{"mlp_only_layers"}},
 		"scales":         {"llama", rename("model.norm.weight", "model.layers.0.mlp.up_proj.weight_scale_inv"), []string{"weight_scale_inv", "quantised"}},

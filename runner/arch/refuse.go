@@ -1,0 +1,44 @@
+package arch
+
+// unsupported gives the reason why a family that people have is refused.
+var unsupported = map[string]string{
+	"bloom":     "it uses ALiBi, whose position biases headprof does not compute",
+	"mpt":       "it uses ALiBi, whose position biases headprof does not compute",
+	"baichuan":  "its larger models use ALiBi, whose position biases headprof does not compute",
+	"deepseek2": "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to",
+	"gemma3n":   "it mixes several residual streams and shares keys and values between layers",
+	"mamba":     "it has no attention",
+	"mamba2":    "it has no attention",
+	"rwkv6":     "it has no attention",
+	"rwkv7":     "it has no attention",
+	"bert":      "it is an encoder and generates no text",
+	"t5":        "it is an encoder-decoder, and headprof reads decoder-only models",
+}
+
+// refuseOddities fails on settings that change the equations of any family and
+// that none here computes.
+func (m *metadata) refuseOddities() {
+	for _, k := range []struct {
+		key     string
+		neutral float64
+		reason  string
+	}{
+		{"attention.max_alibi_bias", 0, "ALiBi's position biases are not supported"},
+		{"attention.clamp_kqv", 0, "clamped queries, keys and values are not supported"},
+		{"attention.temperature_scale", 0, "attention temperatures by position are not supported"},
+		{"attention.kv_lora_rank", 0, "multi-head latent attention is not supported: its heads share one compressed entry per token"},
+		{"expert_gating_func", 1, "only softmax (1) is supported"},
+		{"expert_weights_scale", 1, "scaled experts are not supported"},
+		{"expert_group_count", 1, "experts in groups are not supported"},
+		{"leading_dense_block_count", 0, "models with experts in some layers only are not supported"},
+		{"rope.scaling.yarn_ext_factor", 1, "only 1 is supported"},
+		{"rope.scaling.yarn_log_multiplier", 0, "only 0 is supported"},
+	} {
+		if v := m.float(k.key, k.neutral); v != k.neutral && v != 0 {
+			m.fail("metadata key %s is %v: %s", m.key(k.key), v, k.reason)
+		}
+	}
+	if k := m.key("attention.causal"); m.src.Has(k) && !m.flag(k) {
+		m.fail("metadata key %s is false: the model is an encoder and generates no text", k)
+	}
+}

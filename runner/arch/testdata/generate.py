@@ -1,0 +1,328 @@
+"""Makes this folder's golden models: one tiny, randomly initialised checkpoint
+per model family, as a Hugging Face folder and as GGUF, with the logits and
+attention rows that transformers computes for it.
+
+Run from this folder: python3 generate.py [case …]
+Needs: pip install torch transformers gguf safetensors
+(made with torch 2.15.0, transformers 5.24.0, gguf 0.19.0).
+
+All parameters are random, norms and biases included, so that none can be
+forgotten unseen; they are rounded to bfloat16 to halve the files. The model
+runs in float32 with eager attention. The GGUF is written by the gguf package
+from its own table of tensor names; permute, unweave and the like below are
+what llama.cpp's converter does to the weights.
+
+Per case:
+  config.json         as transformers 5 writes it
+  older.json          the same model as transformers 4 wrote it, where that differs
+  model.safetensors   absent where golden.json names another case's weights
+  model.gguf.gz       the same model; without the weights where they are another case's
+  golden.json.gz      tokens; logits of some positions; attention rows of some
+                      positions, [position][layer][head][key]
+"""
+
+import gzip
+import json
+import os
+import re
+import sys
+import tempfile
+
+import gguf
+import numpy as np
+import torch
+import transformers as T
+from safetensors.torch import load_file, save_file
+
+TOKENS, POSITIONS = 40, [3, 17, 39]
+SMALL = dict(vocab_size=67, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+             max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, tie_word_embeddings=False)
+GQA = dict(SMALL, num_key_value_heads=2)
+MOE = dict(GQA, num_experts=5, num_experts_per_tok=2, moe_intermediate_size=32)
+TIED = dict(tie_word_embeddings=True)
+
+
+def rope(kind, theta=10000.0, **more):
+    return dict(rope_parameters=dict(rope_type=kind, rope_theta=theta, **more))
+
+
+LLAMA3 = rope("llama3", 5000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
+LONG = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.3, 1.7], long_factor=[1.0, 1.6, 4.0, 9.0])
+YARN = rope("yarn", factor=4.0, original_max_position_embeddings=16)
+A = gguf.MODEL_ARCH
+
+# case: config class, GGUF architecture, settings, case whose weights it shares
+CASES = {
+    "llama": (T.LlamaConfig, A.LLAMA, dict(GQA, rms_norm_eps=1e-3, **rope("default", 500.0)), None),
+    "llama-bias": (T.LlamaConfig, A.LLAMA, dict(GQA, **TIED, attention_bias=True, head_dim=16), None),
+    "llama-llama3": (T.LlamaConfig, A.LLAMA, dict(GQA, **LLAMA3), "llama"),
+    "llama-linear": (T.LlamaConfig, A.LLAMA, dict(GQA, **rope("linear", factor=4.0)), "llama"),
+    "llama-yarn": (T.LlamaConfig, A.LLAMA, dict(GQA, **YARN), "llama"),
+    "llama-yarn-attention": (T.LlamaConfig, A.LLAMA, dict(GQA, **rope(
+        "yarn", 300.0, factor=3.0, original_max_position_embeddings=20, attention_factor=0.9, beta_fast=8.0, beta_slow=2.0)), "llama"),
+    "llama-dynamic": (T.LlamaConfig, A.LLAMA, dict(GQA, **rope("dynamic", factor=4.0)), "llama"),
+    "llama-mqa": (T.LlamaConfig, A.LLAMA, dict(SMALL, num_key_value_heads=1, head_dim=24), None),
+    "mistral": (T.MistralConfig, A.LLAMA, dict(GQA, sliding_window=8, head_dim=16), None),
+    "mixtral": (T.MixtralConfig, A.LLAMA, dict(GQA, intermediate_size=32, num_local_experts=5, num_experts_per_tok=2, sliding_window=None), None),
+    "qwen2": (T.Qwen2Config, A.QWEN2, dict(GQA, **TIED), None),
+    "qwen2-window": (T.Qwen2Config, A.QWEN2, dict(GQA, num_hidden_layers=3, use_sliding_window=True, sliding_window=8, max_window_layers=1), None),
+    "qwen2-moe": (T.Qwen2MoeConfig, A.QWEN2MOE, dict(MOE, shared_expert_intermediate_size=48, norm_topk_prob=False), None),
+    "qwen3": (T.Qwen3Config, A.QWEN3, dict(GQA, head_dim=24), None),
+    "qwen3-yarn": (T.Qwen3Config, A.QWEN3, dict(GQA, head_dim=24, **YARN), "qwen3"),
+    "qwen3-moe": (T.Qwen3MoeConfig, A.QWEN3MOE, dict(MOE, head_dim=16, norm_topk_prob=True), None),
+    "gemma": (T.GemmaConfig, A.GEMMA, dict(GQA, **TIED, head_dim=16), None),
+    "gemma2": (T.Gemma2Config, A.GEMMA2, dict(
+        GQA, **TIED, head_dim=16, sliding_window=8, query_pre_attn_scalar=25, attn_logit_softcapping=4.0, final_logit_softcapping=6.0), None),
+    "gemma3": (T.Gemma3TextConfig, A.GEMMA3, dict(
+        GQA, **TIED, num_hidden_layers=6, head_dim=16, intermediate_size=32, sliding_window=8, query_pre_attn_scalar=25, rope_parameters=dict(
+            sliding_attention=dict(rope_type="default", rope_theta=10000.0),
+            full_attention=dict(rope_type="linear", rope_theta=100000.0, factor=8.0))), None),
+    "phi3": (T.Phi3Config, A.PHI3, dict(GQA, sliding_window=8), None),
+    "phi3-partial": (T.Phi3Config, A.PHI3, dict(GQA, **TIED, num_attention_heads=2, num_key_value_heads=1, **rope("default", partial_rotary_factor=0.75)), None),
+    "phi3-short": (T.Phi3Config, A.PHI3, dict(GQA, max_position_embeddings=256, original_max_position_embeddings=48, rope_parameters=LONG), "phi3"),
+    "phi3-long": (T.Phi3Config, A.PHI3, dict(GQA, max_position_embeddings=256, original_max_position_embeddings=16, rope_parameters=LONG), "phi3"),
+    "olmo2": (T.Olmo2Config, A.OLMO2, dict(GQA), None),
+    "granite": (T.GraniteConfig, A.GRANITE, dict(
+        GQA, **TIED, embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.4, attention_multiplier=0.25), None),
+    "stablelm": (T.StableLmConfig, A.STABLELM, dict(GQA, num_attention_heads=2, num_key_value_heads=2, use_qkv_bias=True), None),
+    "stablelm-parallel": (T.StableLmConfig, A.STABLELM, dict(
+        GQA, use_parallel_residual=True, qk_layernorm=True, **rope("default", partial_rotary_factor=0.5)), None),
+    "gpt-neox": (T.GPTNeoXConfig, A.GPTNEOX, dict(SMALL, **rope("default", partial_rotary_factor=0.5)), None),
+    "gpt-neox-sequential": (T.GPTNeoXConfig, A.GPTNEOX, dict(
+        SMALL, use_parallel_residual=False, **rope("default", partial_rotary_factor=0.25)), "gpt-neox"),
+    "gpt2": (T.GPT2Config, A.GPT2, dict(vocab_size=67, n_embd=32, n_layer=2, n_head=4, n_positions=61, n_inner=64, bos_token_id=1, eos_token_id=2), None),
+}
+
+
+def initialise(model, seed):
+    g = torch.Generator().manual_seed(seed)
+    plus_one = "gemma" in model.config.model_type
+    for name, p in sorted(model.named_parameters()):
+        normal = torch.randn(p.shape, generator=g)
+        if name.endswith("bias"):
+            p.data = 0.3 * normal
+        elif "norm" in name or re.search(r"ln_\w\.", name):
+            p.data = torch.rand(p.shape, generator=g) + (-0.5 if plus_one else 0.5)
+        elif "embed" in name or "wte" in name or "wpe" in name:
+            p.data = 0.7 * normal
+        else:
+            inputs = p.shape[-2] if "c_" in name else p.shape[-1]  # Conv1D is input × output
+            p.data = 1.3 * normal / inputs**0.5
+        p.data = p.data.to(torch.bfloat16).float()
+
+
+def golden(model, seed):
+    g = torch.Generator().manual_seed(seed + 1)
+    ids = torch.randint(3, 67, (TOKENS,), generator=g)
+    with torch.no_grad():
+        out = model(ids[None], output_attentions=True, use_cache=False)
+    number = lambda x: float(f"{x:.7g}")
+    rows = [[[[number(w) for w in out.attentions[l][0, h, p, : p + 1].tolist()] for h in range(out.attentions[l].shape[1])]
+             for l in range(len(out.attentions))] for p in POSITIONS]
+    logits = [[number(x) for x in out.logits[0, p].tolist()] for p in POSITIONS]
+    return {"tokens": ids.tolist(), "positions": POSITIONS, "logits": logits, "rows": rows}
+
+
+def older(config):
+    """config.json as transformers 4 had it; None where nothing differs."""
+    c = dict(config)
+    p = c.pop("rope_parameters", None)
+    if not p:
+        return None
+    if "full_attention" in p:
+        c["rope_theta"], c["rope_local_base_freq"] = p["full_attention"]["rope_theta"], p["sliding_attention"]["rope_theta"]
+        p = dict(p["full_attention"])
+    else:
+        p = dict(p)
+        c["rope_theta"] = p["rope_theta"]
+    p.pop("rope_theta", None)
+    partial = p.pop("partial_rotary_factor", None)
+    if c["model_type"] == "gpt_neox":
+        c["rotary_emb_base"], c["rotary_pct"] = c.pop("rope_theta"), partial
+    elif partial is not None:
+        c["partial_rotary_factor"] = partial
+    p.pop("original_max_position_embeddings", None) if c["model_type"] == "phi3" else None
+    if p.pop("rope_type", "default") != "default":
+        kind = config["rope_parameters"].get("rope_type") or config["rope_parameters"]["full_attention"]["rope_type"]
+        c["rope_scaling"] = dict(p, **{"type" if kind == "linear" else "rope_type": kind})
+    c.pop("layer_types", None)
+    return c
+
+
+def permute(w, heads):
+    """Half-split pairs (i, i + d/2) become neighbours (2i, 2i + 1)."""
+    return w.reshape(heads, 2, w.shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(w.shape)
+
+
+def unweave(w, heads):
+    """GPT-NeoX's rows, head by head q, k, v, become all q, all k, all v."""
+    return w.reshape(heads, 3, w.shape[0] // heads // 3, -1).swapaxes(0, 1).reshape(w.shape)
+
+
+def gguf_tensors(arch, config, tensors):
+    """GGUF's names and arrays of a checkpoint's tensors as they lie on disk."""
+    table = gguf.get_tensor_name_map(arch, 16)
+    heads = getattr(config, "num_attention_heads", 0)
+    stacks, out = {}, {}
+    for name, w in sorted(tensors.items()):
+        if config.tie_word_embeddings and re.match("lm_head|embed_out", name):
+            continue
+        w = w.float().numpy()
+        if arch in (A.LLAMA, A.GRANITE) and re.search(r"[qk]_proj\.", name):
+            w = permute(w, heads if "q_proj" in name else config.num_key_value_heads)
+        if arch == A.GPTNEOX and "query_key_value" in name:
+            w = unweave(w, heads)
+        if arch == A.GPT2 and re.search(r"c_\w+\.weight", name):
+            w = w.T
+        if arch in (A.GEMMA, A.GEMMA2, A.GEMMA3) and name.endswith("norm.weight"):
+            w = w + 1
+        if name.endswith("shared_expert_gate.weight"):
+            w = w[0]
+        name = name.replace(".block_sparse_moe.experts", ".mlp.experts")
+        part = re.search(r"\.(?:experts|norms)\.(\d+)\.", name)
+        name = re.sub(r"\.experts\.\d+\.", ".experts.", re.sub(r"layernorm\.norms\.\d+\.", "layernorm.", name))
+        for old, new in ("w1", "gate_proj"), ("w2", "down_proj"), ("w3", "up_proj"):
+            name = name.replace(f"experts.{old}.", f"experts.{new}.")
+        to = table.get_name(name, try_suffixes=(".weight", ".bias"))
+        assert to, name
+        if part:
+            stacks.setdefault(to, {})[int(part[1])] = w
+        else:
+            out[to] = w
+    for to, parts in stacks.items():
+        out[to] = np.stack([parts[i] for i in range(len(parts))])
+    return out
+
+
+def write_gguf(path, case, arch, config, tensors, shared):
+    w = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[arch])
+    w.add_name(case)
+    heads = config.num_attention_heads
+    dim = getattr(config, "head_dim", None) or config.hidden_size // heads
+    w.add_block_count(config.num_hidden_layers)
+    w.add_context_length(config.max_position_embeddings)
+    w.add_embedding_length(config.hidden_size)
+    w.add_feed_forward_length(config.n_inner if arch == A.GPT2 else config.intermediate_size)
+    w.add_head_count(heads)
+    w.add_head_count_kv(getattr(config, "num_key_value_heads", heads))
+    if dim * heads != config.hidden_size or "gemma" in case:
+        w.add_key_length(dim)
+        w.add_value_length(dim)
+    if hasattr(config, "rms_norm_eps"):
+        w.add_layer_norm_rms_eps(config.rms_norm_eps)
+    else:
+        w.add_layer_norm_eps(getattr(config, "layer_norm_eps", None) or config.layer_norm_epsilon)
+    if arch == A.GPT2:
+        p = {}
+    else:
+        p = config.rope_parameters
+        if "full_attention" in p:
+            w.add_rope_freq_base_swa(p["sliding_attention"]["rope_theta"])
+            p = p["full_attention"]
+        w.add_rope_freq_base(p["rope_theta"])
+        w.add_rope_dimension_count(int(dim * (p.get("partial_rotary_factor") or 1)))
+    out = gguf_tensors(arch, config, tensors)
+    kind = p.get("rope_type", "default")
+    if kind in ("linear", "yarn"):
+        w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR if kind == "linear" else gguf.RopeScalingType.YARN)
+        w.add_rope_scaling_factor(p["factor"])
+        if kind == "yarn":
+            w.add_rope_scaling_orig_ctx_len(p["original_max_position_embeddings"])
+            if "beta_fast" in p and p["beta_fast"] is not None:
+                w.add_rope_scaling_yarn_beta_fast(p["beta_fast"])
+                w.add_rope_scaling_yarn_beta_slow(p["beta_slow"])
+            if p.get("attention_factor"):
+                # GGUF's readers multiply YaRN's own factor in.
+                w.add_rope_scaling_attn_factors(p["attention_factor"] / (1 + 0.1 * np.log(p["factor"])))
+    if kind == "llama3":
+        out["rope_freqs.weight"] = llama3_factors(dim, p)
+    if kind == "longrope":
+        original = config.original_max_position_embeddings
+        ratio = config.max_position_embeddings / original
+        w.add_rope_scaling_orig_ctx_len(original)
+        w.add_rope_scaling_attn_factors(float(np.sqrt(1 + np.log(ratio) / np.log(original))))
+        out["rope_factors_short.weight"] = np.array(p["short_factor"], np.float32)
+        out["rope_factors_long.weight"] = np.array(p["long_factor"], np.float32)
+    experts = getattr(config, "num_local_experts", getattr(config, "num_experts", None))
+    if experts:
+        w.add_expert_count(experts)
+        w.add_expert_used_count(config.num_experts_per_tok)
+        if hasattr(config, "moe_intermediate_size"):
+            w.add_expert_feed_forward_length(config.moe_intermediate_size)
+        if hasattr(config, "shared_expert_intermediate_size"):
+            w.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
+    if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
+        w.add_sliding_window(config.sliding_window)
+        types = getattr(config, "layer_types", None)
+        if case == "qwen2-window":  # as newer converters say which layers slide
+            w.add_sliding_window_pattern([t == "sliding_attention" for t in types])
+    if arch == A.GEMMA2:
+        w.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        w.add_final_logit_softcapping(config.final_logit_softcapping)
+    if arch in (A.GEMMA2, A.GEMMA3):
+        w.add_attention_scale(config.query_pre_attn_scalar**-0.5)
+    if arch == A.GRANITE:
+        w.add_attention_scale(config.attention_multiplier)
+        w.add_embedding_scale(config.embedding_multiplier)
+        w.add_residual_scale(config.residual_multiplier)
+        w.add_logit_scale(config.logits_scaling)
+    if arch in (A.STABLELM, A.GPTNEOX):
+        w.add_parallel_residual(config.use_parallel_residual)
+    for name, x in sorted(out.items()):
+        if shared and not name.startswith("rope_"):
+            continue
+        w.add_tensor(name, np.ascontiguousarray(x, np.float32))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def llama3_factors(dim, p):
+    """What the converter stores for Llama 3.1's scaling: divisors of frequencies."""
+    wave = 2 * np.pi * p["rope_theta"] ** (np.arange(0, dim, 2) / dim)
+    longest = p["original_max_position_embeddings"] / p["low_freq_factor"]
+    shortest = p["original_max_position_embeddings"] / p["high_freq_factor"]
+    smooth = (p["original_max_position_embeddings"] / wave - p["low_freq_factor"]) / (p["high_freq_factor"] - p["low_freq_factor"])
+    between = 1 / ((1 - smooth) / p["factor"] + smooth)
+    return np.where(wave < shortest, 1, np.where(wave > longest, p["factor"], between)).astype(np.float32)
+
+
+def pack(path, data):
+    with open(path, "wb") as f:
+        f.write(gzip.compress(data, 9, mtime=0))
+
+
+def make(case, config_class, arch, settings, shared):
+    seed = 1000 + list(CASES).index(shared or case)
+    config = config_class(**settings)
+    model = T.AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
+    initialise(model, seed)
+    os.makedirs(case, exist_ok=True)
+    result = golden(model, seed)
+    with tempfile.TemporaryDirectory() as d:
+        model.save_pretrained(d)
+        tensors = load_file(f"{d}/model.safetensors")
+        config_json = json.load(open(f"{d}/config.json"))
+        write_gguf(f"{d}/model.gguf", case, arch, model.config, tensors, shared)
+        pack(f"{case}/model.gguf.gz", open(f"{d}/model.gguf", "rb").read())
+    for key in ("dtype", "transformers_version"):
+        config_json.pop(key, None)
+    before = older(config_json)
+    for name, c in ("config.json", config_json), ("older.json", before):
+        if c:
+            with open(f"{case}/{name}", "w") as f:
+                json.dump(c, f, indent=1, sort_keys=True)
+                f.write("\n")
+    if shared:
+        result["weights"] = shared
+    else:
+        save_file({k: v.to(torch.bfloat16) for k, v in tensors.items()}, f"{case}/model.safetensors", {"format": "pt"})
+    pack(f"{case}/golden.json.gz", json.dumps(result, separators=(",", ":")).encode())
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for case in sys.argv[1:] or CASES:
+        make(case, *CASES[case])
+        print(case)
