@@ -16,18 +16,34 @@ func (AdaSnapKV) Name() string { return "adasnapkv" }
 
 // Keep spreads KVHeads × (Capacity − α) entries over the layer's heads.
 func (p AdaSnapKV) Keep(l Layer) [][]int32 {
+	budgets := p.Budgets(l)
+	return perHead(l, func(h int) []int32 { return p.selected(l, h, budgets[h]) })
+}
+
+// Budgets gives each KV head's number of selected entries: of the layer's
+// KVHeads × (Capacity − α) largest attention values, the head's share, mixed
+// with the floor and rounded half to even as the published code does.
+func (p AdaSnapKV) Budgets(l Layer) []int {
 	mean := max(0, p.Capacity-p.Window)
-	earlier := max(0, l.Entries-p.Window)
-	flat := make([]float32, 0, l.KVHeads*earlier)
+	if l.Window > 0 {
+		mean = min(mean, max(0, l.Window-p.Window))
+	}
+	first, flat, starts := l.visible(), []float32(nil), []int{0}
 	for _, a := range l.Attention {
-		flat = append(flat, a...)
+		flat = append(flat, a[min(first, len(a)):]...)
+		starts = append(starts, len(flat))
 	}
-	won := make([]int, l.KVHeads)
+	budgets := make([]int, l.KVHeads)
+	h := 0
 	for _, i := range top(flat, l.KVHeads*mean) {
-		won[int(i)/max(1, earlier)]++
+		for int(i) >= starts[h+1] {
+			h++
+		}
+		budgets[h]++
 	}
-	return perHead(l, func(h int) []int32 {
-		budget := math.RoundToEven(float64(won[h])*(1-p.Floor) + math.Floor(float64(mean)*p.Floor))
-		return p.selected(l, h, int(budget))
-	})
+	floor := math.Floor(float64(mean) * p.Floor)
+	for h, won := range budgets {
+		budgets[h] = int(math.RoundToEven(float64(won)*(1-p.Floor) + floor))
+	}
+	return budgets
 }

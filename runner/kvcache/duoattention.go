@@ -14,8 +14,8 @@ func (DuoAttention) Name() string { return "duoattention" }
 func (p DuoAttention) Keep(l Layer) [][]int32 {
 	return perHead(l, func(h int) []int32 {
 		if p.Full[l.Index][h] {
-			return all(l.Entries)
+			return span(l.visible(), l.Entries)
 		}
-		return ends(l.Entries, p.Sinks, p.Recent)
+		return l.ends(p.Sinks, p.Recent)
 	})
 }

@@ -1,6 +1,8 @@
 package kvcache
 
 import (
+	"fmt"
+	"math"
 	"sync"
 
 	"headprof/runner/backend"
@@ -8,96 +10,148 @@ import (
 
 // Observer gathers, during the prefill, the attention of the last `window`
 // prompt tokens over the entries before them: SnapKV's observation window
-// (arXiv 2404.14469, section 4).
+// (arXiv 2404.14469, section 4). A layer's rows are added up as they arrive
+// and reduced to their result once the last one is there, so what it holds is
+// one row of float32 per KV head and finished layer.
 type Observer struct {
 	Selection
-	prompt  int // length in tokens
-	layers  []observed
-	kvHeads []int
+	prompt int // length in tokens
+	layers []observed
 }
 
-// observed is one layer's rows until its last one arrives, then their mean.
+// observed is one layer's sum until its last row arrives, then the result.
 type observed struct {
-	mu   sync.Mutex
-	rows [][][]float32 // [head][window row] attention over the earlier entries
+	mu      sync.Mutex
+	heads   int
+	kvHeads int
+	rows    int         // arrived
+	sum     [][]int64   // [KV head][earlier entry] in units of 2^-fraction
+	result  [][]float32 // mean over rows and group, pooled
 }
+
+// fraction makes weights whole numbers, whose sum does not depend on the order
+// in which concurrent rows arrive. 2^-48 leaves room for 2^14 rows.
+const fraction = 48
+
+// maxRows is the most rows (heads of a group × window) that a sum has room for.
+const maxRows = 1 << (62 - fraction)
 
 // NewObserver prepares for a prompt of the given length on a model of the
 // given heads and KV heads per layer.
-func NewObserver(s Selection, prompt int, heads, kvHeads []int) *Observer {
-	o := &Observer{Selection: s, prompt: prompt, kvHeads: kvHeads, layers: make([]observed, len(heads))}
-	for l, h := range heads {
-		o.layers[l].rows = make([][][]float32, h)
-		for i := range h {
-			o.layers[l].rows[i] = make([][]float32, min(s.Window, prompt))
-		}
+func NewObserver(s Selection, prompt int, heads, kvHeads []int) (*Observer, error) {
+	if s.Window < 1 || s.Kernel < 1 || s.Kernel%2 == 0 {
+		return nil, fmt.Errorf("an observation window of %d tokens and a pooling kernel of %d do not work; the window must be at least 1, the kernel odd", s.Window, s.Kernel)
 	}
-	return o
+	if prompt < 1 {
+		return nil, fmt.Errorf("an empty prompt has no observation window")
+	}
+	o := &Observer{Selection: s, prompt: prompt, layers: make([]observed, len(heads))}
+	for l := range o.layers {
+		if kvHeads[l] <= 0 || heads[l]%kvHeads[l] != 0 {
+			return nil, fmt.Errorf("layer %d: %d heads cannot share %d KV heads evenly", l, heads[l], kvHeads[l])
+		}
+		if heads[l]/kvHeads[l]*o.width() > maxRows {
+			return nil, fmt.Errorf("an observation window of %d tokens is too large; use at most %d", s.Window, maxRows*kvHeads[l]/heads[l])
+		}
+		o.layers[l].heads, o.layers[l].kvHeads = heads[l], kvHeads[l]
+	}
+	return o, nil
 }
+
+// width is the number of rows per head.
+func (o *Observer) width() int { return min(o.Window, o.prompt) }
+
+// earlier is the number of entries before the window.
+func (o *Observer) earlier() int { return o.prompt - o.width() }
 
 // Positions lists the prompt positions to watch.
 func (o *Observer) Positions() []int {
-	var p []int
-	for i := max(0, o.prompt-o.Window); i < o.prompt; i++ {
-		p = append(p, i)
+	p := make([]int, o.width())
+	for i := range p {
+		p[i] = o.earlier() + i
 	}
 	return p
 }
 
-// Row takes a watched row; safe for concurrent use.
+// Row takes a watched row, once each; safe for concurrent use.
 func (o *Observer) Row(r backend.Row) {
-	first := max(0, o.prompt-o.Window)
-	if r.Position < first || r.Position >= o.prompt {
+	n := o.earlier()
+	if r.Position < n || r.Position >= o.prompt {
 		return
-	}
-	w := make([]float32, first)
-	if r.First < first {
-		copy(w[r.First:], r.Weights[:min(len(r.Weights), first-r.First)])
 	}
 	l := &o.layers[r.Layer]
 	l.mu.Lock()
-	l.rows[r.Head][r.Position-first] = w
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if l.sum == nil {
+		l.sum = make([][]int64, l.kvHeads)
+		for g := range l.sum {
+			l.sum[g] = make([]int64, n)
+		}
+	}
+	if r.First < n {
+		sum := l.sum[r.Head/(l.heads/l.kvHeads)][r.First:]
+		for i, w := range r.Weights[:min(len(r.Weights), len(sum))] {
+			if w > 0 {
+				sum[i] += int64(math.RoundToEven(float64(min(w, 1)) * (1 << fraction)))
+			}
+		}
+	}
+	if l.rows++; l.rows == l.heads*o.width() {
+		o.reduce(l)
+	}
+}
+
+// reduce turns a layer's sums into means, pooled.
+func (o *Observer) reduce(l *observed) {
+	l.result = make([][]float32, l.kvHeads)
+	scale := 1 / (float64(l.heads/l.kvHeads*o.width()) * (1 << fraction))
+	for g, sum := range l.sum {
+		out := make([]float32, len(sum))
+		maxPool(out, sum, o.Kernel, scale)
+		l.result[g] = out
+	}
+	l.sum = nil
 }
 
 // Attention gives layer l's [KV head][earlier entry] attention: the mean over
-// the window's rows and the group's heads, max-pooled over positions.
-func (o *Observer) Attention(l int) [][]float32 {
-	rows := o.layers[l].rows
-	group := len(rows) / o.kvHeads[l]
-	out := make([][]float32, o.kvHeads[l])
-	for g := range out {
-		mean := make([]float64, max(0, o.prompt-o.Window))
-		count := 0
-		for _, head := range rows[g*group : (g+1)*group] {
-			for _, row := range head {
-				if row == nil {
-					continue
-				}
-				count++
-				for i, x := range row {
-					mean[i] += float64(x)
-				}
-			}
-		}
-		for i := range mean {
-			mean[i] /= float64(max(1, count))
-		}
-		out[g] = maxPool(mean, o.Kernel)
+// the window's rows and the group's heads, max-pooled over positions. The
+// slices are shared: read them only.
+func (o *Observer) Attention(l int) ([][]float32, error) {
+	s := &o.layers[l]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.result == nil {
+		return nil, fmt.Errorf("layer %d: %d of %d attention rows of the observation window arrived; watch Positions during the prefill", l, s.rows, s.heads*o.width())
 	}
-	return out
+	return s.result, nil
 }
 
-// maxPool is a running maximum of odd width over positions, clipped at the ends.
-func maxPool(x []float64, width int) []float32 {
-	out := make([]float32, len(x))
-	half := max(0, (width-1)/2)
+// Bytes is the memory that the observer holds.
+func (o *Observer) Bytes() int64 {
+	var sum int64
+	for l := range o.layers {
+		s := &o.layers[l]
+		s.mu.Lock()
+		for g := range s.sum {
+			sum += 8 * int64(len(s.sum[g]))
+		}
+		for g := range s.result {
+			sum += 4 * int64(len(s.result[g]))
+		}
+		s.mu.Unlock()
+	}
+	return sum
+}
+
+// maxPool is a running maximum of odd width over positions, clipped at the
+// ends, times scale.
+func maxPool(out []float32, x []int64, width int, scale float64) {
+	half := width / 2
 	for i := range x {
 		m := x[i]
-		for j := max(0, i-half); j <= min(len(x)-1, i+half); j++ {
-			m = max(m, x[j])
+		for _, v := range x[max(0, i-half):min(len(x), i+half+1)] {
+			m = max(m, v)
 		}
-		out[i] = float32(m)
+		out[i] = float32(float64(m) * scale)
 	}
-	return out
 }

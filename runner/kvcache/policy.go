@@ -2,7 +2,6 @@ package kvcache
 
 import (
 	"fmt"
-	"sort"
 
 	"headprof/runner/backend"
 )
@@ -12,13 +11,23 @@ import (
 type Layer struct {
 	Index, Layers int
 	KVHeads       int
-	Entries       int // prompt tokens in the cache
+	Entries       int // prompt tokens in the cache; entry index = position
+	Pending       int // the prompt's last tokens, which are still to be fed
 	Window        int // the layer's own sliding window; 0: global
-	// Attention[h][i] is how much the observation window (the last prompt
+	// Attention[h][i] is how much the observation window (the prompt's last
 	// tokens) attends to entry i, per KV head: the mean over the window's rows
 	// and over the group's query heads, max-pooled over positions. It covers
 	// the entries before the observation window.
 	Attention [][]float32
+}
+
+// visible is the first entry that a token after the prompt's last one but
+// Pending can still see: those before it are outside the layer's window.
+func (l Layer) visible() int {
+	if l.Window == 0 {
+		return 0
+	}
+	return min(l.Entries, max(0, l.Entries+l.Pending-l.Window))
 }
 
 // Policy chooses which entries of a layer stay. A policy is one file and one
@@ -27,62 +36,56 @@ type Policy interface {
 	// Name is the policy's name in flags and tables.
 	Name() string
 	// Keep gives, per KV head, the indexes of the entries to keep, ascending.
+	// Capacities count the pending tokens, which join the cache afterwards.
 	Keep(l Layer) [][]int32
 }
 
 // Selection holds the settings that attention-based policies share; the
 // published runs use a window of 8 and a kernel of 7.
 type Selection struct {
-	Window int // α: last prompt tokens, always kept, whose attention selects the rest
+	Window int // α: the prompt's last tokens, always kept, whose attention selects the rest
 	Kernel int // odd width of the max-pooling over positions; 1: none
 }
 
-// selected keeps the `budget` best earlier entries and the window's own.
+// selected keeps the `budget` best entries before the observation window, and
+// the window's own. Entries that a sliding window has left behind are never
+// kept: no later token sees them.
 func (s Selection) selected(l Layer, head, budget int) []int32 {
-	earlier := max(0, l.Entries-s.Window)
-	keep := top(l.Attention[head], budget)
-	for i := earlier; i < l.Entries; i++ {
-		keep = append(keep, int32(i))
+	first, earlier := l.visible(), len(l.Attention[head])
+	if l.Window > 0 {
+		budget = min(budget, l.Window-s.Window)
 	}
-	return keep
-}
-
-// top gives the indexes of the k largest values, ascending; of equals the
-// lowest index wins.
-func top(x []float32, k int) []int32 {
-	order := make([]int32, len(x))
-	for i := range order {
-		order[i] = int32(i)
+	if first > earlier {
+		return span(first, l.Entries)
 	}
-	if k < len(x) {
-		sort.SliceStable(order, func(i, j int) bool { return x[order[i]] > x[order[j]] })
-		order = order[:max(0, k)]
-		sort.Slice(order, func(i, j int) bool { return order[i] < order[j] })
-	}
-	return order
-}
-
-// all keeps every entry.
-func all(n int) []int32 {
-	keep := make([]int32, n)
+	keep := top(l.Attention[head][first:], budget)
 	for i := range keep {
-		keep[i] = int32(i)
+		keep[i] += int32(first)
+	}
+	return append(keep, span(earlier, l.Entries)...)
+}
+
+// span lists the entries [from, to).
+func span(from, to int) []int32 {
+	keep := make([]int32, max(0, to-from))
+	for i := range keep {
+		keep[i] = int32(from + i)
 	}
 	return keep
 }
 
-// ends keeps the first `sinks` and the last `recent` entries.
-func ends(n, sinks, recent int) []int32 {
-	if sinks+recent >= n {
-		return all(n)
+// ends keeps the first `sinks` and the last `recent` tokens of the prompt.
+// Sinks outside a layer's sliding window go to its recent tokens.
+func (l Layer) ends(sinks, recent int) []int32 {
+	sinks, recent = max(0, sinks), max(0, recent-l.Pending)
+	first := l.visible()
+	if first > 0 {
+		sinks, recent = 0, sinks+recent
 	}
-	keep := make([]int32, 0, sinks+recent)
-	for i := range n {
-		if i < sinks || i >= n-recent {
-			keep = append(keep, int32(i))
-		}
+	if sinks+recent >= l.Entries-first {
+		return span(first, l.Entries)
 	}
-	return keep
+	return append(span(0, sinks), span(l.Entries-recent, l.Entries)...)
 }
 
 // perHead applies one choice to every KV head.
@@ -94,23 +97,41 @@ func perHead(l Layer, choose func(head int) []int32) [][]int32 {
 	return keep
 }
 
-// Compress applies a policy to every layer of a cache that holds a prefilled
-// prompt. observed may be nil for policies that look at positions only.
-func Compress(c backend.Cache, shape []backend.CacheLayer, windows []int, p Policy, observed *Observer) error {
+// Compress applies a policy to every layer of a cache that holds the beginning
+// of a prompt of so many tokens: all of it, or all but the last ones, which
+// are fed afterwards. windows are the layers' sliding windows (0: none).
+// observed may be nil for policies that look at positions only.
+func Compress(c backend.Cache, shape []backend.CacheLayer, windows []int, p Policy, observed *Observer, prompt int) error {
 	n := c.Len()
+	if prompt < n {
+		return fmt.Errorf("policy %s: the cache holds %d tokens, more than the prompt's %d; compress before decoding", p.Name(), n, prompt)
+	}
 	for i, s := range shape {
-		l := Layer{Index: i, Layers: len(shape), KVHeads: s.KVHeads, Entries: n, Window: windows[i]}
+		l := Layer{Index: i, Layers: len(shape), KVHeads: s.KVHeads, Entries: n, Pending: prompt - n, Window: windows[i]}
 		if observed != nil {
-			l.Attention = observed.Attention(i)
+			var err error
+			if l.Attention, err = observed.Attention(i); err != nil {
+				return fmt.Errorf("policy %s: %w", p.Name(), err)
+			}
 		}
 		for h, keep := range p.Keep(l) {
 			if len(keep) == n {
 				continue
 			}
 			if err := c.Keep(i, h, keep); err != nil {
-				return fmt.Errorf("policy %s, layer %d, KV head %d: %w", p.Name(), i, h, err)
+				return fmt.Errorf("policy %s: %w", p.Name(), err)
 			}
 		}
 	}
 	return nil
+}
+
+// Watches reports whether a policy looks at attention, so that Compress needs
+// an Observer.
+func Watches(p Policy) bool {
+	switch p.(type) {
+	case Full, Streaming, DuoAttention:
+		return false
+	}
+	return true
 }

@@ -1,7 +1,8 @@
 package kvcache
 
-// PyramidKV gives lower layers more entries than upper ones, falling linearly,
-// with the same total as SnapKV (arXiv 2406.02069, section 4.2).
+// PyramidKV gives lower layers more entries than upper ones, falling linearly
+// (arXiv 2406.02069, section 4.2). The published code's step between layers is
+// rounded down, so its total is a little above SnapKV's.
 type PyramidKV struct {
 	Selection
 	Capacity int // mean entries per head, window included
@@ -11,23 +12,33 @@ type PyramidKV struct {
 // Name is "pyramidkv".
 func (PyramidKV) Name() string { return "pyramidkv" }
 
-// Budget is the number of selected entries of layer l for a prompt of n tokens.
+// Budget is the number of selected entries of a layer for a prompt of n
+// tokens. Prompts shorter than twice the mean get it in every layer.
 func (p PyramidKV) Budget(layer, layers, n int) int {
 	mean := max(0, p.Capacity-p.Window)
-	least := mean / max(1, p.Beta)
-	most := 2*mean - least
-	if limit := n - p.Window; most > limit {
-		most = max(0, limit)
-		least = 2*mean - most
-	}
-	if layers < 2 || least > most { // the prompt fits anyway
+	if layers < 2 || n < 2*mean {
 		return mean
 	}
-	return most - layer*((most-least)/(layers-1))
+	least := mean / max(1, p.Beta)
+	most := 2*mean - least
+	if limit := n - p.Window; most >= limit {
+		most = limit
+		least = 2*mean - most
+	}
+	return most - layer*floorDiv(most-least, layers-1)
+}
+
+// floorDiv rounds down, as Python's // does.
+func floorDiv(a, b int) int {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
 }
 
 // Keep selects the layer's budget in each head, and the window.
 func (p PyramidKV) Keep(l Layer) [][]int32 {
-	b := p.Budget(l.Index, l.Layers, l.Entries)
+	b := p.Budget(l.Index, l.Layers, l.Entries+l.Pending)
 	return perHead(l, func(h int) []int32 { return p.selected(l, h, b) })
 }

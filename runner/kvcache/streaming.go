@@ -13,5 +13,5 @@ func (Streaming) Name() string { return "streaming" }
 // Keep keeps the two ends of every head.
 func (p Streaming) Keep(l Layer) [][]int32 {
 	sinks := min(p.Sinks, p.Capacity)
-	return perHead(l, func(int) []int32 { return ends(l.Entries, sinks, p.Capacity-sinks) })
+	return perHead(l, func(int) []int32 { return l.ends(sinks, p.Capacity-sinks) })
 }
