@@ -16,6 +16,7 @@ type answerer struct {
 	rules    Rules
 	observer *scoring.Observer
 	draft    bool
+	openings openings
 }
 
 // answered is what running a trial gave.
@@ -33,7 +34,7 @@ func (a *answerer) run(ctx context.Context, t *Trial, prompt []int32, session Se
 	a.observer.Reset(len(prompt)-1, scoring.Span{Start: t.Span.Start, End: t.Span.End})
 	// All chunks but the last are plain; the last one carries the draft.
 	rest := prompt[session.Len():]
-	draft := min(len(t.AnswerIDs), maxDraft)
+	draft := min(a.rules.steps(t)-1, maxDraft)
 	last := max(1, lastChunk(len(rest)+draft, s.chunk)-draft)
 	if last < len(rest) {
 		if err := s.prefill(ctx, session, rest[:len(rest)-last]); err != nil {
@@ -84,10 +85,11 @@ func (a *answerer) extend(ctx context.Context, session Session, tokens []int32, 
 func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
 	out := &answered{}
 	limit := a.rules.steps(t)
-	guess := newDrafts(t, prompt)
+	openings := a.openings.of(t, a.model)
+	guess := newLookup(t, prompt)
 	var produced []int32
 	feed := prompt[session.Len():]
-	draft := t.AnswerIDs
+	draft := a.openings.choose(openings)
 	var first time.Time // when the first step was done
 	for {
 		if err := ctx.Err(); err != nil {
@@ -120,6 +122,7 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 			out.steps = append(out.steps, needle.Step{ID: id, Text: a.model.Text(id), End: a.model.IsEnd(id)})
 			if len(produced) >= limit || a.rules.Judge.Stop(t.Needle, len(t.AnswerIDs), out.steps) {
 				out.decode = time.Since(first)
+				a.openings.learn(openings, produced)
 				return a.judged(t, prompt, produced, out)
 			}
 			if j == len(draft) || draft[j] != id {
@@ -132,8 +135,12 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 				return nil, err
 			}
 		}
+		reach := draftLength
+		if agreed == len(draft) && agreed > 0 {
+			reach *= 2
+		}
 		feed = produced[len(produced)-1:]
-		draft = guess.next(produced, limit-len(produced)-1)
+		draft = guess.next(produced, reach)
 	}
 }
 

@@ -1,36 +1,92 @@
 package probe
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// How drafts are looked up where the model departs from the expected answer
+// How drafts are looked up where the model departs from the opening draft
 // (prompt lookup: a run of tokens seen before is likely to go on as it did).
 const (
 	maxDraft    = 32 // tokens of any draft: each needs a row of logits
 	draftMatch  = 2  // tokens that must agree before a draft is made
-	draftLength = 8  // tokens of a looked-up draft
+	draftLength = 8  // tokens of a looked-up draft; twice as many after one that was right
 	draftReach  = 96 // prompt tokens around the evidence, and at the end, that are searched
 )
 
-// drafts guesses what a trial's answer goes on with. A wrong guess costs time
-// and changes nothing.
-type drafts struct {
+// openings are the ways in which answers begin, as drafts: the answer itself,
+// the needle's sentence that holds it, and that sentence as the first words of
+// a turn. Which one a model prefers is learned from trial to trial. It decides
+// how fast an answer is verified and never what it is.
+type openings struct {
+	agreed [3]int // tokens of each that models agreed with so far
+}
+
+// of gives a trial's openings.
+func (o *openings) of(t *Trial, m Model) [3][]int32 {
+	out := [3][]int32{0: t.AnswerIDs}
+	if sentence := evidenceSentence(t.Needle.Text, t.Needle.Evidence); sentence != "" {
+		for i, text := range []string{" " + sentence, sentence} {
+			for _, token := range m.Encode(text) {
+				out[1+i] = append(out[1+i], token.ID)
+			}
+		}
+	}
+	return out
+}
+
+// choose gives the opening that did best so far; at first the answer.
+func (o *openings) choose(drafts [3][]int32) []int32 {
+	best := 0
+	for i, n := range o.agreed {
+		if len(drafts[i]) > 0 && n > o.agreed[best] {
+			best = i
+		}
+	}
+	return drafts[best]
+}
+
+// learn notes how far each opening would have gone.
+func (o *openings) learn(drafts [3][]int32, produced []int32) {
+	for i, d := range drafts {
+		o.agreed[i] += commonPrefix(d, produced)
+	}
+}
+
+// evidenceSentence is the sentence of text in which evidence begins, up to the
+// evidence's end.
+func evidenceSentence(text, evidence string) string {
+	at := strings.Index(text, evidence)
+	if evidence == "" || at < 0 {
+		return ""
+	}
+	start := 0
+	for _, end := range []string{". ", "! ", "? ", "\n"} {
+		if i := strings.LastIndex(text[:at], end); i >= 0 {
+			start = max(start, i+len(end))
+		}
+	}
+	return strings.TrimSpace(text[start : at+len(evidence)])
+}
+
+// lookup guesses what an answer goes on with from texts that it may repeat.
+type lookup struct {
 	texts [][]int32
 }
 
-func newDrafts(t *Trial, prompt []int32) drafts {
+func newLookup(t *Trial, prompt []int32) lookup {
 	near := prompt[max(0, t.Span.Start-draftReach):min(len(prompt), t.Span.End+draftReach)]
 	tail := prompt[max(0, len(prompt)-draftReach):]
-	return drafts{[][]int32{t.AnswerIDs, near, tail}}
+	return lookup{[][]int32{t.AnswerIDs, near, tail}}
 }
 
-// next guesses up to limit tokens that follow produced, which is not empty.
-func (d drafts) next(produced []int32, limit int) []int32 {
-	limit = min(limit, draftLength)
+// next guesses up to limit tokens that follow produced.
+func (l lookup) next(produced []int32, limit int) []int32 {
 	if limit <= 0 || len(produced) < draftMatch {
 		return nil
 	}
 	key := produced[len(produced)-draftMatch:]
-	for _, text := range d.texts {
+	for _, text := range l.texts {
 		for i := 0; i+len(key) < len(text); i++ {
 			if slices.Equal(text[i:i+len(key)], key) {
 				from := i + len(key)

@@ -47,8 +47,18 @@ type journal struct {
 // openJournal locks a folder, compares or writes its manifest, and reads the
 // records that are there. A torn last line is cut off.
 func openJournal(dir string, m *Manifest) (j *journal, records []*Record, err error) {
+	j, err = openFolder(dir, journalName, m, func(path string, r io.Reader) (size int64, err error) {
+		records, size, err = readRecords(path, r, m.Model.Layers, m.Model.Heads)
+		return size, err
+	})
+	return j, records, err
+}
+
+// openFolder is openJournal for journals of any name and kind of line: read
+// takes the lines that are there and gives the bytes of whole ones.
+func openFolder(dir, name string, m *Manifest, read func(path string, r io.Reader) (int64, error)) (j *journal, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, nil, storageError(dir, err)
+		return nil, storageError(dir, err)
 	}
 	j = &journal{dir: dir}
 	defer func() {
@@ -57,40 +67,39 @@ func openJournal(dir string, m *Manifest) (j *journal, records []*Record, err er
 		}
 	}()
 	if err := j.takeLock(); err != nil {
-		return j, nil, err
+		return j, err
 	}
-	path := filepath.Join(dir, journalName)
+	path := filepath.Join(dir, name)
 	there, err := ReadManifest(dir)
 	switch {
 	case err == nil:
 		if d := there.differences(m); len(d) > 0 {
-			return j, nil, &MismatchError{dir, d}
+			return j, &MismatchError{dir, d}
 		}
 		m.Environment = there.Environment
 	case errors.Is(err, os.ErrNotExist):
 		if st, serr := os.Stat(path); serr == nil && st.Size() > 0 {
-			return j, nil, fmt.Errorf("%s holds %s but no %s, so it cannot be told which run it belongs to; name another folder with --out or delete it", dir, journalName, manifestName)
+			return j, fmt.Errorf("%s holds %s but no %s, so it cannot be told which run it belongs to; name another folder with --out or delete it", dir, name, manifestName)
 		}
 		if err := m.write(dir); err != nil {
-			return j, nil, err
+			return j, err
 		}
 	default:
-		return j, nil, err
+		return j, err
 	}
 	if j.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
-		return j, nil, storageError(path, err)
+		return j, storageError(path, err)
 	}
 	if err := syncDir(dir); err != nil {
-		return j, nil, storageError(dir, err)
+		return j, storageError(dir, err)
 	}
-	records, j.size, err = readRecords(path, j.file, m.Model.Layers, m.Model.Heads)
-	if err != nil {
-		return j, nil, err
+	if j.size, err = read(path, j.file); err != nil {
+		return j, err
 	}
 	if err := j.cut(); err != nil {
-		return j, nil, err
+		return j, err
 	}
-	return j, records, nil
+	return j, nil
 }
 
 func (j *journal) takeLock() error {
@@ -134,7 +143,11 @@ func (j *journal) append(r *Record) error {
 	if err != nil {
 		return err
 	}
-	_, err = j.file.Write(line)
+	return j.write(line)
+}
+
+func (j *journal) write(line []byte) error {
+	_, err := j.file.Write(line)
 	if err == nil {
 		err = j.file.Sync()
 	}
