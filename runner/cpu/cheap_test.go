@@ -41,7 +41,9 @@ func TestElementwiseOperationsAgreeWithPlain(t *testing.T) {
 		"tanh":    func(o backend.Ops, x, y backend.Value) backend.Value { return o.Gate(x, nil, backend.GELUTanh) },
 		"erf":     func(o backend.Ops, x, y backend.Value) backend.Value { return o.Gate(x, y, backend.GELUErf) },
 		"sigmoid": func(o backend.Ops, x, y backend.Value) backend.Value { return o.Gate(x, y, backend.Sigmoid) },
-		"one":     func(o backend.Ops, x, y backend.Value) backend.Value { return o.Gate(o.Split(x, 4, 5), y, backend.Sigmoid) },
+		"one": func(o backend.Ops, x, y backend.Value) backend.Value {
+			return o.Gate(o.Split(x, 4, 5), y, backend.Sigmoid)
+		},
 	} {
 		for kernels, b := range backends(t, 2) {
 			t.Run(name+"/"+kernels, func(t *testing.T) {

@@ -50,6 +50,8 @@ type kernels struct {
 	fromHalf func(n int, dst *float32, src *uint16)
 	// storeKeys transposes up to 16 rows of keys into a tile: dst[d·64 + i] = half(src[i·ld + d]).
 	storeKeys func(rows, dim int, dst *uint16, src *float32, ld int)
+	// prefetch asks for so many cache lines from p on; nil: nothing does.
+	prefetch func(p *byte, lines int)
 	// peak runs n rounds of independent fused multiply-adds and says how many operations they were.
 	peak func(n int) (flops int)
 }

@@ -104,6 +104,7 @@ func (o *ops) panel(s *scratch, l *linear, column, r0, r1 int) {
 	width := min(panelWidth, l.out-column)
 	if k <= deep && width == panelWidth && l.bias == nil && l.scale == 1 {
 		b := o.unpack(s, l.w, l.from+column, width, 0, k)
+		o.prefetch(l, column+panelWidth*o.pool.threads, 0, k)
 		mode := fromZero
 		if l.add {
 			mode = addToC
@@ -117,6 +118,9 @@ func (o *ops) panel(s *scratch, l *linear, column, r0, r1 int) {
 		mode := fromZero
 		for k0 := 0; k0 < k; k0 += deep {
 			n := min(deep, k-k0)
+			if rows <= few {
+				o.prefetch(l, column+panelWidth*o.pool.threads, k0, n)
+			}
 			b := o.unpack(s, l.w, l.from+column, width, k0, n)
 			o.k.product(rows, n, l.x.at(r0, k0), l.x.stride, &b[0], panelWidth, &c[0], panelWidth, nil, mode)
 			mode = fromC
@@ -125,6 +129,20 @@ func (o *ops) panel(s *scratch, l *linear, column, r0, r1 int) {
 			l.epilogue(l.dst.row(r0 + i)[column:column+width], c[i*panelWidth:][:width], column)
 		}
 	}
+}
+
+// prefetch asks for the share [k0, k0+n) of the panel that this thread will
+// probably take next. With few rows, a Linear takes as long as its weights take to arrive.
+func (o *ops) prefetch(l *linear, column, k0, n int) {
+	if o.k.prefetch == nil || column+panelWidth > l.out {
+		return
+	}
+	bytes := panelWidth * l.w.rowBytes
+	from, to := bytes/l.w.cols*k0, min(bytes, bytes/l.w.cols*(k0+n)+64)
+	if k0+n == l.w.cols {
+		to = bytes
+	}
+	o.k.prefetch(&l.w.data[(l.from+column)*l.w.rowBytes+from], (to-from+63)/64)
 }
 
 func (l *linear) epilogue(dst, products []float32, column int) {

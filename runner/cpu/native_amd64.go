@@ -40,7 +40,8 @@ var setAVX512 = kernels{
 		tensor.Q4_0: unpackQ4_0AVX512, tensor.Q4_1: unpackQ4_1AVX512, tensor.Q5_0: unpackQ5_0AVX512, tensor.Q5_1: unpackQ5_1AVX512, tensor.Q8_0: unpackQ8_0AVX512,
 		tensor.Q4_K: unpackQ4_KAVX512, tensor.Q5_K: unpackQ5_KAVX512, tensor.Q6_K: unpackQ6_KAVX512,
 	},
-	peak: func(n int) (flops int) { peakAVX512(n); return n * 24 * 16 * 2 },
+	prefetch: prefetchLines,
+	peak:     func(n int) (flops int) { peakAVX512(n); return n * 24 * 16 * 2 },
 }
 
 var setAVX2 = kernels{
@@ -60,7 +61,8 @@ var setAVX2 = kernels{
 		tensor.Q4_0: unpackQ4_0AVX2, tensor.Q4_1: unpackQ4_1AVX2, tensor.Q5_0: unpackQ5_0AVX2, tensor.Q5_1: unpackQ5_1AVX2, tensor.Q8_0: unpackQ8_0AVX2,
 		tensor.Q4_K: unpackQ4_KAVX2, tensor.Q5_K: unpackQ5_KAVX2, tensor.Q6_K: unpackQ6_KAVX2,
 	},
-	peak: func(n int) (flops int) { peakAVX2(n); return n * 12 * 8 * 2 },
+	prefetch: prefetchLines,
+	peak:     func(n int) (flops int) { peakAVX2(n); return n * 12 * 8 * 2 },
 }
 
 // storeKeysBy uses a transposition of 16 rows where there are as many, and

@@ -172,6 +172,9 @@ func unpackQ5_KAVX2(dst *float32, src *byte, stride int, count int)
 //go:noescape
 func unpackQ6_KAVX2(dst *float32, src *byte, stride int, count int)
 
+//go:noescape
+func prefetchLines(p *byte, lines int)
+
 func peakAVX512(n int)
 
 func peakAVX2(n int)

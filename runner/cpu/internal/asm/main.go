@@ -96,6 +96,7 @@ func main() {
 		storeKeys(s)
 		unpackers(s)
 	}
+	prefetch()
 	peak(avx512)
 	peak(avx2)
 	Generate()

@@ -341,3 +341,16 @@ func scaled(s isa) {
 	VZEROUPPER()
 	RET()
 }
+
+// prefetch emits requests for so many cache lines into the second level.
+func prefetch() {
+	TEXT("prefetchLines", NOSPLIT, "func(p *byte, lines int)")
+	Pragma("noescape")
+	p := Load(Param("p"), GP64()).(reg.GPVirtual)
+	n := Load(Param("lines"), GP64()).(reg.GPVirtual)
+	loop("again", n, 1, func() {
+		PREFETCHT1(mem(p, 0))
+		ADDQ(imm32(64), p)
+	})
+	RET()
+}
