@@ -49,6 +49,20 @@ for layers, heads, trials, shape in [(4, 6, 9, 0.2), (5, 8, 40, 0.05), (30, 9, 1
                                   sum=int(np.sum(got)), weighted=int((np.arange(layers * heads) * np.array(got).ravel()).sum())))
     models.append(dict(layers=layers, heads=heads, means=[float(np.mean(s)) for s in scores], cases=cases))
 
+# Scores in 32nds that add up to 1/2: with 24 or 40 heads, shares of the pool
+# are odd multiples of a half.
+for layers, heads in [(3, 8), (5, 8)]:
+    means = np.zeros(layers * heads)
+    for i in rng.integers(0, layers * heads, size=16):
+        means[i] += 1 / 32
+    cases = []
+    for capacity in (64, 72, 100, 128, 521):
+        for beta in (1.005, 1.2, 2, 10):
+            got = headkv([[m] for m in means], layers, heads, capacity, 8, beta, 1)
+            cases.append(dict(capacity=capacity, beta=beta, temp=1, budgets=got, sum=int(np.sum(got)),
+                              weighted=int((np.arange(layers * heads) * np.array(got).ravel()).sum())))
+    models.append(dict(layers=layers, heads=heads, means=means.tolist(), cases=cases))
+
 pyramids = [dict(layers=l, capacity=c, window=w, beta=b, prompt=p, budgets=pyramid(l, c, w, b, p))
             for l, c, w, b, p in [(32, 128, 8, 20, 4096), (30, 64, 8, 20, 100000), (18, 512, 16, 5, 8192), (12, 512, 8, 20, 700)]]
 floor_divs = [dict(a=a, b=b, q=a // b) for a in (1, 11, 56, 110, 120, 121, 504, 992, 1016) for b in (1.0, 1.005, 1.01, 1.1, 1.2, 1.5, 2.0, 5.0, 10.0)]
