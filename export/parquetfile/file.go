@@ -1,7 +1,7 @@
 // Package parquetfile reads flat Parquet tables out of bytes that nobody
-// vouches for. The library that writes our files trusts what it reads, and a
-// damaged file can hang it or take the process down; this reader checks every
-// length before it uses it and allocates in proportion to the file. It knows
+// vouches for. The library that writes our files allocates what a file claims,
+// 4 GB for a damaged one of 3 kB; this reader checks every length before it uses
+// it and allocates in proportion to the file. It knows
 // what tables like ours need, also after another tool has saved them again:
 // required and optional columns of integers, floats, strings and booleans;
 // plain, dictionary and run-length encodings; pages of version 1 and 2,
