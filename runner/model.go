@@ -2,7 +2,6 @@ package runner
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 
 	"headprof/runner/arch"
@@ -22,6 +21,10 @@ type Options struct {
 	Device  string         // "cpu" (default) or "plain", the slow twin
 	Kernels string         // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"
 	Pre     string         // pre-tokenizer in place of the file's
+	// Context is the longest sequence to expect, in tokens; 0: up to the
+	// model's original context. It matters to models with LongRoPE only, which
+	// have one set of frequencies for sequences beyond that and another within.
+	Context int
 }
 
 func (o Options) withDefaults() Options {
@@ -35,27 +38,6 @@ func (o Options) withDefaults() Options {
 		o.Device = "cpu"
 	}
 	return o
-}
-
-// Source is an opened model file: weights, metadata and what a manifest needs.
-type Source interface {
-	arch.Source
-	tokenizer.Metadata
-	Size() int64             // bytes
-	SHA256() (string, error) // of the file's bytes, hexadecimal
-	Close() error
-}
-
-// OpenSource opens a model in any form that headprof reads.
-func OpenSource(path string) (Source, error) {
-	if _, err := os.Stat(path); err != nil && !os.IsNotExist(err) {
-		return nil, err
-	}
-	f, err := gguf.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
 }
 
 // Model is what is immutable: weights, hyper-parameters, tokenizer. It may be
@@ -96,15 +78,15 @@ func OpenBytes(name string, data []byte, o Options) (*Model, error) {
 // New binds an opened source to a device. The model owns the source.
 func New(s Source, o Options) (*Model, error) {
 	o = o.withDefaults()
-	t, err := tokenizer.FromMetadata(s, tokenizer.Options{Override: o.Pre})
+	t, err := LoadTokenizer(s, o.Pre)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Name(), err)
+		return nil, err
 	}
 	b, err := device(o)
 	if err != nil {
 		return nil, err
 	}
-	m, err := arch.Load(s, b)
+	m, err := arch.Load(reaching{s, max(0, o.Context)}, b)
 	if err != nil {
 		b.Close()
 		return nil, err

@@ -65,7 +65,11 @@ func (s *Session) Mute(muted [][]bool) { s.muted = muted }
 func (s *Session) Extend(ctx context.Context, tokens []int32, w Watch) ([][]float32, error) {
 	start := s.Len()
 	if limit := s.model.config.Context; start+len(tokens) > limit {
-		return nil, fmt.Errorf("%s: a sequence of %d tokens is over the model's limit of %d", s.model.name, start+len(tokens), limit)
+		more := ""
+		if long := s.model.config.LongContext; long > 0 {
+			more = fmt.Sprintf("; opened for longer sequences (a context of up to %d), it has other position frequencies", long)
+		}
+		return nil, fmt.Errorf("%s: a sequence of %d tokens is over the model's limit of %d%s", s.model.name, start+len(tokens), limit, more)
 	}
 	for i, id := range tokens {
 		if id < 0 || int(id) >= s.model.config.Vocab {

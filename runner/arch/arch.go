@@ -26,6 +26,12 @@ type Source interface {
 	Tensor(name string) (tensor.Tensor, bool)
 }
 
+// ExpertSource is a Source that may store a stack of experts as one tensor
+// each; ok is false where it stores the stack as such, or has none of that name.
+type ExpertSource interface {
+	Experts(name string) (parts []tensor.Tensor, ok bool)
+}
+
 // Layer is the shape of one layer's attention.
 type Layer struct {
 	Heads, KVHeads    int
@@ -58,7 +64,10 @@ func (s shape) Rows() int { return s.rows }
 func (s shape) Cols() int { return s.cols }
 
 func (nothing) Weight(t tensor.Tensor) (backend.Weight, error) { return shape{t.Rows(), t.Cols()}, nil }
-func (nothing) Close()                                         {}
+func (nothing) Stack(p []tensor.Tensor) (backend.Weight, error) {
+	return shape{len(p) * p[0].Rows(), p[0].Cols()}, nil
+}
+func (nothing) Close() {}
 
 // Config is what a family reads from the metadata.
 type Config struct {

@@ -79,6 +79,9 @@ type wish struct {
 }
 
 func bindOne(s Source, b backend.Backend, prefix, names string, ask wish, d dims) (backend.Weight, error) {
+	if w, err := bindExperts(s, b, prefix+names, wanted(ask.shape, d)); w != nil || err != nil {
+		return w, err
+	}
 	var t tensor.Tensor
 	found := false
 	for _, n := range strings.Split(names, "|") {
@@ -108,6 +111,27 @@ func bindOne(s Source, b backend.Backend, prefix, names string, ask wish, d dims
 	w, err := b.Weight(t)
 	if err != nil {
 		return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	return w, nil
+}
+
+// bindExperts makes a stack of tensors that lie apart; nil where source or backend cannot.
+func bindExperts(s Source, b backend.Backend, name string, want []int) (backend.Weight, error) {
+	source, apart := s.(ExpertSource)
+	stacker, able := b.(backend.Stacker)
+	if !apart || !able || len(want) != 3 {
+		return nil, nil
+	}
+	parts, ok := source.Experts(name)
+	if !ok {
+		return nil, nil
+	}
+	if shape := append([]int{len(parts)}, parts[0].Shape...); !equal(shape, want) {
+		return nil, fmt.Errorf("tensor %s has shape %v, but the metadata asks for %v", name, shape, want)
+	}
+	w, err := stacker.Stack(parts)
+	if err != nil {
+		return nil, fmt.Errorf("tensor %s: %w", name, err)
 	}
 	return w, nil
 }

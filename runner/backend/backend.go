@@ -179,3 +179,10 @@ type Backend interface {
 	// ScratchBytes predicts the memory that steps of up to n rows need beside weights and cache.
 	Close()
 }
+
+// Stacker is a Backend that makes the Weight of a stack of experts from
+// tensors that lie apart, one per expert, without copying them together. All
+// have one format and shape.
+type Stacker interface {
+	Stack(parts []tensor.Tensor) (Weight, error)
+}

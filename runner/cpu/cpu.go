@@ -94,6 +94,7 @@ type weight struct {
 	rowBytes   int
 	data       []byte
 	vec        []float32 // of a one-row tensor, padded with zeros to a multiple of 16
+	parts      []*weight // of a stack that lies apart; data is nil then
 }
 
 func (w *weight) Rows() int { return w.rows }
@@ -121,6 +122,32 @@ func (b *Backend) Weight(t tensor.Tensor) (backend.Weight, error) {
 		tensor.Dequantize(w.vec[:cols], w.row(0), w.format)
 	}
 	return w, nil
+}
+
+// Stack makes one weight of experts that lie apart, in order.
+func (b *Backend) Stack(parts []tensor.Tensor) (backend.Weight, error) {
+	all := &weight{}
+	for _, t := range parts {
+		w, err := b.Weight(t)
+		if err != nil {
+			return nil, err
+		}
+		one := w.(*weight)
+		if first := parts[0]; t.Type != first.Type || t.Rows() != first.Rows() || t.Cols() != first.Cols() {
+			return nil, fmt.Errorf("tensor %s is %v of %v and %s %v of %v, where all experts must be alike", first.Name, first.Shape, first.Type, t.Name, t.Shape, t.Type)
+		}
+		all.parts = append(all.parts, one)
+		all.rows, all.cols, all.format, all.rowBytes = all.rows+one.rows, one.cols, one.format, one.rowBytes
+	}
+	return all, nil
+}
+
+// expert gives the weight that holds expert e of a stack, and its first row there.
+func (w *weight) expert(e, rows int) (*weight, int) {
+	if w.parts != nil {
+		return w.parts[e], 0
+	}
+	return w, e * rows
 }
 
 // NewCache makes an empty cache in host memory; capacity is a hint.

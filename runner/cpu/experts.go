@@ -42,11 +42,14 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 		}
 		h := o.Gather(in, names).(*value)
 		g, u := o.arena.value(len(rows), ff), o.arena.value(len(rows), ff)
-		o.linear(linear{dst: g, x: h, w: gate, from: e * ff, out: ff, scale: 1})
-		o.linear(linear{dst: u, x: h, w: up, from: e * ff, out: ff, scale: 1})
+		w, from := gate.expert(e, ff)
+		o.linear(linear{dst: g, x: h, w: w, from: from, out: ff, scale: 1})
+		w, from = up.expert(e, ff)
+		o.linear(linear{dst: u, x: h, w: w, from: from, out: ff, scale: 1})
 		a := o.Gate(g, u, m.Act).(*value)
 		y := o.arena.value(len(rows), width)
-		o.linear(linear{dst: y, x: a, w: down, from: e * width, out: width, scale: 1})
+		w, from = down.expert(e, width)
+		o.linear(linear{dst: y, x: a, w: w, from: from, out: width, scale: 1})
 		for i, c := range rows {
 			to := d.row(c.row)
 			for j, v := range y.row(i) {
