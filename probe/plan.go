@@ -57,6 +57,10 @@ type Plan struct {
 	// early stop is decided and shards are cut between blocks.
 	Block int
 	Seed  uint64
+	// OneCache keeps no second cache for a haystack's beginning: a plan of
+	// several blocks then needs less memory and computes more tokens. It
+	// changes no result.
+	OneCache bool
 	// Hash identifies all trials, their order and blocks.
 	Hash string
 	// Params describe the plan for the manifest, by flag name.

@@ -68,9 +68,9 @@ type baseUse struct{ last int }
 // chooseBases decides for which haystacks a base session pays: a second copy
 // of the cache is kept only where later trials would otherwise compute the
 // haystack's beginning again.
-func chooseBases(trials []*Trial, reuse bool) (map[string]baseUse, error) {
+func (p *Plan) chooseBases(trials []*Trial, reuse bool) (map[string]baseUse, error) {
 	uses := map[string]baseUse{}
-	if !reuse {
+	if !reuse || p.OneCache {
 		return uses, nil
 	}
 	plain := ledger{reuse: true}
@@ -106,7 +106,7 @@ func (p *Plan) EstimateCost(reuse bool) (Cost, error) { return estimate(p, p.Tri
 
 func estimate(p *Plan, trials []*Trial, reuse bool) (Cost, error) {
 	var c Cost
-	uses, err := chooseBases(trials, reuse)
+	uses, err := p.chooseBases(trials, reuse)
 	if err != nil {
 		return c, err
 	}
@@ -163,7 +163,7 @@ type sessions struct {
 }
 
 func newSessions(m Model, p *Plan, trials []*Trial, reuse bool, chunk int, computed func(int)) (*sessions, error) {
-	uses, err := chooseBases(trials, reuse)
+	uses, err := p.chooseBases(trials, reuse)
 	if err != nil {
 		return nil, err
 	}

@@ -79,6 +79,18 @@ func TestNothingThatSavesTimeChangesTheOutput(t *testing.T) {
 			if block == 0 {
 				continue
 			}
+			one := *p
+			one.OneCache = true
+			dir := t.TempDir()
+			mustRun(t, m, &one, Options{Dir: dir})
+			if got := outputs(t, dir); got != want {
+				t.Errorf("%s: one cache changes the output:\n%s", name, firstDifference(want, got))
+			}
+			two, _ := p.EstimateCost(true)
+			less, _ := one.EstimateCost(true)
+			if less.Peak >= two.Peak || less.Planned <= two.Planned {
+				t.Errorf("one cache holds %d tokens and computes %d, two hold %d and compute %d", less.Peak, less.Planned, two.Peak, two.Planned)
+			}
 			for _, o := range []Options{{NoReuse: true}, {NoDraft: true}, {Chunk: 1}, {Chunk: 64}, {Chunk: 100000}} {
 				o.Dir = t.TempDir()
 				mustRun(t, m, p, o)
