@@ -1,0 +1,135 @@
+package vulkan
+
+import (
+	"unsafe"
+
+	"headprof/runner/backend"
+)
+
+// cacheSpan stands for a layer's whole cache where hazards are tracked: an
+// address range that no buffer has.
+func cacheSpan(layer int) span {
+	at := uint64(1)<<63 | uint64(layer)
+	return span{at, at + 1}
+}
+
+// table sends a layer's KV heads to the device: addresses and lengths.
+func (o *ops) table(layer int) uint64 {
+	if o.tables[layer] == 0 {
+		k, _ := o.c.entryBytes(layer)
+		var w []uint32
+		for i := range o.c.heads[layer] {
+			h := &o.c.heads[layer][i]
+			keys := h.address()
+			values := keys + uint64(h.capacity*k)
+			w = append(w, uint32(keys), uint32(keys>>32), uint32(values), uint32(values>>32), uint32(h.n+o.n), 0)
+		}
+		o.tables[layer] = o.send(w)
+	}
+	return o.tables[layer]
+}
+
+// Store appends this step's keys and values to the cache.
+func (o *ops) Store(layer int, k, v backend.Value) {
+	l := o.c.layers[layer]
+	heads := o.table(layer)
+	put := func(x *value, dim int, values bool) {
+		push := struct {
+			heads, src         uint64
+			rows, kvHeads, dim uint32
+		}{heads, x.address(), uint32(o.n), uint32(l.KVHeads), uint32(dim)}
+		per := dim
+		if o.c.half {
+			per = (dim + 1) / 2
+		}
+		at := cacheSpan(layer)
+		if values { // keys and values do not touch
+			at.from, at.to = at.from|1<<62, at.to|1<<62
+		}
+		o.dispatch(program{"store", [10]uint32{wide, flag(o.c.half), flag(values)}}, unsafe.Pointer(&push), unsafe.Sizeof(push),
+			grid(o.n*l.KVHeads*per), []span{x.span()}, []span{at})
+	}
+	put(k.(*value), l.HeadDim, false)
+	put(v.(*value), l.ValueDim, true)
+}
+
+// cacheReads are the spans of a layer's keys and values.
+func cacheReads(layer int) []span {
+	k := cacheSpan(layer)
+	return []span{k, {k.from | 1<<62, k.to | 1<<62}}
+}
+
+// low is the first entry that row r sees of a KV head, high the end.
+func (o *ops) seen(h *kvHead, r, window int) (low, high int) {
+	high = h.n + r + 1
+	if window == 0 {
+		return 0, high
+	}
+	if h.pos == nil {
+		return max(0, high-window), high
+	}
+	from := o.first + r - window + 1
+	if from >= o.first { // among this step's own entries
+		return h.n + from - o.first, high
+	}
+	return min(h.firstFrom(from), high-1), high
+}
+
+// lows sends the low ends of all rows where entries were dropped under a
+// window; else 0, and the shader works them out.
+func (o *ops) lows(a backend.Attention) uint64 {
+	if a.Window == 0 || !o.c.kept {
+		return 0
+	}
+	var w []uint32
+	for r := range o.n {
+		for i := range o.c.heads[a.Layer] {
+			low, _ := o.seen(&o.c.heads[a.Layer][i], r, a.Window)
+			w = append(w, uint32(low))
+		}
+	}
+	return o.send(w)
+}
+
+// queryBlock is how many queries a workgroup of attend.comp takes: fewer for
+// wide heads, whose queries fill shared memory.
+func queryBlock(headDim int) uint32 {
+	if headDim > 128 {
+		return 8
+	}
+	return 16
+}
+
+// Attend is attention of q's rows over the cache.
+func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
+	x, count, list := q.(*value), o.n, uint64(0)
+	if rows != nil {
+		count, list = len(rows), o.send(words(rows))
+	}
+	out := o.value(count, a.Heads*a.ValueDim)
+	lows := o.lows(a)
+	var muted uint64
+	if a.Muted != nil {
+		w := make([]uint32, a.Heads)
+		for h, m := range a.Muted {
+			w[h] = flag(m)
+		}
+		muted = o.send(w)
+	}
+	group := a.Heads / a.KVHeads
+	push := struct {
+		heads, q, dst, rows, lows, muted uint64
+		count, n, kvHeads, group, window uint32
+		scale, cap                       float32
+	}{o.table(a.Layer), x.address(), out.address(), list, lows, muted,
+		uint32(count), uint32(o.n), uint32(a.KVHeads), uint32(group), uint32(a.Window), a.Scale, a.SoftCap}
+	bq := queryBlock(a.HeadDim)
+	o.dispatch(program{"attend", [10]uint32{64, flag(o.c.half), uint32(a.HeadDim), uint32(a.ValueDim), bq, flag(a.SoftCap > 0)}},
+		unsafe.Pointer(&push), unsafe.Sizeof(push),
+		[3]int{(count*group + int(bq) - 1) / int(bq), a.KVHeads, 1},
+		append(cacheReads(a.Layer), x.span()), []span{out.span()})
+	if o.watch != nil && len(o.watch.Rows) > 0 && o.watch.Deliver != nil {
+		o.watchRows(x, a, lows)
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package vulkan
+
+import (
+	"fmt"
+	"sync"
+
+	"headprof/runner/backend"
+)
+
+// Options says which device to use and how.
+type Options struct {
+	Device  string // "gpu": the first hardware GPU; "gpu:N": number N of Devices, software ones too
+	Half    bool   // matrix products take their inputs rounded to binary16 (sums stay float32)
+	Weights int64  // bytes of weights to come; checked against the device's memory. 0: unknown
+}
+
+// Backend computes on one Vulkan device. It may be used by several goroutines.
+type Backend struct {
+	v         *device
+	o         Options
+	pipelines pipelines
+	weights   heap // device memory, whole model
+	caches    heap // device memory, keys and values
+	scratch   heap // device memory, Values
+	uploads   heap // host memory the device reads
+	results   heap // host memory the device writes
+
+	lock sync.Mutex
+	idle []*recorder
+}
+
+// New opens a device.
+func New(o Options) (*Backend, error) {
+	l, err := open()
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.devices()
+	if err != nil {
+		return nil, err
+	}
+	d, err := choose(all, o.Device)
+	if err != nil {
+		return nil, err
+	}
+	if o.Weights > d.Free {
+		return nil, fmt.Errorf("gpu: the weights need %s and %s has %s of memory free; a smaller quantisation fits, or --device cpu", megabytes(o.Weights), d.Name, megabytes(d.Free))
+	}
+	v, err := l.openDevice(d)
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{v: v, o: o}
+	b.pipelines = pipelines{v: v, modules: map[string]handle{}, made: map[program]handle{}}
+	b.weights = heap{v: v, what: "the weights", kind: v.types.local, chunk: 64 << 20}
+	b.caches = heap{v: v, what: "the KV cache", kind: v.types.local, chunk: 8 << 20}
+	b.scratch = heap{v: v, what: "a step's intermediate values", kind: v.types.local, chunk: 16 << 20, hold: true}
+	b.uploads = heap{v: v, what: "a step's arguments", kind: v.types.upload, chunk: 1 << 20, hold: true}
+	b.results = heap{v: v, what: "a step's results", kind: v.types.read, chunk: 1 << 20, hold: true}
+	return b, nil
+}
+
+// Name is "vulkan".
+func (b *Backend) Name() string { return "vulkan" }
+
+// Kernels names the device and how it multiplies.
+func (b *Backend) Kernels() string {
+	how := "f32"
+	if b.o.Half {
+		how = "f16"
+	}
+	return fmt.Sprintf("vulkan %s on %s", how, b.v.Device.Name)
+}
+
+// Device describes the device in use.
+func (b *Backend) Device() Device { return b.v.Device }
+
+// Close gives everything back. Caches must be closed before.
+func (b *Backend) Close() {
+	call(b.v.waitIdle, b.v.handle)
+	for _, r := range b.idle {
+		r.close()
+	}
+	b.idle = nil
+	b.pipelines.close()
+	for _, h := range []*heap{&b.weights, &b.caches, &b.scratch, &b.uploads, &b.results} {
+		h.close()
+	}
+	b.v.close()
+}
+
+// recorder takes an idle recorder or makes one.
+func (b *Backend) recorder() (*recorder, error) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	if n := len(b.idle); n > 0 {
+		r := b.idle[n-1]
+		b.idle = b.idle[:n-1]
+		return r, nil
+	}
+	return b.newRecorder()
+}
+
+// giveBack keeps a recorder that has nothing in flight for the next step.
+func (b *Backend) giveBack(r *recorder) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	r.err = nil
+	b.idle = append(b.idle, r)
+}
+
+// Begin starts a step of n rows.
+func (b *Backend) Begin(c backend.Cache, n int, watch *backend.Watch) (backend.Ops, error) {
+	cache, ok := c.(*Cache)
+	if !ok || cache.b != b {
+		return nil, fmt.Errorf("gpu: the cache belongs to another device")
+	}
+	if n <= 0 {
+		return nil, fmt.Errorf("gpu: a step of %d rows", n)
+	}
+	cache.abandon()
+	r, err := b.recorder()
+	if err != nil {
+		return nil, err
+	}
+	o := &ops{recorder: r, c: cache, first: cache.n, n: n, watch: watch, turns: map[turnKey]uint64{}, tables: make([]uint64, len(cache.layers))}
+	cache.step = o
+	if err := cache.reserve(o, n); err != nil {
+		cache.abandon()
+		return nil, err
+	}
+	return o, nil
+}

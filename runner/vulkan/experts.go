@@ -1,0 +1,49 @@
+package vulkan
+
+import (
+	"fmt"
+	"unsafe"
+
+	"headprof/runner/backend"
+)
+
+// MixExperts is dst += Σ_e p_e · down_e(act(gate_e(x)) ⊙ up_e(x)): the router
+// chooses on the device, then each (row, chosen expert) is a row of its own.
+func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
+	in, out := x.(*value), dst.(*value)
+	rows := in.rows
+	logits := o.Linear(x, m.Router, nil).(*value)
+	pick, share := o.value(rows, m.Used), o.value(rows, m.Used)
+	route := struct {
+		logits, pick, weight            uint64
+		rows, count, used, normaliseTop uint32
+	}{logits.address(), pick.address(), share.address(), uint32(rows), uint32(m.Count), uint32(m.Used), flag(m.NormaliseTop)}
+	o.dispatch(program{"route", [10]uint32{wide}}, unsafe.Pointer(&route), unsafe.Sizeof(route), grid(rows),
+		nil, []span{logits.span(), pick.span(), share.span()})
+
+	each := func(x *value, of backend.Weight, from int) *value {
+		w := of.(*weight)
+		y := o.value(rows*m.Used, w.rows/m.Count)
+		if len(w.parts) > 1 {
+			o.failed(fmt.Errorf("gpu: a stack of experts of %s is more than one buffer of the device holds; use --device cpu", megabytes(int64(w.rows)*int64(w.rowBytes))))
+			return y
+		}
+		t := tile{1, 64, 1, 1}
+		push := linearPush{
+			w: w.parts[0].address(), x: x.address(), dst: y.address(), pick: pick.address(),
+			rows: uint32(y.rows), cols: uint32(w.cols), outs: uint32(y.width), rowBytes: uint32(w.rowBytes),
+			stride: uint32(y.width), share: uint32(from), scale: 1,
+		}
+		o.dispatch(o.linearProgram(w, t, true), unsafe.Pointer(&push), unsafe.Sizeof(push),
+			[3]int{(y.width + 63) / 64, y.rows, 1}, []span{x.span(), pick.span()}, []span{y.span()})
+		return y
+	}
+	h := o.Gate(each(in, m.Gate, m.Used), each(in, m.Up, m.Used), m.Act).(*value)
+	y := each(h, m.Down, 1)
+	mix := struct {
+		dst, src, weight  uint64
+		rows, width, used uint32
+	}{out.address(), y.address(), share.address(), uint32(rows), uint32(out.width), uint32(m.Used)}
+	o.dispatch(program{"mix", [10]uint32{wide}}, unsafe.Pointer(&mix), unsafe.Sizeof(mix), grid(rows*out.width),
+		[]span{y.span(), share.span()}, []span{out.span()})
+}

@@ -1,0 +1,180 @@
+package vulkan
+
+import (
+	"fmt"
+	"sort"
+	"sync"
+	"unsafe"
+)
+
+// block is one allocation of the driver with a buffer over all of it.
+type block struct {
+	memory, buffer handle
+	size           uint64
+	address        uint64
+	mapped         unsafe.Pointer // nil: the host does not see it
+	free           []span         // ascending, never touching each other
+}
+
+// span is a range of bytes [from, to).
+type span struct{ from, to uint64 }
+
+// region is a piece of a block.
+type region struct {
+	b        *block
+	off, len uint64
+}
+
+func (r region) address() uint64 { return r.b.address + r.off }
+
+// bytes is the region as the host sees it; it must be mapped.
+func (r region) bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(r.b.mapped, r.off)), r.len)
+}
+
+// heap hands out regions of one memory type. Drivers bound the number of
+// allocations (4096 is usual), so it takes blocks and cuts them.
+type heap struct {
+	v     *device
+	what  string // for messages
+	kind  uint32 // memory type
+	chunk uint64 // least size of a block
+	hold  bool   // keep empty blocks: each step needs them again
+	lock  sync.Mutex
+	all   []*block
+}
+
+// align is what regions start at: whole cache lines, and enough for every
+// alignment that Vulkan asks of a storage buffer.
+const align = 256
+
+// alloc gives a region of at least size bytes; its contents are undefined.
+func (h *heap) alloc(size uint64) (region, error) {
+	size = max(align, (size+align-1)/align*align)
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	for _, b := range h.all {
+		for i, s := range b.free {
+			if s.to-s.from < size {
+				continue
+			}
+			if s.to-s.from == size {
+				b.free = append(b.free[:i], b.free[i+1:]...)
+			} else {
+				b.free[i].from += size
+			}
+			return region{b, s.from, size}, nil
+		}
+	}
+	b, err := h.v.newBlock(h.kind, max(size, h.chunk))
+	if err != nil && size < h.chunk { // perhaps the exact size still fits
+		b, err = h.v.newBlock(h.kind, size)
+	}
+	if err != nil {
+		return region{}, fmt.Errorf("%s (%s): %w", h.what, megabytes(int64(size)), err)
+	}
+	h.all = append(h.all, b)
+	if size < b.size {
+		b.free = []span{{size, b.size}}
+	}
+	return region{b, 0, size}, nil
+}
+
+// release gives a region back; the device must be done with it.
+func (h *heap) release(r region) {
+	if r.b == nil {
+		return
+	}
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	b, s := r.b, span{r.off, r.off + r.len}
+	i := sort.Search(len(b.free), func(i int) bool { return b.free[i].from >= s.to })
+	if i < len(b.free) && b.free[i].from == s.to {
+		s.to = b.free[i].to
+		b.free = append(b.free[:i], b.free[i+1:]...)
+	}
+	if i > 0 && b.free[i-1].to == s.from {
+		b.free[i-1].to = s.to
+	} else {
+		b.free = append(b.free[:i], append([]span{s}, b.free[i:]...)...)
+	}
+	if !h.hold && len(b.free) == 1 && b.free[0] == (span{0, b.size}) {
+		h.drop(b)
+	}
+}
+
+func (h *heap) drop(b *block) {
+	for i, x := range h.all {
+		if x == b {
+			h.all = append(h.all[:i], h.all[i+1:]...)
+			break
+		}
+	}
+	h.v.freeBlock(h.kind, b)
+}
+
+func (h *heap) close() {
+	for len(h.all) > 0 {
+		h.drop(h.all[0])
+	}
+}
+
+// newBlock allocates memory with a buffer over it.
+func (v *device) newBlock(kind uint32, size uint64) (*block, error) {
+	if v.fail != nil {
+		if err := v.fail(size); err != nil {
+			return nil, err
+		}
+	}
+	if size > v.maxAllocation {
+		return nil, &Error{Call: fmt.Sprintf("one allocation of %s, the driver's limit is %s", megabytes(int64(size)), megabytes(int64(v.maxAllocation))), Code: errOutOfDeviceMemory}
+	}
+	b := &block{size: size}
+	info := &bufferCreateInfo{sType: typeBufferCreateInfo, size: size, usage: usageStorage | usageAddress | usageTransferSrc | usageTransferDst}
+	if err := result("vkCreateBuffer", call(v.createBuffer, v.handle, uintptr(unsafe.Pointer(info)), 0, uintptr(unsafe.Pointer(&b.buffer)))); err != nil {
+		return nil, err
+	}
+	need := &memoryRequirements{}
+	call(v.bufferRequirements, v.handle, uintptr(b.buffer), uintptr(unsafe.Pointer(need)))
+	flags := &memoryAllocateFlags{sType: typeMemoryAllocateFlags, flags: allocateAddress}
+	alloc := &memoryAllocateInfo{sType: typeMemoryAllocateInfo, next: unsafe.Pointer(flags), size: need.size, typeIndex: kind}
+	err := result("vkAllocateMemory", call(v.allocateMemory, v.handle, uintptr(unsafe.Pointer(alloc)), 0, uintptr(unsafe.Pointer(&b.memory))))
+	if err == nil {
+		err = result("vkBindBufferMemory", call(v.bindMemory, v.handle, uintptr(b.buffer), uintptr(b.memory), 0))
+	}
+	if err == nil && v.memory.types[kind].flags&memoryHostVisible != 0 && (kind != v.types.local || v.Kind != Discrete) {
+		err = result("vkMapMemory", call(v.mapMemory, v.handle, uintptr(b.memory), 0, ^uintptr(0), 0, uintptr(unsafe.Pointer(&b.mapped))))
+	}
+	v.account(kind, int64(size))
+	if err != nil {
+		v.freeBlock(kind, b)
+		return nil, err
+	}
+	at := &bufferDeviceAddressInfo{sType: typeBufferDeviceAddress, buffer: b.buffer}
+	b.address = uint64(call(v.bufferAddress, v.handle, uintptr(unsafe.Pointer(at))))
+	return b, nil
+}
+
+func (v *device) freeBlock(kind uint32, b *block) {
+	call(v.destroyBuffer, v.handle, uintptr(b.buffer), 0)
+	if b.memory != 0 {
+		call(v.freeMemory, v.handle, uintptr(b.memory), 0)
+	}
+	v.account(kind, -int64(b.size))
+}
+
+func (v *device) account(kind uint32, bytes int64) {
+	if kind != v.types.local {
+		return
+	}
+	v.used.Lock()
+	v.used.local += uint64(bytes)
+	v.used.Unlock()
+}
+
+func megabytes(n int64) string {
+	if n >= 10<<30 {
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}

@@ -1,0 +1,63 @@
+package vulkan
+
+import (
+	"unsafe"
+
+	"headprof/runner/backend"
+)
+
+// tile is how a matrix product is cut: BM×BN per workgroup, TM×TN per
+// invocation. It changes the time and no bit of the result.
+type tile struct{ bm, bn, tm, tn uint32 }
+
+func (t tile) threads() uint32 { return t.bm / t.tm * (t.bn / t.tn) }
+
+func tileFor(rows int) tile {
+	switch {
+	case rows == 1:
+		return tile{1, 64, 1, 1}
+	case rows <= 8:
+		return tile{8, 64, 2, 4}
+	case rows <= 32:
+		return tile{32, 64, 4, 8}
+	}
+	return tile{64, 64, 8, 8}
+}
+
+// linearPush is linear.comp's argument block.
+type linearPush struct {
+	w, x, bias, dst, pick      uint64
+	rows, cols, outs, rowBytes uint32
+	stride, first, share, add  uint32
+	scale                      float32
+}
+
+func (o *ops) linear(dst, x *value, w *weight, bias uint64, scale float32, add bool) {
+	t := tileFor(x.rows)
+	for _, p := range w.parts {
+		push := linearPush{
+			w: p.address(), x: x.address(), bias: bias, dst: dst.address(),
+			rows: uint32(x.rows), cols: uint32(w.cols), outs: uint32(p.rows), rowBytes: uint32(w.rowBytes),
+			stride: uint32(dst.width), first: uint32(p.first), share: 1, add: flag(add), scale: scale,
+		}
+		o.dispatch(o.linearProgram(w, t, false), unsafe.Pointer(&push), unsafe.Sizeof(push),
+			[3]int{(p.rows + int(t.bn) - 1) / int(t.bn), (x.rows + int(t.bm) - 1) / int(t.bm), 1},
+			[]span{x.span()}, []span{dst.span()})
+	}
+}
+
+func (o *ops) linearProgram(w *weight, t tile, experts bool) program {
+	return program{"linear", [10]uint32{t.threads(), uint32(w.format), t.bm, t.bn, t.tm, t.tn, flag(o.b.o.Half), flag(experts)}}
+}
+
+// Linear is x·wᵀ (+ bias).
+func (o *ops) Linear(x backend.Value, w, bias backend.Weight) backend.Value {
+	out := o.value(x.Rows(), w.Rows())
+	o.linear(out, x.(*value), w.(*weight), o.vector(bias), 1, false)
+	return out
+}
+
+// AddLinear is dst += (x·wᵀ + bias)·scale.
+func (o *ops) AddLinear(dst, x backend.Value, w, bias backend.Weight, scale float32) {
+	o.linear(dst.(*value), x.(*value), w.(*weight), o.vector(bias), scale, true)
+}
