@@ -33,9 +33,9 @@ The text is plain text: no BOS is added and special tokens in it stay text.`,
 				return err
 			}
 			defer s.Close()
-			t, err := tokenizer.FromMetadata(s, tokenizer.Options{Override: pre})
+			t, err := runner.LoadTokenizer(s, pre)
 			if err != nil {
-				return fmt.Errorf("%s: %w", model, err)
+				return err
 			}
 			in, name := cmd.InOrStdin(), "standard input"
 			if len(args) == 1 && args[0] != "-" {
