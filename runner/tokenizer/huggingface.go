@@ -232,7 +232,10 @@ func (t *Tokenizer) readTexts(f *hfFile, vocab map[string]int32, conf *config) e
 	for _, id := range vocab {
 		top = max(top, int64(id))
 	}
-	for _, a := range f.Added {
+	for i, a := range f.Added {
+		if id, ok := vocab[a.Content]; ok {
+			f.Added[i].ID, a.ID = int64(id), int64(id) // the vocabulary's own id counts
+		}
 		if a.ID < 0 || a.ID >= maxTokens {
 			return fmt.Errorf("added_tokens: %.80q has id %d, outside 0 to %d", a.Content, a.ID, maxTokens)
 		}

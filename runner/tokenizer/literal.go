@@ -77,15 +77,17 @@ func isWord(r rune) bool {
 }
 
 // cut walks s: it calls text for each stretch between literals (never an empty
-// one) and token for each literal with the white space it swallows, in order.
+// one) and token for each literal with the white space it swallows, in order. A
+// literal made of white space that another one swallows is a token all the same.
 func (l *literals) cut(s string, text func(a, b int), token func(a, b int, id int32)) {
-	at := 0
+	at, from := 0, 0
 	for l != nil && len(l.all) > 0 {
-		a, b, lit := l.find(s, at)
+		a, b, lit := l.find(s, from)
 		if a < 0 {
 			break
 		}
-		if lit.left {
+		from = b
+		if lit.left && a > at {
 			a = at + len(strings.TrimRightFunc(s[at:a], unicode.IsSpace))
 		}
 		if lit.right {

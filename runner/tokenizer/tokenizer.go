@@ -63,6 +63,25 @@ func (t *Tokenizer) encode(text string, special, fresh bool) []Token {
 	return out
 }
 
+// Frame gives the tokens that stand around a text that is encoded on its own:
+// BOS, once, where the model wants it, and the tokens of a chat template's text
+// before and after it (both "" without a template).
+func (t *Tokenizer) Frame(before, after string) (prefix, suffix []int32) {
+	if t.spacePrefix {
+		before = strings.TrimSuffix(before, " ") // the text brings that space itself
+	}
+	for _, x := range t.encode(before, true, true) {
+		prefix = append(prefix, x.ID)
+	}
+	if id, add := t.BOS(); add && (len(prefix) == 0 || prefix[0] != id) {
+		prefix = append([]int32{id}, prefix...)
+	}
+	for _, x := range t.encode(after, true, false) {
+		suffix = append(suffix, x.ID)
+	}
+	return prefix, suffix
+}
+
 // place appends a word's pieces; at is where the word begins.
 func place(out []Token, pieces []piece, at int) []Token {
 	from := int32(0)
