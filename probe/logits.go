@@ -56,3 +56,10 @@ func logProbability(logits []float32, id int32) float64 {
 	}
 	return float64(logits[id]) - largest - math.Log(sum)
 }
+
+// Argmax is the token with the largest logit; of equal ones the lowest id. It
+// is an error if none is finite.
+func Argmax(logits []float32) (int32, error) { return argmax(logits) }
+
+// LogProbability is log softmax(logits)[id], in nats, computed in float64.
+func LogProbability(logits []float32, id int32) float64 { return logProbability(logits, id) }
