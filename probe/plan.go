@@ -84,8 +84,7 @@ type PlanOptions struct {
 }
 
 // NewPlan orders and checks trials for a model. They come from Grid.Trials or
-// ReadTrials.
-// Errors name the trial and what to change.
+// ReadTrials. Errors name the trial and what to change.
 func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 	if err := o.Rules.check(); err != nil {
 		return nil, err

@@ -108,12 +108,13 @@ func (r *Result) Warnings() []Warning {
 	case r.Counted == 0:
 		out = append(out, Warning{NothingPassed, fmt.Sprintf("none of %d trials passed, so no head has a score", r.Done), remedies})
 	default:
+		more := []string{"more trials: more --needles, --lengths or --depths, or a larger --count"}
 		if rate := float64(r.Passed) / float64(r.Done); rate < lowPassRate {
+			more = append(more, remedies...)
 			out = append(out, Warning{LowPassRate, fmt.Sprintf("only %d of %d trials passed (%.0f %%): the scores describe the needles that the model happens to find", r.Passed, r.Done, 100*rate), remedies})
 		}
 		if r.Counted < fewTrials {
-			out = append(out, Warning{FewPassed, fmt.Sprintf("only %d trials count; under %d the ranking of heads is shaky", r.Counted, fewTrials),
-				append([]string{"more trials: more --needles, --lengths or --depths, or a larger --count"}, remedies...)})
+			out = append(out, Warning{FewPassed, fmt.Sprintf("only %d trials count; under %d the ranking of heads is shaky", r.Counted, fewTrials), more})
 		}
 	}
 	if r.Sink > 0 {

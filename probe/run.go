@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -115,7 +116,7 @@ func newManifest(m Model, p *Plan, o Options) *Manifest {
 	}
 	return &Manifest{
 		Format: manifestFormat, Version: o.Version,
-		Model:    ManifestModel{Name: m.Name(), SHA256: m.SHA256(), Layers: m.Layers(), Heads: m.Heads()},
+		Model:    ManifestModel{Name: filepath.Base(m.Name()), SHA256: m.SHA256(), Layers: m.Layers(), Heads: m.Heads()},
 		Plan:     ManifestPlan{Hash: p.Hash, Trials: p.all, Block: p.Block, Seed: p.Seed, Shard: p.shardName(), Params: p.Params},
 		Settings: settings, Environment: o.Environment,
 	}

@@ -1,0 +1,383 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"headprof/needle"
+	"headprof/probe"
+	"headprof/runner"
+	"headprof/runner/backend"
+	"headprof/runner/kvcache"
+	"headprof/scoring/allocate"
+)
+
+// Options say how an evaluation is run.
+type Options struct {
+	Dir      string // the run's folder; empty keeps everything in memory
+	Version  string // of headprof, for the manifest
+	Seed     uint64
+	Params   map[string]string // describe the tasks in the manifest, by flag name
+	Settings map[string]string // further settings that change results, by flag name
+	NoReuse  bool              // prefill every prompt from its first token: honest times to the first token
+	Progress func(done, total, resumed int, last *Record)
+}
+
+// Record is one item's line in eval.jsonl.
+type Record struct {
+	Item         string   `json:"item"`
+	Task         string   `json:"task"`
+	Group        string   `json:"group"`
+	Length       int      `json:"length,omitempty"`
+	Depth        float64  `json:"depth"`
+	PromptTokens int      `json:"prompt_tokens"`
+	AnswerTokens int      `json:"answer_tokens"`
+	Full         Size     `json:"full"` // what a whole cache of the prompt holds
+	Results      []Result `json:"results"`
+	// Times differ from run to run; nothing else does.
+	Times Prefill `json:"times"`
+}
+
+// Size is a cache's extent, all layers and KV heads together.
+type Size struct {
+	Entries int64 `json:"entries"` // of these, a sliding window's own only
+	Bytes   int64 `json:"bytes"`   // keys and values of Entries
+}
+
+// Result is what one variant made of an item.
+type Result struct {
+	Policy   string  `json:"policy"`
+	Capacity int     `json:"capacity,omitempty"`
+	Score    float64 `json:"score"`
+	LogProb  float64 `json:"answer_logprob"` // of the whole answer, in nats
+	IDs      []int32 `json:"ids"`            // generated, an end of sequence included
+	Text     string  `json:"text"`           // the part that was judged
+	Kept     Size    `json:"kept"`           // once the whole prompt was fed
+	// Allocated is the memory that the cache takes for it, in bytes: tiles are
+	// filled up only in part.
+	Allocated int64 `json:"allocated"`
+	Times     Steps `json:"times"`
+}
+
+// Prefill is how long a prompt took to compute.
+type Prefill struct {
+	Computed int     `json:"computed"` // tokens; the others were there from the prompt before
+	Seconds  float64 `json:"seconds"`
+}
+
+// Steps is how long a variant took.
+type Steps struct {
+	Compress float64 `json:"compress"` // seconds
+	First    float64 `json:"first"`    // seconds, of the step that gives the first token
+	Decode   float64 `json:"decode"`   // seconds of further steps of one token each
+	Steps    int     `json:"steps"`    // how many those were
+}
+
+// JournalName is the evaluation's journal in its folder.
+const JournalName = "eval.jsonl"
+
+// evaluator runs items one after another.
+type evaluator struct {
+	model    *runner.Model
+	engine   probe.Model
+	cache    allocate.Model
+	shape    []backend.CacheLayer
+	windows  []int
+	heads    []int
+	kvHeads  []int
+	setting  Setting
+	variants []Variant
+	noReuse  bool
+	work     *runner.Session // holds the last prompt
+	held     []int32
+}
+
+func newEvaluator(m *runner.Model, e probe.Model, s Setting, vs []Variant) *evaluator {
+	c := m.Config()
+	element := 2
+	if m.Options().KV == backend.KVF32 {
+		element = 4
+	}
+	ev := &evaluator{model: m, engine: e, cache: CacheModel(c, element), shape: c.CacheLayers(), setting: s, variants: vs}
+	for _, l := range c.Layers {
+		ev.windows = append(ev.windows, l.Window)
+		ev.heads = append(ev.heads, l.Heads)
+		ev.kvHeads = append(ev.kvHeads, l.KVHeads)
+	}
+	return ev
+}
+
+// Run evaluates all items under all variants, or those that the folder does
+// not hold yet. Records come in the items' order.
+func Run(ctx context.Context, m *runner.Model, items []*Item, s Setting, vs []Variant, o Options) ([]*Record, error) {
+	e, err := probe.ModelOf(m)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 {
+		return nil, fmt.Errorf("there is nothing to evaluate: the tasks hold no item")
+	}
+	longest := 0
+	for _, it := range items {
+		if err := it.check(e); err != nil {
+			return nil, err
+		}
+		longest = max(longest, len(it.Prompt))
+	}
+	ev := newEvaluator(m, e, s, vs)
+	ev.noReuse = o.NoReuse
+	if err := s.check(vs, ev.cache, longest); err != nil {
+		return nil, err
+	}
+	var records []*Record
+	var log *probe.Log
+	if o.Dir != "" {
+		log, err = probe.OpenLog(o.Dir, JournalName, manifest(e, hash(items), len(items), s, vs, o), reader(&records, func(r *Record) error {
+			if len(r.Results) != len(vs) {
+				return fmt.Errorf("%d results for %d policies and capacities", len(r.Results), len(vs))
+			}
+			return nil
+		}))
+		if err != nil {
+			return nil, err
+		}
+		defer log.Close()
+	}
+	if err := matches(o.Dir, len(records), len(items), func(i int) (string, string) { return records[i].Item, items[i].ID }); err != nil {
+		return nil, err
+	}
+	defer ev.close()
+	resumed := len(records)
+	for i, it := range items[resumed:] {
+		r, err := ev.item(ctx, it)
+		if err != nil {
+			if ctx.Err() != nil {
+				return records, fmt.Errorf("%w after %d of %d prompts", probe.ErrInterrupted, resumed+i, len(items))
+			}
+			return records, fmt.Errorf("%s: %w", it.ID, err)
+		}
+		if log != nil {
+			if err := log.Append(r); err != nil {
+				return records, err
+			}
+		}
+		records = append(records, r)
+		if o.Progress != nil {
+			o.Progress(len(records), len(items), resumed, r)
+		}
+	}
+	if log != nil {
+		if err := log.Finish(len(records), 0); err != nil {
+			return records, err
+		}
+	}
+	return records, nil
+}
+
+func (ev *evaluator) close() {
+	if ev.work != nil {
+		ev.work.Close()
+		ev.work = nil
+	}
+}
+
+// prefill computes a prompt, from what it shares with the last one, and
+// observes its window. The session stays the evaluator's.
+func (ev *evaluator) prefill(ctx context.Context, prompt []int32) (*runner.Session, *kvcache.Observer, Prefill, error) {
+	fail := func(err error) (*runner.Session, *kvcache.Observer, Prefill, error) {
+		ev.close() // what it holds is not known
+		return nil, nil, Prefill{}, err
+	}
+	observer, err := kvcache.NewObserver(ev.setting.Selection, len(prompt), ev.heads, ev.kvHeads)
+	if err != nil {
+		return nil, nil, Prefill{}, err
+	}
+	watched := observer.Positions()
+	start := time.Now()
+	if ev.noReuse {
+		ev.close()
+	}
+	if ev.work == nil {
+		if ev.work, err = ev.model.NewSession(len(prompt)); err != nil {
+			return fail(err)
+		}
+		ev.held = nil
+	}
+	shared := 0
+	for shared < min(len(ev.held), watched[0]) && ev.held[shared] == prompt[shared] {
+		shared++
+	}
+	if err := ev.work.Truncate(shared); err != nil {
+		return fail(err)
+	}
+	// The window goes in one call, so that only one layer's rows are open at a time.
+	if _, err := ev.work.Extend(ctx, prompt[shared:watched[0]], runner.Watch{}); err != nil {
+		return fail(err)
+	}
+	if _, err := ev.work.Extend(ctx, prompt[watched[0]:], runner.Watch{Attention: watched, Rows: observer.Row}); err != nil {
+		return fail(err)
+	}
+	ev.held = prompt
+	return ev.work, observer, Prefill{len(prompt) - shared, time.Since(start).Seconds()}, nil
+}
+
+// item evaluates one prompt: one prefill, and a fork of it for each variant.
+func (ev *evaluator) item(ctx context.Context, it *Item) (*Record, error) {
+	base, observer, times, err := ev.prefill(ctx, it.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	r := &Record{
+		Item: it.ID, Task: it.Task, Group: it.Group, Length: it.Length, Depth: it.Depth,
+		PromptTokens: len(it.Prompt), AnswerTokens: len(it.AnswerIDs), Times: times,
+		Full: ev.size(func(int, int) int { return len(it.Prompt) }),
+	}
+	for _, v := range ev.variants {
+		res, err := ev.variant(ctx, it, v, base, observer)
+		if err != nil {
+			return nil, fmt.Errorf("policy %s, capacity %d: %w", v.Policy, v.Capacity, err)
+		}
+		r.Results = append(r.Results, *res)
+	}
+	return r, nil
+}
+
+// size adds up entries that a token can still see, and their bytes.
+func (ev *evaluator) size(entries func(layer, kvHead int) int) Size {
+	var s Size
+	for l, layer := range ev.cache.Layers {
+		for h := range layer.KVHeads {
+			n := entries(l, h)
+			if layer.Window > 0 {
+				n = min(n, layer.Window)
+			}
+			s.Entries += int64(n)
+			s.Bytes += int64(n) * int64(layer.KeyDim+layer.ValueDim) * int64(ev.cache.ElementBytes)
+		}
+	}
+	return s
+}
+
+// compressed forks all but the prompt's last token and applies a variant.
+func (ev *evaluator) compressed(it *Item, v Variant, base *runner.Session, observer *kvcache.Observer) (*runner.Session, error) {
+	policy, err := ev.setting.policy(v, ev.cache, len(it.Prompt))
+	if err != nil {
+		return nil, err
+	}
+	s, err := base.Fork(len(it.Prompt) - 1)
+	if err != nil {
+		return nil, err
+	}
+	if !kvcache.Watches(policy) {
+		observer = nil
+	}
+	if err := kvcache.Compress(s.Cache(), ev.shape, ev.windows, policy, observer, len(it.Prompt)); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (ev *evaluator) variant(ctx context.Context, it *Item, v Variant, base *runner.Session, observer *kvcache.Observer) (*Result, error) {
+	out := &Result{Policy: v.Policy, Capacity: v.Capacity}
+	start := time.Now()
+	s, err := ev.compressed(it, v, base, observer)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	out.Times.Compress = time.Since(start).Seconds()
+	start = time.Now()
+	n := len(it.Prompt)
+	logits, err := s.Extend(ctx, it.Prompt[n-1:], runner.Watch{Logits: []int{n - 1}})
+	if err != nil {
+		return nil, err
+	}
+	out.Times.First = time.Since(start).Seconds()
+	out.Kept = ev.size(s.Cache().Entries)
+	out.Allocated = s.Bytes()
+
+	rows, err := ev.forced(ctx, s, it, logits[0])
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		out.LogProb += probe.LogProbability(row, it.AnswerIDs[i])
+	}
+	out.LogProb = rounded(out.LogProb)
+	steps, err := ev.greedy(ctx, s, it, rows, &out.Times)
+	if err != nil {
+		return nil, err
+	}
+	out.Score, out.Text = it.Score(steps)
+	out.Score = rounded(out.Score)
+	for _, st := range steps {
+		out.IDs = append(out.IDs, st.ID)
+	}
+	return out, nil
+}
+
+// forced feeds the answer to a fork of a session that holds the prompt and
+// gives a row of logits per answer token; first is the prompt's own last row.
+func (ev *evaluator) forced(ctx context.Context, s *runner.Session, it *Item, first []float32) ([][]float32, error) {
+	rows := [][]float32{first}
+	fed := it.AnswerIDs[:len(it.AnswerIDs)-1]
+	if len(fed) == 0 {
+		return rows, nil
+	}
+	f, err := s.Fork(s.Len())
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	at := make([]int, len(fed))
+	for i := range at {
+		at[i] = f.Len() + i
+	}
+	more, err := f.Extend(ctx, fed, runner.Watch{Logits: at})
+	return append(rows, more...), err
+}
+
+// greedy generates an answer in a session that holds the prompt. As long as it
+// agrees with the expected answer, its steps have been computed already.
+func (ev *evaluator) greedy(ctx context.Context, s *runner.Session, it *Item, rows [][]float32, times *Steps) ([]needle.Step, error) {
+	var steps []needle.Step
+	var fresh []int32 // generated, not in the session yet
+	next := rows[0]
+	for {
+		id, err := probe.Argmax(next)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, needle.Step{ID: id, Text: ev.engine.Text(id), End: ev.engine.IsEnd(id)})
+		if ev.engine.IsEnd(id) || len(steps) >= it.MaxTokens || it.Stop != nil && it.Stop(steps) {
+			return steps, nil
+		}
+		fresh = append(fresh, id)
+		if k := len(steps); k < len(rows) && len(fresh) == k && it.AnswerIDs[k-1] == id {
+			next = rows[k]
+			continue
+		}
+		start := time.Now()
+		logits, err := s.Extend(ctx, fresh, runner.Watch{Logits: []int{s.Len() + len(fresh) - 1}})
+		if err != nil {
+			return nil, err
+		}
+		if len(fresh) == 1 {
+			times.Decode += time.Since(start).Seconds()
+			times.Steps++
+		}
+		next, fresh = logits[0], nil
+	}
+}
+
+// environment is for a manifest's reader.
+func environment(m map[string]string) map[string]string {
+	out := map[string]string{"platform": runtime.GOOS + "/" + runtime.GOARCH}
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
