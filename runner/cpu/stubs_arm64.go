@@ -1,0 +1,48 @@
+package cpu
+
+//go:noescape
+func productNEONx1(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
+
+//go:noescape
+func productNEONx2(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
+
+//go:noescape
+func productNEONx3(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
+
+//go:noescape
+func productNEONx4(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
+
+//go:noescape
+func productNEONx5(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
+
+//go:noescape
+func productNEONx6(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
+
+//go:noescape
+func productNEONx7(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
+
+//go:noescape
+func productNEONx8(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
+
+//go:noescape
+func softmaxNEON(rows int, s, m, l, alpha *float32)
+
+//go:noescape
+func exp2RowNEON(n int, x *float32, m float32)
+
+//go:noescape
+func gateNEON(n int, dst, x, up *float32, c1, c3 float32)
+
+//go:noescape
+func squaresNEON(n int, x *float32) float32
+
+//go:noescape
+func scaledNEON(n int, dst, x, w *float32, s float32)
+
+//go:noescape
+func toHalfNEON(n int, dst *uint16, src *float32)
+
+//go:noescape
+func fromHalfNEON(n int, dst *float32, src *uint16)
+
+func peakNEON(n int)
