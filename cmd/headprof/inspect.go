@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"sort"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 
 	"headprof/runner"
 	"headprof/runner/arch"
+	"headprof/runner/gguf"
 	"headprof/runner/kvcache"
 	"headprof/runner/tokenizer"
 )
@@ -21,16 +23,14 @@ func newInspect() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Say what a model file holds and what headprof supports of it",
-		Args:  exactly("a model file"),
+		Long: `Say what a model file or Hugging Face folder holds and what headprof supports
+of it, also where it cannot be run: every problem is listed, and the settings of
+the model's family that headprof does not read.`,
+		Args: exactly("a model file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := runner.OpenSource(args[0])
+			r, err := inspect(args[0], pre, check)
 			if err != nil {
 				return err
-			}
-			defer s.Close()
-			r := inspect(s, pre)
-			if check {
-				r.check(s)
 			}
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())
@@ -63,13 +63,16 @@ type report struct {
 	Width      int              `json:"width"`
 	Vocab      int              `json:"vocab"`
 	Context    int              `json:"context"`
-	Experts    int              `json:"experts,omitempty"`
-	Used       int              `json:"experts_used,omitempty"`
-	Tokenizer  string           `json:"tokenizer"`
-	BOS        bool             `json:"adds_bos"`
-	Chat       bool             `json:"chat_template"`
-	Memory     []memoryReport   `json:"memory"`
-	Problems   []string         `json:"problems"`
+	// LongContext is the limit with other position frequencies (LongRoPE); 0: there are none.
+	LongContext int            `json:"long_context,omitempty"`
+	Experts     int            `json:"experts,omitempty"`
+	Used        int            `json:"experts_used,omitempty"`
+	Tokenizer   string         `json:"tokenizer"`
+	BOS         bool           `json:"adds_bos"`
+	Chat        bool           `json:"chat_template"`
+	Memory      []memoryReport `json:"memory"`
+	Problems    []string       `json:"problems"`
+	Ignored     []string       `json:"ignored"` // the family's keys that headprof does not read
 }
 
 type layerReport struct {
@@ -85,65 +88,112 @@ type memoryReport struct {
 	Bytes  int64 `json:"bytes"`
 }
 
-func inspect(s runner.Source, pre string) *report {
-	r := &report{File: s.Name(), Bytes: s.Size(), Types: map[string]int64{}, Problems: []string{}}
-	if l, ok := s.(interface{ Tensors() []runner.Tensor }); ok {
-		for _, t := range l.Tensors() {
-			n := int64(t.Rows()) * int64(t.Cols())
-			r.Parameters += n
-			r.Types[t.Type.String()] += n
+// inspected is what a report is made from: an opened model, or what could be
+// read of a file that cannot be opened.
+type inspected interface {
+	arch.Source
+	tokenizer.Metadata
+	Keys() []string
+	TensorNames() []string
+}
+
+// inspect reports on a model in any form. It fails only where nothing can be said.
+func inspect(path, pre string, check bool) (*report, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() || runner.IsFolder(path) {
+		s, err := runner.OpenSource(path)
+		if err != nil {
+			return nil, err
+		}
+		defer s.Close()
+		if f, ok := s.(*gguf.File); ok { // a folder with one GGUF model
+			return inspect(f.Name(), pre, check)
+		}
+		r := describe(s.(inspected), s.Size(), check)
+		r.describeTokenizer(s, pre, func() (*tokenizer.Tokenizer, error) { return runner.LoadTokenizer(s, pre) })
+		return r, nil
+	}
+	p, err := gguf.Probe(path)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	var problems []string
+	for _, e := range p.Problems {
+		problems = append(problems, strings.TrimPrefix(e.Error(), path+": "))
+	}
+	for _, t := range p.Tensors {
+		if t.Problem != nil {
+			problems = append(problems, fmt.Sprintf("tensor %s: %v", t.Name, t.Problem))
+		}
+	}
+	r := describe(p, p.Size, check)
+	// What the family says of a damaged tensor repeats these.
+	if len(problems) > 0 && len(r.Problems) > 0 && strings.HasPrefix(r.Problems[0], "tensor ") {
+		r.Problems = r.Problems[1:]
+	}
+	r.Problems = append(problems, r.Problems...)
+	r.describeTokenizer(p, pre, func() (*tokenizer.Tokenizer, error) {
+		return tokenizer.FromMetadata(p, tokenizer.Options{Override: pre})
+	})
+	return r, nil
+}
+
+// describe reports on everything but the tokenizer.
+func describe(s inspected, size int64, check bool) *report {
+	r := &report{File: s.Name(), Bytes: size, Types: map[string]int64{}, Problems: []string{}, Ignored: []string{}}
+	for _, name := range s.TensorNames() {
+		t, ok := s.Tensor(name)
+		if !ok {
+			continue
+		}
+		n := int64(t.Rows()) * int64(t.Cols())
+		r.Parameters += n
+		r.Types[gguf.TypeName(t.Type)] += n
+		if !check || len(t.Data) == 0 {
+			continue
+		}
+		if row, col, bad := t.FirstNotFinite(); bad {
+			r.Problems = append(r.Problems, fmt.Sprintf("tensor %s holds a NaN or infinity at row %d, column %d", t.Name, row, col))
 		}
 	}
 	c, err := arch.Describe(s)
 	if err != nil {
-		r.Problems = append(r.Problems, strings.TrimPrefix(err.Error(), s.Name()+": "))
+		r.Problems = append([]string{strings.TrimPrefix(err.Error(), s.Name()+": ")}, r.Problems...)
 	}
 	if c != nil {
-		r.Family, r.Name, r.Width, r.Vocab, r.Context, r.Experts, r.Used = c.Family, c.Name, c.Width, c.Vocab, c.Context, c.Experts, c.Used
+		r.Family, r.Name, r.Width, r.Vocab, r.Context, r.LongContext, r.Experts, r.Used = c.Family, c.Name, c.Width, c.Vocab, c.Context, c.LongContext, c.Experts, c.Used
 		for i, l := range c.Layers {
 			r.Layers = append(r.Layers, layerReport{i, l.Heads, l.KVHeads, l.HeadDim, l.Window})
 		}
 		for n := 1024; n <= c.Context && len(r.Memory) < 6; n *= 4 {
-			r.Memory = append(r.Memory, memoryReport{n, s.Size() + kvcache.Predict(c.CacheLayers(), defaultKV, n)})
+			r.Memory = append(r.Memory, memoryReport{n, size + kvcache.Predict(c.CacheLayers(), defaultKV, n)})
 		}
 	}
-	t, err := tokenizer.FromMetadata(s, tokenizer.Options{Override: pre})
-	if err != nil {
-		r.Problems = append(r.Problems, err.Error())
-	} else {
-		r.Tokenizer = describeTokenizer(s, pre)
-		_, r.BOS = t.BOS()
-	}
-	r.Chat, _ = hasKey(s, "tokenizer.chat_template")
+	r.Ignored = append(r.Ignored, arch.Ignored(s)...)
+	template, _, _ := s.String("tokenizer.chat_template")
+	r.Chat = template != ""
 	return r
 }
 
-func hasKey(s runner.Source, key string) (bool, error) {
-	v, _, err := s.String(key)
-	return v != "", err
-}
-
-func describeTokenizer(s runner.Source, pre string) string {
+// describeTokenizer reports on the tokenizer that load gives.
+func (r *report) describeTokenizer(s tokenizer.Metadata, pre string, load func() (*tokenizer.Tokenizer, error)) {
+	t, err := load()
+	if err != nil {
+		r.Problems = append(r.Problems, strings.TrimPrefix(err.Error(), r.File+": "))
+		return
+	}
+	_, r.BOS = t.BOS()
 	model, _, _ := s.String("tokenizer.ggml.model")
 	if pre == "" {
 		pre, _, _ = s.String("tokenizer.ggml.pre")
 	}
-	if pre == "" {
-		return model
-	}
-	return model + " (pre-tokenizer " + pre + ")"
-}
-
-// check reads all weights.
-func (r *report) check(s runner.Source) {
-	l, ok := s.(interface{ Tensors() []runner.Tensor })
-	if !ok {
-		return
-	}
-	for _, t := range l.Tensors() {
-		if row, col, bad := t.FirstNotFinite(); bad {
-			r.Problems = append(r.Problems, fmt.Sprintf("tensor %s holds a NaN or infinity at row %d, column %d", t.Name, row, col))
-		}
+	switch {
+	case model == "":
+		r.Tokenizer = fmt.Sprintf("the folder's own, %d tokens", t.Size())
+	case pre == "":
+		r.Tokenizer = model
+	default:
+		r.Tokenizer = model + " (pre-tokenizer " + pre + ")"
 	}
 }
 
@@ -165,7 +215,7 @@ func (r *report) print(w io.Writer) error {
 		line("layers", "%d, width %d, vocabulary %d", len(r.Layers), r.Width, r.Vocab)
 		line("heads", "%s", headsText(r.Layers))
 		line("windows", "%s", windowsText(r.Layers))
-		line("context", "%d tokens", r.Context)
+		line("context", "%d tokens%s", r.Context, longText(r.LongContext))
 	}
 	if r.Experts > 0 {
 		line("experts", "%d, %d used per token", r.Experts, r.Used)
@@ -175,6 +225,9 @@ func (r *report) print(w io.Writer) error {
 	for _, m := range r.Memory {
 		line("memory", "%s at %d tokens", bytesText(m.Bytes), m.Tokens)
 	}
+	for _, k := range r.Ignored {
+		line("ignored", "the setting %s, which headprof does not know", k)
+	}
 	if len(r.Problems) == 0 {
 		line("supported", "yes")
 	}
@@ -183,6 +236,13 @@ func (r *report) print(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func longText(long int) string {
+	if long == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; up to %d with the frequencies for long texts", long)
 }
 
 // headsText tells heads and KV heads, by layer where layers differ.

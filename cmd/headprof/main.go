@@ -80,7 +80,7 @@ Without flags, 'headprof score' profiles a small model that is part of the binar
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newScore(), newPrompts(), newTokenize(), newInspect())
+	root.AddCommand(newScore(), newPrompts(), newMerge(), newPlot(), newCompare(), newBudget(), newExport(), newTokenize(), newInspect(), newBench())
 	return root
 }
 

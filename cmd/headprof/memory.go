@@ -7,30 +7,46 @@ import (
 	"headprof/runner"
 )
 
-// checkMemory predicts a run's peak and refuses a plan that cannot fit.
-func checkMemory(m *runner.Model, c probe.Cost, p *probe.Plan) (int64, error) {
+// fitMemory predicts a run's peak. Where it would not fit, the plan does with
+// one cache; where that does not fit either, the run is refused.
+func fitMemory(m *runner.Model, p *probe.Plan, reuse bool) (probe.Cost, int64, error) {
 	longest := 0
 	for _, t := range p.Trials {
 		longest = max(longest, t.PromptTokens)
 	}
-	need, err := m.Memory(int(c.Peak), longest)
-	if err != nil {
-		return 0, err
-	}
 	have := availableMemory()
-	if have == 0 || need.Total()-need.Weights < have {
-		// Weights are mapped: where they do not fit they are read again, slowly.
-		return need.Total(), nil
-	}
-	fits := 0
-	for n := 256; n < longest; n += 256 {
-		at, err := m.Memory(int(c.Peak)*n/max(1, longest), n)
+	for {
+		cost, err := p.EstimateCost(reuse)
 		if err != nil {
-			return 0, err
+			return cost, 0, err
 		}
-		if at.Total()-at.Weights < have {
-			fits = n
+		need, err := m.Memory(int(cost.Peak), longest)
+		if err != nil {
+			return cost, 0, err
 		}
+		// Weights are mapped: where they do not fit they are read again, slowly.
+		anonymous := need.Total() - need.Weights
+		switch {
+		case have == 0 || anonymous < have:
+			return cost, need.Total(), nil
+		case p.OneCache:
+			return cost, 0, fmt.Errorf("this plan needs %s for the KV cache and scratch, but %s are free; the longest context that fits is about %d tokens (--lengths), or halve the cache with --kv-type f16",
+				bytesText(anonymous), bytesText(have), longestFit(m, int(cost.Peak), longest, have))
+		}
+		p.OneCache = true
 	}
-	return 0, fmt.Errorf("this plan needs %s for the KV cache and scratch, but %s are free; the longest context that fits is about %d tokens (--lengths), or use --kv-type f16", bytesText(need.Total()-need.Weights), bytesText(have), fits)
+}
+
+// longestFit is the longest context whose cache and scratch take less than
+// have bytes, given what a plan of the longest takes.
+func longestFit(m *runner.Model, peak, longest int, have int64) int {
+	fits := 0
+	for n := longest / 64; n < longest; n += max(1, longest/64) {
+		need, err := m.Memory(peak*n/longest, n)
+		if err != nil || need.Total()-need.Weights >= have {
+			break
+		}
+		fits = n
+	}
+	return fits
 }

@@ -28,7 +28,7 @@ object a line with id, prompt_ids, span and answer_ids: the form that
 			if err != nil {
 				return err
 			}
-			plan, err := p.plan(model, e, cmd.Flags(), 0)
+			plan, err := p.plan(model, e, cmd.Flags(), 0, 0)
 			if err != nil {
 				return err
 			}

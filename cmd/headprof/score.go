@@ -61,9 +61,6 @@ same command is given again.`,
 	return c
 }
 
-// stableBlock is how many trials a run takes between two looks at stability.
-const stableBlock = 20
-
 func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if _, err := scoring.Lookup(f.method); err != nil {
 		return usagef("--method: %w", err)
@@ -72,7 +69,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	switch f.until {
 	case "":
 	case "stable":
-		block = stableBlock
+		block = probe.StableBlock
 	default:
 		return usagef("--until %q: the only rule is stable", f.until)
 	}
@@ -81,7 +78,6 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		if shard, of, err = probe.ParseShard(f.shard); err != nil {
 			return usagef("--shard: %w", err)
 		}
-		block = stableBlock
 	}
 	say := newSpeaker(cmd, f.quiet, f.json)
 
@@ -94,7 +90,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	plan, err := f.plan(model, e, cmd.Flags(), block)
+	plan, err := f.plan(model, e, cmd.Flags(), block, of)
 	if err != nil {
 		return err
 	}
@@ -103,11 +99,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 			return usagef("--shard: %w", err)
 		}
 	}
-	cost, err := plan.EstimateCost(!f.noReuse)
-	if err != nil {
-		return err
-	}
-	memory, err := checkMemory(model, cost, plan)
+	cost, memory, err := fitMemory(model, plan, !f.noReuse)
 	if err != nil {
 		return err
 	}
@@ -115,14 +107,15 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 
 	o := probe.Options{
 		Dir: f.out, Version: version(), Chunk: f.chunk, NoReuse: f.noReuse, NoDraft: f.noDraft,
-		Settings:    map[string]string{"kv-type": f.kvType, "device": deviceKind(model)},
-		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH},
-		Progress:    say.progress,
+		Settings: map[string]string{"kv-type": f.kvType, "device": deviceKind(model)},
+		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+			"key_dim": fmt.Sprint(model.Config().Layers[0].HeadDim), "value_dim": fmt.Sprint(model.Config().Layers[0].ValueDim)},
+		Progress: say.progress,
 	}
 	aggregate := aggregation(model, f.seed)
 	if f.until == "stable" {
 		o.Settings["until"] = fmt.Sprintf("stable, top %d", f.top(model))
-		o.Stop = f.stable(model, aggregate)
+		o.Stop = probe.UntilStable(f.method, f.top(model), scoring.DefaultBound, f.seed)
 	}
 	result, err := probe.Run(cmd.Context(), e, plan, o)
 	say.end()
@@ -132,11 +125,11 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return f.finish(cmd, say, model, result, aggregate)
+	return f.finish(say, model, result, aggregate)
 }
 
 // finish aggregates, writes all artifacts and shows the result.
-func (f *scoreFlags) finish(cmd *cobra.Command, say *speaker, model *runner.Model, r *probe.Result, o scoring.Options) error {
+func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, o scoring.Options) error {
 	o.Meta = meta(model, r)
 	table, err := scoring.Aggregate(r.Scores, o)
 	if errors.Is(err, scoring.ErrNonePassed) {
@@ -166,24 +159,6 @@ func (f *scoreFlags) top(m *runner.Model) int {
 	}
 	c := m.Config()
 	return max(1, len(c.Layers)*c.Layers[0].Heads/10)
-}
-
-// stable asks whether more trials would change the top heads.
-func (f *scoreFlags) stable(m *runner.Model, o scoring.Options) func([]scoring.TrialScore) (bool, string) {
-	return func(scores []scoring.TrialScore) (bool, string) {
-		all, err := scoring.Assess(scores, f.top(m), o)
-		if err != nil {
-			return false, ""
-		}
-		for _, s := range all {
-			if s.Method == f.method {
-				why := fmt.Sprintf("the top %d heads by %s keep %.0f %% of their places in resampled needles (bound %.0f %%), and their rank intervals span %.1f %% of all heads (bound %.0f %%)",
-					s.K, s.Method, 100*s.Overlap, 100*scoring.DefaultBound.Overlap, 100*s.RankWidth, 100*scoring.DefaultBound.RankWidth)
-				return scoring.DefaultBound.Met(s), why
-			}
-		}
-		return false, ""
-	}
 }
 
 // aggregation gives what tables need to know of a model.

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"headprof/runner"
+	"headprof/runner/cpu"
+)
+
+type benchFlags struct {
+	modelFlags
+	tokens          []int
+	repeat, decoded int
+	json            bool
+}
+
+// benchLine is one length's result; docs/formats.md describes the fields.
+type benchLine struct {
+	Model         string  `json:"model"`
+	Tokens        int     `json:"tokens"`
+	Threads       int     `json:"threads"`
+	Kernels       string  `json:"kernels"`
+	KVType        string  `json:"kv_type"`
+	Prefill       float64 `json:"prefill_tok_s"` // best of the repeats
+	PrefillMedian float64 `json:"prefill_tok_s_median"`
+	Decode        float64 `json:"decode_tok_s"`
+	DecodeMedian  float64 `json:"decode_tok_s_median"`
+	FirstToken    float64 `json:"first_token_s"` // from opening the file, first repeat only
+	GFLOPs        float64 `json:"prefill_gflop_s"`
+	PeakGFLOPs    float64 `json:"peak_gflop_s"` // of a pure multiply-add loop; 0: unknown
+	PeakMB        float64 `json:"peak_mb"`      // resident, so far
+	PredictedMB   float64 `json:"predicted_mb"`
+}
+
+func newBench() *cobra.Command {
+	var f benchFlags
+	c := &cobra.Command{
+		Use:   "bench --model FILE --tokens 512,2048,4096",
+		Short: "Measure prefill and decode speed and peak memory",
+		Args:  exactly(),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.register(c.Flags())
+	c.Flags().IntSliceVar(&f.tokens, "tokens", []int{512, 2048, 4096}, "prompt lengths")
+	c.Flags().IntVar(&f.repeat, "repeat", 3, "measurements of each length; best and median are given")
+	c.Flags().IntVar(&f.decoded, "decode", 32, "tokens to decode one at a time after each prompt")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON line per length")
+	return c
+}
+
+func (f *benchFlags) run(cmd *cobra.Command) error {
+	if f.repeat < 1 || f.decoded < 1 {
+		return usagef("--repeat and --decode must be at least 1")
+	}
+	opened := time.Now()
+	m, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	out, first, peak := cmd.OutOrStdout(), true, 0.0
+	if !f.json {
+		fmt.Fprintf(out, "%s, %d threads, %s\n%8s %14s %14s %12s %10s %10s\n", m.Name(), m.Options().Threads, m.Kernels(), "tokens", "prefill tok/s", "decode tok/s", "GFLOP/s", "of peak", "peak MB")
+	}
+	for _, n := range f.tokens {
+		l, start, err := f.measure(cmd.Context(), m, n)
+		if err != nil {
+			return err
+		}
+		if first { // measured last, so that it does not delay the first token
+			first, l.FirstToken = false, math.Round(start.Sub(opened).Seconds()*1000)/1000
+			peak = cpu.PeakGFLOPS(m.Options().Threads)
+		}
+		l.PeakGFLOPs = math.Round(peak*10) / 10
+		if f.json {
+			if err := json.NewEncoder(out).Encode(l); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(out, "%8d %14.1f %14.1f %12.1f %9.0f%% %10.0f\n", n, l.Prefill, l.Decode, l.GFLOPs, 100*l.GFLOPs/max(1, peak), l.PeakMB)
+	}
+	return nil
+}
+
+// measure times one length; start is when the first token of all was known.
+func (f *benchFlags) measure(ctx context.Context, m *runner.Model, n int) (benchLine, time.Time, error) {
+	l := benchLine{Model: m.Name(), Tokens: n, Threads: m.Options().Threads, Kernels: m.Kernels(), KVType: f.kvType}
+	var first time.Time
+	if n < 1 || n+f.decoded > m.Config().Context {
+		return l, first, fmt.Errorf("%d tokens and %d decoded ones do not fit %s, whose limit is %d", n, f.decoded, m.Name(), m.Config().Context)
+	}
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = int32((i*7919)%max(1, m.Config().Vocab-300) + min(200, m.Config().Vocab/4))
+	}
+	var prefill, decode []float64
+	for range f.repeat {
+		s, err := m.NewSession(n + f.decoded)
+		if err != nil {
+			return l, first, err
+		}
+		t := time.Now()
+		if _, err := s.Extend(ctx, ids, runner.Watch{Logits: []int{n - 1}}); err != nil {
+			s.Close()
+			return l, first, err
+		}
+		prefill = append(prefill, float64(n)/time.Since(t).Seconds())
+		if first.IsZero() {
+			first = time.Now()
+		}
+		t = time.Now()
+		for i := range f.decoded {
+			if _, err := s.Extend(ctx, ids[i%n:i%n+1], runner.Watch{Logits: []int{n + i}}); err != nil {
+				s.Close()
+				return l, first, err
+			}
+		}
+		decode = append(decode, float64(f.decoded)/time.Since(t).Seconds())
+		s.Close()
+	}
+	l.Prefill, l.PrefillMedian = round1(slices.Max(prefill)), round1(median(prefill))
+	l.Decode, l.DecodeMedian = round1(slices.Max(decode)), round1(median(decode))
+	l.GFLOPs = round1(slices.Max(prefill) / float64(n) * m.Config().PrefillFLOPs(n) / 1e9)
+	l.PeakMB = round1(float64(peakResident()) / 1e6)
+	memory, err := m.Memory(n+f.decoded, n+f.decoded)
+	l.PredictedMB = round1(float64(memory.Total()) / 1e6)
+	return l, first, err
+}
+
+func round1(x float64) float64 { return math.Round(10*x) / 10 }
+
+func median(x []float64) float64 {
+	s := slices.Sorted(slices.Values(x))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"headprof/plots"
+	"headprof/scoring"
+)
+
+func newCompare() *cobra.Command {
+	var f plotFlags
+	var seed uint64
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "compare A B...",
+		Short: "Say how alike profiles rank the same heads",
+		Long: `Compare the first profile with each of the others: Spearman's and Kendall's rank
+correlation and how much of the top heads they share, with 95 % intervals over
+heads. Any files that headprof reads will do: its own tables and folders,
+published headkv.json, DuoAttention and QRHead files. Where one side scores KV
+heads, the other's groups count by their best head.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return usagef("two profiles at least are needed, not %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			type row struct {
+				A, B string
+				*scoring.Comparison
+			}
+			var rows []row
+			first, err := readTable(args[0])
+			if err != nil {
+				return err
+			}
+			m, err := methodOf(first, f.method, args[0])
+			if err != nil {
+				return err
+			}
+			for _, path := range args[1:] {
+				other, err := readTable(path)
+				if err != nil {
+					return err
+				}
+				om, err := methodOf(other, f.method, path)
+				if err != nil {
+					return err
+				}
+				x, err := scoring.Compare(first.Of(m), other.Of(om), f.top, scoring.Options{Seed: seed})
+				if err != nil {
+					return fmt.Errorf("%s and %s: %w", args[0], path, err)
+				}
+				rows = append(rows, row{args[0], path, x})
+			}
+			out := cmd.OutOrStdout()
+			if asJSON {
+				e := json.NewEncoder(out)
+				for _, r := range rows {
+					if err := e.Encode(map[string]any{"a": r.A, "b": r.B, "heads": r.Heads, "k": r.K, "spearman": estimateJSON(r.Spearman),
+						"kendall": estimateJSON(r.Kendall), "overlap": estimateJSON(r.Overlap), "jaccard": estimateJSON(r.Jaccard)}); err != nil {
+						return err
+					}
+				}
+			}
+			for _, r := range rows {
+				if asJSON {
+					break
+				}
+				fmt.Fprintf(out, "%s against %s\n", r.A, r.B)
+				unit := "heads"
+				if r.Reduced {
+					unit = "KV heads (the best head of each group)"
+				}
+				fmt.Fprintf(out, "  %-22s %d %s\n", "compared", r.Heads, unit)
+				fmt.Fprintf(out, "  %-22s %s\n", "Spearman", estimateText(r.Spearman))
+				fmt.Fprintf(out, "  %-22s %s\n", "Kendall tau-b", estimateText(r.Kendall))
+				fmt.Fprintf(out, "  %-22s %s\n", fmt.Sprintf("shared among top %d", r.K), estimateText(r.Overlap))
+				fmt.Fprintf(out, "  %-22s %s\n", "Jaccard of the tops", estimateText(r.Jaccard))
+			}
+			if f.out == "" {
+				return nil
+			}
+			if _, err := plots.FormatOf(f.out); err != nil {
+				return usagef("--plot: %w", err)
+			}
+			f.kind = "compare"
+			fig, err := f.draw(args[:2])
+			if err != nil {
+				return err
+			}
+			return fig.Save(f.out)
+		},
+	}
+	c.Flags().StringVar(&f.out, "plot", "", "also draw the first two profiles into `file` (.png, .svg or .pdf)")
+	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
+	c.Flags().IntVar(&f.top, "top", 0, "heads that count as top (default: a tenth of all)")
+	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the bootstrap")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
+	return c
+}
+
+func estimateText(e scoring.Estimate) string {
+	return fmt.Sprintf("%6.3f  [%.3f, %.3f]", e.Value, e.Low, e.High)
+}
+
+func estimateJSON(e scoring.Estimate) map[string]any {
+	return map[string]any{"value": finite(e.Value), "low": finite(e.Low), "high": finite(e.High)}
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"headprof/export"
+	"headprof/plots"
+	"headprof/scoring"
+)
+
+type plotFlags struct {
+	kind, out, method string
+	top, capacity     int
+}
+
+// kinds of figures, and what each needs.
+var kinds = []string{"heads", "ranking", "layers", "needle", "compare", "budget"}
+
+func newPlot() *cobra.Command {
+	var f plotFlags
+	c := &cobra.Command{
+		Use:   "plot DIR|FILE [DIR|FILE]",
+		Short: "Draw a profile: heatmap, ranking, needle grid, layers, comparison, budgets",
+		Long: `Draw a run's folder or any score file that headprof reads (its own tables,
+published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
+
+  heads    score of every head, top heads ringed
+  ranking  sorted scores with intervals
+  layers   share of the score by layer
+  needle   pass rate by depth and length (needs a run's folder)
+  compare  two profiles against each other (needs two)
+  budget   KV-cache entries per head (needs a file of 'headprof budget')`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case !slices.Contains(kinds, f.kind):
+				return usagef("--kind %q: known are %s", f.kind, strings.Join(kinds, ", "))
+			case len(args) == 0:
+				return usagef("missing a run's folder or a score file")
+			case f.kind == "compare" && len(args) != 2:
+				return usagef("--kind compare needs two profiles, not %d", len(args))
+			case f.kind != "compare" && len(args) > 1:
+				return usagef("unexpected argument %q", args[1])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.out == "" {
+				f.out = beside(args[0], f.kind+".png")
+			}
+			if _, err := plots.FormatOf(f.out); err != nil {
+				return usagef("--out: %w", err)
+			}
+			fig, err := f.draw(args)
+			if err != nil {
+				return err
+			}
+			if err := fig.Save(f.out); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), f.out)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&f.kind, "kind", "heads", strings.Join(kinds, ", "))
+	c.Flags().StringVar(&f.out, "out", "", "`file` ending in .png, .svg or .pdf (default: KIND.png in the folder, or beside the file)")
+	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
+	c.Flags().IntVar(&f.top, "top", 0, "heads to ring and name (default: a tenth of all)")
+	c.Flags().IntVar(&f.capacity, "capacity", 0, "which capacity of a budget file that holds several")
+	return c
+}
+
+func (f *plotFlags) draw(args []string) (*plots.Figure, error) {
+	if f.kind == "budget" {
+		return f.budget(args[0])
+	}
+	h, err := f.heads(args[0])
+	if err != nil {
+		return nil, err
+	}
+	switch f.kind {
+	case "ranking":
+		return plots.Ranking(h)
+	case "layers":
+		return plots.Layers(h)
+	case "needle":
+		r, err := readRun(args[0])
+		if err != nil {
+			return nil, err
+		}
+		return plots.Needle(needleFigure(h.Meta, r))
+	case "compare":
+		other, err := f.heads(args[1])
+		if err != nil {
+			return nil, err
+		}
+		if h.Layers == other.Layers && h.Heads != other.Heads { // one side scores KV heads
+			if h, err = f.grouped(args[0], h, other); err != nil {
+				return nil, err
+			}
+			if other, err = f.grouped(args[1], other, h); err != nil {
+				return nil, err
+			}
+		}
+		return plots.Compare(h, other)
+	}
+	return plots.HeadMap(h)
+}
+
+func (f *plotFlags) heads(path string) (plots.Heads, error) {
+	t, err := readTable(path)
+	if err != nil {
+		return plots.Heads{}, err
+	}
+	method, err := methodOf(t, f.method, path)
+	if err != nil {
+		return plots.Heads{}, err
+	}
+	return headsFigure(t, method, topOf(t, method, f.top)), nil
+}
+
+// grouped reduces a table to KV heads where the other side has fewer heads.
+func (f *plotFlags) grouped(path string, mine, other plots.Heads) (plots.Heads, error) {
+	if mine.Heads <= other.Heads {
+		return mine, nil
+	}
+	t, err := readTable(path)
+	if err != nil {
+		return mine, err
+	}
+	t.Heads = scoring.BestOfGroup(t.Of(mine.Method))
+	return headsFigure(t, mine.Method, mine.Top), nil
+}
+
+// topOf is how many heads count as top: a tenth, unless asked otherwise.
+func topOf(t *scoring.Table, method string, asked int) int {
+	if asked > 0 {
+		return asked
+	}
+	return max(1, len(t.Of(method))/10)
+}
+
+func (f *plotFlags) budget(path string) (*plots.Figure, error) {
+	all, err := export.ReadBudgets(path)
+	if err != nil {
+		return nil, err
+	}
+	var capacities []string
+	for _, b := range all {
+		if f.capacity == 0 || b.Capacity == f.capacity {
+			return plots.BudgetMap(budgetFigure(b, plots.Meta{Model: path}))
+		}
+		capacities = append(capacities, fmt.Sprint(b.Capacity))
+	}
+	return nil, usagef("%s has no capacity %d; it has %s", path, f.capacity, strings.Join(capacities, ", "))
+}
+
+// budgetFigure turns a budget's rows into what plots draws.
+func budgetFigure(b export.Budgets, m plots.Meta) plots.Budget {
+	p := plots.Budget{Meta: m, Capacity: b.Capacity}
+	kv := 0
+	for _, r := range b.Heads {
+		p.Layers, p.Heads, kv = max(p.Layers, r.Layer+1), max(p.Heads, r.Head+1), max(kv, r.KVHead+1)
+	}
+	if kv > 0 && p.Heads%kv == 0 {
+		p.KVGroup = p.Heads / kv
+	}
+	p.Entries = make([][]int, p.Layers)
+	for l := range p.Entries {
+		p.Entries[l] = make([]int, p.Heads)
+	}
+	for _, r := range b.Heads {
+		p.Entries[r.Layer][r.Head] = r.Entries
+	}
+	return p
+}

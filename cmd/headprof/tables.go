@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"headprof/export"
+	"headprof/probe"
+	"headprof/scoring"
+)
+
+// readTable reads a score table of any form and names its model after the file
+// where the file does not say.
+func readTable(path string) (*scoring.Table, error) {
+	t, err := export.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	if t.Meta.Model == "" {
+		t.Meta.Model = strings.TrimSuffix(filepath.Base(filepath.Clean(path)), filepath.Ext(path))
+	}
+	return t, nil
+}
+
+// methodOf picks the method to show: the one asked for, else the default where
+// the table has it, else the table's first.
+func methodOf(t *scoring.Table, asked, path string) (string, error) {
+	all := t.Methods()
+	for _, m := range append([]string{asked}, "headkv-r2") {
+		for _, have := range all {
+			if m == have {
+				return m, nil
+			}
+		}
+		if m == asked && asked != "" {
+			return "", usagef("%s has no method %q; it has %s", path, asked, strings.Join(all, ", "))
+		}
+	}
+	if len(all) == 0 {
+		return "", fmt.Errorf("%s holds no scores", path)
+	}
+	return all[0], nil
+}
+
+// readRun reads a run's folder; the error says what a run's folder is.
+func readRun(dir string) (*probe.Result, error) {
+	if s, err := os.Stat(dir); err != nil {
+		return nil, err
+	} else if !s.IsDir() {
+		return nil, fmt.Errorf("%s is a file; this needs the folder of a run ('headprof score --out')", dir)
+	}
+	return probe.ReadRun(dir)
+}
+
+// beside is the default place of an artifact made from path.
+func beside(path, name string) string {
+	if s, err := os.Stat(path); err == nil && s.IsDir() {
+		return filepath.Join(path, name)
+	}
+	return strings.TrimSuffix(path, filepath.Ext(path)) + "-" + name
+}
