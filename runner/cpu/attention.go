@@ -12,7 +12,7 @@ const tile = kvcache.Tile
 
 // blockRows is about how many query rows (batch rows × heads of a group) share
 // an unpacked tile of keys: a multiple of the products' rows at a time.
-const blockRows = 96
+const blockRows = 144
 
 // attend is one layer's attention call.
 type attend struct {

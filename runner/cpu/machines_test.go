@@ -13,7 +13,7 @@ import (
 // run on amd64; a run on arm64 (under qemu) gave the same. Weights and angles
 // are simple enough to be computed alike everywhere.
 func TestSameBytesOnEveryMachine(t *testing.T) {
-	want := map[string]uint32{"llama": 0, "gemma": 0, "capped": 0, "odd": 0}
+	want := map[string]uint32{"llama": 0x516f21a, "gemma": 0x495310ea, "capped": 0x2f2b51e1, "odd": 0xd6f91933}
 	for name, s := range shapes {
 		for kernels, b := range backends(t, 2) {
 			l := bindLayer(b, s)
