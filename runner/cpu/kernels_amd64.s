@@ -9935,6 +9935,6921 @@ block:
 	VZEROUPPER
 	RET
 
+// func unpackIQ4_NLAVX512(dst *float32, src *byte, stride int, count int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·unpackIQ4_NLAVX512(SB), NOSPLIT, $0-32
+	MOVQ    count+24(FP), AX
+	MOVQ    dst+0(FP), CX
+	MOVQ    src+8(FP), DX
+	MOVQ    stride+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (DX)(BX*4), DI
+	LEAQ    (DI)(BX*4), R8
+	LEAQ    (R8)(BX*4), R9
+	VMOVUPS nibblesIQ4_NL<>+0(SB), Z0
+
+block:
+	VMOVD           (DX), X1
+	VPINSRD         $0x01, (DX)(BX*1), X1, X1
+	VPINSRD         $0x02, (DX)(BX*2), X1, X1
+	VPINSRD         $0x03, (DX)(SI*1), X1, X1
+	VMOVD           (DI), X2
+	VPINSRD         $0x01, (DI)(BX*1), X2, X2
+	VPINSRD         $0x02, (DI)(BX*2), X2, X2
+	VPINSRD         $0x03, (DI)(SI*1), X2, X2
+	VMOVD           (R8), X3
+	VPINSRD         $0x01, (R8)(BX*1), X3, X3
+	VPINSRD         $0x02, (R8)(BX*2), X3, X3
+	VPINSRD         $0x03, (R8)(SI*1), X3, X3
+	VMOVD           (R9), X4
+	VPINSRD         $0x01, (R9)(BX*1), X4, X4
+	VPINSRD         $0x02, (R9)(BX*2), X4, X4
+	VPINSRD         $0x03, (R9)(SI*1), X4, X4
+	VXORPS          Z5, Z5, Z5
+	VINSERTI32X4    $0x00, X1, Z5, Z5
+	VINSERTI32X4    $0x01, X2, Z5, Z5
+	VINSERTI32X4    $0x02, X3, Z5, Z5
+	VINSERTI32X4    $0x03, X4, Z5, Z5
+	VPMOVDW         Z5, Y1
+	VCVTPH2PS       Y1, Z1
+	VBROADCASTI32X4 2(DX), Z2
+	VINSERTI32X4    $0x01, 2(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 2(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 2(R9), Z2, Z2
+	VBROADCASTI32X4 2(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 2(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 2(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 2(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 2(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 2(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 2(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 2(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 2(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 2(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 2(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 2(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, (CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 2048(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 128(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 2176(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 256(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 2304(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 384(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2432(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 512(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2560(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 640(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2688(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 768(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2816(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 896(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2944(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1024(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3072(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1152(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3200(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1280(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3328(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1408(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3456(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1536(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3584(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1664(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3712(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1792(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3840(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1920(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3968(CX)
+	ADDQ            $0x00000012, DX
+	ADDQ            $0x00000012, DI
+	ADDQ            $0x00000012, R8
+	ADDQ            $0x00000012, R9
+	ADDQ            $0x00001000, CX
+	SUBQ            $0x00000001, AX
+	JG              block
+	VZEROUPPER
+	RET
+
+DATA nibblesIQ4_NL<>+0(SB)/4, $0xc2fe0000
+DATA nibblesIQ4_NL<>+4(SB)/4, $0xc2d00000
+DATA nibblesIQ4_NL<>+8(SB)/4, $0xc2a60000
+DATA nibblesIQ4_NL<>+12(SB)/4, $0xc2820000
+DATA nibblesIQ4_NL<>+16(SB)/4, $0xc2440000
+DATA nibblesIQ4_NL<>+20(SB)/4, $0xc20c0000
+DATA nibblesIQ4_NL<>+24(SB)/4, $0xc1b00000
+DATA nibblesIQ4_NL<>+28(SB)/4, $0xc1200000
+DATA nibblesIQ4_NL<>+32(SB)/4, $0x3f800000
+DATA nibblesIQ4_NL<>+36(SB)/4, $0x41500000
+DATA nibblesIQ4_NL<>+40(SB)/4, $0x41c80000
+DATA nibblesIQ4_NL<>+44(SB)/4, $0x42180000
+DATA nibblesIQ4_NL<>+48(SB)/4, $0x42540000
+DATA nibblesIQ4_NL<>+52(SB)/4, $0x428a0000
+DATA nibblesIQ4_NL<>+56(SB)/4, $0x42b20000
+DATA nibblesIQ4_NL<>+60(SB)/4, $0x42e20000
+GLOBL nibblesIQ4_NL<>(SB), RODATA|NOPTR, $64
+
+// func unpackIQ4_XSAVX512(dst *float32, src *byte, stride int, count int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·unpackIQ4_XSAVX512(SB), NOSPLIT, $576-32
+	MOVQ    count+24(FP), AX
+	MOVQ    dst+0(FP), CX
+	MOVQ    src+8(FP), DX
+	MOVQ    stride+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (DX)(BX*4), DI
+	LEAQ    (DI)(BX*4), R8
+	LEAQ    (R8)(BX*4), R9
+	VMOVUPS nibblesIQ4_XS<>+0(SB), Z0
+
+block:
+	VMOVD           (DX), X1
+	VPINSRD         $0x01, (DX)(BX*1), X1, X1
+	VPINSRD         $0x02, (DX)(BX*2), X1, X1
+	VPINSRD         $0x03, (DX)(SI*1), X1, X1
+	VMOVD           (DI), X2
+	VPINSRD         $0x01, (DI)(BX*1), X2, X2
+	VPINSRD         $0x02, (DI)(BX*2), X2, X2
+	VPINSRD         $0x03, (DI)(SI*1), X2, X2
+	VMOVD           (R8), X3
+	VPINSRD         $0x01, (R8)(BX*1), X3, X3
+	VPINSRD         $0x02, (R8)(BX*2), X3, X3
+	VPINSRD         $0x03, (R8)(SI*1), X3, X3
+	VMOVD           (R9), X4
+	VPINSRD         $0x01, (R9)(BX*1), X4, X4
+	VPINSRD         $0x02, (R9)(BX*2), X4, X4
+	VPINSRD         $0x03, (R9)(SI*1), X4, X4
+	VXORPS          Z5, Z5, Z5
+	VINSERTI32X4    $0x00, X1, Z5, Z5
+	VINSERTI32X4    $0x01, X2, Z5, Z5
+	VINSERTI32X4    $0x02, X3, Z5, Z5
+	VINSERTI32X4    $0x03, X4, Z5, Z5
+	VPMOVDW         Z5, Y1
+	VCVTPH2PS       Y1, Z1
+	VMOVUPS         Z1, (SP)
+	VMOVUPS         Z5, 64(SP)
+	VMOVD           4(DX), X1
+	VPINSRD         $0x01, 4(DX)(BX*1), X1, X1
+	VPINSRD         $0x02, 4(DX)(BX*2), X1, X1
+	VPINSRD         $0x03, 4(DX)(SI*1), X1, X1
+	VMOVD           4(DI), X2
+	VPINSRD         $0x01, 4(DI)(BX*1), X2, X2
+	VPINSRD         $0x02, 4(DI)(BX*2), X2, X2
+	VPINSRD         $0x03, 4(DI)(SI*1), X2, X2
+	VMOVD           4(R8), X3
+	VPINSRD         $0x01, 4(R8)(BX*1), X3, X3
+	VPINSRD         $0x02, 4(R8)(BX*2), X3, X3
+	VPINSRD         $0x03, 4(R8)(SI*1), X3, X3
+	VMOVD           4(R9), X4
+	VPINSRD         $0x01, 4(R9)(BX*1), X4, X4
+	VPINSRD         $0x02, 4(R9)(BX*2), X4, X4
+	VPINSRD         $0x03, 4(R9)(SI*1), X4, X4
+	VXORPS          Z5, Z5, Z5
+	VINSERTI32X4    $0x00, X1, Z5, Z5
+	VINSERTI32X4    $0x01, X2, Z5, Z5
+	VINSERTI32X4    $0x02, X3, Z5, Z5
+	VINSERTI32X4    $0x03, X4, Z5, Z5
+	VMOVUPS         Z5, 128(SP)
+	VMOVUPS         128(SP), Z1
+	VMOVUPS         64(SP), Z2
+	VBROADCASTSS    w0000000f<>+0(SB), Z3
+	VPANDD          Z3, Z1, Z1
+	VPSRLD          $0x0c, Z2, Z2
+	VBROADCASTSS    w00000030<>+0(SB), Z3
+	VPANDD          Z3, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000020<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          (SP), Z1, Z1
+	VBROADCASTI32X4 8(DX), Z2
+	VINSERTI32X4    $0x01, 8(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 8(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 8(R9), Z2, Z2
+	VBROADCASTI32X4 8(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 8(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 8(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 8(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 8(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 8(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 8(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 8(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 8(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 8(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 8(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 8(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, (CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 2048(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 128(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 2176(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 256(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 2304(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 384(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2432(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 512(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2560(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 640(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2688(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 768(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2816(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 896(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 2944(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1024(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3072(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1152(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3200(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1280(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3328(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1408(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3456(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1536(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3584(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1664(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3712(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1792(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3840(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 1920(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 3968(CX)
+	VMOVUPS         128(SP), Z1
+	VMOVUPS         64(SP), Z2
+	VBROADCASTSS    w0000000f<>+0(SB), Z3
+	VPSRLD          $0x04, Z1, Z1
+	VPANDD          Z3, Z1, Z1
+	VPSRLD          $0x0e, Z2, Z2
+	VBROADCASTSS    w00000030<>+0(SB), Z3
+	VPANDD          Z3, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000020<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          (SP), Z1, Z1
+	VBROADCASTI32X4 24(DX), Z2
+	VINSERTI32X4    $0x01, 24(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 24(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 24(R9), Z2, Z2
+	VBROADCASTI32X4 24(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 24(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 24(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 24(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 24(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 24(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 24(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 24(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 24(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 24(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 24(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 24(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 4096(CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 6144(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 4224(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 6272(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 4352(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 6400(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 4480(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 6528(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 4608(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 6656(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 4736(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 6784(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 4864(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 6912(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 4992(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 7040(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 5120(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 7168(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 5248(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 7296(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 5376(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 7424(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 5504(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 7552(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 5632(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 7680(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 5760(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 7808(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 5888(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 7936(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 6016(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 8064(CX)
+	VMOVUPS         128(SP), Z1
+	VMOVUPS         64(SP), Z2
+	VBROADCASTSS    w0000000f<>+0(SB), Z3
+	VPSRLD          $0x08, Z1, Z1
+	VPANDD          Z3, Z1, Z1
+	VPSRLD          $0x10, Z2, Z2
+	VBROADCASTSS    w00000030<>+0(SB), Z3
+	VPANDD          Z3, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000020<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          (SP), Z1, Z1
+	VBROADCASTI32X4 40(DX), Z2
+	VINSERTI32X4    $0x01, 40(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 40(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 40(R9), Z2, Z2
+	VBROADCASTI32X4 40(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 40(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 40(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 40(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 40(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 40(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 40(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 40(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 40(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 40(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 40(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 40(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 8192(CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 10240(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 8320(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 10368(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 8448(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 10496(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 8576(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 10624(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 8704(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 10752(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 8832(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 10880(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 8960(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 11008(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 9088(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 11136(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 9216(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 11264(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 9344(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 11392(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 9472(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 11520(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 9600(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 11648(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 9728(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 11776(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 9856(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 11904(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 9984(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 12032(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 10112(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 12160(CX)
+	VMOVUPS         128(SP), Z1
+	VMOVUPS         64(SP), Z2
+	VBROADCASTSS    w0000000f<>+0(SB), Z3
+	VPSRLD          $0x0c, Z1, Z1
+	VPANDD          Z3, Z1, Z1
+	VPSRLD          $0x12, Z2, Z2
+	VBROADCASTSS    w00000030<>+0(SB), Z3
+	VPANDD          Z3, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000020<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          (SP), Z1, Z1
+	VBROADCASTI32X4 56(DX), Z2
+	VINSERTI32X4    $0x01, 56(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 56(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 56(R9), Z2, Z2
+	VBROADCASTI32X4 56(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 56(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 56(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 56(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 56(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 56(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 56(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 56(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 56(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 56(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 56(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 56(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 12288(CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 14336(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 12416(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 14464(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 12544(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 14592(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 12672(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 14720(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 12800(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 14848(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 12928(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 14976(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 13056(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 15104(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 13184(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 15232(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 13312(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 15360(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 13440(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 15488(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 13568(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 15616(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 13696(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 15744(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 13824(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 15872(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 13952(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 16000(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 14080(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 16128(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 14208(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 16256(CX)
+	VMOVUPS         128(SP), Z1
+	VMOVUPS         64(SP), Z2
+	VBROADCASTSS    w0000000f<>+0(SB), Z3
+	VPSRLD          $0x10, Z1, Z1
+	VPANDD          Z3, Z1, Z1
+	VPSRLD          $0x14, Z2, Z2
+	VBROADCASTSS    w00000030<>+0(SB), Z3
+	VPANDD          Z3, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000020<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          (SP), Z1, Z1
+	VBROADCASTI32X4 72(DX), Z2
+	VINSERTI32X4    $0x01, 72(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 72(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 72(R9), Z2, Z2
+	VBROADCASTI32X4 72(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 72(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 72(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 72(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 72(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 72(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 72(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 72(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 72(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 72(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 72(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 72(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 16384(CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 18432(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 16512(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 18560(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 16640(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 18688(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 16768(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 18816(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 16896(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 18944(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 17024(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 19072(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 17152(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 19200(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 17280(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 19328(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 17408(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 19456(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 17536(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 19584(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 17664(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 19712(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 17792(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 19840(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 17920(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 19968(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 18048(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 20096(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 18176(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 20224(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 18304(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 20352(CX)
+	VMOVUPS         128(SP), Z1
+	VMOVUPS         64(SP), Z2
+	VBROADCASTSS    w0000000f<>+0(SB), Z3
+	VPSRLD          $0x14, Z1, Z1
+	VPANDD          Z3, Z1, Z1
+	VPSRLD          $0x16, Z2, Z2
+	VBROADCASTSS    w00000030<>+0(SB), Z3
+	VPANDD          Z3, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000020<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          (SP), Z1, Z1
+	VBROADCASTI32X4 88(DX), Z2
+	VINSERTI32X4    $0x01, 88(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 88(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 88(R9), Z2, Z2
+	VBROADCASTI32X4 88(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 88(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 88(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 88(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 88(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 88(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 88(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 88(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 88(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 88(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 88(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 88(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 20480(CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 22528(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 20608(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 22656(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 20736(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 22784(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 20864(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 22912(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 20992(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 23040(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 21120(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 23168(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 21248(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 23296(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 21376(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 23424(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 21504(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 23552(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 21632(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 23680(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 21760(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 23808(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 21888(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 23936(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 22016(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 24064(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 22144(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 24192(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 22272(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 24320(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 22400(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 24448(CX)
+	VMOVUPS         128(SP), Z1
+	VMOVUPS         64(SP), Z2
+	VBROADCASTSS    w0000000f<>+0(SB), Z3
+	VPSRLD          $0x18, Z1, Z1
+	VPANDD          Z3, Z1, Z1
+	VPSRLD          $0x18, Z2, Z2
+	VBROADCASTSS    w00000030<>+0(SB), Z3
+	VPANDD          Z3, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000020<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          (SP), Z1, Z1
+	VBROADCASTI32X4 104(DX), Z2
+	VINSERTI32X4    $0x01, 104(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 104(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 104(R9), Z2, Z2
+	VBROADCASTI32X4 104(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 104(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 104(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 104(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 104(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 104(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 104(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 104(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 104(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 104(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 104(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 104(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 24576(CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 26624(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 24704(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 26752(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 24832(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 26880(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 24960(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 27008(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 25088(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 27136(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 25216(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 27264(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 25344(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 27392(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 25472(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 27520(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 25600(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 27648(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 25728(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 27776(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 25856(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 27904(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 25984(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 28032(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 26112(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 28160(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 26240(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 28288(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 26368(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 28416(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 26496(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 28544(CX)
+	VMOVUPS         128(SP), Z1
+	VMOVUPS         64(SP), Z2
+	VPSRLD          $0x1c, Z1, Z1
+	VPSRLD          $0x1a, Z2, Z2
+	VBROADCASTSS    w00000030<>+0(SB), Z3
+	VPANDD          Z3, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000020<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          (SP), Z1, Z1
+	VBROADCASTI32X4 120(DX), Z2
+	VINSERTI32X4    $0x01, 120(DI), Z2, Z2
+	VINSERTI32X4    $0x02, 120(R8), Z2, Z2
+	VINSERTI32X4    $0x03, 120(R9), Z2, Z2
+	VBROADCASTI32X4 120(DX)(BX*1), Z3
+	VINSERTI32X4    $0x01, 120(DI)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 120(R8)(BX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 120(R9)(BX*1), Z3, Z3
+	VBROADCASTI32X4 120(DX)(BX*2), Z4
+	VINSERTI32X4    $0x01, 120(DI)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 120(R8)(BX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 120(R9)(BX*2), Z4, Z4
+	VBROADCASTI32X4 120(DX)(SI*1), Z5
+	VINSERTI32X4    $0x01, 120(DI)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 120(R8)(SI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 120(R9)(SI*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z7
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLQDQ     Z3, Z6, Z2
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z5, Z7, Z4
+	VPUNPCKHQDQ     Z5, Z7, Z5
+	VPERMPS         Z0, Z2, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 28672(CX)
+	VPSRLD          $0x04, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 30720(CX)
+	VPSRLD          $0x08, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 28800(CX)
+	VPSRLD          $0x0c, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 30848(CX)
+	VPSRLD          $0x10, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 28928(CX)
+	VPSRLD          $0x14, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 30976(CX)
+	VPSRLD          $0x18, Z2, Z6
+	VPERMPS         Z0, Z6, Z6
+	VMULPS          Z1, Z6, Z6
+	VMOVUPS         Z6, 29056(CX)
+	VPSRLD          $0x1c, Z2, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 31104(CX)
+	VPERMPS         Z0, Z3, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 29184(CX)
+	VPSRLD          $0x04, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 31232(CX)
+	VPSRLD          $0x08, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 29312(CX)
+	VPSRLD          $0x0c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 31360(CX)
+	VPSRLD          $0x10, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 29440(CX)
+	VPSRLD          $0x14, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 31488(CX)
+	VPSRLD          $0x18, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 29568(CX)
+	VPSRLD          $0x1c, Z3, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 31616(CX)
+	VPERMPS         Z0, Z4, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 29696(CX)
+	VPSRLD          $0x04, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 31744(CX)
+	VPSRLD          $0x08, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 29824(CX)
+	VPSRLD          $0x0c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 31872(CX)
+	VPSRLD          $0x10, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 29952(CX)
+	VPSRLD          $0x14, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 32000(CX)
+	VPSRLD          $0x18, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 30080(CX)
+	VPSRLD          $0x1c, Z4, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 32128(CX)
+	VPERMPS         Z0, Z5, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 30208(CX)
+	VPSRLD          $0x04, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 32256(CX)
+	VPSRLD          $0x08, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 30336(CX)
+	VPSRLD          $0x0c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 32384(CX)
+	VPSRLD          $0x10, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 30464(CX)
+	VPSRLD          $0x14, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 32512(CX)
+	VPSRLD          $0x18, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 30592(CX)
+	VPSRLD          $0x1c, Z5, Z2
+	VPERMPS         Z0, Z2, Z2
+	VMULPS          Z1, Z2, Z2
+	VMOVUPS         Z2, 32640(CX)
+	ADDQ            $0x00000088, DX
+	ADDQ            $0x00000088, DI
+	ADDQ            $0x00000088, R8
+	ADDQ            $0x00000088, R9
+	ADDQ            $0x00008000, CX
+	SUBQ            $0x00000001, AX
+	JG              block
+	VZEROUPPER
+	RET
+
+DATA nibblesIQ4_XS<>+0(SB)/4, $0xc2fe0000
+DATA nibblesIQ4_XS<>+4(SB)/4, $0xc2d00000
+DATA nibblesIQ4_XS<>+8(SB)/4, $0xc2a60000
+DATA nibblesIQ4_XS<>+12(SB)/4, $0xc2820000
+DATA nibblesIQ4_XS<>+16(SB)/4, $0xc2440000
+DATA nibblesIQ4_XS<>+20(SB)/4, $0xc20c0000
+DATA nibblesIQ4_XS<>+24(SB)/4, $0xc1b00000
+DATA nibblesIQ4_XS<>+28(SB)/4, $0xc1200000
+DATA nibblesIQ4_XS<>+32(SB)/4, $0x3f800000
+DATA nibblesIQ4_XS<>+36(SB)/4, $0x41500000
+DATA nibblesIQ4_XS<>+40(SB)/4, $0x41c80000
+DATA nibblesIQ4_XS<>+44(SB)/4, $0x42180000
+DATA nibblesIQ4_XS<>+48(SB)/4, $0x42540000
+DATA nibblesIQ4_XS<>+52(SB)/4, $0x428a0000
+DATA nibblesIQ4_XS<>+56(SB)/4, $0x42b20000
+DATA nibblesIQ4_XS<>+60(SB)/4, $0x42e20000
+GLOBL nibblesIQ4_XS<>(SB), RODATA|NOPTR, $64
+
+DATA w00000020<>+0(SB)/4, $0x00000020
+GLOBL w00000020<>(SB), RODATA|NOPTR, $4
+
+// func unpackQ2_KAVX512(dst *float32, src *byte, stride int, count int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·unpackQ2_KAVX512(SB), NOSPLIT, $576-32
+	MOVQ count+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ src+8(FP), DX
+	MOVQ stride+16(FP), BX
+	LEAQ (BX)(BX*2), SI
+	LEAQ (DX)(BX*4), DI
+	LEAQ (DI)(BX*4), R8
+	LEAQ (R8)(BX*4), R9
+
+block:
+	VMOVD           80(DX), X0
+	VPINSRD         $0x01, 80(DX)(BX*1), X0, X0
+	VPINSRD         $0x02, 80(DX)(BX*2), X0, X0
+	VPINSRD         $0x03, 80(DX)(SI*1), X0, X0
+	VMOVD           80(DI), X1
+	VPINSRD         $0x01, 80(DI)(BX*1), X1, X1
+	VPINSRD         $0x02, 80(DI)(BX*2), X1, X1
+	VPINSRD         $0x03, 80(DI)(SI*1), X1, X1
+	VMOVD           80(R8), X2
+	VPINSRD         $0x01, 80(R8)(BX*1), X2, X2
+	VPINSRD         $0x02, 80(R8)(BX*2), X2, X2
+	VPINSRD         $0x03, 80(R8)(SI*1), X2, X2
+	VMOVD           80(R9), X3
+	VPINSRD         $0x01, 80(R9)(BX*1), X3, X3
+	VPINSRD         $0x02, 80(R9)(BX*2), X3, X3
+	VPINSRD         $0x03, 80(R9)(SI*1), X3, X3
+	VXORPS          Z4, Z4, Z4
+	VINSERTI32X4    $0x00, X0, Z4, Z4
+	VINSERTI32X4    $0x01, X1, Z4, Z4
+	VINSERTI32X4    $0x02, X2, Z4, Z4
+	VINSERTI32X4    $0x03, X3, Z4, Z4
+	VPMOVDW         Z4, Y0
+	VCVTPH2PS       Y0, Z0
+	VMOVUPS         Z0, (SP)
+	VPSRLD          $0x10, Z4, Z0
+	VPMOVDW         Z0, Y0
+	VCVTPH2PS       Y0, Z0
+	VMOVUPS         Z0, 64(SP)
+	VBROADCASTI32X4 (DX), Z0
+	VINSERTI32X4    $0x01, (DI), Z0, Z0
+	VINSERTI32X4    $0x02, (R8), Z0, Z0
+	VINSERTI32X4    $0x03, (R9), Z0, Z0
+	VBROADCASTI32X4 (DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, (DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, (R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, (R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 (DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, (DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, (R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, (R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 (DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, (DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, (R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, (R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         Z0, 128(SP)
+	VMOVUPS         Z1, 192(SP)
+	VMOVUPS         Z2, 256(SP)
+	VMOVUPS         Z3, 320(SP)
+	VBROADCASTI32X4 16(DX), Z0
+	VINSERTI32X4    $0x01, 16(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 16(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 16(R9), Z0, Z0
+	VBROADCASTI32X4 16(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 16(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 16(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 16(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 16(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 16(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 16(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 16(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 16(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 16(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 16(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 16(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         128(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x04, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z0, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, (CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 128(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 256(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 384(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z1, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 512(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 640(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 768(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 896(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z2, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 1024(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 1152(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 1280(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 1408(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z3, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 1536(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 1664(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 1792(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 1920(CX)
+	VMOVUPS         128(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x10, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x14, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 4096(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 4224(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 4352(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 4480(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 4608(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 4736(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 4864(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 4992(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 5120(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 5248(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 5376(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 5504(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 5632(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 5760(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 5888(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 6016(CX)
+	VMOVUPS         192(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x04, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 8192(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 8320(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 8448(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 8576(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 8704(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 8832(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 8960(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 9088(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 9216(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 9344(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 9472(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 9600(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 9728(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 9856(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 9984(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 10112(CX)
+	VMOVUPS         192(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x10, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x14, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x06, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 12288(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0e, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 12416(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x16, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 12544(CX)
+	VPSRLD          $0x1e, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 12672(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x06, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 12800(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x0e, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 12928(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x16, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 13056(CX)
+	VPSRLD          $0x1e, Z1, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 13184(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x06, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 13312(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x0e, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 13440(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x16, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 13568(CX)
+	VPSRLD          $0x1e, Z2, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 13696(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x06, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 13824(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x0e, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 13952(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x16, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 14080(CX)
+	VPSRLD          $0x1e, Z3, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 14208(CX)
+	VBROADCASTI32X4 32(DX), Z0
+	VINSERTI32X4    $0x01, 32(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 32(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 32(R9), Z0, Z0
+	VBROADCASTI32X4 32(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 32(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 32(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 32(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 32(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 32(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 32(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 32(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 32(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 32(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 32(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 32(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         128(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x08, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x0c, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z0, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 2048(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 2176(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 2304(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 2432(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z1, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 2560(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 2688(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 2816(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 2944(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z2, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 3072(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 3200(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 3328(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 3456(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z3, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 3584(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 3712(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 3840(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 3968(CX)
+	VMOVUPS         128(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x18, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x1c, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 6144(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 6272(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 6400(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 6528(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 6656(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 6784(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 6912(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 7040(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 7168(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 7296(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 7424(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 7552(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 7680(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 7808(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 7936(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 8064(CX)
+	VMOVUPS         192(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x08, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x0c, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 10240(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 10368(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 10496(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 10624(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 10752(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 10880(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 11008(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 11136(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 11264(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 11392(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 11520(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 11648(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 11776(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 11904(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 12032(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 12160(CX)
+	VMOVUPS         192(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x18, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x1c, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x06, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 14336(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0e, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 14464(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x16, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 14592(CX)
+	VPSRLD          $0x1e, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 14720(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x06, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 14848(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x0e, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 14976(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x16, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 15104(CX)
+	VPSRLD          $0x1e, Z1, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 15232(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x06, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 15360(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x0e, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 15488(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x16, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 15616(CX)
+	VPSRLD          $0x1e, Z2, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 15744(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x06, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 15872(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x0e, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 16000(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x16, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 16128(CX)
+	VPSRLD          $0x1e, Z3, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 16256(CX)
+	VBROADCASTI32X4 48(DX), Z0
+	VINSERTI32X4    $0x01, 48(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 48(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 48(R9), Z0, Z0
+	VBROADCASTI32X4 48(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 48(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 48(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 48(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 48(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 48(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 48(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 48(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 48(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 48(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 48(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 48(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         256(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x04, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z0, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 16384(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 16512(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 16640(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 16768(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z1, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 16896(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 17024(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 17152(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 17280(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z2, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 17408(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 17536(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 17664(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 17792(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z3, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 17920(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 18048(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 18176(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 18304(CX)
+	VMOVUPS         256(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x10, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x14, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 20480(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 20608(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 20736(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 20864(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 20992(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 21120(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 21248(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 21376(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 21504(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 21632(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 21760(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 21888(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 22016(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 22144(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 22272(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 22400(CX)
+	VMOVUPS         320(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x04, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 24576(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 24704(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 24832(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 24960(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 25088(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 25216(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 25344(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 25472(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 25600(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 25728(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 25856(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 25984(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 26112(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 26240(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 26368(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 26496(CX)
+	VMOVUPS         320(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x10, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x14, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x06, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 28672(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0e, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 28800(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x16, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 28928(CX)
+	VPSRLD          $0x1e, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 29056(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x06, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 29184(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x0e, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 29312(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x16, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 29440(CX)
+	VPSRLD          $0x1e, Z1, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 29568(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x06, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 29696(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x0e, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 29824(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x16, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 29952(CX)
+	VPSRLD          $0x1e, Z2, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 30080(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x06, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 30208(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x0e, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 30336(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x16, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 30464(CX)
+	VPSRLD          $0x1e, Z3, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 30592(CX)
+	VBROADCASTI32X4 64(DX), Z0
+	VINSERTI32X4    $0x01, 64(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 64(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 64(R9), Z0, Z0
+	VBROADCASTI32X4 64(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 64(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 64(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 64(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 64(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 64(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 64(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 64(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 64(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 64(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 64(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 64(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         256(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x08, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x0c, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z0, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 18432(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 18560(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 18688(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 18816(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z1, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 18944(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 19072(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 19200(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 19328(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z2, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 19456(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 19584(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 19712(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 19840(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z3, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 19968(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 20096(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 20224(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 20352(CX)
+	VMOVUPS         256(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x18, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x1c, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 22528(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 22656(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 22784(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 22912(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 23040(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 23168(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 23296(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 23424(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 23552(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 23680(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 23808(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 23936(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 24064(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 24192(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 24320(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 24448(CX)
+	VMOVUPS         320(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x08, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x0c, Z4, Z4
+	VPANDD          Z6, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 26624(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 26752(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 26880(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 27008(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 27136(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 27264(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 27392(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 27520(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 27648(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 27776(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 27904(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 28032(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 28160(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 28288(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 28416(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 28544(CX)
+	VMOVUPS         320(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z6
+	VPSRLD          $0x18, Z4, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x1c, Z4, Z4
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z5, Z5
+	VMULPS          64(SP), Z4, Z4
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x06, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 30720(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0e, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 30848(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x16, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VFMSUB213PS     Z4, Z5, Z6
+	VMOVUPS         Z6, 30976(CX)
+	VPSRLD          $0x1e, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 31104(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x06, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 31232(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x0e, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 31360(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x16, Z1, Z0
+	VPANDD          Z6, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 31488(CX)
+	VPSRLD          $0x1e, Z1, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 31616(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x06, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 31744(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x0e, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 31872(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x16, Z2, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 32000(CX)
+	VPSRLD          $0x1e, Z2, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 32128(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x06, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 32256(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x0e, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 32384(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z1
+	VPSRLD          $0x16, Z3, Z0
+	VPANDD          Z1, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 32512(CX)
+	VPSRLD          $0x1e, Z3, Z0
+	VCVTDQ2PS       Z0, Z0
+	VFMSUB213PS     Z4, Z5, Z0
+	VMOVUPS         Z0, 32640(CX)
+	ADDQ            $0x00000054, DX
+	ADDQ            $0x00000054, DI
+	ADDQ            $0x00000054, R8
+	ADDQ            $0x00000054, R9
+	ADDQ            $0x00008000, CX
+	SUBQ            $0x00000001, AX
+	JG              block
+	VZEROUPPER
+	RET
+
+DATA w00000003<>+0(SB)/4, $0x00000003
+GLOBL w00000003<>(SB), RODATA|NOPTR, $4
+
+// func unpackQ3_KAVX512(dst *float32, src *byte, stride int, count int)
+// Requires: AVX, AVX512F
+TEXT ·unpackQ3_KAVX512(SB), NOSPLIT, $576-32
+	MOVQ count+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ src+8(FP), DX
+	MOVQ stride+16(FP), BX
+	LEAQ (BX)(BX*2), SI
+	LEAQ (DX)(BX*4), DI
+	LEAQ (DI)(BX*4), R8
+	LEAQ (R8)(BX*4), R9
+
+block:
+	VBROADCASTI32X4 94(DX), Z0
+	VINSERTI32X4    $0x01, 94(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 94(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 94(R9), Z0, Z0
+	VBROADCASTI32X4 94(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 94(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 94(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 94(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 94(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 94(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 94(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 94(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 94(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 94(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 94(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 94(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VPSRLD          $0x10, Z3, Z4
+	VPMOVDW         Z4, Y4
+	VCVTPH2PS       Y4, Z4
+	VMOVUPS         Z4, (SP)
+	VMOVUPS         Z0, 64(SP)
+	VMOVUPS         Z1, 128(SP)
+	VMOVUPS         Z2, 192(SP)
+	VMOVUPS         Z3, 256(SP)
+	VBROADCASTI32X4 (DX), Z0
+	VINSERTI32X4    $0x01, (DI), Z0, Z0
+	VINSERTI32X4    $0x02, (R8), Z0, Z0
+	VINSERTI32X4    $0x03, (R9), Z0, Z0
+	VBROADCASTI32X4 (DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, (DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, (R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, (R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 (DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, (DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, (R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, (R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 (DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, (DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, (R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, (R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         Z0, 320(SP)
+	VMOVUPS         Z1, 384(SP)
+	VMOVUPS         Z2, 448(SP)
+	VMOVUPS         Z3, 512(SP)
+	VBROADCASTI32X4 32(DX), Z0
+	VINSERTI32X4    $0x01, 32(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 32(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 32(R9), Z0, Z0
+	VBROADCASTI32X4 32(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 32(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 32(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 32(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 32(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 32(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 32(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 32(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 32(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 32(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 32(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 32(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         64(SP), Z4
+	VPSRLD          $0x10, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         192(SP), Z5
+	VPSRLD          $0x0c, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z0, Z6
+	VPSLLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, (CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x06, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 128(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0e, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 256(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 384(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z1, Z6
+	VPSLLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 512(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x06, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 640(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0e, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 768(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 896(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z2, Z6
+	VPSLLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 1024(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x06, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 1152(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0e, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 1280(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 1408(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z3, Z6
+	VPSLLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 1536(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x06, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 1664(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0e, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 1792(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 1920(CX)
+	VMOVUPS         128(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         256(SP), Z5
+	VPSLLD          $0x04, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSLLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 4096(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x07, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 4224(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0f, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 4352(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x17, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 4480(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSLLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 4608(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x07, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 4736(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0f, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 4864(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x17, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 4992(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSLLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 5120(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x07, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 5248(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0f, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 5376(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x17, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 5504(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSLLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 5632(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x07, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 5760(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0f, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 5888(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x17, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 6016(CX)
+	VMOVUPS         128(SP), Z4
+	VPSRLD          $0x10, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         192(SP), Z5
+	VPSRLD          $0x0e, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 8192(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x08, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 8320(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x10, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 8448(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 8576(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 8704(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x08, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 8832(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x10, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 8960(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 9088(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 9216(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x08, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 9344(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x10, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 9472(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 9600(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 9728(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x08, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 9856(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x10, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 9984(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 10112(CX)
+	VMOVUPS         192(SP), Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         256(SP), Z5
+	VPSLLD          $0x02, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x06, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 12288(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0e, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x09, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 12416(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x16, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x11, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 12544(CX)
+	VPSRLD          $0x1e, Z0, Z0
+	VPSRLD          $0x19, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VMULPS          Z4, Z0, Z0
+	VMOVUPS         Z0, 12672(CX)
+	VMOVUPS         384(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x06, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x01, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 12800(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x0e, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x09, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 12928(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x16, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x11, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 13056(CX)
+	VPSRLD          $0x1e, Z1, Z1
+	VPSRLD          $0x19, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 13184(CX)
+	VMOVUPS         448(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x06, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x01, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 13312(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x0e, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x09, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 13440(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x16, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x11, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 13568(CX)
+	VPSRLD          $0x1e, Z2, Z1
+	VPSRLD          $0x19, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPANDD          Z2, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 13696(CX)
+	VMOVUPS         512(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x06, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x01, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 13824(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x0e, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x09, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 13952(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x16, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x11, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 14080(CX)
+	VPSRLD          $0x1e, Z3, Z1
+	VPSRLD          $0x19, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPANDD          Z2, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 14208(CX)
+	VBROADCASTI32X4 64(DX), Z0
+	VINSERTI32X4    $0x01, 64(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 64(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 64(R9), Z0, Z0
+	VBROADCASTI32X4 64(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 64(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 64(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 64(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 64(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 64(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 64(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 64(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 64(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 64(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 64(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 64(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         64(SP), Z4
+	VPSRLD          $0x14, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         192(SP), Z5
+	VPSRLD          $0x10, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z0, Z6
+	VPSRLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 16384(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0a, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 16512(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x12, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 16640(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 16768(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z1, Z6
+	VPSRLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 16896(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0a, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 17024(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x12, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 17152(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 17280(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z2, Z6
+	VPSRLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 17408(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0a, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 17536(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x12, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 17664(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 17792(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z3, Z6
+	VPSRLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 17920(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0a, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 18048(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x12, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 18176(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 18304(CX)
+	VMOVUPS         128(SP), Z4
+	VPSRLD          $0x04, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         256(SP), Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x03, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 20480(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0b, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 20608(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x13, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 20736(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1b, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 20864(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x03, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 20992(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0b, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 21120(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x13, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 21248(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1b, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 21376(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x03, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 21504(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0b, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 21632(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x13, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 21760(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1b, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 21888(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x03, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 22016(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0b, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 22144(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x13, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 22272(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1b, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 22400(CX)
+	VMOVUPS         128(SP), Z4
+	VPSRLD          $0x14, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         192(SP), Z5
+	VPSRLD          $0x12, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x04, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 24576(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0c, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 24704(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x14, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 24832(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1c, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 24960(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x04, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 25088(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0c, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 25216(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x14, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 25344(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1c, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 25472(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x04, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 25600(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0c, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 25728(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x14, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 25856(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1c, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 25984(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x04, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 26112(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0c, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 26240(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x14, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 26368(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1c, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 26496(CX)
+	VMOVUPS         192(SP), Z4
+	VPSRLD          $0x04, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         256(SP), Z5
+	VPSRLD          $0x02, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x06, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x05, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 28672(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0e, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0d, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 28800(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x16, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x15, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 28928(CX)
+	VPSRLD          $0x1e, Z0, Z0
+	VPSRLD          $0x1d, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VMULPS          Z4, Z0, Z0
+	VMOVUPS         Z0, 29056(CX)
+	VMOVUPS         384(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x06, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x05, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 29184(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x0e, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x0d, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 29312(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x16, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x15, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 29440(CX)
+	VPSRLD          $0x1e, Z1, Z1
+	VPSRLD          $0x1d, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 29568(CX)
+	VMOVUPS         448(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x06, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x05, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 29696(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x0e, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x0d, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 29824(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x16, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x15, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 29952(CX)
+	VPSRLD          $0x1e, Z2, Z1
+	VPSRLD          $0x1d, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPANDD          Z2, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 30080(CX)
+	VMOVUPS         512(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x06, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x05, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 30208(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x0e, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x0d, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 30336(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x16, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x15, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 30464(CX)
+	VPSRLD          $0x1e, Z3, Z1
+	VPSRLD          $0x1d, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPANDD          Z2, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 30592(CX)
+	VBROADCASTI32X4 16(DX), Z0
+	VINSERTI32X4    $0x01, 16(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 16(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 16(R9), Z0, Z0
+	VBROADCASTI32X4 16(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 16(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 16(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 16(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 16(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 16(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 16(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 16(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 16(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 16(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 16(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 16(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         Z0, 320(SP)
+	VMOVUPS         Z1, 384(SP)
+	VMOVUPS         Z2, 448(SP)
+	VMOVUPS         Z3, 512(SP)
+	VBROADCASTI32X4 48(DX), Z0
+	VINSERTI32X4    $0x01, 48(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 48(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 48(R9), Z0, Z0
+	VBROADCASTI32X4 48(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 48(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 48(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 48(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 48(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 48(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 48(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 48(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 48(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 48(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 48(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 48(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         64(SP), Z4
+	VPSRLD          $0x18, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         192(SP), Z5
+	VPSRLD          $0x14, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z0, Z6
+	VPSLLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 2048(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x06, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 2176(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0e, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 2304(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 2432(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z1, Z6
+	VPSLLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 2560(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x06, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 2688(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0e, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 2816(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 2944(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z2, Z6
+	VPSLLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 3072(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x06, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 3200(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0e, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 3328(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 3456(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z3, Z6
+	VPSLLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 3584(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x06, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 3712(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0e, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 3840(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 3968(CX)
+	VMOVUPS         128(SP), Z4
+	VPSRLD          $0x08, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         256(SP), Z5
+	VPSRLD          $0x04, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSLLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 6144(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x07, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 6272(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0f, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 6400(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x17, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 6528(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSLLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 6656(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x07, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 6784(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0f, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 6912(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x17, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 7040(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSLLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 7168(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x07, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 7296(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0f, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 7424(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x17, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 7552(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSLLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 7680(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x07, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 7808(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0f, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 7936(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x17, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 8064(CX)
+	VMOVUPS         128(SP), Z4
+	VPSRLD          $0x18, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         192(SP), Z5
+	VPSRLD          $0x16, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 10240(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x08, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 10368(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x10, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 10496(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 10624(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 10752(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x08, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 10880(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x10, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 11008(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 11136(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 11264(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x08, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 11392(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x10, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 11520(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 11648(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 11776(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x08, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 11904(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x10, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 12032(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 12160(CX)
+	VMOVUPS         192(SP), Z4
+	VPSRLD          $0x08, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         256(SP), Z5
+	VPSRLD          $0x06, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x06, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x01, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 14336(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0e, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x09, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 14464(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x16, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x11, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 14592(CX)
+	VPSRLD          $0x1e, Z0, Z0
+	VPSRLD          $0x19, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VMULPS          Z4, Z0, Z0
+	VMOVUPS         Z0, 14720(CX)
+	VMOVUPS         384(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x06, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x01, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 14848(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x0e, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x09, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 14976(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x16, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x11, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 15104(CX)
+	VPSRLD          $0x1e, Z1, Z1
+	VPSRLD          $0x19, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 15232(CX)
+	VMOVUPS         448(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x06, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x01, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 15360(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x0e, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x09, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 15488(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x16, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x11, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 15616(CX)
+	VPSRLD          $0x1e, Z2, Z1
+	VPSRLD          $0x19, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPANDD          Z2, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 15744(CX)
+	VMOVUPS         512(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x06, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x01, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 15872(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x0e, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x09, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 16000(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x16, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x11, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 16128(CX)
+	VPSRLD          $0x1e, Z3, Z1
+	VPSRLD          $0x19, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPANDD          Z2, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 16256(CX)
+	VBROADCASTI32X4 80(DX), Z0
+	VINSERTI32X4    $0x01, 80(DI), Z0, Z0
+	VINSERTI32X4    $0x02, 80(R8), Z0, Z0
+	VINSERTI32X4    $0x03, 80(R9), Z0, Z0
+	VBROADCASTI32X4 80(DX)(BX*1), Z1
+	VINSERTI32X4    $0x01, 80(DI)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x02, 80(R8)(BX*1), Z1, Z1
+	VINSERTI32X4    $0x03, 80(R9)(BX*1), Z1, Z1
+	VBROADCASTI32X4 80(DX)(BX*2), Z2
+	VINSERTI32X4    $0x01, 80(DI)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x02, 80(R8)(BX*2), Z2, Z2
+	VINSERTI32X4    $0x03, 80(R9)(BX*2), Z2, Z2
+	VBROADCASTI32X4 80(DX)(SI*1), Z3
+	VINSERTI32X4    $0x01, 80(DI)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x02, 80(R8)(SI*1), Z3, Z3
+	VINSERTI32X4    $0x03, 80(R9)(SI*1), Z3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z5
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z1, Z4, Z0
+	VPUNPCKHQDQ     Z1, Z4, Z1
+	VPUNPCKLQDQ     Z3, Z5, Z2
+	VPUNPCKHQDQ     Z3, Z5, Z3
+	VMOVUPS         64(SP), Z4
+	VPSRLD          $0x1c, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         192(SP), Z5
+	VPSRLD          $0x18, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z0, Z6
+	VPSRLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 18432(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0a, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 18560(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x12, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 18688(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 18816(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z1, Z6
+	VPSRLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 18944(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0a, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 19072(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x12, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 19200(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 19328(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z2, Z6
+	VPSRLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 19456(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0a, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 19584(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x12, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 19712(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 19840(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPANDD          Z6, Z3, Z6
+	VPSRLD          $0x02, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 19968(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x08, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0a, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 20096(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x10, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x12, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 20224(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x18, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 20352(CX)
+	VMOVUPS         128(SP), Z4
+	VPSRLD          $0x0c, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         256(SP), Z5
+	VPSRLD          $0x08, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x03, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 22528(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0b, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 22656(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x13, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 22784(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1b, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 22912(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x03, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 23040(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0b, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 23168(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x13, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 23296(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1b, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 23424(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x03, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 23552(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0b, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 23680(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x13, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 23808(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1b, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 23936(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x02, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x03, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 24064(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0b, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 24192(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x12, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x13, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 24320(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1a, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1b, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 24448(CX)
+	VMOVUPS         128(SP), Z4
+	VPSRLD          $0x1c, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         192(SP), Z5
+	VPSRLD          $0x1a, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x04, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 26624(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0c, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 26752(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x14, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 26880(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1c, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 27008(CX)
+	VMOVUPS         384(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x04, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 27136(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0c, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 27264(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x14, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 27392(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z1, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1c, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 27520(CX)
+	VMOVUPS         448(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x04, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 27648(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0c, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 27776(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x14, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 27904(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z2, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1c, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 28032(CX)
+	VMOVUPS         512(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x04, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x04, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 28160(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0c, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 28288(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x14, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x14, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 28416(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x1c, Z3, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x1c, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z5, Z5
+	VPORD           Z5, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 28544(CX)
+	VMOVUPS         192(SP), Z4
+	VPSRLD          $0x0c, Z4, Z4
+	VBROADCASTSS    w0000000f<>+0(SB), Z5
+	VPANDD          Z5, Z4, Z4
+	VMOVUPS         256(SP), Z5
+	VPSRLD          $0x0a, Z5, Z5
+	VBROADCASTSS    w00000030<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z4, Z4
+	VBROADCASTSS    w00000020<>+0(SB), Z5
+	VPSUBD          Z5, Z4, Z4
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          (SP), Z4, Z4
+	VMOVUPS         320(SP), Z5
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x06, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x05, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 30720(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x0e, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x0d, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 30848(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z7
+	VPSRLD          $0x16, Z0, Z6
+	VPANDD          Z7, Z6, Z6
+	VPSRLD          $0x15, Z5, Z7
+	VBROADCASTSS    w00000004<>+0(SB), Z8
+	VPANDD          Z8, Z7, Z7
+	VPORD           Z7, Z6, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPSUBD          Z7, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z4, Z6, Z6
+	VMOVUPS         Z6, 30976(CX)
+	VPSRLD          $0x1e, Z0, Z0
+	VPSRLD          $0x1d, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VMULPS          Z4, Z0, Z0
+	VMOVUPS         Z0, 31104(CX)
+	VMOVUPS         384(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x06, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x05, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 31232(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x0e, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x0d, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 31360(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z6
+	VPSRLD          $0x16, Z1, Z5
+	VPANDD          Z6, Z5, Z5
+	VPSRLD          $0x15, Z0, Z6
+	VBROADCASTSS    w00000004<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPSUBD          Z6, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z4, Z5, Z5
+	VMOVUPS         Z5, 31488(CX)
+	VPSRLD          $0x1e, Z1, Z1
+	VPSRLD          $0x1d, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 31616(CX)
+	VMOVUPS         448(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x06, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x05, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 31744(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x0e, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x0d, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 31872(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z5
+	VPSRLD          $0x16, Z2, Z1
+	VPANDD          Z5, Z1, Z1
+	VPSRLD          $0x15, Z0, Z5
+	VBROADCASTSS    w00000004<>+0(SB), Z6
+	VPANDD          Z6, Z5, Z5
+	VPORD           Z5, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPSUBD          Z5, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 32000(CX)
+	VPSRLD          $0x1e, Z2, Z1
+	VPSRLD          $0x1d, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPANDD          Z2, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 32128(CX)
+	VMOVUPS         512(SP), Z0
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x06, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x05, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 32256(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x0e, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x0d, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 32384(CX)
+	VBROADCASTSS    w00000003<>+0(SB), Z2
+	VPSRLD          $0x16, Z3, Z1
+	VPANDD          Z2, Z1, Z1
+	VPSRLD          $0x15, Z0, Z2
+	VBROADCASTSS    w00000004<>+0(SB), Z5
+	VPANDD          Z5, Z2, Z2
+	VPORD           Z2, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPSUBD          Z2, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 32512(CX)
+	VPSRLD          $0x1e, Z3, Z1
+	VPSRLD          $0x1d, Z0, Z0
+	VBROADCASTSS    w00000004<>+0(SB), Z2
+	VPANDD          Z2, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	VBROADCASTSS    w00000004<>+0(SB), Z0
+	VPSUBD          Z0, Z1, Z1
+	VCVTDQ2PS       Z1, Z1
+	VMULPS          Z4, Z1, Z1
+	VMOVUPS         Z1, 32640(CX)
+	ADDQ            $0x0000006e, DX
+	ADDQ            $0x0000006e, DI
+	ADDQ            $0x0000006e, R8
+	ADDQ            $0x0000006e, R9
+	ADDQ            $0x00008000, CX
+	SUBQ            $0x00000001, AX
+	JG              block
+	VZEROUPPER
+	RET
+
+DATA w00000004<>+0(SB)/4, $0x00000004
+GLOBL w00000004<>(SB), RODATA|NOPTR, $4
+
 // func unpackQ6_KAVX512(dst *float32, src *byte, stride int, count int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·unpackQ6_KAVX512(SB), NOSPLIT, $576-32
@@ -13127,9 +20042,6 @@ block:
 	JG              block
 	VZEROUPPER
 	RET
-
-DATA w00000020<>+0(SB)/4, $0x00000020
-GLOBL w00000020<>(SB), RODATA|NOPTR, $4
 
 // func productAVX2x1(blocks int, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int)
 // Requires: AVX, FMA3
@@ -21222,6 +28134,7493 @@ block:
 	VMOVUPS        Y0, 32640(CX)
 	ADDQ           $0x000000b0, DX
 	ADDQ           $0x000000b0, DI
+	ADDQ           $0x00008000, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func unpackIQ4_NLAVX2(dst *float32, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackIQ4_NLAVX2(SB), NOSPLIT, $0-32
+	MOVQ    count+24(FP), AX
+	MOVQ    dst+0(FP), CX
+	MOVQ    src+8(FP), DX
+	MOVQ    stride+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (DX)(BX*4), DI
+	VMOVUPS nibblesIQ4_NL<>+0(SB), Y0
+	VMOVUPS nibblesIQ4_NL<>+32(SB), Y1
+
+block:
+	VMOVD          (DX), X2
+	VPINSRD        $0x01, (DX)(BX*1), X2, X2
+	VPINSRD        $0x02, (DX)(BX*2), X2, X2
+	VPINSRD        $0x03, (DX)(SI*1), X2, X2
+	VMOVD          (DI), X3
+	VPINSRD        $0x01, (DI)(BX*1), X3, X3
+	VPINSRD        $0x02, (DI)(BX*2), X3, X3
+	VPINSRD        $0x03, (DI)(SI*1), X3, X3
+	VXORPS         Y4, Y4, Y4
+	VINSERTI128    $0x00, X2, Y4, Y4
+	VINSERTI128    $0x01, X3, Y4, Y4
+	VBROADCASTSS   w0000ffff<>+0(SB), Y2
+	VPAND          Y2, Y4, Y2
+	VPACKUSDW      Y2, Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VBROADCASTI128 2(DX), Y3
+	VINSERTI128    $0x01, 2(DI), Y3, Y3
+	VBROADCASTI128 2(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 2(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 2(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 2(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 2(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 2(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, (CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 2048(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 128(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 2176(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 256(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 2304(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 384(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 2432(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 512(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 2560(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 640(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 2688(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 768(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 2816(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 896(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 2944(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1024(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3072(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1152(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3200(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1280(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3328(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1408(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3456(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1536(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3584(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1664(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3712(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1792(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3840(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1920(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3968(CX)
+	ADDQ           $0x00000012, DX
+	ADDQ           $0x00000012, DI
+	ADDQ           $0x00001000, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func unpackIQ4_XSAVX2(dst *float32, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackIQ4_XSAVX2(SB), NOSPLIT, $288-32
+	MOVQ    count+24(FP), AX
+	MOVQ    dst+0(FP), CX
+	MOVQ    src+8(FP), DX
+	MOVQ    stride+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (DX)(BX*4), DI
+	VMOVUPS nibblesIQ4_XS<>+0(SB), Y0
+	VMOVUPS nibblesIQ4_XS<>+32(SB), Y1
+
+block:
+	VMOVD          (DX), X2
+	VPINSRD        $0x01, (DX)(BX*1), X2, X2
+	VPINSRD        $0x02, (DX)(BX*2), X2, X2
+	VPINSRD        $0x03, (DX)(SI*1), X2, X2
+	VMOVD          (DI), X3
+	VPINSRD        $0x01, (DI)(BX*1), X3, X3
+	VPINSRD        $0x02, (DI)(BX*2), X3, X3
+	VPINSRD        $0x03, (DI)(SI*1), X3, X3
+	VXORPS         Y4, Y4, Y4
+	VINSERTI128    $0x00, X2, Y4, Y4
+	VINSERTI128    $0x01, X3, Y4, Y4
+	VBROADCASTSS   w0000ffff<>+0(SB), Y2
+	VPAND          Y2, Y4, Y2
+	VPACKUSDW      Y2, Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y2, (SP)
+	VMOVUPS        Y4, 32(SP)
+	VMOVD          4(DX), X2
+	VPINSRD        $0x01, 4(DX)(BX*1), X2, X2
+	VPINSRD        $0x02, 4(DX)(BX*2), X2, X2
+	VPINSRD        $0x03, 4(DX)(SI*1), X2, X2
+	VMOVD          4(DI), X3
+	VPINSRD        $0x01, 4(DI)(BX*1), X3, X3
+	VPINSRD        $0x02, 4(DI)(BX*2), X3, X3
+	VPINSRD        $0x03, 4(DI)(SI*1), X3, X3
+	VXORPS         Y4, Y4, Y4
+	VINSERTI128    $0x00, X2, Y4, Y4
+	VINSERTI128    $0x01, X3, Y4, Y4
+	VMOVUPS        Y4, 64(SP)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        32(SP), Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPAND          Y4, Y2, Y2
+	VPSRLD         $0x0c, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VBROADCASTSS   w00000020<>+0(SB), Y3
+	VPSUBD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VBROADCASTI128 8(DX), Y3
+	VINSERTI128    $0x01, 8(DI), Y3, Y3
+	VBROADCASTI128 8(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 8(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 8(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 8(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 8(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 8(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, (CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 2048(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 128(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 2176(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 256(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 2304(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 384(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 2432(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 512(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 2560(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 640(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 2688(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 768(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 2816(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 896(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 2944(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1024(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3072(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1152(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3200(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1280(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3328(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1408(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3456(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1536(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3584(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1664(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3712(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1792(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3840(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 1920(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 3968(CX)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        32(SP), Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VPSRLD         $0x0e, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VBROADCASTSS   w00000020<>+0(SB), Y3
+	VPSUBD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VBROADCASTI128 24(DX), Y3
+	VINSERTI128    $0x01, 24(DI), Y3, Y3
+	VBROADCASTI128 24(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 24(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 24(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 24(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 24(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 24(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 4096(CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 6144(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 4224(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 6272(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 4352(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 6400(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 4480(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 6528(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 4608(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 6656(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 4736(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 6784(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 4864(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 6912(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 4992(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 7040(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 5120(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 7168(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 5248(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 7296(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 5376(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 7424(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 5504(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 7552(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 5632(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 7680(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 5760(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 7808(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 5888(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 7936(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 6016(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 8064(CX)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        32(SP), Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x08, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VPSRLD         $0x10, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VBROADCASTSS   w00000020<>+0(SB), Y3
+	VPSUBD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VBROADCASTI128 40(DX), Y3
+	VINSERTI128    $0x01, 40(DI), Y3, Y3
+	VBROADCASTI128 40(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 40(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 40(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 40(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 40(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 40(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 8192(CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 10240(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 8320(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 10368(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 8448(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 10496(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 8576(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 10624(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 8704(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 10752(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 8832(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 10880(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 8960(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 11008(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 9088(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 11136(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 9216(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 11264(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 9344(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 11392(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 9472(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 11520(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 9600(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 11648(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 9728(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 11776(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 9856(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 11904(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 9984(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 12032(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 10112(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 12160(CX)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        32(SP), Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x0c, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VPSRLD         $0x12, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VBROADCASTSS   w00000020<>+0(SB), Y3
+	VPSUBD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VBROADCASTI128 56(DX), Y3
+	VINSERTI128    $0x01, 56(DI), Y3, Y3
+	VBROADCASTI128 56(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 56(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 56(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 56(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 56(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 56(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 12288(CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 14336(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 12416(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 14464(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 12544(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 14592(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 12672(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 14720(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 12800(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 14848(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 12928(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 14976(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 13056(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 15104(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 13184(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 15232(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 13312(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 15360(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 13440(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 15488(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 13568(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 15616(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 13696(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 15744(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 13824(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 15872(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 13952(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 16000(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 14080(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 16128(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 14208(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 16256(CX)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        32(SP), Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x10, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VPSRLD         $0x14, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VBROADCASTSS   w00000020<>+0(SB), Y3
+	VPSUBD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VBROADCASTI128 72(DX), Y3
+	VINSERTI128    $0x01, 72(DI), Y3, Y3
+	VBROADCASTI128 72(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 72(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 72(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 72(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 72(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 72(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 16384(CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 18432(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 16512(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 18560(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 16640(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 18688(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 16768(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 18816(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 16896(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 18944(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 17024(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 19072(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 17152(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 19200(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 17280(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 19328(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 17408(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 19456(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 17536(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 19584(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 17664(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 19712(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 17792(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 19840(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 17920(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 19968(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 18048(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 20096(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 18176(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 20224(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 18304(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 20352(CX)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        32(SP), Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x14, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VPSRLD         $0x16, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VBROADCASTSS   w00000020<>+0(SB), Y3
+	VPSUBD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VBROADCASTI128 88(DX), Y3
+	VINSERTI128    $0x01, 88(DI), Y3, Y3
+	VBROADCASTI128 88(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 88(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 88(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 88(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 88(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 88(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 20480(CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 22528(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 20608(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 22656(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 20736(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 22784(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 20864(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 22912(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 20992(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 23040(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 21120(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 23168(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 21248(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 23296(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 21376(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 23424(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 21504(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 23552(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 21632(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 23680(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 21760(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 23808(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 21888(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 23936(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 22016(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 24064(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 22144(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 24192(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 22272(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 24320(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 22400(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 24448(CX)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        32(SP), Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x18, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VPSRLD         $0x18, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VBROADCASTSS   w00000020<>+0(SB), Y3
+	VPSUBD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VBROADCASTI128 104(DX), Y3
+	VINSERTI128    $0x01, 104(DI), Y3, Y3
+	VBROADCASTI128 104(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 104(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 104(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 104(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 104(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 104(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 24576(CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 26624(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 24704(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 26752(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 24832(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 26880(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 24960(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 27008(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 25088(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 27136(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 25216(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 27264(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 25344(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 27392(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 25472(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 27520(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 25600(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 27648(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 25728(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 27776(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 25856(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 27904(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 25984(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 28032(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 26112(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 28160(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 26240(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 28288(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 26368(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 28416(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 26496(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 28544(CX)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        32(SP), Y3
+	VPSRLD         $0x1c, Y2, Y2
+	VPSRLD         $0x1a, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VBROADCASTSS   w00000020<>+0(SB), Y3
+	VPSUBD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VBROADCASTI128 120(DX), Y3
+	VINSERTI128    $0x01, 120(DI), Y3, Y3
+	VBROADCASTI128 120(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 120(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 120(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 120(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 120(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 120(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y8
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y4, Y7, Y3
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y6, Y8, Y5
+	VPUNPCKHQDQ    Y6, Y8, Y6
+	VPERMPS        Y0, Y3, Y7
+	VPERMPS        Y1, Y3, Y8
+	VPSLLD         $0x1c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 28672(CX)
+	VPSRLD         $0x04, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x18, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 30720(CX)
+	VPSRLD         $0x08, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x14, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 28800(CX)
+	VPSRLD         $0x0c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x10, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 30848(CX)
+	VPSRLD         $0x10, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x0c, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 28928(CX)
+	VPSRLD         $0x14, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x08, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 30976(CX)
+	VPSRLD         $0x18, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VPSLLD         $0x04, Y3, Y9
+	VBLENDVPS      Y9, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 29056(CX)
+	VPSRLD         $0x1c, Y3, Y8
+	VPERMPS        Y0, Y8, Y7
+	VPERMPS        Y1, Y8, Y8
+	VBLENDVPS      Y3, Y8, Y7, Y7
+	VMULPS         Y2, Y7, Y7
+	VMOVUPS        Y7, 31104(CX)
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y7
+	VPSLLD         $0x1c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 29184(CX)
+	VPSRLD         $0x04, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x18, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 31232(CX)
+	VPSRLD         $0x08, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x14, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 29312(CX)
+	VPSRLD         $0x0c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x10, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 31360(CX)
+	VPSRLD         $0x10, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x0c, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 29440(CX)
+	VPSRLD         $0x14, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x08, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 31488(CX)
+	VPSRLD         $0x18, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VPSLLD         $0x04, Y4, Y8
+	VBLENDVPS      Y8, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 29568(CX)
+	VPSRLD         $0x1c, Y4, Y7
+	VPERMPS        Y0, Y7, Y3
+	VPERMPS        Y1, Y7, Y7
+	VBLENDVPS      Y4, Y7, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 31616(CX)
+	VPERMPS        Y0, Y5, Y3
+	VPERMPS        Y1, Y5, Y4
+	VPSLLD         $0x1c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 29696(CX)
+	VPSRLD         $0x04, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 31744(CX)
+	VPSRLD         $0x08, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 29824(CX)
+	VPSRLD         $0x0c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 31872(CX)
+	VPSRLD         $0x10, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 29952(CX)
+	VPSRLD         $0x14, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 32000(CX)
+	VPSRLD         $0x18, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y5, Y7
+	VBLENDVPS      Y7, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 30080(CX)
+	VPSRLD         $0x1c, Y5, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 32128(CX)
+	VPERMPS        Y0, Y6, Y3
+	VPERMPS        Y1, Y6, Y4
+	VPSLLD         $0x1c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 30208(CX)
+	VPSRLD         $0x04, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x18, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 32256(CX)
+	VPSRLD         $0x08, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x14, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 30336(CX)
+	VPSRLD         $0x0c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x10, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 32384(CX)
+	VPSRLD         $0x10, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x0c, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 30464(CX)
+	VPSRLD         $0x14, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x08, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 32512(CX)
+	VPSRLD         $0x18, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VPSLLD         $0x04, Y6, Y5
+	VBLENDVPS      Y5, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 30592(CX)
+	VPSRLD         $0x1c, Y6, Y4
+	VPERMPS        Y0, Y4, Y3
+	VPERMPS        Y1, Y4, Y4
+	VBLENDVPS      Y6, Y4, Y3, Y3
+	VMULPS         Y2, Y3, Y3
+	VMOVUPS        Y3, 32640(CX)
+	ADDQ           $0x00000088, DX
+	ADDQ           $0x00000088, DI
+	ADDQ           $0x00008000, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func unpackQ2_KAVX2(dst *float32, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·unpackQ2_KAVX2(SB), NOSPLIT, $288-32
+	MOVQ count+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ src+8(FP), DX
+	MOVQ stride+16(FP), BX
+	LEAQ (BX)(BX*2), SI
+	LEAQ (DX)(BX*4), DI
+
+block:
+	VMOVD          80(DX), X0
+	VPINSRD        $0x01, 80(DX)(BX*1), X0, X0
+	VPINSRD        $0x02, 80(DX)(BX*2), X0, X0
+	VPINSRD        $0x03, 80(DX)(SI*1), X0, X0
+	VMOVD          80(DI), X1
+	VPINSRD        $0x01, 80(DI)(BX*1), X1, X1
+	VPINSRD        $0x02, 80(DI)(BX*2), X1, X1
+	VPINSRD        $0x03, 80(DI)(SI*1), X1, X1
+	VXORPS         Y2, Y2, Y2
+	VINSERTI128    $0x00, X0, Y2, Y2
+	VINSERTI128    $0x01, X1, Y2, Y2
+	VBROADCASTSS   w0000ffff<>+0(SB), Y0
+	VPAND          Y0, Y2, Y0
+	VPACKUSDW      Y0, Y0, Y0
+	VPERMQ         $0x08, Y0, Y0
+	VCVTPH2PS      X0, Y0
+	VMOVUPS        Y0, (SP)
+	VPSRLD         $0x10, Y2, Y0
+	VPACKUSDW      Y0, Y0, Y0
+	VPERMQ         $0x08, Y0, Y0
+	VCVTPH2PS      X0, Y0
+	VMOVUPS        Y0, 32(SP)
+	VBROADCASTI128 (DX), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (DX)(BX*1), Y1
+	VINSERTI128    $0x01, (DI)(BX*1), Y1, Y1
+	VBROADCASTI128 (DX)(BX*2), Y2
+	VINSERTI128    $0x01, (DI)(BX*2), Y2, Y2
+	VBROADCASTI128 (DX)(SI*1), Y3
+	VINSERTI128    $0x01, (DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y1, 96(SP)
+	VMOVUPS        Y2, 128(SP)
+	VMOVUPS        Y3, 160(SP)
+	VBROADCASTI128 16(DX), Y0
+	VINSERTI128    $0x01, 16(DI), Y0, Y0
+	VBROADCASTI128 16(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 16(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 16(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 16(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 16(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 16(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        64(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, (CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 128(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 256(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 384(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y1, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 512(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 640(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 768(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 896(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 1024(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 1152(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 1280(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 1408(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 1536(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 1664(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 1792(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 1920(CX)
+	VMOVUPS        64(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x10, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x14, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 4096(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 4224(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 4352(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 4480(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 4608(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 4736(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 4864(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 4992(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 5120(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 5248(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 5376(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 5504(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 5632(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 5760(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 5888(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 6016(CX)
+	VMOVUPS        96(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 8192(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 8320(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 8448(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 8576(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 8704(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 8832(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 8960(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 9088(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 9216(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 9344(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 9472(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 9600(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 9728(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 9856(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 9984(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 10112(CX)
+	VMOVUPS        96(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x10, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x14, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x06, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 12288(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0e, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 12416(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x16, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 12544(CX)
+	VPSRLD         $0x1e, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 12672(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x06, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 12800(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x0e, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 12928(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x16, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 13056(CX)
+	VPSRLD         $0x1e, Y1, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 13184(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x06, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 13312(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x0e, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 13440(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x16, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 13568(CX)
+	VPSRLD         $0x1e, Y2, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 13696(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x06, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 13824(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x0e, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 13952(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x16, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 14080(CX)
+	VPSRLD         $0x1e, Y3, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 14208(CX)
+	VBROADCASTI128 32(DX), Y0
+	VINSERTI128    $0x01, 32(DI), Y0, Y0
+	VBROADCASTI128 32(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 32(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 32(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 32(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 32(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 32(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        64(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x08, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x0c, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 2048(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 2176(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 2304(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 2432(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y1, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 2560(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 2688(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 2816(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 2944(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 3072(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 3200(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 3328(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 3456(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 3584(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 3712(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 3840(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 3968(CX)
+	VMOVUPS        64(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x18, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x1c, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 6144(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 6272(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 6400(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 6528(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 6656(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 6784(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 6912(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 7040(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 7168(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 7296(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 7424(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 7552(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 7680(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 7808(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 7936(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 8064(CX)
+	VMOVUPS        96(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x08, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x0c, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 10240(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 10368(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 10496(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 10624(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 10752(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 10880(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 11008(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 11136(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 11264(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 11392(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 11520(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 11648(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 11776(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 11904(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 12032(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 12160(CX)
+	VMOVUPS        96(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x18, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x1c, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x06, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 14336(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0e, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 14464(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x16, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 14592(CX)
+	VPSRLD         $0x1e, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 14720(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x06, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 14848(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x0e, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 14976(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x16, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 15104(CX)
+	VPSRLD         $0x1e, Y1, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 15232(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x06, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 15360(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x0e, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 15488(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x16, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 15616(CX)
+	VPSRLD         $0x1e, Y2, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 15744(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x06, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 15872(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x0e, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 16000(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x16, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 16128(CX)
+	VPSRLD         $0x1e, Y3, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 16256(CX)
+	VBROADCASTI128 48(DX), Y0
+	VINSERTI128    $0x01, 48(DI), Y0, Y0
+	VBROADCASTI128 48(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 48(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 48(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 48(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 48(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 48(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        128(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 16384(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 16512(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 16640(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 16768(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y1, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 16896(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 17024(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 17152(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 17280(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 17408(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 17536(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 17664(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 17792(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 17920(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 18048(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 18176(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 18304(CX)
+	VMOVUPS        128(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x10, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x14, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 20480(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 20608(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 20736(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 20864(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 20992(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 21120(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 21248(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 21376(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 21504(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 21632(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 21760(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 21888(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 22016(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 22144(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 22272(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 22400(CX)
+	VMOVUPS        160(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 24576(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 24704(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 24832(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 24960(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 25088(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 25216(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 25344(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 25472(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 25600(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 25728(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 25856(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 25984(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 26112(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 26240(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 26368(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 26496(CX)
+	VMOVUPS        160(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x10, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x14, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x06, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 28672(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0e, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 28800(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x16, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 28928(CX)
+	VPSRLD         $0x1e, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 29056(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x06, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 29184(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x0e, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 29312(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x16, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 29440(CX)
+	VPSRLD         $0x1e, Y1, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 29568(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x06, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 29696(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x0e, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 29824(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x16, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 29952(CX)
+	VPSRLD         $0x1e, Y2, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 30080(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x06, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 30208(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x0e, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 30336(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x16, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 30464(CX)
+	VPSRLD         $0x1e, Y3, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 30592(CX)
+	VBROADCASTI128 64(DX), Y0
+	VINSERTI128    $0x01, 64(DI), Y0, Y0
+	VBROADCASTI128 64(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 64(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 64(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 64(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 64(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 64(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        128(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x08, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x0c, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 18432(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 18560(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 18688(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 18816(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y1, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 18944(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 19072(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 19200(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 19328(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 19456(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 19584(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 19712(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 19840(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 19968(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 20096(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 20224(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 20352(CX)
+	VMOVUPS        128(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x18, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x1c, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 22528(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 22656(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 22784(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 22912(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 23040(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 23168(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 23296(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 23424(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 23552(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 23680(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 23808(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 23936(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 24064(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 24192(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 24320(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 24448(CX)
+	VMOVUPS        160(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x08, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x0c, Y4, Y4
+	VPAND          Y6, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 26624(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 26752(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 26880(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 27008(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 27136(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 27264(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 27392(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 27520(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 27648(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 27776(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 27904(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 28032(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 28160(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 28288(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 28416(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 28544(CX)
+	VMOVUPS        160(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x18, Y4, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x1c, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y5, Y5
+	VMULPS         32(SP), Y4, Y4
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x06, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 30720(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0e, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 30848(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x16, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VFMSUB213PS    Y4, Y5, Y6
+	VMOVUPS        Y6, 30976(CX)
+	VPSRLD         $0x1e, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 31104(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x06, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 31232(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x0e, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 31360(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x16, Y1, Y0
+	VPAND          Y6, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 31488(CX)
+	VPSRLD         $0x1e, Y1, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 31616(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x06, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 31744(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x0e, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 31872(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x16, Y2, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 32000(CX)
+	VPSRLD         $0x1e, Y2, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 32128(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x06, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 32256(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x0e, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 32384(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y1
+	VPSRLD         $0x16, Y3, Y0
+	VPAND          Y1, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 32512(CX)
+	VPSRLD         $0x1e, Y3, Y0
+	VCVTDQ2PS      Y0, Y0
+	VFMSUB213PS    Y4, Y5, Y0
+	VMOVUPS        Y0, 32640(CX)
+	ADDQ           $0x00000054, DX
+	ADDQ           $0x00000054, DI
+	ADDQ           $0x00008000, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func unpackQ3_KAVX2(dst *float32, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ3_KAVX2(SB), NOSPLIT, $288-32
+	MOVQ count+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ src+8(FP), DX
+	MOVQ stride+16(FP), BX
+	LEAQ (BX)(BX*2), SI
+	LEAQ (DX)(BX*4), DI
+
+block:
+	VBROADCASTI128 94(DX), Y0
+	VINSERTI128    $0x01, 94(DI), Y0, Y0
+	VBROADCASTI128 94(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 94(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 94(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 94(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 94(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 94(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VPSRLD         $0x10, Y3, Y4
+	VPACKUSDW      Y4, Y4, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VMOVUPS        Y4, (SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y1, 64(SP)
+	VMOVUPS        Y2, 96(SP)
+	VMOVUPS        Y3, 128(SP)
+	VBROADCASTI128 (DX), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (DX)(BX*1), Y1
+	VINSERTI128    $0x01, (DI)(BX*1), Y1, Y1
+	VBROADCASTI128 (DX)(BX*2), Y2
+	VINSERTI128    $0x01, (DI)(BX*2), Y2, Y2
+	VBROADCASTI128 (DX)(SI*1), Y3
+	VINSERTI128    $0x01, (DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y1, 192(SP)
+	VMOVUPS        Y2, 224(SP)
+	VMOVUPS        Y3, 256(SP)
+	VBROADCASTI128 32(DX), Y0
+	VINSERTI128    $0x01, 32(DI), Y0, Y0
+	VBROADCASTI128 32(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 32(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 32(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 32(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 32(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 32(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        32(SP), Y4
+	VPSRLD         $0x10, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        96(SP), Y5
+	VPSRLD         $0x0c, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPSLLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, (CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x06, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 128(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0e, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 256(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 384(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y1, Y6
+	VPSLLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 512(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x06, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 640(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0e, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 768(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 896(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VPSLLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 1024(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x06, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 1152(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0e, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 1280(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 1408(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPSLLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 1536(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x06, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 1664(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0e, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 1792(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 1920(CX)
+	VMOVUPS        64(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        128(SP), Y5
+	VPSLLD         $0x04, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSLLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 4096(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x07, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 4224(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0f, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 4352(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x17, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 4480(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSLLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 4608(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x07, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 4736(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0f, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 4864(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x17, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 4992(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSLLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 5120(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x07, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 5248(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0f, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 5376(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x17, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 5504(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSLLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 5632(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x07, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 5760(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0f, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 5888(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x17, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 6016(CX)
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x10, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        96(SP), Y5
+	VPSRLD         $0x0e, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 8192(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x08, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 8320(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 8448(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 8576(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 8704(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x08, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 8832(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 8960(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 9088(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 9216(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x08, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 9344(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 9472(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 9600(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 9728(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x08, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 9856(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 9984(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 10112(CX)
+	VMOVUPS        96(SP), Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        128(SP), Y5
+	VPSLLD         $0x02, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x06, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 12288(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0e, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x09, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 12416(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x16, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x11, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 12544(CX)
+	VPSRLD         $0x1e, Y0, Y0
+	VPSRLD         $0x19, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMULPS         Y4, Y0, Y0
+	VMOVUPS        Y0, 12672(CX)
+	VMOVUPS        192(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x06, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x01, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 12800(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x0e, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x09, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 12928(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x16, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x11, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 13056(CX)
+	VPSRLD         $0x1e, Y1, Y1
+	VPSRLD         $0x19, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 13184(CX)
+	VMOVUPS        224(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x06, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x01, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 13312(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x0e, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x09, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 13440(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x16, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x11, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 13568(CX)
+	VPSRLD         $0x1e, Y2, Y1
+	VPSRLD         $0x19, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPAND          Y2, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 13696(CX)
+	VMOVUPS        256(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x06, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x01, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 13824(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x0e, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x09, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 13952(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x16, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x11, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 14080(CX)
+	VPSRLD         $0x1e, Y3, Y1
+	VPSRLD         $0x19, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPAND          Y2, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 14208(CX)
+	VBROADCASTI128 64(DX), Y0
+	VINSERTI128    $0x01, 64(DI), Y0, Y0
+	VBROADCASTI128 64(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 64(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 64(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 64(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 64(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 64(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        32(SP), Y4
+	VPSRLD         $0x14, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        96(SP), Y5
+	VPSRLD         $0x10, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPSRLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 16384(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0a, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 16512(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x12, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 16640(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 16768(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y1, Y6
+	VPSRLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 16896(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0a, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 17024(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x12, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 17152(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 17280(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VPSRLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 17408(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0a, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 17536(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x12, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 17664(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 17792(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPSRLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 17920(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0a, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 18048(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x12, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 18176(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 18304(CX)
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        128(SP), Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x03, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 20480(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0b, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 20608(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x13, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 20736(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1b, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 20864(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x03, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 20992(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0b, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 21120(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x13, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 21248(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1b, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 21376(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x03, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 21504(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0b, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 21632(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x13, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 21760(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1b, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 21888(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x03, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 22016(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0b, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 22144(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x13, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 22272(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1b, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 22400(CX)
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x14, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        96(SP), Y5
+	VPSRLD         $0x12, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x04, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 24576(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0c, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 24704(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x14, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 24832(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1c, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 24960(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x04, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 25088(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0c, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 25216(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x14, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 25344(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1c, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 25472(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x04, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 25600(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0c, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 25728(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x14, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 25856(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1c, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 25984(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x04, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 26112(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0c, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 26240(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x14, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 26368(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1c, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 26496(CX)
+	VMOVUPS        96(SP), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        128(SP), Y5
+	VPSRLD         $0x02, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x06, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x05, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 28672(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0e, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0d, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 28800(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x16, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x15, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 28928(CX)
+	VPSRLD         $0x1e, Y0, Y0
+	VPSRLD         $0x1d, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMULPS         Y4, Y0, Y0
+	VMOVUPS        Y0, 29056(CX)
+	VMOVUPS        192(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x06, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x05, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 29184(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x0e, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x0d, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 29312(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x16, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x15, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 29440(CX)
+	VPSRLD         $0x1e, Y1, Y1
+	VPSRLD         $0x1d, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 29568(CX)
+	VMOVUPS        224(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x06, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x05, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 29696(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x0e, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x0d, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 29824(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x16, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x15, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 29952(CX)
+	VPSRLD         $0x1e, Y2, Y1
+	VPSRLD         $0x1d, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPAND          Y2, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 30080(CX)
+	VMOVUPS        256(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x06, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x05, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 30208(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x0e, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x0d, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 30336(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x16, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x15, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 30464(CX)
+	VPSRLD         $0x1e, Y3, Y1
+	VPSRLD         $0x1d, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPAND          Y2, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 30592(CX)
+	VBROADCASTI128 16(DX), Y0
+	VINSERTI128    $0x01, 16(DI), Y0, Y0
+	VBROADCASTI128 16(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 16(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 16(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 16(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 16(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 16(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y1, 192(SP)
+	VMOVUPS        Y2, 224(SP)
+	VMOVUPS        Y3, 256(SP)
+	VBROADCASTI128 48(DX), Y0
+	VINSERTI128    $0x01, 48(DI), Y0, Y0
+	VBROADCASTI128 48(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 48(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 48(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 48(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 48(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 48(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        32(SP), Y4
+	VPSRLD         $0x18, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        96(SP), Y5
+	VPSRLD         $0x14, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPSLLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 2048(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x06, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 2176(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0e, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 2304(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 2432(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y1, Y6
+	VPSLLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 2560(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x06, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 2688(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0e, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 2816(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 2944(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VPSLLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 3072(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x06, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 3200(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0e, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 3328(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 3456(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPSLLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 3584(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x06, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 3712(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0e, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 3840(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 3968(CX)
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x08, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        128(SP), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSLLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 6144(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x07, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 6272(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0f, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 6400(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x17, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 6528(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSLLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 6656(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x07, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 6784(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0f, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 6912(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x17, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 7040(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSLLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 7168(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x07, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 7296(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0f, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 7424(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x17, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 7552(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSLLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 7680(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x07, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 7808(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0f, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 7936(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x17, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 8064(CX)
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x18, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        96(SP), Y5
+	VPSRLD         $0x16, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 10240(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x08, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 10368(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 10496(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 10624(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 10752(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x08, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 10880(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 11008(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 11136(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 11264(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x08, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 11392(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 11520(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 11648(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 11776(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x08, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 11904(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 12032(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 12160(CX)
+	VMOVUPS        96(SP), Y4
+	VPSRLD         $0x08, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        128(SP), Y5
+	VPSRLD         $0x06, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x06, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x01, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 14336(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0e, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x09, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 14464(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x16, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x11, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 14592(CX)
+	VPSRLD         $0x1e, Y0, Y0
+	VPSRLD         $0x19, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMULPS         Y4, Y0, Y0
+	VMOVUPS        Y0, 14720(CX)
+	VMOVUPS        192(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x06, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x01, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 14848(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x0e, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x09, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 14976(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x16, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x11, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 15104(CX)
+	VPSRLD         $0x1e, Y1, Y1
+	VPSRLD         $0x19, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 15232(CX)
+	VMOVUPS        224(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x06, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x01, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 15360(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x0e, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x09, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 15488(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x16, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x11, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 15616(CX)
+	VPSRLD         $0x1e, Y2, Y1
+	VPSRLD         $0x19, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPAND          Y2, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 15744(CX)
+	VMOVUPS        256(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x06, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x01, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 15872(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x0e, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x09, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 16000(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x16, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x11, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 16128(CX)
+	VPSRLD         $0x1e, Y3, Y1
+	VPSRLD         $0x19, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPAND          Y2, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 16256(CX)
+	VBROADCASTI128 80(DX), Y0
+	VINSERTI128    $0x01, 80(DI), Y0, Y0
+	VBROADCASTI128 80(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 80(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 80(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 80(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 80(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 80(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y5
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y1, Y4, Y0
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y3, Y5, Y2
+	VPUNPCKHQDQ    Y3, Y5, Y3
+	VMOVUPS        32(SP), Y4
+	VPSRLD         $0x1c, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        96(SP), Y5
+	VPSRLD         $0x18, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPSRLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 18432(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0a, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 18560(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x12, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 18688(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 18816(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y1, Y6
+	VPSRLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 18944(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0a, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 19072(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x12, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 19200(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 19328(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VPSRLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 19456(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0a, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 19584(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x12, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 19712(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 19840(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPSRLD         $0x02, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 19968(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x08, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0a, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 20096(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x10, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x12, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 20224(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x18, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 20352(CX)
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x0c, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        128(SP), Y5
+	VPSRLD         $0x08, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x03, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 22528(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0b, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 22656(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x13, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 22784(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1b, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 22912(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x03, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 23040(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0b, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 23168(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x13, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 23296(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1b, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 23424(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x03, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 23552(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0b, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 23680(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x13, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 23808(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1b, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 23936(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x02, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x03, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 24064(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0b, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 24192(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x12, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x13, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 24320(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1a, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1b, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 24448(CX)
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x1c, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        96(SP), Y5
+	VPSRLD         $0x1a, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x04, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 26624(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0c, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 26752(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x14, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 26880(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1c, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 27008(CX)
+	VMOVUPS        192(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x04, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 27136(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0c, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 27264(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x14, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 27392(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y1, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1c, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 27520(CX)
+	VMOVUPS        224(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x04, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 27648(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0c, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 27776(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x14, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 27904(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y2, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1c, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 28032(CX)
+	VMOVUPS        256(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x04, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x04, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 28160(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0c, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 28288(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x14, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x14, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 28416(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x1c, Y3, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x1c, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 28544(CX)
+	VMOVUPS        96(SP), Y4
+	VPSRLD         $0x0c, Y4, Y4
+	VBROADCASTSS   w0000000f<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VMOVUPS        128(SP), Y5
+	VPSRLD         $0x0a, Y5, Y5
+	VBROADCASTSS   w00000030<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VBROADCASTSS   w00000020<>+0(SB), Y5
+	VPSUBD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         (SP), Y4, Y4
+	VMOVUPS        160(SP), Y5
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x06, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x05, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 30720(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x0e, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x0d, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 30848(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y7
+	VPSRLD         $0x16, Y0, Y6
+	VPAND          Y7, Y6, Y6
+	VPSRLD         $0x15, Y5, Y7
+	VBROADCASTSS   w00000004<>+0(SB), Y8
+	VPAND          Y8, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPSUBD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VMOVUPS        Y6, 30976(CX)
+	VPSRLD         $0x1e, Y0, Y0
+	VPSRLD         $0x1d, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMULPS         Y4, Y0, Y0
+	VMOVUPS        Y0, 31104(CX)
+	VMOVUPS        192(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x06, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x05, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 31232(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x0e, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x0d, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 31360(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y6
+	VPSRLD         $0x16, Y1, Y5
+	VPAND          Y6, Y5, Y5
+	VPSRLD         $0x15, Y0, Y6
+	VBROADCASTSS   w00000004<>+0(SB), Y7
+	VPAND          Y7, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPSUBD         Y6, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y4, Y5, Y5
+	VMOVUPS        Y5, 31488(CX)
+	VPSRLD         $0x1e, Y1, Y1
+	VPSRLD         $0x1d, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 31616(CX)
+	VMOVUPS        224(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x06, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x05, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 31744(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x0e, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x0d, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 31872(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y5
+	VPSRLD         $0x16, Y2, Y1
+	VPAND          Y5, Y1, Y1
+	VPSRLD         $0x15, Y0, Y5
+	VBROADCASTSS   w00000004<>+0(SB), Y6
+	VPAND          Y6, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPSUBD         Y5, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 32000(CX)
+	VPSRLD         $0x1e, Y2, Y1
+	VPSRLD         $0x1d, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPAND          Y2, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 32128(CX)
+	VMOVUPS        256(SP), Y0
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x06, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x05, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 32256(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x0e, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x0d, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 32384(CX)
+	VBROADCASTSS   w00000003<>+0(SB), Y2
+	VPSRLD         $0x16, Y3, Y1
+	VPAND          Y2, Y1, Y1
+	VPSRLD         $0x15, Y0, Y2
+	VBROADCASTSS   w00000004<>+0(SB), Y5
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPSUBD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 32512(CX)
+	VPSRLD         $0x1e, Y3, Y1
+	VPSRLD         $0x1d, Y0, Y0
+	VBROADCASTSS   w00000004<>+0(SB), Y2
+	VPAND          Y2, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VBROADCASTSS   w00000004<>+0(SB), Y0
+	VPSUBD         Y0, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 32640(CX)
+	ADDQ           $0x0000006e, DX
+	ADDQ           $0x0000006e, DI
 	ADDQ           $0x00008000, CX
 	SUBQ           $0x00000001, AX
 	JG             block

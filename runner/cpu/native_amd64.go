@@ -38,6 +38,7 @@ var setAVX512 = kernels{
 	unpack: [32]unpackFunc{
 		tensor.F32: unpackF32AVX512, tensor.F16: unpackF16AVX512, tensor.BF16: unpackBF16AVX512,
 		tensor.Q4_0: unpackQ4_0AVX512, tensor.Q4_1: unpackQ4_1AVX512, tensor.Q5_0: unpackQ5_0AVX512, tensor.Q5_1: unpackQ5_1AVX512, tensor.Q8_0: unpackQ8_0AVX512,
+		tensor.IQ4_NL: unpackIQ4_NLAVX512, tensor.IQ4_XS: unpackIQ4_XSAVX512, tensor.Q2_K: unpackQ2_KAVX512, tensor.Q3_K: unpackQ3_KAVX512,
 		tensor.Q4_K: unpackQ4_KAVX512, tensor.Q5_K: unpackQ5_KAVX512, tensor.Q6_K: unpackQ6_KAVX512,
 	},
 	prefetch: prefetchLines,
@@ -59,6 +60,7 @@ var setAVX2 = kernels{
 	unpack: [32]unpackFunc{
 		tensor.F32: unpackF32AVX2, tensor.F16: unpackF16AVX2, tensor.BF16: unpackBF16AVX2,
 		tensor.Q4_0: unpackQ4_0AVX2, tensor.Q4_1: unpackQ4_1AVX2, tensor.Q5_0: unpackQ5_0AVX2, tensor.Q5_1: unpackQ5_1AVX2, tensor.Q8_0: unpackQ8_0AVX2,
+		tensor.IQ4_NL: unpackIQ4_NLAVX2, tensor.IQ4_XS: unpackIQ4_XSAVX2, tensor.Q2_K: unpackQ2_KAVX2, tensor.Q3_K: unpackQ3_KAVX2,
 		tensor.Q4_K: unpackQ4_KAVX2, tensor.Q5_K: unpackQ5_KAVX2, tensor.Q6_K: unpackQ6_KAVX2,
 	},
 	prefetch: prefetchLines,

@@ -95,6 +95,18 @@ func unpackQ4_KAVX512(dst *float32, src *byte, stride int, count int)
 func unpackQ5_KAVX512(dst *float32, src *byte, stride int, count int)
 
 //go:noescape
+func unpackIQ4_NLAVX512(dst *float32, src *byte, stride int, count int)
+
+//go:noescape
+func unpackIQ4_XSAVX512(dst *float32, src *byte, stride int, count int)
+
+//go:noescape
+func unpackQ2_KAVX512(dst *float32, src *byte, stride int, count int)
+
+//go:noescape
+func unpackQ3_KAVX512(dst *float32, src *byte, stride int, count int)
+
+//go:noescape
 func unpackQ6_KAVX512(dst *float32, src *byte, stride int, count int)
 
 //go:noescape
@@ -168,6 +180,18 @@ func unpackQ4_KAVX2(dst *float32, src *byte, stride int, count int)
 
 //go:noescape
 func unpackQ5_KAVX2(dst *float32, src *byte, stride int, count int)
+
+//go:noescape
+func unpackIQ4_NLAVX2(dst *float32, src *byte, stride int, count int)
+
+//go:noescape
+func unpackIQ4_XSAVX2(dst *float32, src *byte, stride int, count int)
+
+//go:noescape
+func unpackQ2_KAVX2(dst *float32, src *byte, stride int, count int)
+
+//go:noescape
+func unpackQ3_KAVX2(dst *float32, src *byte, stride int, count int)
 
 //go:noescape
 func unpackQ6_KAVX2(dst *float32, src *byte, stride int, count int)

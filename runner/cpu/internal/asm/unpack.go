@@ -19,7 +19,7 @@ type unpacker struct {
 	s    isa
 	rows rows
 	dst  reg.GPVirtual
-	tab  reg.VecVirtual // AVX-512: the value of each nibble
+	tab  []reg.VecVirtual // the value of each nibble: one register, or two of AVX2
 }
 
 func unpackers(s isa) {
@@ -32,9 +32,8 @@ func unpackers(s isa) {
 		stride := Load(Param("stride"), GP64()).(reg.GPVirtual)
 		u := &unpacker{s: s, dst: dst}
 		u.rows = newRows(s, src, stride)
-		if table != nil && s.wide() {
-			u.tab = s.vec()
-			VMOVUPS(tableOf(name, table), u.tab)
+		if table != nil {
+			u.table(name, table)
 		}
 		if constants != nil {
 			constants(u)
@@ -74,7 +73,11 @@ func unpackers(s isa) {
 		}
 	})
 
-	block("Q4_0", 32, 18, func(i int) float32 { return float32(i - 8) }, nil, func(u *unpacker) {
+	less8, plain := func(i int) float32 { return float32(i - 8) }, func(i int) float32 { return float32(i) }
+	if !s.wide() { // AVX2 converts
+		less8, plain = nil, nil
+	}
+	block("Q4_0", 32, 18, less8, nil, func(u *unpacker) {
 		d := u.half(u.rows.word32(0), 0)
 		for j, v := range u.rows.columns(2) {
 			for b := range 4 {
@@ -86,7 +89,7 @@ func unpackers(s isa) {
 			}
 		}
 	})
-	block("Q4_1", 32, 20, func(i int) float32 { return float32(i) }, nil, func(u *unpacker) {
+	block("Q4_1", 32, 20, plain, nil, func(u *unpacker) {
 		w := u.rows.word32(0)
 		d, m := u.half(w, 0), u.half(w, 16)
 		for j, v := range u.rows.columns(4) {
@@ -155,10 +158,10 @@ func unpackers(s isa) {
 		VMOVUPS(u.half(head[0], 0), slot(0))
 		VMOVUPS(u.half(head[0], 16), slot(1))
 		for i := range 3 {
-			VMOVDQUi(u.s, head[i+1], slot(2+i))
+			VMOVUPS(head[i+1], slot(2+i))
 		}
 	}
-	block("Q4_K", 256, 144, func(i int) float32 { return float32(i) }, super, func(u *unpacker) {
+	block("Q4_K", 256, 144, plain, super, func(u *unpacker) {
 		open(u)
 		for g := range 4 {
 			d0, m0 := u.scaleMin(slot, 2*g)
@@ -181,7 +184,7 @@ func unpackers(s isa) {
 		open(u)
 		for h := range 2 {
 			for j, v := range u.rows.columns(16 + 16*h) {
-				VMOVDQUi(u.s, v, slot(5+j))
+				VMOVUPS(v, slot(5+j))
 			}
 			for g := range 4 {
 				d0, m0 := u.scaleMin(slot, 2*g)
@@ -205,11 +208,127 @@ func unpackers(s isa) {
 			}
 		}
 	})
+	// The values of IQ4's codes.
+	codes := func(i int) float32 {
+		return [...]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}[i]
+	}
+	block("IQ4_NL", 32, 18, codes, nil, func(u *unpacker) {
+		d := u.half(u.rows.word32(0), 0)
+		for j, v := range u.rows.columns(2) {
+			for b := range 4 {
+				for h := range 2 {
+					q := u.looked(v, 8*b+4*h)
+					VMULPS(d, q, q)
+					u.store(16*h+4*j+b, q)
+				}
+			}
+		}
+	})
+	// IQ4_XS: d, 16 bits of high scale bits, 4 bytes of low ones, 128 bytes of codes.
+	block("IQ4_XS", 256, 136, codes, super, func(u *unpacker) {
+		head := u.rows.word32(0)
+		VMOVUPS(u.half(head, 0), slot(0))
+		VMOVUPS(head, slot(1))
+		VMOVUPS(u.rows.word32(4), slot(2))
+		for g := range 8 {
+			low, high := u.s.vec(), u.s.vec()
+			VMOVUPS(slot(2), low)
+			VMOVUPS(slot(1), high)
+			d := u.field(low, 4*g, 4)
+			u.or(u.place(high, 16+2*g, 2, 4), d)
+			VPSUBD(u.s.bits(32), d, d)
+			VCVTDQ2PS(d, d)
+			VMULPS(slot(0), d, d)
+			for j, v := range u.rows.columns(8 + 16*g) {
+				for b := range 4 {
+					for h := range 2 {
+						q := u.looked(v, 8*b+4*h)
+						VMULPS(d, q, q)
+						u.store(32*g+16*h+4*j+b, q)
+					}
+				}
+			}
+		}
+	})
+	// Q2_K: 16 bytes of scale and minimum, 64 of quants, d, dmin.
+	block("Q2_K", 256, 84, nil, super, func(u *unpacker) {
+		w := u.rows.word32(80)
+		VMOVUPS(u.half(w, 0), slot(0))
+		VMOVUPS(u.half(w, 16), slot(1))
+		for i, v := range u.rows.columns(0) {
+			VMOVUPS(v, slot(2+i))
+		}
+		for n := range 2 {
+			for h := range 2 {
+				words := u.rows.columns(16 + 32*n + 16*h)
+				for part := range 4 {
+					k := 8*n + 2*part + h
+					sc := u.s.vec()
+					VMOVUPS(slot(2+k/4), sc)
+					d, m := u.field(sc, 8*(k%4), 4), u.field(sc, 8*(k%4)+4, 4)
+					VCVTDQ2PS(d, d)
+					VCVTDQ2PS(m, m)
+					VMULPS(slot(0), d, d)
+					VMULPS(slot(1), m, m)
+					for j, v := range words {
+						for b := range 4 {
+							q := u.field(v, 8*b+2*part, 2)
+							VCVTDQ2PS(q, q)
+							VFMSUB213PS(m, d, q)
+							u.store(128*n+32*part+16*h+4*j+b, q)
+						}
+					}
+				}
+			}
+		}
+	})
+	// Q3_K: 32 bytes of high bits, 64 of low ones, 12 of 6-bit scales, d. A
+	// high bit not set takes 4 off.
+	block("Q3_K", 256, 110, nil, super, func(u *unpacker) {
+		tail := u.rows.columns(94)
+		VMOVUPS(u.half(tail[3], 16), slot(0))
+		for i, v := range tail {
+			VMOVUPS(v, slot(1+i))
+		}
+		scaleByte := func(i, from, n, to int) reg.VecVirtual { // bits of scale byte i
+			v := u.s.vec()
+			VMOVUPS(slot(1+(i+2)/4), v)
+			return u.place(v, 8*((i+2)%4)+from, n, to)
+		}
+		for h := range 2 {
+			for j, v := range u.rows.columns(16 * h) {
+				VMOVUPS(v, slot(5+j))
+			}
+			for n := range 2 {
+				words := u.rows.columns(32 + 32*n + 16*h)
+				for part := range 4 {
+					k := 8*n + 2*part + h
+					d := scaleByte(k%8, 4*(k/8), 4, 0)
+					u.or(scaleByte(8+k%4, 2*(k/4), 2, 4), d)
+					VPSUBD(u.s.bits(32), d, d)
+					VCVTDQ2PS(d, d)
+					VMULPS(slot(0), d, d)
+					for j, v := range words {
+						high := u.s.vec()
+						VMOVUPS(slot(5+j), high)
+						for b := range 4 {
+							q := u.field(v, 8*b+2*part, 2)
+							u.or(u.place(high, 8*b+4*n+part, 1, 2), q)
+							VPSUBD(u.s.bits(4), q, q)
+							VCVTDQ2PS(q, q)
+							VMULPS(d, q, q)
+							u.store(128*n+32*part+16*h+4*j+b, q)
+						}
+					}
+				}
+			}
+		}
+	})
 	// Q6_K: ql 128 bytes, qh 64, 16 signed scales at 192, the half scale at 208.
 	block("Q6_K", 256, 210, nil, super, func(u *unpacker) {
 		VMOVUPS(u.half(u.rows.word32(206), 16), slot(0))
 		for i, v := range u.rows.columns(192) {
-			VMOVDQUi(u.s, v, slot(1+i))
+			VMOVUPS(v, slot(1+i))
 		}
 		off := u.s.bits(32)
 		scale := func(i int) reg.VecVirtual {
@@ -229,7 +348,7 @@ func unpackers(s isa) {
 		for n := range 2 {
 			for h := range 2 {
 				for j, v := range u.rows.columns(128 + 32*n + 16*h) {
-					VMOVDQUi(u.s, v, slot(5+j))
+					VMOVUPS(v, slot(5+j))
 				}
 				for part := range 2 { // the ql bytes of elements l and l+64, then of l+32 and l+96
 					low, high := scale(8*n+h+2*part), scale(8*n+h+2*part+4)
@@ -248,17 +367,48 @@ func unpackers(s isa) {
 	})
 }
 
-// tableOf puts 16 floats into read-only data.
-func tableOf(name string, f func(i int) float32) operand.Mem {
-	m := GLOBL("nibbles"+name, attr.RODATA|attr.NOPTR)
-	for i := range 16 {
-		DATA(4*i, operand.U32(math.Float32bits(f(i))))
+var tables = map[string]operand.Mem{}
+
+// table loads the values of the 16 nibbles from read-only data.
+func (u *unpacker) table(name string, f func(i int) float32) {
+	m, ok := tables[name]
+	if !ok {
+		m = GLOBL("nibbles"+name, attr.RODATA|attr.NOPTR)
+		for i := range 16 {
+			DATA(4*i, operand.U32(math.Float32bits(f(i))))
+		}
+		tables[name] = m
 	}
-	return m
+	for i := range u.s.per16() {
+		v := u.s.vec()
+		VMOVUPS(m.Offset(i*u.s.bytes()), v)
+		u.tab = append(u.tab, v)
+	}
 }
 
-// VMOVDQUi stores integers.
-func VMOVDQUi(s isa, v reg.VecVirtual, at operand.Mem) { VMOVUPS(v, at) }
+// looked gives the table's value of bits [shift, shift+4) of each word.
+func (u *unpacker) looked(w reg.VecVirtual, shift int) reg.VecVirtual {
+	s := u.s
+	if s.wide() {
+		return u.nibble(w, shift, 0)
+	}
+	// A permutation looks at 3 bits; the fourth, moved to the sign, picks the table.
+	low, high, pick := s.vec(), s.vec(), s.vec()
+	at := w
+	if shift > 0 {
+		at = s.vec()
+		VPSRLD(operand.Imm(uint64(shift)), w, at)
+	}
+	VPERMPS(u.tab[0], at, low)
+	VPERMPS(u.tab[1], at, high)
+	if shift == 28 {
+		pick = w
+	} else {
+		VPSLLD(operand.Imm(uint64(28-shift)), w, pick)
+	}
+	VBLENDVPS(pick, high, low, low)
+	return low
+}
 
 // store writes element e of all lanes.
 func (u *unpacker) store(e int, v reg.VecVirtual) { VMOVUPS(v, mem(u.dst, e*panelBytes)) }
@@ -354,7 +504,7 @@ func (u *unpacker) nibble(w reg.VecVirtual, shift int, off uint32) reg.VecVirtua
 			VPSRLD(operand.Imm(uint64(shift)), w, v)
 			t = v
 		}
-		VPERMPS(u.tab, t, v)
+		VPERMPS(u.tab[0], t, v)
 		return v
 	}
 	v = u.field(w, shift, 4)
