@@ -196,7 +196,7 @@ func duoAttention(s Setting, m allocate.Model, capacity, n int) (kvcache.Policy,
 	if recent == 0 {
 		recent = max(1, capacity*3/8)
 	}
-	plan, err := allocate.Make("top-heads", rows, m, allocate.Params{Capacity: max(capacity, 9), Context: n, Sink: sinks, Recent: recent})
+	plan, err := allocate.Make("top-heads", rows, m, allocate.Params{Capacity: capacity, Window: s.Window, Context: n, Sink: sinks, Recent: recent})
 	if err != nil {
 		return nil, err
 	}
