@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"headprof/runner/arch"
 	"headprof/runner/backend"
@@ -11,6 +12,7 @@ import (
 	"headprof/runner/plain"
 	"headprof/runner/tensor"
 	"headprof/runner/tokenizer"
+	"headprof/runner/vulkan"
 )
 
 // Options says how a model runs. The zero value is the default of each.
@@ -18,7 +20,8 @@ type Options struct {
 	Threads int            // worker threads; 0: one per CPU
 	Chunk   int            // tokens computed at once; 0: 512. It changes time and memory, never a result
 	KV      backend.KVType // format of the KV cache
-	Device  string         // "cpu" (default) or "plain", the slow twin
+	Device  string         // "cpu" (default), "gpu" (the first hardware GPU), "gpu:N" (number N of 'headprof devices'), "auto" (a hardware GPU if there is one, else the CPU) or "plain", the slow twin
+	Half    bool           // on a GPU: matrix products take their inputs rounded to binary16
 	Kernels string         // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"
 	Pre     string         // pre-tokenizer in place of the file's
 	// Context is the longest sequence to expect, in tokens; 0: up to the
@@ -82,11 +85,16 @@ func New(s Source, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := device(o)
+	if o.Context > 0 {
+		if err := s.Set("headprof.context", o.Context); err != nil {
+			return nil, err
+		}
+	}
+	b, err := device(o, s.Size())
 	if err != nil {
 		return nil, err
 	}
-	m, err := arch.Load(reaching{s, max(0, o.Context)}, b)
+	m, err := arch.Load(s, b)
 	if err != nil {
 		b.Close()
 		return nil, err
@@ -94,14 +102,22 @@ func New(s Source, o Options) (*Model, error) {
 	return &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t}, nil
 }
 
-func device(o Options) (backend.Backend, error) {
-	switch o.Device {
-	case "cpu":
+// device opens the device that o names for a model of the given file size.
+func device(o Options, size int64) (backend.Backend, error) {
+	onCPU := func() (backend.Backend, error) {
 		return cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels})
-	case "plain":
-		return plain.New(), nil
 	}
-	return nil, fmt.Errorf("device %q is unknown; known: cpu, plain", o.Device)
+	switch {
+	case o.Device == "cpu":
+		return onCPU()
+	case o.Device == "plain":
+		return plain.New(), nil
+	case o.Device == "auto" && !vulkan.Hardware():
+		return onCPU()
+	case o.Device == "auto", o.Device == "gpu", strings.HasPrefix(o.Device, "gpu:"):
+		return vulkan.New(vulkan.Options{Device: strings.Replace(o.Device, "auto", "gpu", 1), Weights: size, Half: o.Half})
+	}
+	return nil, fmt.Errorf("device %q is unknown; known: cpu, gpu, gpu:N (see 'headprof devices'), auto, plain", o.Device)
 }
 
 // Name is the model file's name.

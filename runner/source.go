@@ -9,7 +9,6 @@ import (
 	"headprof/runner/arch"
 	"headprof/runner/gguf"
 	"headprof/runner/safetensors"
-	"headprof/runner/tensor"
 	"headprof/runner/tokenizer"
 )
 
@@ -19,6 +18,8 @@ type Source interface {
 	tokenizer.Metadata
 	Size() int64             // bytes
 	SHA256() (string, error) // of the files' bytes, hexadecimal
+	// Set changes what the metadata say of a key.
+	Set(key string, value any) error
 	Close() error
 }
 
@@ -81,25 +82,4 @@ func onlyGGUF(dir string) (string, error) {
 		return "", fmt.Errorf("%s: there is neither config.json nor a .gguf file in it; give a Hugging Face folder or a GGUF file", dir)
 	}
 	return "", fmt.Errorf("%s: there are %d GGUF models in it; give the path of one, such as %s", dir, len(models), models[0])
-}
-
-// reaching is a source for sequences of up to context tokens.
-type reaching struct {
-	Source
-	context int
-}
-
-func (r reaching) Uint(key string) (uint64, bool, error) {
-	if key == "headprof.context" {
-		return uint64(r.context), true, nil
-	}
-	return r.Source.Uint(key)
-}
-
-// Experts passes on what a folder stores expert by expert.
-func (r reaching) Experts(name string) ([]tensor.Tensor, bool) {
-	if s, ok := r.Source.(arch.ExpertSource); ok {
-		return s.Experts(name)
-	}
-	return nil, false
 }

@@ -108,7 +108,7 @@ func inspect(path, pre string, check bool) (*report, error) {
 		if f, ok := s.(*gguf.File); ok { // a folder with one GGUF model
 			return inspect(f.Name(), pre, check)
 		}
-		r := describe(s.(inspected), s.Size(), check)
+		r := reportOn(s.(inspected), s.Size(), check)
 		r.describeTokenizer(s, pre, func() (*tokenizer.Tokenizer, error) { return runner.LoadTokenizer(s, pre) })
 		return r, nil
 	}
@@ -126,7 +126,7 @@ func inspect(path, pre string, check bool) (*report, error) {
 			problems = append(problems, fmt.Sprintf("tensor %s: %v", t.Name, t.Problem))
 		}
 	}
-	r := describe(p, p.Size, check)
+	r := reportOn(p, p.Size, check)
 	// What the family says of a damaged tensor repeats these.
 	if len(problems) > 0 && len(r.Problems) > 0 && strings.HasPrefix(r.Problems[0], "tensor ") {
 		r.Problems = r.Problems[1:]
@@ -138,8 +138,8 @@ func inspect(path, pre string, check bool) (*report, error) {
 	return r, nil
 }
 
-// describe reports on everything but the tokenizer.
-func describe(s inspected, size int64, check bool) *report {
+// reportOn reports on everything but the tokenizer.
+func reportOn(s inspected, size int64, check bool) *report {
 	r := &report{File: s.Name(), Bytes: size, Types: map[string]int64{}, Problems: []string{}, Ignored: []string{}}
 	for _, name := range s.TensorNames() {
 		t, ok := s.Tensor(name)
@@ -220,7 +220,9 @@ func (r *report) print(w io.Writer) error {
 	if r.Experts > 0 {
 		line("experts", "%d, %d used per token", r.Experts, r.Used)
 	}
-	line("tokenizer", "%s%s", r.Tokenizer, map[bool]string{true: ", adds BOS"}[r.BOS])
+	if r.Tokenizer != "" {
+		line("tokenizer", "%s%s", r.Tokenizer, map[bool]string{true: ", adds BOS"}[r.BOS])
+	}
 	line("chat", "%s", map[bool]string{true: "has a chat template", false: "no chat template"}[r.Chat])
 	for _, m := range r.Memory {
 		line("memory", "%s at %d tokens", bytesText(m.Bytes), m.Tokens)

@@ -147,7 +147,11 @@ func Load(s Source, b backend.Backend) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := load(s, b)
+	r := newReader(s)
+	m, err := load(r, b)
+	if err == nil {
+		err = r.checkTensors(m.Config().Family)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name(), err)
 	}

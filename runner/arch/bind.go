@@ -98,6 +98,9 @@ func bindOne(s Source, b backend.Backend, prefix, names string, ask wish, d dims
 	if want := wanted(ask.shape, d); !equal(t.Shape, want) {
 		return nil, fmt.Errorf("tensor %s has shape %v, but the metadata asks for %v", t.Name, t.Shape, want)
 	}
+	if err := usable(t); err != nil {
+		return nil, err
+	}
 	addOne, _, err := s.Bool("headprof.norm.add_one")
 	if err != nil {
 		return nil, err
@@ -134,6 +137,18 @@ func bindExperts(s Source, b backend.Backend, name string, want []int) (backend.
 		return nil, fmt.Errorf("tensor %s: %w", name, err)
 	}
 	return w, nil
+}
+
+// usable fails for a tensor that a source lists without being able to give it.
+func usable(t tensor.Tensor) error {
+	size, err := tensor.Size(t.Type, t.Shape)
+	if err != nil {
+		return fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	if int64(len(t.Data)) != size {
+		return fmt.Errorf("tensor %s has %d bytes of data where its shape takes %d: the file is cut off or damaged; fetch it again", t.Name, len(t.Data), size)
+	}
+	return nil
 }
 
 // plusOne gives 1 + t: Gemma's norms as Hugging Face stores them.

@@ -122,17 +122,17 @@ func device(t testing.TB, name string) backend.Backend {
 	return b
 }
 
-// reaching is a source for sequences of up to context tokens, as runner.Options.Context asks for.
-type reaching struct {
-	source
-	context uint64
-}
-
-func (r reaching) Uint(key string) (uint64, bool, error) {
-	if key == "headprof.context" {
-		return r.context, true, nil
+// load binds a golden model, for sequences as long as its own.
+func load(t testing.TB, s source, b backend.Backend, want *golden) arch.Model {
+	t.Helper()
+	if err := s.Set("headprof.context", len(want.Tokens)); err != nil {
+		t.Fatal(err)
 	}
-	return r.source.Uint(key)
+	m, err := arch.Load(s, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // Every family computes what transformers computes, from a Hugging Face folder
@@ -149,10 +149,7 @@ func TestFamiliesEqualTransformers(t *testing.T) {
 				t.Run(name+"/"+form+"/"+d, func(t *testing.T) {
 					b := device(t, d)
 					want := readGolden(t, name)
-					m, err := arch.Load(reaching{open(t), uint64(len(want.Tokens))}, b)
-					if err != nil {
-						t.Fatal(err)
-					}
+					m := load(t, open(t), b, want)
 					compare(t, compute(t, m, b, want.Tokens, want.Positions, 13), want)
 				})
 			}

@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-
-	"headprof/runner/arch"
 )
 
 // A model gives the same logits and attention rows from GGUF (F32) as from a
@@ -17,10 +15,7 @@ func TestFormsGiveSameResults(t *testing.T) {
 		want := readGolden(t, name)
 		var outs []output
 		for _, s := range []source{file(t, name), folder(t, name, "config.json")} {
-			m, err := arch.Load(reaching{s, uint64(len(want.Tokens))}, b)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := load(t, s, b, want)
 			outs = append(outs, compute(t, m, b, want.Tokens, want.Positions, len(want.Tokens)))
 		}
 		permuted := false

@@ -67,6 +67,7 @@ func readGolden(t testing.TB, name string) *golden {
 // source is a golden model in one of its forms.
 type source interface {
 	arch.Source
+	Set(key string, value any) error
 	Close() error
 }
 

@@ -31,6 +31,9 @@ func loadGranite(s Source, b backend.Backend) (Model, error) {
 	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].HeadDim))))
 	m.residual = float32(c.float("residual_scale", 1))
 	m.logit = float32(c.float("logit_scale", 1))
+	if !(m.logit > 0) {
+		c.fail("metadata key %s is %v; it must be above 0", c.key("logit_scale"), m.logit)
+	}
 	if c.err != nil {
 		return nil, c.err
 	}

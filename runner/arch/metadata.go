@@ -110,10 +110,15 @@ func (m *metadata) float(k string, fallback float64) float64 {
 
 // eps reads the normalisation's epsilon.
 func (m *metadata) eps() float32 {
-	if m.src.Has(m.key("attention.layer_norm_rms_epsilon")) {
-		return float32(m.float("attention.layer_norm_rms_epsilon", 0))
+	k := "attention.layer_norm_epsilon"
+	if rms := "attention.layer_norm_rms_epsilon"; m.src.Has(m.key(rms)) {
+		k = rms
 	}
-	return float32(m.float("attention.layer_norm_epsilon", 1e-5))
+	e := m.float(k, 1e-5)
+	if e < 0 {
+		m.fail("metadata key %s is %v; it must not be negative", m.key(k), e)
+	}
+	return float32(e)
 }
 
 // readConfig reads what every family states the same way.
@@ -160,10 +165,14 @@ func readConfig(s Source) *metadata {
 			m.fail("layer %d has heads of %d dimensions; they must be even and at most 4096", l, a.HeadDim)
 			return m
 		}
+		if l > 0 && a.HeadDim != m.Layers[0].HeadDim {
+			m.fail("heads have %d dimensions in layer 0 and %d in layer %d, and there is no %s; such models are not supported", m.Layers[0].HeadDim, a.HeadDim, l, m.key("attention.key_length"))
+			return m
+		}
 		m.Layers = append(m.Layers, a)
 	}
-	if m.Used > m.Experts {
-		m.fail("%s is %d of %d experts", m.key("expert_used_count"), m.Used, m.Experts)
+	if m.Used > m.Experts || m.Used == 0 && m.Experts > 0 {
+		m.fail("metadata key %s is %d of %d experts; it must lie between 1 and their number", m.key("expert_used_count"), m.Used, m.Experts)
 	}
 	m.limitContext()
 	if t, ok := s.Tensor("token_embd.weight"); ok && len(t.Shape) == 2 && t.Rows() <= maxVocab {

@@ -34,7 +34,18 @@ func (m *metadata) rope(interleaved bool) backend.Rope {
 	m.scale(&r, base)
 	m.applyFactors("rope_freqs.weight", &r)
 	m.longRope(&r)
+	m.checkRope(r)
 	return r
+}
+
+// checkRope fails when settings give frequencies that no model has.
+func (m *metadata) checkRope(r backend.Rope) {
+	for _, f := range append(r.InvFreq, r.Scale) {
+		if !(f >= 0) || math.IsInf(float64(f), 0) {
+			m.fail("the metadata under %s give the rotary embedding a frequency or scale of %v; the file is damaged or was converted wrongly", m.key("rope"), f)
+			return
+		}
+	}
 }
 
 // scale applies rope.scaling.type.
@@ -162,6 +173,10 @@ func (m *metadata) applyFactors(name string, r *backend.Rope) {
 	}
 	if t.Rows() != 1 || t.Cols() != len(r.InvFreq) || t.Type != tensor.F32 {
 		m.fail("tensor %s has shape %v and type %v; %d F32 factors are needed", name, t.Shape, t.Type, len(r.InvFreq))
+		return
+	}
+	if err := usable(t); err != nil {
+		m.check(err)
 		return
 	}
 	for i, f := range t.F32() {

@@ -100,6 +100,15 @@ func (f *File) Tensor(name string) (tensor.Tensor, bool) {
 // Tensors lists all tensors in the file's order.
 func (f *File) Tensors() []tensor.Tensor { return append([]tensor.Tensor(nil), f.tensors...) }
 
+// TensorNames lists the names of all tensors in the file's order.
+func (f *File) TensorNames() []string {
+	names := make([]string, len(f.tensors))
+	for i, t := range f.tensors {
+		names[i] = t.Name
+	}
+	return names
+}
+
 // Name is the path or name the file was opened by.
 func (f *File) Name() string { return f.name }
 

@@ -1,5 +1,7 @@
 package gguf
 
+import "headprof/runner/tensor"
+
 // Report is what Probe found, problems included.
 type Report struct {
 	*Metadata
@@ -10,7 +12,8 @@ type Report struct {
 	Tensors   []Info
 	Problems  []error // of the file as a whole; those of one tensor are in its Info
 
-	file *File
+	file    *File
+	tensors map[string]tensor.Tensor
 }
 
 // Probe looks at a file that Open may refuse, and lists all it holds and all
@@ -21,7 +24,7 @@ func Probe(path string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Size: f.Size(), Problems: problems, file: f}
+	r := &Report{Metadata: NewMetadata(path), Size: f.Size(), Problems: problems, file: f, tensors: map[string]tensor.Tensor{}}
 	for i, p := range f.parts {
 		h, err := parseHeader(p.name, p.data, true)
 		if err != nil && i == 0 {
@@ -42,13 +45,39 @@ func Probe(path string) (*Report, error) {
 			r.Metadata, r.Version, r.Alignment = h.meta, int(h.version), h.alignment
 		}
 		r.Tensors = append(r.Tensors, h.infos...)
+		for _, t := range h.infos {
+			one := tensor.Tensor{Name: t.Name, Type: t.Type, Shape: t.Shape}
+			if t.Problem == nil {
+				one.Data = p.data[t.Offset:][:t.Bytes]
+			}
+			r.tensors[t.Name] = one
+		}
 		r.Problems = append(r.Problems, h.problems...)
 	}
 	return r, nil
 }
 
+// Name is the path the file was opened by.
+func (r *Report) Name() string { return r.file.name }
+
+// Tensor finds a tensor by name. Data is nil for one that has a Problem, and
+// valid until Close for the others.
+func (r *Report) Tensor(name string) (tensor.Tensor, bool) {
+	t, ok := r.tensors[name]
+	return t, ok
+}
+
+// TensorNames lists the names of all tensors in the file's order.
+func (r *Report) TensorNames() []string {
+	names := make([]string, len(r.Tensors))
+	for i, t := range r.Tensors {
+		names[i] = t.Name
+	}
+	return names
+}
+
 // Close unmaps the file.
 func (r *Report) Close() error {
-	r.Metadata = NewMetadata(r.file.name)
+	r.Metadata, r.tensors = NewMetadata(r.file.name), nil
 	return r.file.Close()
 }
