@@ -1,0 +1,344 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"headprof/needle"
+	"headprof/probe"
+	"headprof/runner"
+	"headprof/scoring"
+)
+
+// Choice says which heads a mask takes.
+type Choice string
+
+// Choices of heads. Random ones come from the layers of the top ones, so that
+// what differs is the head and not the layer.
+const (
+	None   Choice = "none"
+	Top    Choice = "top"
+	Random Choice = "random"
+	Bottom Choice = "bottom"
+)
+
+// HeadID names a query head.
+type HeadID struct{ Layer, Head int }
+
+func (h HeadID) String() string { return fmt.Sprintf("%d-%d", h.Layer, h.Head) }
+
+// Mask is a set of heads whose output is zero, in the prefill and after.
+type Mask struct {
+	Choice Choice
+	Heads  []HeadID // by layer, then head
+	Seed   int      // of random choices, from 1
+	// Elsewhere counts random heads from other layers: the top heads' own
+	// layers had no more.
+	Elsewhere int
+}
+
+// Name tells masks of one ablation apart.
+func (m Mask) Name() string {
+	switch m.Choice {
+	case None:
+		return "none"
+	case Random:
+		return fmt.Sprintf("random-%d-%d", len(m.Heads), m.Seed)
+	}
+	return fmt.Sprintf("%s-%d", m.Choice, len(m.Heads))
+}
+
+// Masks lists what to try: nothing, and for each count the top heads, as many
+// random ones for each seed, and the bottom ones. rows are one method's. Heads
+// of equal score rank by layer, then head.
+func Masks(rows []scoring.Head, counts []int, seeds int, seed uint64) ([]Mask, error) {
+	ranked := slices.Clone(rows)
+	slices.SortStableFunc(ranked, func(a, b scoring.Head) int {
+		switch {
+		case a.Mean > b.Mean:
+			return -1
+		case a.Mean < b.Mean:
+			return 1
+		}
+		return 0
+	})
+	out := []Mask{{Choice: None}}
+	seen := map[int]bool{0: true}
+	for _, n := range counts {
+		if n < 0 || 2*n > len(ranked) {
+			return nil, fmt.Errorf("%d heads cannot be masked against as many others: the model has %d", n, len(ranked))
+		}
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		out = append(out, Mask{Choice: Top, Heads: ids(ranked[:n])})
+		for s := 1; s <= seeds; s++ {
+			m := Mask{Choice: Random, Seed: s}
+			m.Heads, m.Elsewhere = randomHeads(ranked, n, rand.New(rand.NewPCG(seed, uint64(n)<<32+uint64(s))))
+			out = append(out, m)
+		}
+		out = append(out, Mask{Choice: Bottom, Heads: ids(ranked[len(ranked)-n:])})
+	}
+	return out, nil
+}
+
+func ids(rows []scoring.Head) []HeadID {
+	out := make([]HeadID, len(rows))
+	for i, r := range rows {
+		out[i] = HeadID{r.Layer, r.Head}
+	}
+	sortHeads(out)
+	return out
+}
+
+func sortHeads(h []HeadID) {
+	slices.SortFunc(h, func(a, b HeadID) int {
+		if a.Layer != b.Layer {
+			return a.Layer - b.Layer
+		}
+		return a.Head - b.Head
+	})
+}
+
+// randomHeads draws, for each of the n top heads, another head of its layer
+// that is not among them; where a layer has none left, one of any layer.
+func randomHeads(ranked []scoring.Head, n int, rng *rand.Rand) (heads []HeadID, elsewhere int) {
+	free := map[int][]HeadID{} // by layer
+	var layers []int
+	for _, r := range ranked[n:] {
+		if free[r.Layer] == nil {
+			layers = append(layers, r.Layer)
+		}
+		free[r.Layer] = append(free[r.Layer], HeadID{r.Layer, r.Head})
+	}
+	slices.Sort(layers)
+	for _, l := range layers {
+		sortHeads(free[l])
+	}
+	draw := func(layer int) HeadID {
+		of := free[layer]
+		i := rng.IntN(len(of))
+		h := of[i]
+		free[layer] = slices.Delete(slices.Clone(of), i, i+1)
+		return h
+	}
+	for _, t := range ids(ranked[:n]) {
+		if len(free[t.Layer]) > 0 {
+			heads = append(heads, draw(t.Layer))
+		} else {
+			elsewhere++
+		}
+	}
+	for range elsewhere {
+		var left []int // a layer for each of its free heads: all heads are equally likely
+		for _, l := range layers {
+			for range free[l] {
+				left = append(left, l)
+			}
+		}
+		heads = append(heads, draw(left[rng.IntN(len(left))]))
+	}
+	sortHeads(heads)
+	return heads, elsewhere
+}
+
+// Masked is one line of ablate.jsonl: one item under one mask.
+type Masked struct {
+	Mask    string  `json:"mask"`
+	Item    string  `json:"item"`
+	Group   string  `json:"group"`
+	Score   float64 `json:"score"`
+	LogProb float64 `json:"answer_logprob"`
+	Tokens  int     `json:"answer_tokens"`
+	Text    string  `json:"text"`
+}
+
+// AblationJournal is the ablation's journal in its folder.
+const AblationJournal = "ablate.jsonl"
+
+// Ablate runs all items under all masks, mask by mask, or those that the
+// folder does not hold yet.
+func Ablate(ctx context.Context, m *runner.Model, items []*Item, masks []Mask, o Options) ([]*Masked, error) {
+	e, err := probe.ModelOf(m)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 {
+		return nil, fmt.Errorf("there is nothing to run: the tasks hold no item")
+	}
+	for _, it := range items {
+		if err := it.check(e); err != nil {
+			return nil, err
+		}
+	}
+	var records []*Masked
+	var log *probe.Log
+	if o.Dir != "" {
+		man := base(e, hash(items), len(items)*len(masks), o)
+		for _, k := range masks {
+			man.Settings["mask "+k.Name()] = k.list()
+		}
+		if log, err = probe.OpenLog(o.Dir, AblationJournal, man, reader(&records, func(*Masked) error { return nil })); err != nil {
+			return nil, err
+		}
+		defer log.Close()
+	}
+	at := func(i int) (Mask, *Item) { return masks[i/len(items)], items[i%len(items)] }
+	total := len(items) * len(masks)
+	if err := matches(o.Dir, len(records), total, func(i int) (string, string) {
+		k, it := at(i)
+		return records[i].Mask + " " + records[i].Item, k.Name() + " " + it.ID
+	}); err != nil {
+		return nil, err
+	}
+	var a ablation
+	defer a.close()
+	resumed := len(records)
+	for i := resumed; i < total; i++ {
+		k, it := at(i)
+		r, err := a.item(ctx, m, e, k, it)
+		if err != nil {
+			if ctx.Err() != nil {
+				return records, fmt.Errorf("%w after %d of %d runs", probe.ErrInterrupted, i, total)
+			}
+			return records, fmt.Errorf("%s, mask %s: %w", it.ID, k.Name(), err)
+		}
+		if log != nil {
+			if err := log.Append(r); err != nil {
+				return records, err
+			}
+		}
+		records = append(records, r)
+		if o.Progress != nil {
+			o.Progress(len(records), total, resumed, nil)
+		}
+	}
+	if log != nil {
+		if err := log.Finish(len(records), 0); err != nil {
+			return records, err
+		}
+	}
+	return records, nil
+}
+
+func (m Mask) list() string {
+	var names []string
+	for _, h := range m.Heads {
+		names = append(names, h.String())
+	}
+	return strings.Join(names, " ")
+}
+
+// muted lays a mask out as the engine takes it; nil for none.
+func (m Mask) muted(heads []int) [][]bool {
+	if len(m.Heads) == 0 {
+		return nil
+	}
+	out := make([][]bool, len(heads))
+	for l, n := range heads {
+		out[l] = make([]bool, n)
+	}
+	for _, h := range m.Heads {
+		out[h.Layer][h.Head] = true
+	}
+	return out
+}
+
+// ablation keeps the session of one mask, so that its items share prefixes.
+type ablation struct {
+	session *runner.Session
+	mask    string
+	held    []int32
+}
+
+func (a *ablation) close() {
+	if a.session != nil {
+		a.session.Close()
+		a.session = nil
+	}
+}
+
+func (a *ablation) item(ctx context.Context, m *runner.Model, e probe.Model, k Mask, it *Item) (*Masked, error) {
+	if a.session == nil || a.mask != k.Name() {
+		a.close()
+		s, err := m.NewSession(len(it.Prompt) + it.MaxTokens)
+		if err != nil {
+			return nil, err
+		}
+		var heads []int
+		for _, l := range m.Config().Layers {
+			heads = append(heads, l.Heads)
+		}
+		s.Mute(k.muted(heads))
+		a.session, a.mask, a.held = s, k.Name(), nil
+	}
+	s, n := a.session, len(it.Prompt)
+	shared := 0
+	for shared < min(len(a.held), n-1, s.Len()) && a.held[shared] == it.Prompt[shared] {
+		shared++
+	}
+	if err := s.Truncate(shared); err != nil {
+		return nil, err
+	}
+	a.held = it.Prompt
+	// The answer rides along: its log-probability, and the generation as long as it agrees.
+	tokens := slices.Concat(it.Prompt[shared:], it.AnswerIDs[:len(it.AnswerIDs)-1])
+	at := make([]int, len(it.AnswerIDs))
+	for i := range at {
+		at[i] = n - 1 + i
+	}
+	rows, err := s.Extend(ctx, tokens, runner.Watch{Logits: at})
+	if err != nil {
+		return nil, err
+	}
+	out := &Masked{Mask: k.Name(), Item: it.ID, Group: it.Group, Tokens: len(it.AnswerIDs)}
+	for i, row := range rows {
+		out.LogProb += probe.LogProbability(row, it.AnswerIDs[i])
+	}
+	out.LogProb = rounded(out.LogProb)
+	steps, err := continued(ctx, s, e, it, rows)
+	if err != nil {
+		return nil, err
+	}
+	out.Score, out.Text = it.Score(steps)
+	out.Score = rounded(out.Score)
+	return out, nil
+}
+
+// continued generates in a session that holds the prompt and all but the last
+// token of the answer, to which rows belong.
+func continued(ctx context.Context, s *runner.Session, e probe.Model, it *Item, rows [][]float32) ([]needle.Step, error) {
+	n := len(it.Prompt)
+	var steps []needle.Step
+	next, agreed := rows[0], true
+	for {
+		id, err := probe.Argmax(next)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, needle.Step{ID: id, Text: e.Text(id), End: e.IsEnd(id)})
+		if e.IsEnd(id) || len(steps) >= it.MaxTokens || it.Stop != nil && it.Stop(steps) {
+			return steps, nil
+		}
+		k := len(steps)
+		if agreed && it.AnswerIDs[k-1] == id && k < len(rows) {
+			next = rows[k]
+			continue
+		}
+		if agreed {
+			agreed = false
+			if err := s.Truncate(n + k - 1); err != nil {
+				return nil, err
+			}
+		}
+		logits, err := s.Extend(ctx, []int32{id}, runner.Watch{Logits: []int{s.Len()}})
+		if err != nil {
+			return nil, err
+		}
+		next = logits[0]
+	}
+}

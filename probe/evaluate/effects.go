@@ -1,0 +1,197 @@
+package evaluate
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"headprof/probe"
+)
+
+// Effect is what masking a choice of heads does.
+type Effect struct {
+	Choice Choice
+	Heads  int
+	Seed   int    // of one random draw; 0: all of them together, or no draw
+	Masked string // "layer-head" names; "" where several masks are summed up
+	// Elsewhere counts random heads that are not from the top heads' layers.
+	Elsewhere int
+	N         int // prompts, each under one mask or more
+	Score     Interval
+	LogProb   Interval // of the whole answer, nats
+	// ScoreChange and LogProbChange compare with no mask, prompt by prompt.
+	ScoreChange, LogProbChange Interval
+}
+
+// Effects sums an ablation up: no mask, then for each count the top heads, all
+// random draws together, each draw, the bottom heads. Intervals resample groups
+// of prompts, and where draws are summed up the draws as well.
+func Effects(records []*Masked, masks []Mask, seed uint64) ([]Effect, error) {
+	byMask := map[string][]*Masked{}
+	for _, r := range records {
+		byMask[r.Mask] = append(byMask[r.Mask], r)
+	}
+	plain := byMask[(Mask{Choice: None}).Name()]
+	if len(plain) == 0 {
+		return nil, fmt.Errorf("the ablation has no run without a mask to compare with")
+	}
+	for _, k := range masks {
+		if len(byMask[k.Name()]) != len(plain) {
+			return nil, fmt.Errorf("mask %s has %d of %d runs", k.Name(), len(byMask[k.Name()]), len(plain))
+		}
+	}
+	groups := clusters(len(plain), func(i int) string { return plain[i].Group })
+	sum := func(of []Mask) Effect {
+		e := Effect{Choice: of[0].Choice, Heads: len(of[0].Heads), N: len(plain)}
+		if len(of) == 1 {
+			e.Masked, e.Seed = of[0].list(), of[0].Seed
+		}
+		for _, k := range of {
+			e.Elsewhere = max(e.Elsewhere, k.Elsewhere)
+		}
+		over := func(value func(r, base *Masked) float64) Interval {
+			return bootstrapTwo(len(groups), len(of), seed, func(pick, draws []int) float64 {
+				total, n := 0.0, 0
+				for _, d := range draws {
+					rs := byMask[of[d].Name()]
+					for _, g := range pick {
+						for _, i := range groups[g] {
+							total += value(rs[i], plain[i])
+							n++
+						}
+					}
+				}
+				return total / float64(n)
+			})
+		}
+		e.Score = over(func(r, _ *Masked) float64 { return r.Score })
+		e.LogProb = over(func(r, _ *Masked) float64 { return r.LogProb })
+		e.ScoreChange = over(func(r, b *Masked) float64 { return r.Score - b.Score })
+		e.LogProbChange = over(func(r, b *Masked) float64 { return r.LogProb - b.LogProb })
+		return e
+	}
+	var out []Effect
+	var draws []Mask
+	flush := func() {
+		if len(draws) > 0 {
+			out = append(out, sum(draws))
+			if len(draws) == 1 {
+				out[len(out)-1].Masked, out[len(out)-1].Seed = "", 0
+			}
+			for _, d := range draws {
+				out = append(out, sum([]Mask{d}))
+			}
+		}
+		draws = nil
+	}
+	for _, k := range masks {
+		if k.Choice == Random {
+			draws = append(draws, k)
+			continue
+		}
+		flush()
+		out = append(out, sum([]Mask{k}))
+	}
+	flush()
+	return out, nil
+}
+
+// effectRow is an Effect in ablate.parquet.
+type effectRow struct {
+	Choice          string   `parquet:"choice,dict"`
+	Heads           int32    `parquet:"heads"`
+	Seed            *int32   `parquet:"seed,optional"`
+	N               int32    `parquet:"n"`
+	Score           *float64 `parquet:"pass_rate,optional"`
+	ScoreLow        *float64 `parquet:"pass_rate_low,optional"`
+	ScoreHigh       *float64 `parquet:"pass_rate_high,optional"`
+	LogProb         *float64 `parquet:"answer_logprob,optional"`
+	LogProbLow      *float64 `parquet:"answer_logprob_low,optional"`
+	LogProbHigh     *float64 `parquet:"answer_logprob_high,optional"`
+	ScoreChange     *float64 `parquet:"pass_rate_change,optional"`
+	ScoreChangeLow  *float64 `parquet:"pass_rate_change_low,optional"`
+	ScoreChangeHigh *float64 `parquet:"pass_rate_change_high,optional"`
+	Change          *float64 `parquet:"answer_logprob_change,optional"`
+	ChangeLow       *float64 `parquet:"answer_logprob_change_low,optional"`
+	ChangeHigh      *float64 `parquet:"answer_logprob_change_high,optional"`
+	Elsewhere       int32    `parquet:"elsewhere"`
+	Masked          string   `parquet:"masked"`
+}
+
+func (e Effect) parquet() effectRow {
+	r := effectRow{
+		Choice: string(e.Choice), Heads: int32(e.Heads), N: int32(e.N), Elsewhere: int32(e.Elsewhere), Masked: e.Masked,
+		Score: known(e.Score.Mean), ScoreLow: known(e.Score.Low), ScoreHigh: known(e.Score.High),
+		LogProb: known(e.LogProb.Mean), LogProbLow: known(e.LogProb.Low), LogProbHigh: known(e.LogProb.High),
+		ScoreChange: known(e.ScoreChange.Mean), ScoreChangeLow: known(e.ScoreChange.Low), ScoreChangeHigh: known(e.ScoreChange.High),
+		Change: known(e.LogProbChange.Mean), ChangeLow: known(e.LogProbChange.Low), ChangeHigh: known(e.LogProbChange.High),
+	}
+	if e.Seed > 0 {
+		s := int32(e.Seed)
+		r.Seed = &s
+	}
+	return r
+}
+
+func effectColumns() []column[Effect] {
+	type c = column[Effect]
+	out := []c{
+		{"choice", func(e Effect) string { return string(e.Choice) }},
+		{"heads", func(e Effect) string { return strconv.Itoa(e.Heads) }},
+		{"seed", func(e Effect) string { return capacityText(e.Seed) }},
+		{"n", func(e Effect) string { return strconv.Itoa(e.N) }},
+	}
+	for _, m := range []struct {
+		name string
+		of   func(Effect) Interval
+	}{
+		{"pass_rate", func(e Effect) Interval { return e.Score }},
+		{"answer_logprob", func(e Effect) Interval { return e.LogProb }},
+		{"pass_rate_change", func(e Effect) Interval { return e.ScoreChange }},
+		{"answer_logprob_change", func(e Effect) Interval { return e.LogProbChange }},
+	} {
+		out = append(out,
+			c{m.name, func(e Effect) string { return number(m.of(e).Mean, 6) }},
+			c{m.name + "_low", func(e Effect) string { return number(m.of(e).Low, 6) }},
+			c{m.name + "_high", func(e Effect) string { return number(m.of(e).High, 6) }},
+		)
+	}
+	return append(out,
+		c{"elsewhere", func(e Effect) string { return strconv.Itoa(e.Elsewhere) }},
+		c{"masked", func(e Effect) string { return e.Masked }},
+	)
+}
+
+// AblationMarkdown is a table of masks, single random draws left out.
+func AblationMarkdown(effects []Effect) string {
+	var b strings.Builder
+	b.WriteString("| masked heads | choice | pass rate, % | answer log-probability, nats | its change |\n|---|---|---|---|---|\n")
+	for _, e := range effects {
+		if e.Choice == Random && e.Seed > 0 {
+			continue
+		}
+		change := intervalText(e.LogProbChange, 1, 2)
+		if e.Choice == None {
+			change = "0"
+		}
+		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s |\n", e.Heads, e.Choice, intervalText(e.Score, 100, 1), intervalText(e.LogProb, 1, 2), change)
+	}
+	return b.String()
+}
+
+// WriteEffects writes ablate.csv, ablate.parquet and ablate.md.
+func WriteEffects(dir string, effects []Effect) ([]string, error) {
+	files := []string{filepath.Join(dir, "ablate.csv"), filepath.Join(dir, "ablate.parquet"), filepath.Join(dir, "ablate.md")}
+	if err := writeCSV(files[0], effects, effectColumns()); err != nil {
+		return nil, err
+	}
+	rows := make([]effectRow, len(effects))
+	for i, e := range effects {
+		rows[i] = e.parquet()
+	}
+	if err := writeParquet(files[1], "ablation/1", rows); err != nil {
+		return nil, err
+	}
+	return files, probe.WriteFile(files[2], []byte(AblationMarkdown(effects)))
+}
