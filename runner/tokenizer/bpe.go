@@ -1,9 +1,6 @@
 package tokenizer
 
-import (
-	"container/heap"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // bpe is byte-pair encoding: a word's symbols are merged pair by pair, always
 // the pair that stands first in the list of merges, the leftmost of equal ones
@@ -77,7 +74,7 @@ type scratch struct {
 	syms  []piece
 	ranks []merge
 	links []link
-	queue pairQueue
+	queue queue[pairAt]
 	cache map[string][2]int32 // word: its pieces in arena [from, to)
 	arena []piece
 }
@@ -218,19 +215,8 @@ type pairAt struct {
 	lid, rid    int32 // the ids it was made for: stale when they changed
 }
 
-type pairQueue []pairAt
-
-func (q pairQueue) Len() int { return len(q) }
-func (q pairQueue) Less(i, j int) bool {
-	return q[i].rank < q[j].rank || q[i].rank == q[j].rank && q[i].left < q[j].left
-}
-func (q pairQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *pairQueue) Push(x any)   { *q = append(*q, x.(pairAt)) }
-func (q *pairQueue) Pop() any {
-	old := *q
-	x := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return x
+func (p pairAt) before(o pairAt) bool {
+	return p.rank < o.rank || p.rank == o.rank && p.left < o.left
 }
 
 // mergeLong merges with a priority queue: n log n, for texts without words.
@@ -242,21 +228,14 @@ func (b *bpe) mergeLong(s *scratch) {
 		links = append(links, link{int32(i) - 1, int32(i) + 1})
 		if i+1 < len(syms) {
 			if m := b.rule(syms[i].id, syms[i+1].id); m.rank != noRank {
-				q = append(q, pairAt{m.rank, int32(i), int32(i + 1), syms[i].id, syms[i+1].id})
+				q.push(pairAt{m.rank, int32(i), int32(i + 1), syms[i].id, syms[i+1].id})
 			}
 		}
 	}
 	links[len(links)-1].next = -1
 	const gone = int32(-2)
-	heap.Init(&q)
 	for len(q) > 0 {
-		p := q[0]
-		n := len(q) - 1
-		q[0] = q[n]
-		q = q[:n]
-		if n > 0 {
-			heap.Fix(&q, 0)
-		}
+		p := q.pop()
 		if syms[p.left].id != p.lid || syms[p.right].id != p.rid || links[p.left].next != p.right {
 			continue
 		}
@@ -267,12 +246,12 @@ func (b *bpe) mergeLong(s *scratch) {
 		if next >= 0 {
 			links[next].prev = p.left
 			if m := b.rule(syms[p.left].id, syms[next].id); m.rank != noRank {
-				heap.Push(&q, pairAt{m.rank, p.left, next, syms[p.left].id, syms[next].id})
+				q.push(pairAt{m.rank, p.left, next, syms[p.left].id, syms[next].id})
 			}
 		}
 		if prev := links[p.left].prev; prev >= 0 {
 			if m := b.rule(syms[prev].id, syms[p.left].id); m.rank != noRank {
-				heap.Push(&q, pairAt{m.rank, prev, p.left, syms[prev].id, syms[p.left].id})
+				q.push(pairAt{m.rank, prev, p.left, syms[prev].id, syms[p.left].id})
 			}
 		}
 	}

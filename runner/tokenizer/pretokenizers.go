@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
 )
 
 // preset is a pre-tokenizer that files call by name (tokenizer.ggml.pre). The
@@ -68,6 +69,17 @@ func patterns(list ...string) splitter {
 	return out
 }
 
+// spacesAtEnd is \s+$: matched as a pattern it takes quadratic time.
+func spacesAtEnd(s string, emit func(a, b int)) {
+	at := len(strings.TrimRightFunc(s, unicode.IsSpace))
+	if at > 0 {
+		emit(0, at)
+	}
+	if at < len(s) {
+		emit(at, len(s))
+	}
+}
+
 // families maps each way of splitting to the names that ask for it.
 var families = []struct {
 	names string
@@ -102,7 +114,7 @@ var families = []struct {
 		return preset{split: sequence(isolateNumbers(3), w.split), wholeFirst: true}
 	}},
 	{"deepseek-llm", func() preset {
-		return preset{split: patterns(`[\r\n]`, deepseekLetters, deepseekMarks, `\s+$`, deepseekHan, `\p{N}+`)}
+		return preset{split: sequence(sequence(sequence(patterns(`[\r\n]`, deepseekLetters, deepseekMarks), spacesAtEnd), patterns(deepseekHan)), isolateNumbers(0))}
 	}},
 	{"deepseek-coder", func() preset {
 		return preset{split: sequence(patterns(`[\r\n]`, `\s?\p{L}+`, `\s?\p{P}+`, deepseekHan), isolateNumbers(1))}

@@ -1,9 +1,6 @@
 package tokenizer
 
-import (
-	"container/heap"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // scoreMerge is SentencePiece's byte-pair encoding: of all neighbouring symbols
 // whose joined text is a piece, those with the highest score are merged first,
@@ -39,19 +36,13 @@ type scored struct {
 	size        int32 // bytes of both when it was made: stale when they changed
 }
 
-type scoreQueue []scored
-
-func (q scoreQueue) Len() int { return len(q) }
-func (q scoreQueue) Less(i, j int) bool {
-	return q[i].score > q[j].score || q[i].score == q[j].score && q[i].left < q[j].left
+func (p scored) before(o scored) bool {
+	return p.score > o.score || p.score == o.score && p.left < o.left
 }
-func (q scoreQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *scoreQueue) Push(x any)   { *q = append(*q, x.(scored)) }
-func (q *scoreQueue) Pop() any     { panic("scoreQueue: popped by hand") }
 
 func (m *scoreMerge) encode(word string, s *scratch) []piece {
 	var spans []span
-	var q scoreQueue
+	var q queue[scored]
 	var parts map[string]int32 // unused piece: bytes of its left part
 	for i := 0; i < len(word); {
 		_, w := utf8.DecodeRuneInString(word[i:])
@@ -76,18 +67,11 @@ func (m *scoreMerge) encode(word string, s *scratch) []piece {
 	}
 	for i := range int32(len(spans) - 1) {
 		if p, ok := try(i, i+1); ok {
-			q = append(q, p)
+			q.push(p)
 		}
 	}
-	heap.Init(&q)
 	for len(q) > 0 {
-		p := q[0]
-		n := len(q) - 1
-		q[0] = q[n]
-		q = q[:n]
-		if n > 0 {
-			heap.Fix(&q, 0)
-		}
+		p := q.pop()
 		l, r := &spans[p.left], &spans[p.right]
 		if l.to == l.from || r.to == r.from || r.to-l.from != p.size || l.next != p.right {
 			continue
@@ -98,10 +82,10 @@ func (m *scoreMerge) encode(word string, s *scratch) []piece {
 			spans[r.next].prev = p.left
 		}
 		if p, ok := try(l.prev, p.left); ok {
-			heap.Push(&q, p)
+			q.push(p)
 		}
 		if p, ok := try(p.left, l.next); ok {
-			heap.Push(&q, p)
+			q.push(p)
 		}
 	}
 	out := s.syms[:0]
