@@ -1,7 +1,6 @@
 package arch_test
 
 import (
-	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"io"
@@ -134,12 +133,19 @@ func (o overlay) Tensor(name string) (tensor.Tensor, bool) {
 	return o.under.Tensor(name)
 }
 
-// whole writes a case's GGUF with all its weights, as one file's bytes.
-func whole(t testing.TB, name string, meta []gguf.KV, tensors []tensor.Tensor) []byte {
+// whole is a case's GGUF with all its weights, those of another case among them.
+type whole struct {
+	*gguf.Metadata
+	tensors []tensor.Tensor
+}
+
+func together(t testing.TB, name string) whole {
 	t.Helper()
-	var b bytes.Buffer
-	if err := gguf.Write(&b, meta, tensors); err != nil {
-		t.Fatal(err)
+	switch f := file(t, name).(type) {
+	case overlay:
+		return whole{f.Metadata, append(f.Tensors(), f.under.Tensors()...)}
+	case *gguf.File:
+		return whole{f.Metadata, f.Tensors()}
 	}
-	return b.Bytes()
+	panic("no GGUF")
 }
