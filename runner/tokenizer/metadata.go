@@ -41,6 +41,9 @@ func FromMetadata(meta Metadata, opt Options) (*Tokenizer, error) {
 	}
 	n := len(sp.Tokens)
 	sp.BOS, sp.EOS, sp.UNK = None, None, None
+	if n == 0 && sp.Model != "" {
+		return nil, sp.check()
+	}
 	switch sp.Model {
 	case "":
 		return nil, fmt.Errorf("tokenizer.ggml.model is absent: the file holds no tokenizer; convert the model again with its tokenizer files beside it")
