@@ -194,13 +194,24 @@ func (t *attend) scores(rows int, q, keys, scores []float32, some int) {
 	}
 }
 
-// unpackKeys gives a block's keys as float32 [HeadDim][tile].
+// unpackKeys gives a block's keys as float32 [HeadDim][tile]. Columns past the block's room are stale.
 func (t *attend) unpackKeys(s *scratch, b *kvcache.Block) []float32 {
-	if b.K16 == nil {
-		return b.K32
+	if b.Room == tile {
+		if b.K16 == nil {
+			return b.K32
+		}
+		keys := grown(&s.keys, t.a.HeadDim*tile)
+		t.k.fromHalf(len(keys), &keys[0], &b.K16[0])
+		return keys
 	}
 	keys := grown(&s.keys, t.a.HeadDim*tile)
-	t.k.fromHalf(len(keys), &keys[0], &b.K16[0])
+	for d := range t.a.HeadDim {
+		if b.K16 == nil {
+			copy(keys[d*tile:], b.K32[d*b.Room:][:b.Room])
+		} else {
+			t.k.fromHalf(b.Room, &keys[d*tile], &b.K16[d*b.Room])
+		}
+	}
 	return keys
 }
 

@@ -67,15 +67,15 @@ var setAVX2 = kernels{
 	peak:     func(n int) (flops int) { peakAVX2(n); return n * 12 * 8 * 2 },
 }
 
-// storeKeysBy uses a transposition of 16 rows where there are as many, and
-// dimensions a multiple of 4: it writes 16 entries.
-func storeKeysBy(sixteen func(dim int, dst *uint16, src *float32, ld int)) func(rows, dim int, dst *uint16, src *float32, ld int) {
-	return func(rows, dim int, dst *uint16, src *float32, ld int) {
-		if rows == 16 && dim%4 == 0 {
+// storeKeysBy uses a transposition of 16 rows where there are as many in a
+// full tile, and dimensions a multiple of 4: it writes 16 entries.
+func storeKeysBy(sixteen func(dim int, dst *uint16, src *float32, ld int)) func(rows, dim int, dst *uint16, room int, src *float32, ld int) {
+	return func(rows, dim int, dst *uint16, room int, src *float32, ld int) {
+		if rows == 16 && dim%4 == 0 && room == tile {
 			sixteen(dim, dst, src, ld)
 			return
 		}
-		storeKeysGo(rows, dim, dst, src, ld)
+		storeKeysGo(rows, dim, dst, room, src, ld)
 	}
 }
 

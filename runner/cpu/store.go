@@ -44,7 +44,7 @@ func (o *ops) Store(layer int, k, v backend.Value) {
 // store writes n ≤ 16 entries to a block from entry e on, from rows r on.
 func (o *ops) store(b *kvcache.Block, e, n int, s backend.CacheLayer, keys, values *value, r, h int) {
 	if b.K16 != nil {
-		o.k.storeKeys(n, s.HeadDim, &b.K16[e], keys.at(r, h*s.HeadDim), keys.stride)
+		o.k.storeKeys(n, s.HeadDim, &b.K16[e], b.Room, keys.at(r, h*s.HeadDim), keys.stride)
 		for i := range n {
 			dst, src := b.V16[(e+i)*s.ValueDim:][:s.ValueDim], values.row(r + i)[h*s.ValueDim:][:s.ValueDim]
 			j := s.ValueDim &^ 15
@@ -60,7 +60,7 @@ func (o *ops) store(b *kvcache.Block, e, n int, s backend.CacheLayer, keys, valu
 	for i := range n {
 		copy(b.V32[(e+i)*s.ValueDim:][:s.ValueDim], values.row(r + i)[h*s.ValueDim:])
 		for d, x := range keys.row(r + i)[h*s.HeadDim:][:s.HeadDim] {
-			b.K32[d*tile+e+i] = x
+			b.K32[d*b.Room+e+i] = x
 		}
 	}
 }

@@ -4,8 +4,9 @@
 // Entries lie in tiles of Tile entries, aligned to multiples of Tile of the
 // entry's index. Within a tile the keys are transposed ([dimension][entry]),
 // as a matrix product with a block of queries wants them; values are row by
-// row ([entry][dimension]). Growing adds tiles and copies nothing; a fork
-// shares tiles until one side writes to them.
+// row ([entry][dimension]). Growing adds tiles and copies no more than the last
+// one, whose room grows by 16 entries; a fork shares tiles until one side
+// writes to them.
 package kvcache
 
 import (
@@ -20,10 +21,14 @@ import (
 // depends on it, so changing it changes results' last bits.
 const Tile = 64
 
-// Block is the storage of Tile entries of one KV head. Either the 16-bit or
-// the 32-bit slices are used. Unused entries are zero or stale finite numbers.
+// step is the grain of a block's room, in entries.
+const step = 16
+
+// Block is the storage of up to Tile entries of one KV head. Either the 16-bit
+// or the 32-bit slices are used. Unused entries hold zeros or stale numbers.
 type Block struct {
-	K16, V16 []uint16  // keys [headDim][Tile] and values [Tile][valueDim], binary16
+	Room     int       // entries there is room for: Tile, or less in a head's last block
+	K16, V16 []uint16  // keys [headDim][Room] and values [Room][valueDim], binary16
 	K32, V32 []float32 // the same in float32
 	shared   atomic.Bool
 }
@@ -109,9 +114,12 @@ func (h *Head) FirstFrom(pos int) int {
 	return lo
 }
 
-func (c *Host) newBlock(s backend.CacheLayer) *Block {
-	b := &Block{}
-	nk, nv := Tile*s.HeadDim, Tile*s.ValueDim
+// roomFor is the room of block i of a head with n entries in all.
+func roomFor(i, n int) int { return min(Tile, (n-i*Tile+step-1)/step*step) }
+
+func (c *Host) newBlock(s backend.CacheLayer, room int) *Block {
+	b := &Block{Room: room}
+	nk, nv := room*s.HeadDim, room*s.ValueDim
 	if c.kv == backend.KVF16 {
 		all := make([]uint16, nk+nv)
 		b.K16, b.V16 = all[:nk:nk], all[nk:]
@@ -122,14 +130,20 @@ func (c *Host) newBlock(s backend.CacheLayer) *Block {
 	return b
 }
 
-func (c *Host) writable(s backend.CacheLayer, b *Block) *Block {
-	if !b.shared.Load() {
+// writable gives b, or where it is shared or too small a copy of it.
+func (c *Host) writable(s backend.CacheLayer, b *Block, room int) *Block {
+	if !b.shared.Load() && b.Room >= room {
 		return b
 	}
-	own := c.newBlock(s)
-	copy(own.K16, b.K16)
+	own := c.newBlock(s, max(room, b.Room))
+	for d := range s.HeadDim {
+		if b.K16 != nil {
+			copy(own.K16[d*own.Room:], b.K16[d*b.Room:][:b.Room])
+		} else {
+			copy(own.K32[d*own.Room:], b.K32[d*b.Room:][:b.Room])
+		}
+	}
 	copy(own.V16, b.V16)
-	copy(own.K32, b.K32)
 	copy(own.V32, b.V32)
 	return own
 }
@@ -140,11 +154,11 @@ func (c *Host) writable(s backend.CacheLayer, b *Block) *Block {
 func (c *Host) Reserve(layer, kvHead, n, first int) int {
 	h, s := &c.heads[layer][kvHead], c.shapes[layer]
 	start := h.n
-	if start%Tile != 0 && n > 0 {
-		h.Blocks[start/Tile] = c.writable(s, h.Blocks[start/Tile])
+	if i := start / Tile; start%Tile != 0 && n > 0 {
+		h.Blocks[i] = c.writable(s, h.Blocks[i], roomFor(i, start+n))
 	}
 	for len(h.Blocks)*Tile < start+n {
-		h.Blocks = append(h.Blocks, c.newBlock(s))
+		h.Blocks = append(h.Blocks, c.newBlock(s, roomFor(len(h.Blocks), start+n)))
 	}
 	if h.pos != nil {
 		for i := range n {
@@ -232,7 +246,7 @@ func (c *Host) Keep(layer, kvHead int, entries []int32) error {
 	blocks := make([]*Block, 0, (len(entries)+Tile-1)/Tile)
 	for i, e := range entries {
 		if i%Tile == 0 {
-			blocks = append(blocks, c.newBlock(s))
+			blocks = append(blocks, c.newBlock(s, roomFor(len(blocks), len(entries))))
 		}
 		pos[i] = int32(h.Position(int(e)))
 		copyEntry(blocks[i/Tile], i%Tile, h.Blocks[e/Tile], int(e)%Tile, s)
@@ -245,13 +259,13 @@ func (c *Host) Keep(layer, kvHead int, entries []int32) error {
 func copyEntry(to *Block, j int, from *Block, i int, s backend.CacheLayer) {
 	if from.K16 != nil {
 		for d := range s.HeadDim {
-			to.K16[d*Tile+j] = from.K16[d*Tile+i]
+			to.K16[d*to.Room+j] = from.K16[d*from.Room+i]
 		}
 		copy(to.V16[j*s.ValueDim:][:s.ValueDim], from.V16[i*s.ValueDim:])
 		return
 	}
 	for d := range s.HeadDim {
-		to.K32[d*Tile+j] = from.K32[d*Tile+i]
+		to.K32[d*to.Room+j] = from.K32[d*from.Room+i]
 	}
 	copy(to.V32[j*s.ValueDim:][:s.ValueDim], from.V32[i*s.ValueDim:])
 }
@@ -263,9 +277,9 @@ func (c *Host) Entry(layer, kvHead, i int) (key, value []float32) {
 	key, value = make([]float32, s.HeadDim), make([]float32, s.ValueDim)
 	for d := range key {
 		if b.K16 != nil {
-			key[d] = tensor.F16ToF32(b.K16[d*Tile+j])
+			key[d] = tensor.F16ToF32(b.K16[d*b.Room+j])
 		} else {
-			key[d] = b.K32[d*Tile+j]
+			key[d] = b.K32[d*b.Room+j]
 		}
 	}
 	for d := range value {
@@ -281,31 +295,34 @@ func (c *Host) Entry(layer, kvHead, i int) (key, value []float32) {
 // Bytes is the memory the cache holds.
 func (c *Host) Bytes() int64 {
 	var sum int64
-	for l := range c.heads {
+	for l, s := range c.shapes {
 		for k := range c.heads[l] {
 			h := &c.heads[l][k]
-			sum += int64(len(h.Blocks))*c.blockBytes(l) + 4*int64(cap(h.pos)) + 8*int64(cap(h.Blocks))
+			for _, b := range h.Blocks {
+				sum += c.bytes(s, b.Room)
+			}
+			sum += 4*int64(cap(h.pos)) + 8*int64(cap(h.Blocks))
 		}
 	}
 	return sum
 }
 
-func (c *Host) blockBytes(layer int) int64 {
-	s := c.shapes[layer]
-	n := int64(Tile * (s.HeadDim + s.ValueDim))
+// bytes is the size of so many entries.
+func (c *Host) bytes(s backend.CacheLayer, entries int) int64 {
+	n := int64(entries) * int64(s.HeadDim+s.ValueDim)
 	if c.kv == backend.KVF16 {
 		return 2 * n
 	}
 	return 4 * n
 }
 
-// Predict is the memory a cache of so many tokens will hold, in bytes.
+// Predict is the memory in bytes that a cache of so many tokens will hold.
 func Predict(layers []backend.CacheLayer, kv backend.KVType, tokens int) int64 {
-	c := Host{shapes: layers, kv: kv}
-	blocks := int64((tokens + Tile - 1) / Tile)
+	c := Host{kv: kv}
+	room, blocks := int64(tokens+step-1)/step*step, int64(tokens+Tile-1)/Tile
 	var sum int64
-	for l, s := range layers {
-		sum += int64(s.KVHeads) * blocks * (c.blockBytes(l) + 8)
+	for _, s := range layers {
+		sum += int64(s.KVHeads) * (c.bytes(s, int(room)) + 8*blocks)
 	}
 	return sum
 }

@@ -23,9 +23,9 @@ func filled(t *testing.T, shape []backend.CacheLayer, kv backend.KVType, n int) 
 				b := c.Head(l, h).Blocks[i/Tile]
 				for d := range s.HeadDim {
 					if kv == backend.KVF16 {
-						b.K16[d*Tile+i%Tile] = uint16(i)
+						b.K16[d*b.Room+i%Tile] = uint16(i)
 					} else {
-						b.K32[d*Tile+i%Tile] = float32(i)
+						b.K32[d*b.Room+i%Tile] = float32(i)
 					}
 				}
 				for d := range s.ValueDim {
@@ -43,7 +43,7 @@ func filled(t *testing.T, shape []backend.CacheLayer, kv backend.KVType, n int) 
 }
 
 // What a budget promises in entries is what the cache holds; in bytes it is
-// that, rounded up to whole tiles, and the positions (4 bytes an entry) and
+// that, rounded up to a multiple of 16 entries, and the positions (4 bytes an entry) and
 // tile lists (8 bytes a tile) besides.
 func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 	shape := []backend.CacheLayer{{KVHeads: 2, HeadDim: 16, ValueDim: 16}, {KVHeads: 1, HeadDim: 32, ValueDim: 16}}
@@ -79,7 +79,8 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 					t.Errorf("layer %d, KV head %d holds %d entries, want %d", l, h, got, n)
 				}
 				tiles := int64(n+Tile-1) / Tile
-				want += tiles*Tile*int64(s.HeadDim+s.ValueDim)*element + 4*int64(n) + 8*tiles
+				room := int64(n+15) / 16 * 16
+				want += room*int64(s.HeadDim+s.ValueDim)*element + 4*int64(n) + 8*tiles
 			}
 		}
 		if got := c.Bytes(); got != want {
@@ -95,9 +96,9 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 			b := h.Blocks[i/Tile]
 			var k, v int
 			if kv == backend.KVF16 {
-				k, v = int(b.K16[3*Tile+i%Tile]), int(b.V16[i%Tile*16+3])
+				k, v = int(b.K16[3*b.Room+i%Tile]), int(b.V16[i%Tile*16+3])
 			} else {
-				k, v = int(b.K32[3*Tile+i%Tile]), int(b.V32[i%Tile*16+3])
+				k, v = int(b.K32[3*b.Room+i%Tile]), int(b.V32[i%Tile*16+3])
 			}
 			if k != pos || v != pos+1 {
 				t.Fatalf("entry %d of position %d has key %d and value %d", i, pos, k, v)
