@@ -7,17 +7,21 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// matchTime bounds one match, so that a hostile pattern cannot hold a run: what
-// is left of a text then becomes one word.
+// matchTime bounds one match of a file's pattern, so that a hostile one cannot
+// hold a run: what is left of a text then becomes one word. The patterns of this
+// package need no bound.
 const matchTime = 10 * time.Second
 
 // finder walks a text's matches: it calls match with the bytes [a, b) of each
 // in order, leaving empty ones out.
 type finder func(s string, match func(a, b int))
 
-// compile makes a finder of a pattern in the Oniguruma syntax that
+// compile makes a finder of a file's pattern.
+func compile(pattern string) (finder, error) { return compileFor(pattern, matchTime) }
+
+// compileFor makes a finder of a pattern in the Oniguruma syntax that
 // tokenizer.json files use, as far as it is that of Perl and .NET too.
-func compile(pattern string) (finder, error) {
+func compileFor(pattern string, limit time.Duration) (finder, error) {
 	p, err := atomicGroups(pattern)
 	if err != nil {
 		return nil, err
@@ -26,7 +30,7 @@ func compile(pattern string) (finder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
 	}
-	re.MatchTimeout = matchTime
+	re.MatchTimeout = limit
 	return func(s string, match func(a, b int)) {
 		runes := []rune(s)
 		at, index := 0, 0 // the byte and the rune reached
@@ -77,7 +81,7 @@ func isolate(find finder) splitter {
 
 // mustIsolate is for the patterns of this package.
 func mustIsolate(pattern string) splitter {
-	find, err := compile(pattern)
+	find, err := compileFor(pattern, regexp2.DefaultMatchTimeout)
 	if err != nil {
 		panic(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"headprof/runner/chat"
 	"headprof/runner/gguf"
 	"headprof/runner/tokenizer"
 )
@@ -22,7 +23,7 @@ func need(t testing.TB, what string) {
 	t.Skip(what)
 }
 
-func openModel(t testing.TB, name string) *tokenizer.Tokenizer {
+func openFile(t testing.TB, name string) *gguf.File {
 	t.Helper()
 	dir := os.Getenv("HEADPROF_MODELS")
 	if dir == "" {
@@ -32,6 +33,12 @@ func openModel(t testing.TB, name string) *tokenizer.Tokenizer {
 	if err != nil {
 		need(t, err.Error())
 	}
+	return f
+}
+
+func openModel(t testing.TB, name string) *tokenizer.Tokenizer {
+	t.Helper()
+	f := openFile(t, name)
 	defer f.Close()
 	tok, err := tokenizer.FromMetadata(f, tokenizer.Options{})
 	if err != nil {
@@ -195,5 +202,36 @@ func TestOracleTexts(t *testing.T) {
 				t.Errorf("%s: needle %v, want %v", x.ID, needle, got)
 			}
 		}
+	}
+}
+
+// A template's tokens around a text's are those of the whole conversation, where
+// the template parts them with a token of its own.
+func TestFrameComposes(t *testing.T) {
+	f := openFile(t, "smollm2.gguf")
+	defer f.Close()
+	template, ok, err := f.String("tokenizer.chat_template")
+	if !ok || err != nil {
+		t.Fatal("the file has a chat template", err)
+	}
+	tok := openModel(t, "smollm2.gguf")
+	before, after, err := chat.Frame(template, tok.Text(1), tok.Text(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "Where is the key, <|im_end|>?"
+	prefix, suffix := tok.Frame(before, after)
+	got := append(append(prefix, ids(tok.Encode(text))...), suffix...)
+	// "<|im_end|>" in the text stays text, so the whole cannot be encoded at once.
+	want := ids(tok.EncodeSpecial(before))
+	want = append(want, ids(tok.Encode(text))...)
+	want = append(want, ids(tok.EncodeSpecial(after))...)
+	if !slices.Equal(got, want) || slices.Index(got[len(prefix):len(got)-len(suffix)], 2) >= 0 {
+		t.Errorf("%v, want %v", got, want)
+	}
+	whole := ids(tok.EncodeSpecial(before + "Where is the key?" + after))
+	parts := append(append(slices.Clone(prefix), ids(tok.Encode("Where is the key?"))...), suffix...)
+	if !slices.Equal(parts, whole) {
+		t.Errorf("in parts %v, whole %v", parts, whole)
 	}
 }
