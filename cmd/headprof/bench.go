@@ -44,9 +44,12 @@ func newBench() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench --model FILE --tokens 512,2048,4096",
 		Short: "Measure prefill and decode speed and peak memory",
-		Args:  exactly(),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		Long: `Measure how fast a model reads a prompt (prefill) and answers (decode), and how
+much memory it takes, at each length. Best of --repeat; --json has the median too.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
+	c.Flags().SortFlags = false
 	f.register(c.Flags())
 	c.Flags().IntSliceVar(&f.tokens, "tokens", []int{512, 2048, 4096}, "prompt lengths")
 	c.Flags().IntVar(&f.repeat, "repeat", 3, "measurements of each length; best and median are given")
@@ -69,7 +72,10 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	if !f.json {
 		fmt.Fprintf(out, "%s, %d threads, %s\n%8s %14s %14s %12s %10s %10s\n", m.Name(), m.Options().Threads, m.Kernels(), "tokens", "prefill tok/s", "decode tok/s", "GFLOP/s", "of peak", "peak MB")
 	}
-	for _, n := range f.tokens {
+	for i, n := range f.tokens {
+		if i > 0 && n+f.decoded > m.Config().Context && !cmd.Flags().Changed("tokens") {
+			break // the default lengths, as far as the model goes
+		}
 		l, start, err := f.measure(cmd.Context(), m, n)
 		if err != nil {
 			return err
@@ -95,7 +101,7 @@ func (f *benchFlags) measure(ctx context.Context, m *runner.Model, n int) (bench
 	l := benchLine{Model: m.Name(), Tokens: n, Threads: m.Options().Threads, Kernels: m.Kernels(), KVType: f.kvType}
 	var first time.Time
 	if n < 1 || n+f.decoded > m.Config().Context {
-		return l, first, fmt.Errorf("%d tokens and %d decoded ones do not fit %s, whose limit is %d", n, f.decoded, m.Name(), m.Config().Context)
+		return l, first, fmt.Errorf("%d tokens and %d decoded ones do not fit %s, whose limit is %d; ask for fewer with --tokens", n, f.decoded, m.Name(), m.Config().Context)
 	}
 	ids := make([]int32, n)
 	for i := range ids {

@@ -44,6 +44,7 @@ does, and takes the group's size as many times the memory.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.OutOrStdout(), args[0]) },
 	}
 	fs := c.Flags()
+	fs.SortFlags = false
 	fs.IntSliceVar(&f.capacity, "capacity", []int{128}, "entries a cache gets on average, window included; several separated by commas")
 	fs.Float64Var(&f.params.Beta, "beta", 1.2, "the larger, the less is divided by score; above 1")
 	fs.IntVar(&f.params.Window, "window", 8, "last prompt tokens that are always kept (α)")

@@ -96,6 +96,7 @@ heads, the other's groups count by their best head.`,
 			return fig.Save(f.out)
 		},
 	}
+	c.Flags().SortFlags = false
 	c.Flags().StringVar(&f.out, "plot", "", "also draw the first two profiles into `file` (.png, .svg or .pdf)")
 	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
 	c.Flags().IntVar(&f.top, "top", 0, "heads that count as top (default: a tenth of all)")

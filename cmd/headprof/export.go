@@ -59,6 +59,7 @@ docs/downstream.md shows the lines that load each.`,
 		},
 	}
 	fs := c.Flags()
+	fs.SortFlags = false
 	fs.StringVar(&format, "format", "", strings.Join(names, ", "))
 	fs.StringVar(&out, "out", "", "`file`, or folder for duoattention and kvpress (default: in the folder, or beside the file)")
 	fs.StringVar(&o.Method, "method", "", "score method (default: headkv-r2 or the file's own)")

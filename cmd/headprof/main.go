@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -40,14 +42,15 @@ func main() { os.Exit(run()) }
 
 // run executes the command line and gives the exit code.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), heeded()...)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	root := newRoot()
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(os.Stderr, "headprof: %v\n", err)
+	fmt.Fprintf(os.Stderr, "headprof: %s\n", message(err))
 	var e *exit
 	if !errors.As(err, &e) {
 		return exitFailed
@@ -56,6 +59,44 @@ func run() int {
 		fmt.Fprintf(os.Stderr, "See '%s --help'.\n", cmd.CommandPath())
 	}
 	return e.code
+}
+
+// heeded are the signals that end a run cleanly. Those that were ignored when
+// the process started (nohup, a script's background jobs) stay ignored.
+func heeded() []os.Signal {
+	s := []os.Signal{syscall.SIGTERM}
+	for _, may := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(may) {
+			s = append(s, may)
+		}
+	}
+	return s
+}
+
+// message is an error as a user reads it: without the name of the system call,
+// and with what can be done where the system's own words leave that open.
+func message(err error) string {
+	text := err.Error()
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		text = strings.Replace(text, p.Error(), p.Path+": "+p.Err.Error(), 1)
+	}
+	advise := func(advice, unless string) {
+		if !strings.Contains(text, unless) {
+			text += "; " + advice
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		advise("check the path", "--")
+	case errors.Is(err, fs.ErrPermission):
+		advise("check who may read and write there", "--out")
+	case errors.Is(err, syscall.ENOSPC):
+		advise("free some space and run the command again", "free some space")
+	case errors.Is(err, syscall.EROFS):
+		advise("name a place that can be written to", "--out")
+	}
+	return text
 }
 
 // newRoot builds the command tree: one file per command.
@@ -67,18 +108,27 @@ func newRoot() *cobra.Command {
 where every attention head looks while the model answers, and writes score
 tables, heatmaps and per-head KV-cache budgets (HeadKV, arXiv 2410.19258).
 
-Without flags, 'headprof score' profiles a small model that is part of the binary.`,
+Without flags, 'headprof score' profiles a small model that is part of the binary.
+
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 no trial passed,
+130 interrupted (the same command continues).`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("unknown command %q; 'headprof --help' lists them", args[0])
+				hint := ""
+				if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+					hint = fmt.Sprintf("; did you mean %s?", strings.Join(s, " or "))
+				}
+				return usagef("unknown command %q%s", args[0], hint)
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newScore(), newPrompts(), newMerge(), newPlot(), newCompare(), newBudget(), newExport(), newTokenize(), newInspect(), newBench())
 	return root

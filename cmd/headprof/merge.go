@@ -34,6 +34,7 @@ shape only.`,
 		},
 	}
 	fs := c.Flags()
+	fs.SortFlags = false
 	f.modelFlags.register(fs)
 	fs.StringVar(&f.out, "out", "headprof-out", "`folder` of the whole run")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score method shown in table and heatmaps")

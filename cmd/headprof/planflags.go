@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -117,7 +118,9 @@ func (p *planFlags) applyPreset(f *pflag.FlagSet, context int) error {
 	set("chat", "off")
 	set("judge", "f1")
 	set("needles", "reasoning")
-	set("lengths", fmt.Sprintf("0:%d:20", min(5000, context)))
+	// 20 lengths up to 5000, 263 tokens apart; no closer where the model holds less.
+	longest := min(5000, context)
+	set("lengths", fmt.Sprintf("0:%d:%d", longest, min(20, longest/263+1)))
 	set("depths", "10")
 	set("buffer", "200")
 	set("count", "0")
@@ -129,6 +132,14 @@ func (p *planFlags) applyPreset(f *pflag.FlagSet, context int) error {
 func (p *planFlags) plan(m *runner.Model, e probe.Model, f *pflag.FlagSet, block, shards int) (*probe.Plan, error) {
 	if err := p.applyPreset(f, e.Context()); err != nil {
 		return nil, err
+	}
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"count", p.count}, {"generate", p.generate}, {"buffer", p.buffer}} {
+		if n.value < 0 {
+			return nil, usagef("--%s %d is negative", n.flag, n.value)
+		}
 	}
 	rules := probe.Rules{Decode: probe.Decode(p.decode), KeepSink: p.keepSink}
 	switch rules.Decode {
@@ -288,17 +299,18 @@ func (p *planFlags) frame(m *runner.Model) (needle.Frame, error) {
 }
 
 // params describe the plan in the manifest, so that a refusal can name the
-// flag that differs.
+// flag that differs. Files go by their names: the plan's hash knows their text,
+// and a run may be continued from another folder.
 func (p *planFlags) params() map[string]string {
 	if p.trials != "" {
-		return map[string]string{"trials": p.trials}
+		return map[string]string{"trials": filepath.Base(p.trials)}
 	}
 	out := map[string]string{
-		"needles": strings.Join(p.needles, ","), "lengths": p.lengths, "depths": p.depths,
+		"needles": names(p.needles), "lengths": p.lengths, "depths": p.depths,
 		"count": strconv.Itoa(p.count), "chat": p.chat,
 	}
 	if len(p.haystacks) > 0 {
-		out["haystack"] = strings.Join(p.haystacks, ",")
+		out["haystack"] = names(p.haystacks)
 	}
 	if p.generate > 0 {
 		out["generate"] = strconv.Itoa(p.generate)
@@ -310,4 +322,12 @@ func (p *planFlags) params() map[string]string {
 		out["preset"] = p.preset
 	}
 	return out
+}
+
+func names(paths []string) string {
+	var all []string
+	for _, p := range paths {
+		all = append(all, filepath.Base(p))
+	}
+	return strings.Join(all, ",")
 }

@@ -48,6 +48,9 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("kind") && isBudget(args[0]) {
+				f.kind = "budget"
+			}
 			if f.out == "" {
 				f.out = beside(args[0], f.kind+".png")
 			}
@@ -65,6 +68,7 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 			return nil
 		},
 	}
+	c.Flags().SortFlags = false
 	c.Flags().StringVar(&f.kind, "kind", "heads", strings.Join(kinds, ", "))
 	c.Flags().StringVar(&f.out, "out", "", "`file` ending in .png, .svg or .pdf (default: KIND.png in the folder, or beside the file)")
 	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
@@ -156,6 +160,15 @@ func (f *plotFlags) budget(path string) (*plots.Figure, error) {
 		capacities = append(capacities, fmt.Sprint(b.Capacity))
 	}
 	return nil, usagef("%s has no capacity %d; it has %s", path, f.capacity, strings.Join(capacities, ", "))
+}
+
+// isBudget says whether a file holds budgets and no scores.
+func isBudget(path string) bool {
+	if _, err := export.Read(path); err == nil {
+		return false
+	}
+	_, err := export.ReadBudgets(path)
+	return err == nil
 }
 
 // budgetFigure turns a budget's rows into what plots draws.

@@ -39,6 +39,7 @@ object a line with id, prompt_ids, span and answer_ids: the form that
 			return out.Flush()
 		},
 	}
+	c.Flags().SortFlags = false
 	m.register(c.Flags())
 	p.register(c.Flags())
 	return c

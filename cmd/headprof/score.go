@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"headprof/export"
 	"headprof/probe"
@@ -47,6 +47,7 @@ same command is given again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fs := c.Flags()
+	fs.SortFlags = false
 	f.modelFlags.register(fs)
 	f.planFlags.register(fs)
 	fs.StringVar(&f.out, "out", "headprof-out", "run `folder`: journal, tables and heatmaps")
@@ -70,6 +71,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	case "":
 	case "stable":
 		block = probe.StableBlock
+		if f.shard != "" {
+			return usagef("--until and --shard: a part of a plan cannot tell when the whole is stable; leave one of them out")
+		}
 	default:
 		return usagef("--until %q: the only rule is stable", f.until)
 	}
@@ -78,6 +82,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		if shard, of, err = probe.ParseShard(f.shard); err != nil {
 			return usagef("--shard: %w", err)
 		}
+	}
+	if f.topK < 0 {
+		return usagef("--top %d is negative", f.topK)
 	}
 	say := newSpeaker(cmd, f.quiet, f.json)
 
@@ -134,21 +141,43 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, 
 	table, err := scoring.Aggregate(r.Scores, o)
 	if errors.Is(err, scoring.ErrNonePassed) {
 		say.warn(r.Warnings())
-		return &exit{exitNoScore, fmt.Errorf("%d trials ran, but none passed, so no head has a score; what the model answered is in %s", r.Done, filepath.Join(f.out, "trials.jsonl"))}
+		return &exit{exitNoScore, fmt.Errorf("%s ran, but none passed, so no head has a score; what the model answered is in %s", trialsText(r.Done), filepath.Join(f.out, "trials.jsonl"))}
 	}
 	if err != nil {
+		return err
+	}
+	if err := removeLeftovers(f.out); err != nil {
 		return err
 	}
 	paths, err := export.WriteRun(f.out, table, r.Scores)
 	if err != nil {
 		return err
 	}
+	say.forced = table.Meta.Decode == string(probe.Forced)
 	pictures, err := drawRun(f.out, table, r, f.method, f.top(model))
 	if err != nil {
 		return err
 	}
-	say.result(table, r, f.method, f.top(model), append(paths, pictures...))
 	say.warn(r.Warnings())
+	say.result(table, r, f.method, f.top(model), append(paths, pictures...))
+	return nil
+}
+
+// removeLeftovers deletes what a run that was killed while it wrote its
+// artifacts left of them under temporary names.
+func removeLeftovers(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		name := f.Name()
+		if strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".tmp") || strings.Contains(name, ".png.")) {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -188,20 +217,16 @@ func deviceKind(m *runner.Model) string {
 	return "plain"
 }
 
-// resumeCommand is the command line as it was given.
-func resumeCommand(cmd *cobra.Command) string {
-	words := []string{cmd.CommandPath()}
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		v := f.Value.String()
-		if s, ok := f.Value.(pflag.SliceValue); ok {
-			v = strings.Join(s.GetSlice(), ",")
-		}
-		if f.Value.Type() == "bool" {
-			words = append(words, "--"+f.Name)
-			return
-		}
-		words = append(words, "--"+f.Name, quote(v))
-	})
+// resumeCommand is the command line as it was given, ready for a shell.
+func resumeCommand(*cobra.Command) string {
+	args := os.Args
+	words := []string{quote(args[0])}
+	if dir := filepath.Dir(args[0]); filepath.Base(dir) == "exe" && strings.Contains(dir, "go-build") {
+		words[0] = "go run ./cmd/headprof" // the program that go run made is gone by then
+	}
+	for _, a := range args[1:] {
+		words = append(words, quote(a))
+	}
 	return strings.Join(words, " ")
 }
 

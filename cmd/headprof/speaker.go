@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ import (
 type speaker struct {
 	err, out    io.Writer
 	quiet, json bool
+	forced      bool // every answer is fed, so nothing passes or fails
+	resumed     bool // the user knows that a run continues
 	bar         *progressbar.ProgressBar
 	last        time.Time // of the last plain line
 	said        int
@@ -37,20 +40,30 @@ func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory int
 	}
 	cfg := m.Config()
 	fmt.Fprintf(s.err, "%s: %s, %d layers × %d heads, on %s (%s)\n", m.Name(), cfg.Family, len(cfg.Layers), cfg.Layers[0].Heads, device, m.Kernels())
-	fmt.Fprintf(s.err, "%d trials, %s prompt tokens to compute", len(p.Trials), thousands(c.Planned))
+	fmt.Fprintf(s.err, "%s, %s prompt tokens to compute", trialsText(len(p.Trials)), thousands(c.Planned))
 	if c.Naive > c.Planned {
 		fmt.Fprintf(s.err, " (%s without shared prefixes)", thousands(c.Naive))
 	}
-	fmt.Fprintf(s.err, ", memory %s at most\n", bytesText(memory))
+	fmt.Fprintf(s.err, "\nmemory: %s at most\n", bytesText(memory))
+	if p.Rules.Decode == probe.Forced {
+		s.forced = true
+		fmt.Fprintln(s.err, "forced decoding: the answers are fed, and every trial counts")
+	}
 	if f, ok := s.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		s.bar = progressbar.NewOptions64(max(1, c.Planned),
-			progressbar.OptionSetWriter(s.err), progressbar.OptionSetWidth(30), progressbar.OptionSetPredictTime(false),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetTheme(progressbar.ThemeUnicode))
+			progressbar.OptionSetWriter(s.err), progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
 	}
 }
 
 // progress shows how far a run is.
 func (s *speaker) progress(p probe.Progress) {
+	if p.Resumed > 0 && !s.resumed && !s.quiet {
+		s.resumed = true
+		s.clear()
+		fmt.Fprintf(s.err, "continuing: %s of %d are in the journal already\n", trialsText(p.Resumed), p.Total)
+	}
 	switch {
 	case s.json:
 		if p.Trial != nil {
@@ -60,20 +73,20 @@ func (s *speaker) progress(p probe.Progress) {
 	case s.quiet:
 	case s.bar != nil:
 		s.bar.ChangeMax64(max(1, p.TokensTotal))
-		s.bar.Describe(describe(p))
+		s.bar.Describe(s.describe(p))
 		_ = s.bar.Set64(p.TokensDone)
 	default:
 		tenth := 10 * p.Done / max(1, p.Total)
 		if p.Trial != nil && (tenth > s.said || time.Since(s.last) > 30*time.Second) {
 			s.said, s.last = tenth, time.Now()
-			fmt.Fprintln(s.err, describe(p))
+			fmt.Fprintln(s.err, s.describe(p))
 		}
 	}
 }
 
-func describe(p probe.Progress) string {
+func (s *speaker) describe(p probe.Progress) string {
 	t := fmt.Sprintf("%d/%d trials", p.Done, p.Total)
-	if p.Done > 0 {
+	if p.Done > 0 && !s.forced {
 		t += fmt.Sprintf(", %.0f %% passed", 100*float64(p.Passed)/float64(p.Done))
 	}
 	if p.TokensPerSecond > 0 {
@@ -85,15 +98,24 @@ func describe(p probe.Progress) string {
 	return t
 }
 
+// end takes the bar away.
 func (s *speaker) end() {
 	if s.bar != nil {
-		_ = s.bar.Finish()
+		s.clear()
 		s.bar = nil
+	}
+}
+
+// clear empties the bar's line, a terminal's ^C included.
+func (s *speaker) clear() {
+	if s.bar != nil {
+		_, _ = io.WriteString(s.err, "\r\x1b[K")
 	}
 }
 
 // warn prints what stands against trusting the result.
 func (s *speaker) warn(ws []probe.Warning) {
+	var remedies []string
 	for _, w := range ws {
 		if s.json {
 			printJSON(s.out, map[string]any{"event": "warning", "kind": w.Kind, "text": w.Text, "remedies": w.Remedies})
@@ -101,13 +123,24 @@ func (s *speaker) warn(ws []probe.Warning) {
 		}
 		fmt.Fprintf(s.err, "warning: %s\n", w.Text)
 		for _, r := range w.Remedies {
+			if !slices.Contains(remedies, r) {
+				remedies = append(remedies, r)
+			}
+		}
+	}
+	if len(remedies) > 0 {
+		fmt.Fprintf(s.err, "What helps:\n")
+		for _, r := range remedies {
 			fmt.Fprintf(s.err, "  - %s\n", r)
 		}
 	}
 }
 
-// shownHeads is how many heads the table on the screen holds at most.
-const shownHeads = 12
+// How many heads the table on the screen holds: the top ones within bounds.
+const (
+	leastShown = 5
+	mostShown  = 12
+)
 
 // result shows the top heads and where everything lies.
 func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top int, paths []string) {
@@ -124,11 +157,19 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 	if s.quiet {
 		return
 	}
-	fmt.Fprintf(s.err, "%d of %d trials passed, %d count in the scores\n", r.Passed, r.Done, r.Counted)
+	counted := "all count in the scores"
+	if r.Counted != r.Passed {
+		counted = fmt.Sprintf("%d of them count in the scores", r.Counted)
+	}
+	if s.forced {
+		fmt.Fprintf(s.err, "%s with fed answers (forced decoding), %s\n", trialsText(r.Done), counted)
+	} else {
+		fmt.Fprintf(s.err, "%d of %s passed, %s\n", r.Passed, trialsText(r.Done), counted)
+	}
 	if r.Stopped != nil {
 		fmt.Fprintf(s.err, "stopped after %d of %d trials: %s\n", r.Stopped.Trials, r.Stopped.Of, r.Stopped.Why)
 	}
-	fmt.Fprintf(s.err, "\n%s", headTable(t, method, min(top, shownHeads)))
+	fmt.Fprintf(s.err, "\n%s", headTable(t, method, min(max(top, leastShown), mostShown, len(t.Of(method)))))
 	for _, h := range t.Halves {
 		if h.Method == method && !math.IsNaN(h.Correlation) {
 			fmt.Fprintf(s.err, "\nTwo halves of this run rank the heads with correlation %.2f (%.2f for the whole run).\n", h.Correlation, h.Corrected)
@@ -199,6 +240,14 @@ func bar(mean, low, high, longest float64, width int) string {
 		}
 	}
 	return string(line)
+}
+
+// trialsText is "1 trial", "2 trials".
+func trialsText(n int) string {
+	if n == 1 {
+		return "1 trial"
+	}
+	return thousands(int64(n)) + " trials"
 }
 
 // thousands prints a whole number with separators.
