@@ -1,8 +1,6 @@
 package runner
 
 import (
-	"context"
-
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
 )
@@ -44,8 +42,7 @@ func (m *Model) Memory(cached, longest int) (Memory, error) {
 	}
 	var err error
 	out.Scratch, err = c.ScratchBytes(m.config.CacheLayers(), m.options.KV, rows, longest, func(o backend.Ops) {
-		// Computes nothing, so it cannot fail.
-		_, _ = m.forward(context.Background(), o, make([]int32, rows), live, live)
+		m.forward(o, make([]int32, rows), live, live)
 	})
 	// The logits are handed out as copies.
 	out.Scratch += int64(len(live)) * int64(m.config.Vocab) * 4

@@ -28,6 +28,10 @@ type Options struct {
 	// model's original context. It matters to models with LongRoPE only, which
 	// have one set of frequencies for sequences beyond that and another within.
 	Context int
+	// Resident is how many bytes of weights may stay in memory; 0: all. Beyond
+	// that, layers are read from disk for every chunk, ahead of their use, and
+	// given back after it. It changes time and memory, never a result.
+	Resident int64
 }
 
 func (o Options) withDefaults() Options {
@@ -53,6 +57,7 @@ type Model struct {
 	arch      arch.Model
 	backend   backend.Backend
 	tokenizer *tokenizer.Tokenizer
+	stream    *stream // nil: all weights stay
 }
 
 // Open opens a model file on a device.
@@ -99,7 +104,8 @@ func New(s Source, o Options) (*Model, error) {
 		b.Close()
 		return nil, err
 	}
-	return &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t}, nil
+	return &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t,
+		stream: newStream(s, len(m.Config().Layers), o.Resident)}, nil
 }
 
 // device opens the device that o names for a model of the given file size.
@@ -155,6 +161,7 @@ func (m *Model) Kernels() string {
 // Close releases the device and the file. Sessions must be closed before.
 func (m *Model) Close() error {
 	m.backend.Close()
+	m.stream.close()
 	return m.source.Close()
 }
 

@@ -63,91 +63,193 @@ func (s *Session) Mute(muted [][]bool) { s.muted = muted }
 // (a cancelled ctx among them) the sequence is as long as before the chunk
 // that failed.
 func (s *Session) Extend(ctx context.Context, tokens []int32, w Watch) ([][]float32, error) {
-	start := s.Len()
-	if limit := s.model.config.Context; start+len(tokens) > limit {
-		more := ""
-		if long := s.model.config.LongContext; long > 0 {
-			more = fmt.Sprintf("; opened for longer sequences (a context of up to %d), it has other position frequencies", long)
+	out, err := ExtendAll(ctx, []Job{{s, tokens, w}})
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
+// Job is what one of several sessions is to compute.
+type Job struct {
+	Session *Session
+	Tokens  []int32
+	Watch   Watch
+}
+
+// ExtendAll is Extend for several sessions of one model, each at most once:
+// layer by layer, so that a weight is read once for all of them, which matters
+// where the weights do not fit into memory. The scratch of all is held at
+// once. Results are those of single calls. On an error every session is as
+// long as before the chunk that failed.
+func ExtendAll(ctx context.Context, jobs []Job) ([][][]float32, error) {
+	longest := 0
+	for _, j := range jobs {
+		if err := j.Session.check(j.Tokens); err != nil {
+			return nil, err
 		}
-		return nil, fmt.Errorf("%s: a sequence of %d tokens is over the model's limit of %d%s", s.model.name, start+len(tokens), limit, more)
+		longest = max(longest, len(j.Tokens))
+	}
+	logits := make([][][]float32, len(jobs))
+	if longest == 0 {
+		return logits, nil
+	}
+	chunk := jobs[0].Session.model.options.Chunk
+	for at := 0; at < longest; at += chunk {
+		var round []*step
+		for i, j := range jobs {
+			if at < len(j.Tokens) {
+				round = append(round, &step{s: j.Session, job: i, tokens: j.Tokens[at:min(len(j.Tokens), at+chunk)], watch: j.Watch})
+			}
+		}
+		if err := together(ctx, round); err != nil {
+			return nil, err
+		}
+		for _, t := range round {
+			logits[t.job] = append(logits[t.job], t.logits...)
+			if t.watch.Progress != nil {
+				t.watch.Progress(len(t.tokens))
+			}
+		}
+	}
+	return logits, nil
+}
+
+// check fails for tokens that the session cannot take.
+func (s *Session) check(tokens []int32) error {
+	start, c := s.Len(), s.model.config
+	if start+len(tokens) > c.Context {
+		more := ""
+		if c.LongContext > 0 {
+			more = fmt.Sprintf("; opened for longer sequences (a context of up to %d), it has other position frequencies", c.LongContext)
+		}
+		return fmt.Errorf("%s: a sequence of %d tokens is over the model's limit of %d%s", s.model.name, start+len(tokens), c.Context, more)
 	}
 	for i, id := range tokens {
-		if id < 0 || int(id) >= s.model.config.Vocab {
-			return nil, fmt.Errorf("%s: token %d at position %d is outside the vocabulary of %d", s.model.name, id, start+i, s.model.config.Vocab)
+		if id < 0 || int(id) >= c.Vocab {
+			return fmt.Errorf("%s: token %d at position %d is outside the vocabulary of %d", s.model.name, id, start+i, c.Vocab)
 		}
 	}
-	var logits [][]float32
-	for len(tokens) > 0 {
-		n := min(s.model.options.Chunk, len(tokens))
-		out, err := s.step(ctx, tokens[:n], w)
-		if err != nil {
-			return nil, err
-		}
-		logits = append(logits, out...)
-		tokens = tokens[n:]
-		if w.Progress != nil {
-			w.Progress(n)
-		}
-	}
-	return logits, nil
+	return nil
 }
 
-// step computes one chunk.
-func (s *Session) step(ctx context.Context, tokens []int32, w Watch) (logits [][]float32, err error) {
-	first := s.Len()
-	watch := backend.Watch{Rows: within(w.Attention, first, len(tokens)), Deliver: w.Rows}
-	wanted := within(w.Logits, first, len(tokens))
-	live := union(watch.Rows, wanted) // all that the last layer must compute beyond keys and values
-	o, err := s.model.backend.Begin(s.cache, len(tokens), &watch)
-	if err != nil {
-		return nil, err
-	}
-	if s.muted != nil {
-		o = &muting{o, s.muted}
-	}
-	all, err := s.model.forward(ctx, o, tokens, live, wanted)
-	if err != nil {
-		// The step is abandoned: what was stored is forgotten.
-		if t := s.cache.Truncate(first); t != nil {
-			return nil, t
-		}
-		return nil, err
-	}
-	v := s.model.config.Vocab
-	for i := range wanted {
-		logits = append(logits, append([]float32(nil), all[i*v:(i+1)*v]...))
-	}
-	if err := o.Flush(); err != nil {
-		return nil, err
-	}
-	return logits, nil
+// step is one session's chunk while it is computed.
+type step struct {
+	s            *Session
+	job          int
+	tokens       []int32
+	watch        Watch
+	first        int
+	live, wanted []int // rows that the last layer computes, and those of which logits are wanted
+	o            backend.Ops
+	x            backend.Value
+	logits       [][]float32
 }
 
-// forward computes one chunk and reads the logits of the wanted rows, which
-// are among the live ones: those that the last layer computes.
-func (m *Model) forward(ctx context.Context, o backend.Ops, tokens []int32, live, wanted []int) ([]float32, error) {
-	x := o.Keep(m.arch.Embed(o, tokens))
+// together computes one chunk of each session.
+func together(ctx context.Context, round []*step) error {
+	err := compute(ctx, round)
+	if err == nil {
+		return nil
+	}
+	// The steps are abandoned: what was stored is forgotten.
+	for _, t := range round {
+		if t.o == nil {
+			continue
+		}
+		if e := t.s.cache.Truncate(t.first); e != nil {
+			return e
+		}
+	}
+	return err
+}
+
+func compute(ctx context.Context, round []*step) error {
+	m := round[0].s.model
+	for i, t := range round {
+		if err := t.begin(i == len(round)-1); err != nil {
+			return err
+		}
+	}
+	if m.stream != nil {
+		m.stream.ask(0)
+		m.stream.ask(1)
+	}
 	for l := range m.config.Layers {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
-		var rows []int
-		if l == len(m.config.Layers)-1 {
-			rows = live
+		for _, t := range round {
+			t.x = m.layer(t.o, l, t.x, t.live)
 		}
-		if y := m.arch.Layer(o, l, x, rows); y != x {
-			x = o.Keep(y)
-		}
-		o.EndLayer()
 	}
+	for _, t := range round {
+		v := m.config.Vocab
+		all := m.logits(t.o, t.x, t.live, t.wanted)
+		for i := range t.wanted {
+			t.logits = append(t.logits, append([]float32(nil), all[i*v:(i+1)*v]...))
+		}
+		if err := t.o.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin starts a step and embeds its tokens.
+func (t *step) begin(last bool) error {
+	m, w := t.s.model, t.watch
+	t.first = t.s.Len()
+	watch := backend.Watch{Rows: within(w.Attention, t.first, len(t.tokens)), Deliver: w.Rows}
+	t.wanted = within(w.Logits, t.first, len(t.tokens))
+	t.live = union(watch.Rows, t.wanted)
+	o, err := m.backend.Begin(t.s.cache, len(t.tokens), &watch)
+	if err != nil {
+		return err
+	}
+	t.o = o
+	if m.stream != nil {
+		t.o = &streaming{Ops: t.o, stream: m.stream, last: last}
+	}
+	if t.s.muted != nil {
+		t.o = &muting{t.o, t.s.muted}
+	}
+	t.x = t.o.Keep(m.arch.Embed(t.o, t.tokens))
+	return nil
+}
+
+// layer computes layer l, the last one for the live rows only.
+func (m *Model) layer(o backend.Ops, l int, x backend.Value, live []int) backend.Value {
+	var rows []int
+	if l == len(m.config.Layers)-1 {
+		rows = live
+	}
+	if y := m.arch.Layer(o, l, x, rows); y != x {
+		x = o.Keep(y)
+	}
+	o.EndLayer()
+	return x
+}
+
+// logits reads the logits of the wanted rows, which are among the live ones.
+func (m *Model) logits(o backend.Ops, x backend.Value, live, wanted []int) []float32 {
 	if len(wanted) == 0 {
-		return nil, nil
+		return nil
 	}
 	at := make([]int, len(wanted))
 	for i, r := range wanted {
 		at[i] = sort.SearchInts(live, r)
 	}
-	return o.Read(m.arch.Logits(o, o.Gather(x, at))), nil
+	return o.Read(m.arch.Logits(o, o.Gather(x, at)))
+}
+
+// forward computes one chunk: what a step does, for predictions of its memory.
+func (m *Model) forward(o backend.Ops, tokens []int32, live, wanted []int) {
+	x := o.Keep(m.arch.Embed(o, tokens))
+	for l := range m.config.Layers {
+		x = m.layer(o, l, x, live)
+	}
+	m.logits(o, x, live, wanted)
 }
 
 // within gives the positions that lie in the chunk, as row indexes; never nil.

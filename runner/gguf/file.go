@@ -109,6 +109,16 @@ func (f *File) TensorNames() []string {
 	return names
 }
 
+// Mappings gives the mapped files; none when the model is held in memory.
+func (f *File) Mappings() (all []*tensor.Mapped) {
+	for _, p := range f.parts {
+		if p.file != nil {
+			all = append(all, p.file)
+		}
+	}
+	return all
+}
+
 // Name is the path or name the file was opened by.
 func (f *File) Name() string { return f.name }
 

@@ -235,6 +235,14 @@ func (f *Folder) Experts(name string) (list []tensor.Tensor, ok bool) {
 // TensorNames lists the names that Tensor knows, sorted.
 func (f *Folder) TensorNames() []string { return append([]string(nil), f.names...) }
 
+// Mappings gives the mapped weight files.
+func (f *Folder) Mappings() (all []*tensor.Mapped) {
+	for _, s := range f.shards {
+		all = append(all, s.file)
+	}
+	return all
+}
+
 // Name is the folder's path.
 func (f *Folder) Name() string { return f.dir }
 
