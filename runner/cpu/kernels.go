@@ -33,6 +33,10 @@ type kernels struct {
 	unpack [32]func(dst *float32, src *byte, stride, count int)
 	lanes  int // weight rows that unpack takes
 
+	// dot, per format, is y[i] = Σ_k x[k]·w[i][k] for 16 weight rows in the
+	// registers alone, count blocks deep; it prefetches as much from next on. nil: by unpack and product.
+	dot [32]func(y *float32, src *byte, stride, count int, x *float32, next uintptr)
+
 	// softmax takes one tile of scores s [rows][64] in units of log 2, replaces
 	// them by 2^(s−m) for the new running maximum m, and updates the running sum
 	// l = l·alpha + Σ, where alpha = 2^(m_old − m).
@@ -60,6 +64,14 @@ type kernels struct {
 func (k *kernels) unpackOf(t tensor.Type) func(dst *float32, src *byte, stride, count int) {
 	if int(t) < len(k.unpack) {
 		return k.unpack[t]
+	}
+	return nil
+}
+
+// dotOf gives the set's product of one row with a format, or nil.
+func (k *kernels) dotOf(t tensor.Type) func(y *float32, src *byte, stride, count int, x *float32, next uintptr) {
+	if int(t) < len(k.dot) {
+		return k.dot[t]
 	}
 	return nil
 }

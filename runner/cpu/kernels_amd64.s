@@ -38703,6 +38703,9689 @@ block:
 	VZEROUPPER
 	RET
 
+// func dotF32AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ   count+24(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   stride+16(FP), DX
+	MOVQ   next+40(FP), BX
+	MOVQ   x+32(FP), SI
+	LEAQ   (DX)(DX*2), DI
+	LEAQ   (CX)(DX*4), R8
+	LEAQ   (R8)(DX*4), R9
+	LEAQ   (R9)(DX*4), R10
+	VXORPS Z0, Z0, Z0
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	VBROADCASTI32X4  (CX), Z1
+	VINSERTI32X4     $0x01, (R8), Z1, Z1
+	VINSERTI32X4     $0x02, (R9), Z1, Z1
+	VINSERTI32X4     $0x03, (R10), Z1, Z1
+	VBROADCASTI32X4  (CX)(DX*1), Z2
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z2, Z2
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z2, Z2
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z2, Z2
+	VBROADCASTI32X4  (CX)(DX*2), Z3
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z3, Z3
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z3, Z3
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z3, Z3
+	VBROADCASTI32X4  (CX)(DI*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z4, Z4
+	VPUNPCKLDQ       Z2, Z1, Z5
+	VPUNPCKHDQ       Z2, Z1, Z6
+	VPUNPCKLDQ       Z4, Z3, Z2
+	VPUNPCKHDQ       Z4, Z3, Z4
+	VPUNPCKLQDQ      Z2, Z5, Z1
+	VPUNPCKHQDQ      Z2, Z5, Z2
+	VPUNPCKLQDQ      Z4, Z6, Z3
+	VPUNPCKHQDQ      Z4, Z6, Z4
+	VFMADD231PS.BCST (SI), Z1, Z0
+	VFMADD231PS.BCST 4(SI), Z2, Z0
+	VFMADD231PS.BCST 8(SI), Z3, Z0
+	VFMADD231PS.BCST 12(SI), Z4, Z0
+	ADDQ             $0x00000010, CX
+	ADDQ             $0x00000010, R8
+	ADDQ             $0x00000010, R9
+	ADDQ             $0x00000010, R10
+	ADDQ             $0x00000100, BX
+	ADDQ             $0x00000010, SI
+	SUBQ             $0x00000004, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotBF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ   count+24(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   stride+16(FP), DX
+	MOVQ   next+40(FP), BX
+	MOVQ   x+32(FP), SI
+	LEAQ   (DX)(DX*2), DI
+	LEAQ   (CX)(DX*4), R8
+	LEAQ   (R8)(DX*4), R9
+	LEAQ   (R9)(DX*4), R10
+	VXORPS Z0, Z0, Z0
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	VBROADCASTSS     wffff0000<>+0(SB), Z1
+	VBROADCASTI32X4  (CX), Z3
+	VINSERTI32X4     $0x01, (R8), Z3, Z3
+	VINSERTI32X4     $0x02, (R9), Z3, Z3
+	VINSERTI32X4     $0x03, (R10), Z3, Z3
+	VBROADCASTI32X4  (CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  (CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z2
+	VPUNPCKHDQ       Z4, Z3, Z7
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z2, Z3
+	VPUNPCKHQDQ      Z4, Z2, Z4
+	VPUNPCKLQDQ      Z6, Z7, Z5
+	VPUNPCKHQDQ      Z6, Z7, Z6
+	VPSLLD           $0x10, Z3, Z2
+	VFMADD231PS.BCST (SI), Z2, Z0
+	VPANDD           Z1, Z3, Z2
+	VFMADD231PS.BCST 4(SI), Z2, Z0
+	VPSLLD           $0x10, Z4, Z2
+	VFMADD231PS.BCST 8(SI), Z2, Z0
+	VPANDD           Z1, Z4, Z2
+	VFMADD231PS.BCST 12(SI), Z2, Z0
+	VPSLLD           $0x10, Z5, Z2
+	VFMADD231PS.BCST 16(SI), Z2, Z0
+	VPANDD           Z1, Z5, Z2
+	VFMADD231PS.BCST 20(SI), Z2, Z0
+	VPSLLD           $0x10, Z6, Z2
+	VFMADD231PS.BCST 24(SI), Z2, Z0
+	VPANDD           Z1, Z6, Z1
+	VFMADD231PS.BCST 28(SI), Z1, Z0
+	ADDQ             $0x00000010, CX
+	ADDQ             $0x00000010, R8
+	ADDQ             $0x00000010, R9
+	ADDQ             $0x00000010, R10
+	ADDQ             $0x00000100, BX
+	ADDQ             $0x00000020, SI
+	SUBQ             $0x00000008, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ   count+24(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   stride+16(FP), DX
+	MOVQ   next+40(FP), BX
+	MOVQ   x+32(FP), SI
+	LEAQ   (DX)(DX*2), DI
+	LEAQ   (CX)(DX*4), R8
+	LEAQ   (R8)(DX*4), R9
+	LEAQ   (R9)(DX*4), R10
+	VXORPS Z0, Z0, Z0
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	VBROADCASTI32X4  (CX), Z1
+	VINSERTI32X4     $0x01, (R8), Z1, Z1
+	VINSERTI32X4     $0x02, (R9), Z1, Z1
+	VINSERTI32X4     $0x03, (R10), Z1, Z1
+	VBROADCASTI32X4  (CX)(DX*1), Z2
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z2, Z2
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z2, Z2
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z2, Z2
+	VBROADCASTI32X4  (CX)(DX*2), Z3
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z3, Z3
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z3, Z3
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z3, Z3
+	VBROADCASTI32X4  (CX)(DI*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z4, Z4
+	VPUNPCKLDQ       Z2, Z1, Z5
+	VPUNPCKHDQ       Z2, Z1, Z6
+	VPUNPCKLDQ       Z4, Z3, Z2
+	VPUNPCKHDQ       Z4, Z3, Z4
+	VPUNPCKLQDQ      Z2, Z5, Z1
+	VPUNPCKHQDQ      Z2, Z5, Z2
+	VPUNPCKLQDQ      Z4, Z6, Z3
+	VPUNPCKHQDQ      Z4, Z6, Z4
+	VPMOVDW          Z1, Y5
+	VCVTPH2PS        Y5, Z5
+	VFMADD231PS.BCST (SI), Z5, Z0
+	VPSRLD           $0x10, Z1, Z1
+	VPMOVDW          Z1, Y1
+	VCVTPH2PS        Y1, Z1
+	VFMADD231PS.BCST 4(SI), Z1, Z0
+	VPMOVDW          Z2, Y1
+	VCVTPH2PS        Y1, Z1
+	VFMADD231PS.BCST 8(SI), Z1, Z0
+	VPSRLD           $0x10, Z2, Z1
+	VPMOVDW          Z1, Y1
+	VCVTPH2PS        Y1, Z1
+	VFMADD231PS.BCST 12(SI), Z1, Z0
+	VPMOVDW          Z3, Y1
+	VCVTPH2PS        Y1, Z1
+	VFMADD231PS.BCST 16(SI), Z1, Z0
+	VPSRLD           $0x10, Z3, Z1
+	VPMOVDW          Z1, Y1
+	VCVTPH2PS        Y1, Z1
+	VFMADD231PS.BCST 20(SI), Z1, Z0
+	VPMOVDW          Z4, Y1
+	VCVTPH2PS        Y1, Z1
+	VFMADD231PS.BCST 24(SI), Z1, Z0
+	VPSRLD           $0x10, Z4, Z1
+	VPMOVDW          Z1, Y1
+	VCVTPH2PS        Y1, Z1
+	VFMADD231PS.BCST 28(SI), Z1, Z0
+	ADDQ             $0x00000010, CX
+	ADDQ             $0x00000010, R8
+	ADDQ             $0x00000010, R9
+	ADDQ             $0x00000010, R10
+	ADDQ             $0x00000100, BX
+	ADDQ             $0x00000020, SI
+	SUBQ             $0x00000008, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotQ4_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ4_0AVX512(SB), NOSPLIT, $0-48
+	MOVQ    count+24(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    next+40(FP), BX
+	MOVQ    x+32(FP), SI
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	LEAQ    (R8)(DX*4), R9
+	LEAQ    (R9)(DX*4), R10
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS nibblesQ4_0<>+0(SB), Z1
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	VMOVD            (CX), X2
+	VPINSRD          $0x01, (CX)(DX*1), X2, X2
+	VPINSRD          $0x02, (CX)(DX*2), X2, X2
+	VPINSRD          $0x03, (CX)(DI*1), X2, X2
+	VMOVD            (R8), X3
+	VPINSRD          $0x01, (R8)(DX*1), X3, X3
+	VPINSRD          $0x02, (R8)(DX*2), X3, X3
+	VPINSRD          $0x03, (R8)(DI*1), X3, X3
+	VMOVD            (R9), X4
+	VPINSRD          $0x01, (R9)(DX*1), X4, X4
+	VPINSRD          $0x02, (R9)(DX*2), X4, X4
+	VPINSRD          $0x03, (R9)(DI*1), X4, X4
+	VMOVD            (R10), X5
+	VPINSRD          $0x01, (R10)(DX*1), X5, X5
+	VPINSRD          $0x02, (R10)(DX*2), X5, X5
+	VPINSRD          $0x03, (R10)(DI*1), X5, X5
+	VXORPS           Z6, Z6, Z6
+	VINSERTI32X4     $0x00, X2, Z6, Z6
+	VINSERTI32X4     $0x01, X3, Z6, Z6
+	VINSERTI32X4     $0x02, X4, Z6, Z6
+	VINSERTI32X4     $0x03, X5, Z6, Z6
+	VPMOVDW          Z6, Y2
+	VCVTPH2PS        Y2, Z2
+	VBROADCASTI32X4  2(CX), Z3
+	VINSERTI32X4     $0x01, 2(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 2(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 2(R10), Z3, Z3
+	VBROADCASTI32X4  2(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 2(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 2(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 2(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  2(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 2(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 2(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 2(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  2(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 2(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 2(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 2(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VPERMPS          Z1, Z3, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VPSRLD           $0x08, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 4(SI), Z7, Z0
+	VPSRLD           $0x10, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 8(SI), Z7, Z0
+	VPSRLD           $0x18, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 12(SI), Z7, Z0
+	VPERMPS          Z1, Z4, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 16(SI), Z7, Z0
+	VPSRLD           $0x08, Z4, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 20(SI), Z7, Z0
+	VPSRLD           $0x10, Z4, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 24(SI), Z7, Z0
+	VPSRLD           $0x18, Z4, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 28(SI), Z7, Z0
+	VPERMPS          Z1, Z5, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 32(SI), Z7, Z0
+	VPSRLD           $0x08, Z5, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 36(SI), Z7, Z0
+	VPSRLD           $0x10, Z5, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 40(SI), Z7, Z0
+	VPSRLD           $0x18, Z5, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 44(SI), Z7, Z0
+	VPERMPS          Z1, Z6, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 48(SI), Z7, Z0
+	VPSRLD           $0x08, Z6, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 52(SI), Z7, Z0
+	VPSRLD           $0x10, Z6, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 56(SI), Z7, Z0
+	VPSRLD           $0x18, Z6, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 60(SI), Z7, Z0
+	VPSRLD           $0x04, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 64(SI), Z7, Z0
+	VPSRLD           $0x0c, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 68(SI), Z7, Z0
+	VPSRLD           $0x14, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 72(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z0
+	VPSRLD           $0x04, Z4, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z0
+	VPSRLD           $0x0c, Z4, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z0
+	VPSRLD           $0x14, Z4, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 92(SI), Z3, Z0
+	VPSRLD           $0x04, Z5, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z0
+	VPSRLD           $0x0c, Z5, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z0
+	VPSRLD           $0x14, Z5, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 108(SI), Z3, Z0
+	VPSRLD           $0x04, Z6, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z0
+	VPSRLD           $0x0c, Z6, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z0
+	VPSRLD           $0x14, Z6, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z0
+	ADDQ             $0x00000012, CX
+	ADDQ             $0x00000012, R8
+	ADDQ             $0x00000012, R9
+	ADDQ             $0x00000012, R10
+	ADDQ             $0x00000120, BX
+	ADDQ             $0x00000080, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotIQ4_NLAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotIQ4_NLAVX512(SB), NOSPLIT, $0-48
+	MOVQ    count+24(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    next+40(FP), BX
+	MOVQ    x+32(FP), SI
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	LEAQ    (R8)(DX*4), R9
+	LEAQ    (R9)(DX*4), R10
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS nibblesIQ4_NL<>+0(SB), Z1
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	VMOVD            (CX), X2
+	VPINSRD          $0x01, (CX)(DX*1), X2, X2
+	VPINSRD          $0x02, (CX)(DX*2), X2, X2
+	VPINSRD          $0x03, (CX)(DI*1), X2, X2
+	VMOVD            (R8), X3
+	VPINSRD          $0x01, (R8)(DX*1), X3, X3
+	VPINSRD          $0x02, (R8)(DX*2), X3, X3
+	VPINSRD          $0x03, (R8)(DI*1), X3, X3
+	VMOVD            (R9), X4
+	VPINSRD          $0x01, (R9)(DX*1), X4, X4
+	VPINSRD          $0x02, (R9)(DX*2), X4, X4
+	VPINSRD          $0x03, (R9)(DI*1), X4, X4
+	VMOVD            (R10), X5
+	VPINSRD          $0x01, (R10)(DX*1), X5, X5
+	VPINSRD          $0x02, (R10)(DX*2), X5, X5
+	VPINSRD          $0x03, (R10)(DI*1), X5, X5
+	VXORPS           Z6, Z6, Z6
+	VINSERTI32X4     $0x00, X2, Z6, Z6
+	VINSERTI32X4     $0x01, X3, Z6, Z6
+	VINSERTI32X4     $0x02, X4, Z6, Z6
+	VINSERTI32X4     $0x03, X5, Z6, Z6
+	VPMOVDW          Z6, Y2
+	VCVTPH2PS        Y2, Z2
+	VBROADCASTI32X4  2(CX), Z3
+	VINSERTI32X4     $0x01, 2(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 2(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 2(R10), Z3, Z3
+	VBROADCASTI32X4  2(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 2(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 2(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 2(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  2(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 2(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 2(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 2(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  2(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 2(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 2(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 2(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VPERMPS          Z1, Z3, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VPSRLD           $0x08, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 4(SI), Z7, Z0
+	VPSRLD           $0x10, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 8(SI), Z7, Z0
+	VPSRLD           $0x18, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 12(SI), Z7, Z0
+	VPERMPS          Z1, Z4, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 16(SI), Z7, Z0
+	VPSRLD           $0x08, Z4, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 20(SI), Z7, Z0
+	VPSRLD           $0x10, Z4, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 24(SI), Z7, Z0
+	VPSRLD           $0x18, Z4, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 28(SI), Z7, Z0
+	VPERMPS          Z1, Z5, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 32(SI), Z7, Z0
+	VPSRLD           $0x08, Z5, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 36(SI), Z7, Z0
+	VPSRLD           $0x10, Z5, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 40(SI), Z7, Z0
+	VPSRLD           $0x18, Z5, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 44(SI), Z7, Z0
+	VPERMPS          Z1, Z6, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 48(SI), Z7, Z0
+	VPSRLD           $0x08, Z6, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 52(SI), Z7, Z0
+	VPSRLD           $0x10, Z6, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 56(SI), Z7, Z0
+	VPSRLD           $0x18, Z6, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 60(SI), Z7, Z0
+	VPSRLD           $0x04, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 64(SI), Z7, Z0
+	VPSRLD           $0x0c, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 68(SI), Z7, Z0
+	VPSRLD           $0x14, Z3, Z7
+	VPERMPS          Z1, Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 72(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z0
+	VPSRLD           $0x04, Z4, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z0
+	VPSRLD           $0x0c, Z4, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z0
+	VPSRLD           $0x14, Z4, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 92(SI), Z3, Z0
+	VPSRLD           $0x04, Z5, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z0
+	VPSRLD           $0x0c, Z5, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z0
+	VPSRLD           $0x14, Z5, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 108(SI), Z3, Z0
+	VPSRLD           $0x04, Z6, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z0
+	VPSRLD           $0x0c, Z6, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z0
+	VPSRLD           $0x14, Z6, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPERMPS          Z1, Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z0
+	ADDQ             $0x00000012, CX
+	ADDQ             $0x00000012, R8
+	ADDQ             $0x00000012, R9
+	ADDQ             $0x00000012, R10
+	ADDQ             $0x00000120, BX
+	ADDQ             $0x00000080, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotQ4_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ4_1AVX512(SB), NOSPLIT, $0-48
+	MOVQ    count+24(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    next+40(FP), BX
+	MOVQ    x+32(FP), SI
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	LEAQ    (R8)(DX*4), R9
+	LEAQ    (R9)(DX*4), R10
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS nibblesQ4_1<>+0(SB), Z1
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	VMOVD            (CX), X2
+	VPINSRD          $0x01, (CX)(DX*1), X2, X2
+	VPINSRD          $0x02, (CX)(DX*2), X2, X2
+	VPINSRD          $0x03, (CX)(DI*1), X2, X2
+	VMOVD            (R8), X3
+	VPINSRD          $0x01, (R8)(DX*1), X3, X3
+	VPINSRD          $0x02, (R8)(DX*2), X3, X3
+	VPINSRD          $0x03, (R8)(DI*1), X3, X3
+	VMOVD            (R9), X4
+	VPINSRD          $0x01, (R9)(DX*1), X4, X4
+	VPINSRD          $0x02, (R9)(DX*2), X4, X4
+	VPINSRD          $0x03, (R9)(DI*1), X4, X4
+	VMOVD            (R10), X5
+	VPINSRD          $0x01, (R10)(DX*1), X5, X5
+	VPINSRD          $0x02, (R10)(DX*2), X5, X5
+	VPINSRD          $0x03, (R10)(DI*1), X5, X5
+	VXORPS           Z6, Z6, Z6
+	VINSERTI32X4     $0x00, X2, Z6, Z6
+	VINSERTI32X4     $0x01, X3, Z6, Z6
+	VINSERTI32X4     $0x02, X4, Z6, Z6
+	VINSERTI32X4     $0x03, X5, Z6, Z6
+	VPMOVDW          Z6, Y2
+	VCVTPH2PS        Y2, Z2
+	VPSRLD           $0x10, Z6, Z3
+	VPMOVDW          Z3, Y3
+	VCVTPH2PS        Y3, Z3
+	VBROADCASTI32X4  4(CX), Z4
+	VINSERTI32X4     $0x01, 4(R8), Z4, Z4
+	VINSERTI32X4     $0x02, 4(R9), Z4, Z4
+	VINSERTI32X4     $0x03, 4(R10), Z4, Z4
+	VBROADCASTI32X4  4(CX)(DX*1), Z5
+	VINSERTI32X4     $0x01, 4(R8)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x02, 4(R9)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x03, 4(R10)(DX*1), Z5, Z5
+	VBROADCASTI32X4  4(CX)(DX*2), Z6
+	VINSERTI32X4     $0x01, 4(R8)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x02, 4(R9)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x03, 4(R10)(DX*2), Z6, Z6
+	VBROADCASTI32X4  4(CX)(DI*1), Z7
+	VINSERTI32X4     $0x01, 4(R8)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x02, 4(R9)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x03, 4(R10)(DI*1), Z7, Z7
+	VPUNPCKLDQ       Z5, Z4, Z8
+	VPUNPCKHDQ       Z5, Z4, Z9
+	VPUNPCKLDQ       Z7, Z6, Z5
+	VPUNPCKHDQ       Z7, Z6, Z7
+	VPUNPCKLQDQ      Z5, Z8, Z4
+	VPUNPCKHQDQ      Z5, Z8, Z5
+	VPUNPCKLQDQ      Z7, Z9, Z6
+	VPUNPCKHQDQ      Z7, Z9, Z7
+	VPERMPS          Z1, Z4, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VPSRLD           $0x08, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 4(SI), Z8, Z0
+	VPSRLD           $0x10, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 8(SI), Z8, Z0
+	VPSRLD           $0x18, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 12(SI), Z8, Z0
+	VPERMPS          Z1, Z5, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 16(SI), Z8, Z0
+	VPSRLD           $0x08, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 20(SI), Z8, Z0
+	VPSRLD           $0x10, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 24(SI), Z8, Z0
+	VPSRLD           $0x18, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 28(SI), Z8, Z0
+	VPERMPS          Z1, Z6, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 32(SI), Z8, Z0
+	VPSRLD           $0x08, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 36(SI), Z8, Z0
+	VPSRLD           $0x10, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 40(SI), Z8, Z0
+	VPSRLD           $0x18, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 44(SI), Z8, Z0
+	VPERMPS          Z1, Z7, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 48(SI), Z8, Z0
+	VPSRLD           $0x08, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 52(SI), Z8, Z0
+	VPSRLD           $0x10, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 56(SI), Z8, Z0
+	VPSRLD           $0x18, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 60(SI), Z8, Z0
+	VPSRLD           $0x04, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 64(SI), Z8, Z0
+	VPSRLD           $0x0c, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 68(SI), Z8, Z0
+	VPSRLD           $0x14, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMADD213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 72(SI), Z8, Z0
+	VPSRLD           $0x1c, Z4, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 76(SI), Z4, Z0
+	VPSRLD           $0x04, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 80(SI), Z4, Z0
+	VPSRLD           $0x0c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 84(SI), Z4, Z0
+	VPSRLD           $0x14, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 88(SI), Z4, Z0
+	VPSRLD           $0x1c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 92(SI), Z4, Z0
+	VPSRLD           $0x04, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 96(SI), Z4, Z0
+	VPSRLD           $0x0c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 100(SI), Z4, Z0
+	VPSRLD           $0x14, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 104(SI), Z4, Z0
+	VPSRLD           $0x1c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 108(SI), Z4, Z0
+	VPSRLD           $0x04, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 112(SI), Z4, Z0
+	VPSRLD           $0x0c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 116(SI), Z4, Z0
+	VPSRLD           $0x14, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 120(SI), Z4, Z0
+	VPSRLD           $0x1c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMADD213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 124(SI), Z4, Z0
+	ADDQ             $0x00000014, CX
+	ADDQ             $0x00000014, R8
+	ADDQ             $0x00000014, R9
+	ADDQ             $0x00000014, R10
+	ADDQ             $0x00000140, BX
+	ADDQ             $0x00000080, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotQ5_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-48
+	MOVQ   count+24(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   stride+16(FP), DX
+	MOVQ   next+40(FP), BX
+	MOVQ   x+32(FP), SI
+	LEAQ   (DX)(DX*2), DI
+	LEAQ   (CX)(DX*4), R8
+	LEAQ   (R8)(DX*4), R9
+	LEAQ   (R9)(DX*4), R10
+	VXORPS Z0, Z0, Z0
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	VMOVD            (CX), X1
+	VPINSRD          $0x01, (CX)(DX*1), X1, X1
+	VPINSRD          $0x02, (CX)(DX*2), X1, X1
+	VPINSRD          $0x03, (CX)(DI*1), X1, X1
+	VMOVD            (R8), X2
+	VPINSRD          $0x01, (R8)(DX*1), X2, X2
+	VPINSRD          $0x02, (R8)(DX*2), X2, X2
+	VPINSRD          $0x03, (R8)(DI*1), X2, X2
+	VMOVD            (R9), X3
+	VPINSRD          $0x01, (R9)(DX*1), X3, X3
+	VPINSRD          $0x02, (R9)(DX*2), X3, X3
+	VPINSRD          $0x03, (R9)(DI*1), X3, X3
+	VMOVD            (R10), X4
+	VPINSRD          $0x01, (R10)(DX*1), X4, X4
+	VPINSRD          $0x02, (R10)(DX*2), X4, X4
+	VPINSRD          $0x03, (R10)(DI*1), X4, X4
+	VXORPS           Z5, Z5, Z5
+	VINSERTI32X4     $0x00, X1, Z5, Z5
+	VINSERTI32X4     $0x01, X2, Z5, Z5
+	VINSERTI32X4     $0x02, X3, Z5, Z5
+	VINSERTI32X4     $0x03, X4, Z5, Z5
+	VPMOVDW          Z5, Y1
+	VCVTPH2PS        Y1, Z1
+	VMOVD            2(CX), X2
+	VPINSRD          $0x01, 2(CX)(DX*1), X2, X2
+	VPINSRD          $0x02, 2(CX)(DX*2), X2, X2
+	VPINSRD          $0x03, 2(CX)(DI*1), X2, X2
+	VMOVD            2(R8), X3
+	VPINSRD          $0x01, 2(R8)(DX*1), X3, X3
+	VPINSRD          $0x02, 2(R8)(DX*2), X3, X3
+	VPINSRD          $0x03, 2(R8)(DI*1), X3, X3
+	VMOVD            2(R9), X4
+	VPINSRD          $0x01, 2(R9)(DX*1), X4, X4
+	VPINSRD          $0x02, 2(R9)(DX*2), X4, X4
+	VPINSRD          $0x03, 2(R9)(DI*1), X4, X4
+	VMOVD            2(R10), X5
+	VPINSRD          $0x01, 2(R10)(DX*1), X5, X5
+	VPINSRD          $0x02, 2(R10)(DX*2), X5, X5
+	VPINSRD          $0x03, 2(R10)(DI*1), X5, X5
+	VXORPS           Z6, Z6, Z6
+	VINSERTI32X4     $0x00, X2, Z6, Z6
+	VINSERTI32X4     $0x01, X3, Z6, Z6
+	VINSERTI32X4     $0x02, X4, Z6, Z6
+	VINSERTI32X4     $0x03, X5, Z6, Z6
+	VBROADCASTSS     w00000010<>+0(SB), Z2
+	VBROADCASTI32X4  6(CX), Z3
+	VINSERTI32X4     $0x01, 6(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 6(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 6(R10), Z3, Z3
+	VBROADCASTI32X4  6(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 6(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 6(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 6(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  6(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 6(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 6(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 6(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  6(CX)(DI*1), Z7
+	VINSERTI32X4     $0x01, 6(R8)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x02, 6(R9)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x03, 6(R10)(DI*1), Z7, Z7
+	VPUNPCKLDQ       Z4, Z3, Z8
+	VPUNPCKHDQ       Z4, Z3, Z9
+	VPUNPCKLDQ       Z7, Z5, Z4
+	VPUNPCKHDQ       Z7, Z5, Z7
+	VPUNPCKLQDQ      Z4, Z8, Z3
+	VPUNPCKHQDQ      Z4, Z8, Z4
+	VPUNPCKLQDQ      Z7, Z9, Z5
+	VPUNPCKHQDQ      Z7, Z9, Z7
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z3, Z8
+	VPSLLD           $0x04, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x08, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSLLD           $0x03, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 4(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSLLD           $0x02, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 8(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x18, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSLLD           $0x01, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 12(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z6, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 16(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x08, Z4, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x01, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 20(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z4, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x02, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 24(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x18, Z4, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x03, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 28(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z5, Z8
+	VPSRLD           $0x04, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 32(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x08, Z5, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x05, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 36(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z5, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x06, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 40(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x18, Z5, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x07, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 44(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z8
+	VPSRLD           $0x08, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 48(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x08, Z7, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x09, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 52(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z7, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0a, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 56(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x18, Z7, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0b, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 60(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x04, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0c, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 64(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x0c, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0d, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 68(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x14, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0e, Z6, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VPSUBD           Z2, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           Z1, Z8, Z8
+	VFMADD231PS.BCST 72(SI), Z8, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x0f, Z6, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x10, Z6, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x11, Z6, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x12, Z6, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x13, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 92(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x14, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x15, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x16, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x17, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 108(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x18, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x19, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x1a, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z0
+	VPSRLD           $0x1c, Z7, Z3
+	VPSRLD           $0x1b, Z6, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z2, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z1, Z3, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z0
+	ADDQ             $0x00000016, CX
+	ADDQ             $0x00000016, R8
+	ADDQ             $0x00000016, R9
+	ADDQ             $0x00000016, R10
+	ADDQ             $0x00000160, BX
+	ADDQ             $0x00000080, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotQ5_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-48
+	MOVQ   count+24(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   stride+16(FP), DX
+	MOVQ   next+40(FP), BX
+	MOVQ   x+32(FP), SI
+	LEAQ   (DX)(DX*2), DI
+	LEAQ   (CX)(DX*4), R8
+	LEAQ   (R8)(DX*4), R9
+	LEAQ   (R9)(DX*4), R10
+	VXORPS Z0, Z0, Z0
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	VMOVD            (CX), X1
+	VPINSRD          $0x01, (CX)(DX*1), X1, X1
+	VPINSRD          $0x02, (CX)(DX*2), X1, X1
+	VPINSRD          $0x03, (CX)(DI*1), X1, X1
+	VMOVD            (R8), X2
+	VPINSRD          $0x01, (R8)(DX*1), X2, X2
+	VPINSRD          $0x02, (R8)(DX*2), X2, X2
+	VPINSRD          $0x03, (R8)(DI*1), X2, X2
+	VMOVD            (R9), X3
+	VPINSRD          $0x01, (R9)(DX*1), X3, X3
+	VPINSRD          $0x02, (R9)(DX*2), X3, X3
+	VPINSRD          $0x03, (R9)(DI*1), X3, X3
+	VMOVD            (R10), X4
+	VPINSRD          $0x01, (R10)(DX*1), X4, X4
+	VPINSRD          $0x02, (R10)(DX*2), X4, X4
+	VPINSRD          $0x03, (R10)(DI*1), X4, X4
+	VXORPS           Z5, Z5, Z5
+	VINSERTI32X4     $0x00, X1, Z5, Z5
+	VINSERTI32X4     $0x01, X2, Z5, Z5
+	VINSERTI32X4     $0x02, X3, Z5, Z5
+	VINSERTI32X4     $0x03, X4, Z5, Z5
+	VPMOVDW          Z5, Y1
+	VCVTPH2PS        Y1, Z1
+	VPSRLD           $0x10, Z5, Z2
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VMOVD            4(CX), X3
+	VPINSRD          $0x01, 4(CX)(DX*1), X3, X3
+	VPINSRD          $0x02, 4(CX)(DX*2), X3, X3
+	VPINSRD          $0x03, 4(CX)(DI*1), X3, X3
+	VMOVD            4(R8), X4
+	VPINSRD          $0x01, 4(R8)(DX*1), X4, X4
+	VPINSRD          $0x02, 4(R8)(DX*2), X4, X4
+	VPINSRD          $0x03, 4(R8)(DI*1), X4, X4
+	VMOVD            4(R9), X5
+	VPINSRD          $0x01, 4(R9)(DX*1), X5, X5
+	VPINSRD          $0x02, 4(R9)(DX*2), X5, X5
+	VPINSRD          $0x03, 4(R9)(DI*1), X5, X5
+	VMOVD            4(R10), X6
+	VPINSRD          $0x01, 4(R10)(DX*1), X6, X6
+	VPINSRD          $0x02, 4(R10)(DX*2), X6, X6
+	VPINSRD          $0x03, 4(R10)(DI*1), X6, X6
+	VXORPS           Z7, Z7, Z7
+	VINSERTI32X4     $0x00, X3, Z7, Z7
+	VINSERTI32X4     $0x01, X4, Z7, Z7
+	VINSERTI32X4     $0x02, X5, Z7, Z7
+	VINSERTI32X4     $0x03, X6, Z7, Z7
+	VBROADCASTI32X4  8(CX), Z3
+	VINSERTI32X4     $0x01, 8(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 8(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 8(R10), Z3, Z3
+	VBROADCASTI32X4  8(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 8(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 8(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 8(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  8(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 8(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 8(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 8(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  8(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 8(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 8(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 8(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z8
+	VPUNPCKHDQ       Z4, Z3, Z9
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z8, Z3
+	VPUNPCKHQDQ      Z4, Z8, Z4
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z3, Z8
+	VPSLLD           $0x04, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x08, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSLLD           $0x03, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 4(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSLLD           $0x02, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 8(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x18, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSLLD           $0x01, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 12(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z7, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 16(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x08, Z4, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x01, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 20(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z4, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x02, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 24(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x18, Z4, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x03, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 28(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z5, Z8
+	VPSRLD           $0x04, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 32(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x08, Z5, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x05, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 36(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z5, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x06, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 40(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x18, Z5, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x07, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 44(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z6, Z8
+	VPSRLD           $0x08, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 48(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x08, Z6, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x09, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 52(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z6, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0a, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 56(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x18, Z6, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0b, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 60(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x04, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0c, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 64(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x0c, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0d, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 68(SI), Z8, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x14, Z3, Z8
+	VPANDD           Z9, Z8, Z8
+	VPSRLD           $0x0e, Z7, Z9
+	VBROADCASTSS     w00000010<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VFMADD213PS      Z2, Z1, Z8
+	VFMADD231PS.BCST 72(SI), Z8, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x0f, Z7, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x10, Z7, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x11, Z7, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x12, Z7, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x13, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 92(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x14, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x15, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x16, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x17, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 108(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x18, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x19, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x1a, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x1b, Z7, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMADD213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z0
+	ADDQ             $0x00000018, CX
+	ADDQ             $0x00000018, R8
+	ADDQ             $0x00000018, R9
+	ADDQ             $0x00000018, R10
+	ADDQ             $0x00000180, BX
+	ADDQ             $0x00000080, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotQ8_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ8_0AVX512(SB), NOSPLIT, $0-48
+	MOVQ   count+24(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   stride+16(FP), DX
+	MOVQ   next+40(FP), BX
+	MOVQ   x+32(FP), SI
+	LEAQ   (DX)(DX*2), DI
+	LEAQ   (CX)(DX*4), R8
+	LEAQ   (R8)(DX*4), R9
+	LEAQ   (R9)(DX*4), R10
+	VXORPS Z0, Z0, Z0
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	VMOVD            (CX), X1
+	VPINSRD          $0x01, (CX)(DX*1), X1, X1
+	VPINSRD          $0x02, (CX)(DX*2), X1, X1
+	VPINSRD          $0x03, (CX)(DI*1), X1, X1
+	VMOVD            (R8), X2
+	VPINSRD          $0x01, (R8)(DX*1), X2, X2
+	VPINSRD          $0x02, (R8)(DX*2), X2, X2
+	VPINSRD          $0x03, (R8)(DI*1), X2, X2
+	VMOVD            (R9), X3
+	VPINSRD          $0x01, (R9)(DX*1), X3, X3
+	VPINSRD          $0x02, (R9)(DX*2), X3, X3
+	VPINSRD          $0x03, (R9)(DI*1), X3, X3
+	VMOVD            (R10), X4
+	VPINSRD          $0x01, (R10)(DX*1), X4, X4
+	VPINSRD          $0x02, (R10)(DX*2), X4, X4
+	VPINSRD          $0x03, (R10)(DI*1), X4, X4
+	VXORPS           Z5, Z5, Z5
+	VINSERTI32X4     $0x00, X1, Z5, Z5
+	VINSERTI32X4     $0x01, X2, Z5, Z5
+	VINSERTI32X4     $0x02, X3, Z5, Z5
+	VINSERTI32X4     $0x03, X4, Z5, Z5
+	VPMOVDW          Z5, Y1
+	VCVTPH2PS        Y1, Z1
+	VBROADCASTI32X4  2(CX), Z2
+	VINSERTI32X4     $0x01, 2(R8), Z2, Z2
+	VINSERTI32X4     $0x02, 2(R9), Z2, Z2
+	VINSERTI32X4     $0x03, 2(R10), Z2, Z2
+	VBROADCASTI32X4  2(CX)(DX*1), Z3
+	VINSERTI32X4     $0x01, 2(R8)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x02, 2(R9)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x03, 2(R10)(DX*1), Z3, Z3
+	VBROADCASTI32X4  2(CX)(DX*2), Z4
+	VINSERTI32X4     $0x01, 2(R8)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x02, 2(R9)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x03, 2(R10)(DX*2), Z4, Z4
+	VBROADCASTI32X4  2(CX)(DI*1), Z5
+	VINSERTI32X4     $0x01, 2(R8)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x02, 2(R9)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x03, 2(R10)(DI*1), Z5, Z5
+	VPUNPCKLDQ       Z3, Z2, Z6
+	VPUNPCKHDQ       Z3, Z2, Z7
+	VPUNPCKLDQ       Z5, Z4, Z3
+	VPUNPCKHDQ       Z5, Z4, Z5
+	VPUNPCKLQDQ      Z3, Z6, Z2
+	VPUNPCKHQDQ      Z3, Z6, Z3
+	VPUNPCKLQDQ      Z5, Z7, Z4
+	VPUNPCKHQDQ      Z5, Z7, Z5
+	VPSLLD           $0x18, Z2, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           Z1, Z6, Z6
+	VFMADD231PS.BCST (SI), Z6, Z0
+	VPSLLD           $0x10, Z2, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           Z1, Z6, Z6
+	VFMADD231PS.BCST 4(SI), Z6, Z0
+	VPSLLD           $0x08, Z2, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           Z1, Z6, Z6
+	VFMADD231PS.BCST 8(SI), Z6, Z0
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 12(SI), Z2, Z0
+	VPSLLD           $0x18, Z3, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 16(SI), Z2, Z0
+	VPSLLD           $0x10, Z3, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 20(SI), Z2, Z0
+	VPSLLD           $0x08, Z3, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 24(SI), Z2, Z0
+	VPSRAD           $0x18, Z3, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 28(SI), Z2, Z0
+	VPSLLD           $0x18, Z4, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 32(SI), Z2, Z0
+	VPSLLD           $0x10, Z4, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 36(SI), Z2, Z0
+	VPSLLD           $0x08, Z4, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 40(SI), Z2, Z0
+	VPSRAD           $0x18, Z4, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 44(SI), Z2, Z0
+	VPSLLD           $0x18, Z5, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 48(SI), Z2, Z0
+	VPSLLD           $0x10, Z5, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 52(SI), Z2, Z0
+	VPSLLD           $0x08, Z5, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 56(SI), Z2, Z0
+	VPSRAD           $0x18, Z5, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 60(SI), Z2, Z0
+	VBROADCASTI32X4  18(CX), Z2
+	VINSERTI32X4     $0x01, 18(R8), Z2, Z2
+	VINSERTI32X4     $0x02, 18(R9), Z2, Z2
+	VINSERTI32X4     $0x03, 18(R10), Z2, Z2
+	VBROADCASTI32X4  18(CX)(DX*1), Z3
+	VINSERTI32X4     $0x01, 18(R8)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x02, 18(R9)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x03, 18(R10)(DX*1), Z3, Z3
+	VBROADCASTI32X4  18(CX)(DX*2), Z4
+	VINSERTI32X4     $0x01, 18(R8)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x02, 18(R9)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x03, 18(R10)(DX*2), Z4, Z4
+	VBROADCASTI32X4  18(CX)(DI*1), Z5
+	VINSERTI32X4     $0x01, 18(R8)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x02, 18(R9)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x03, 18(R10)(DI*1), Z5, Z5
+	VPUNPCKLDQ       Z3, Z2, Z6
+	VPUNPCKHDQ       Z3, Z2, Z7
+	VPUNPCKLDQ       Z5, Z4, Z3
+	VPUNPCKHDQ       Z5, Z4, Z5
+	VPUNPCKLQDQ      Z3, Z6, Z2
+	VPUNPCKHQDQ      Z3, Z6, Z3
+	VPUNPCKLQDQ      Z5, Z7, Z4
+	VPUNPCKHQDQ      Z5, Z7, Z5
+	VPSLLD           $0x18, Z2, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           Z1, Z6, Z6
+	VFMADD231PS.BCST 64(SI), Z6, Z0
+	VPSLLD           $0x10, Z2, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           Z1, Z6, Z6
+	VFMADD231PS.BCST 68(SI), Z6, Z0
+	VPSLLD           $0x08, Z2, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           Z1, Z6, Z6
+	VFMADD231PS.BCST 72(SI), Z6, Z0
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 76(SI), Z2, Z0
+	VPSLLD           $0x18, Z3, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 80(SI), Z2, Z0
+	VPSLLD           $0x10, Z3, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 84(SI), Z2, Z0
+	VPSLLD           $0x08, Z3, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 88(SI), Z2, Z0
+	VPSRAD           $0x18, Z3, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 92(SI), Z2, Z0
+	VPSLLD           $0x18, Z4, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 96(SI), Z2, Z0
+	VPSLLD           $0x10, Z4, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 100(SI), Z2, Z0
+	VPSLLD           $0x08, Z4, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 104(SI), Z2, Z0
+	VPSRAD           $0x18, Z4, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 108(SI), Z2, Z0
+	VPSLLD           $0x18, Z5, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 112(SI), Z2, Z0
+	VPSLLD           $0x10, Z5, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 116(SI), Z2, Z0
+	VPSLLD           $0x08, Z5, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 120(SI), Z2, Z0
+	VPSRAD           $0x18, Z5, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           Z1, Z2, Z2
+	VFMADD231PS.BCST 124(SI), Z2, Z0
+	ADDQ             $0x00000022, CX
+	ADDQ             $0x00000022, R8
+	ADDQ             $0x00000022, R9
+	ADDQ             $0x00000022, R10
+	ADDQ             $0x00000220, BX
+	ADDQ             $0x00000080, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotQ4_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ4_KAVX512(SB), NOSPLIT, $320-48
+	MOVQ    count+24(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    next+40(FP), BX
+	MOVQ    x+32(FP), SI
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	LEAQ    (R8)(DX*4), R9
+	LEAQ    (R9)(DX*4), R10
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS nibblesQ4_K<>+0(SB), Z1
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	PREFETCHT1       1152(BX)
+	PREFETCHT1       1216(BX)
+	PREFETCHT1       1280(BX)
+	PREFETCHT1       1344(BX)
+	PREFETCHT1       1408(BX)
+	PREFETCHT1       1472(BX)
+	PREFETCHT1       1536(BX)
+	PREFETCHT1       1600(BX)
+	PREFETCHT1       1664(BX)
+	PREFETCHT1       1728(BX)
+	PREFETCHT1       1792(BX)
+	PREFETCHT1       1856(BX)
+	PREFETCHT1       1920(BX)
+	PREFETCHT1       1984(BX)
+	PREFETCHT1       2048(BX)
+	PREFETCHT1       2112(BX)
+	PREFETCHT1       2176(BX)
+	PREFETCHT1       2240(BX)
+	VBROADCASTI32X4  (CX), Z2
+	VINSERTI32X4     $0x01, (R8), Z2, Z2
+	VINSERTI32X4     $0x02, (R9), Z2, Z2
+	VINSERTI32X4     $0x03, (R10), Z2, Z2
+	VBROADCASTI32X4  (CX)(DX*1), Z3
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z3, Z3
+	VBROADCASTI32X4  (CX)(DX*2), Z4
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z4, Z4
+	VBROADCASTI32X4  (CX)(DI*1), Z5
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z5, Z5
+	VPUNPCKLDQ       Z3, Z2, Z6
+	VPUNPCKHDQ       Z3, Z2, Z7
+	VPUNPCKLDQ       Z5, Z4, Z3
+	VPUNPCKHDQ       Z5, Z4, Z5
+	VPUNPCKLQDQ      Z3, Z6, Z2
+	VPUNPCKHQDQ      Z3, Z6, Z3
+	VPUNPCKLQDQ      Z5, Z7, Z4
+	VPUNPCKHQDQ      Z5, Z7, Z5
+	VPMOVDW          Z2, Y6
+	VCVTPH2PS        Y6, Z6
+	VMOVUPS          Z6, (SP)
+	VPSRLD           $0x10, Z2, Z2
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VMOVUPS          Z2, 64(SP)
+	VMOVUPS          Z3, 128(SP)
+	VMOVUPS          Z4, 192(SP)
+	VMOVUPS          Z5, 256(SP)
+	VMOVUPS          128(SP), Z2
+	VBROADCASTSS     w0000003f<>+0(SB), Z3
+	VPANDD           Z3, Z2, Z2
+	VMOVUPS          192(SP), Z3
+	VBROADCASTSS     w0000003f<>+0(SB), Z4
+	VPANDD           Z4, Z3, Z3
+	VCVTDQ2PS        Z2, Z2
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           (SP), Z2, Z2
+	VMULPS           64(SP), Z3, Z3
+	VBROADCASTI32X4  16(CX), Z4
+	VINSERTI32X4     $0x01, 16(R8), Z4, Z4
+	VINSERTI32X4     $0x02, 16(R9), Z4, Z4
+	VINSERTI32X4     $0x03, 16(R10), Z4, Z4
+	VBROADCASTI32X4  16(CX)(DX*1), Z5
+	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z5, Z5
+	VBROADCASTI32X4  16(CX)(DX*2), Z6
+	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z6, Z6
+	VBROADCASTI32X4  16(CX)(DI*1), Z7
+	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z7, Z7
+	VPUNPCKLDQ       Z5, Z4, Z8
+	VPUNPCKHDQ       Z5, Z4, Z9
+	VPUNPCKLDQ       Z7, Z6, Z5
+	VPUNPCKHDQ       Z7, Z6, Z7
+	VPUNPCKLQDQ      Z5, Z8, Z4
+	VPUNPCKHQDQ      Z5, Z8, Z5
+	VPUNPCKLQDQ      Z7, Z9, Z6
+	VPUNPCKHQDQ      Z7, Z9, Z7
+	VPERMPS          Z1, Z4, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VPSRLD           $0x08, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 4(SI), Z8, Z0
+	VPSRLD           $0x10, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 8(SI), Z8, Z0
+	VPSRLD           $0x18, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 12(SI), Z8, Z0
+	VPERMPS          Z1, Z5, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 16(SI), Z8, Z0
+	VPSRLD           $0x08, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 20(SI), Z8, Z0
+	VPSRLD           $0x10, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 24(SI), Z8, Z0
+	VPSRLD           $0x18, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 28(SI), Z8, Z0
+	VPERMPS          Z1, Z6, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 32(SI), Z8, Z0
+	VPSRLD           $0x08, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 36(SI), Z8, Z0
+	VPSRLD           $0x10, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 40(SI), Z8, Z0
+	VPSRLD           $0x18, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 44(SI), Z8, Z0
+	VPERMPS          Z1, Z7, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 48(SI), Z8, Z0
+	VPSRLD           $0x08, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 52(SI), Z8, Z0
+	VPSRLD           $0x10, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 56(SI), Z8, Z0
+	VPSRLD           $0x18, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 60(SI), Z8, Z0
+	VBROADCASTI32X4  32(CX), Z8
+	VINSERTI32X4     $0x01, 32(R8), Z8, Z8
+	VINSERTI32X4     $0x02, 32(R9), Z8, Z8
+	VINSERTI32X4     $0x03, 32(R10), Z8, Z8
+	VBROADCASTI32X4  32(CX)(DX*1), Z9
+	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z9, Z9
+	VBROADCASTI32X4  32(CX)(DX*2), Z10
+	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z10, Z10
+	VBROADCASTI32X4  32(CX)(DI*1), Z11
+	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z11, Z11
+	VPUNPCKLDQ       Z9, Z8, Z12
+	VPUNPCKHDQ       Z9, Z8, Z13
+	VPUNPCKLDQ       Z11, Z10, Z9
+	VPUNPCKHDQ       Z11, Z10, Z11
+	VPUNPCKLQDQ      Z9, Z12, Z8
+	VPUNPCKHQDQ      Z9, Z12, Z9
+	VPUNPCKLQDQ      Z11, Z13, Z10
+	VPUNPCKHQDQ      Z11, Z13, Z11
+	VPERMPS          Z1, Z8, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 64(SI), Z12, Z0
+	VPSRLD           $0x08, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 68(SI), Z12, Z0
+	VPSRLD           $0x10, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 72(SI), Z12, Z0
+	VPSRLD           $0x18, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 76(SI), Z12, Z0
+	VPERMPS          Z1, Z9, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 80(SI), Z12, Z0
+	VPSRLD           $0x08, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 84(SI), Z12, Z0
+	VPSRLD           $0x10, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 88(SI), Z12, Z0
+	VPSRLD           $0x18, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 92(SI), Z12, Z0
+	VPERMPS          Z1, Z10, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 96(SI), Z12, Z0
+	VPSRLD           $0x08, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 100(SI), Z12, Z0
+	VPSRLD           $0x10, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 104(SI), Z12, Z0
+	VPSRLD           $0x18, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 108(SI), Z12, Z0
+	VPERMPS          Z1, Z11, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 112(SI), Z12, Z0
+	VPSRLD           $0x08, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 116(SI), Z12, Z0
+	VPSRLD           $0x10, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 120(SI), Z12, Z0
+	VPSRLD           $0x18, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 124(SI), Z12, Z0
+	VMOVUPS          128(SP), Z2
+	VBROADCASTSS     w0000003f<>+0(SB), Z3
+	VPSRLD           $0x08, Z2, Z2
+	VPANDD           Z3, Z2, Z2
+	VMOVUPS          192(SP), Z3
+	VBROADCASTSS     w0000003f<>+0(SB), Z12
+	VPSRLD           $0x08, Z3, Z3
+	VPANDD           Z12, Z3, Z3
+	VCVTDQ2PS        Z2, Z2
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           (SP), Z2, Z2
+	VMULPS           64(SP), Z3, Z3
+	VPSRLD           $0x04, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 128(SI), Z12, Z0
+	VPSRLD           $0x0c, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 132(SI), Z12, Z0
+	VPSRLD           $0x14, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 136(SI), Z12, Z0
+	VPSRLD           $0x1c, Z4, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 140(SI), Z4, Z0
+	VPSRLD           $0x04, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 144(SI), Z4, Z0
+	VPSRLD           $0x0c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 148(SI), Z4, Z0
+	VPSRLD           $0x14, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 152(SI), Z4, Z0
+	VPSRLD           $0x1c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 156(SI), Z4, Z0
+	VPSRLD           $0x04, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 160(SI), Z4, Z0
+	VPSRLD           $0x0c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 164(SI), Z4, Z0
+	VPSRLD           $0x14, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 168(SI), Z4, Z0
+	VPSRLD           $0x1c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 172(SI), Z4, Z0
+	VPSRLD           $0x04, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 176(SI), Z4, Z0
+	VPSRLD           $0x0c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 180(SI), Z4, Z0
+	VPSRLD           $0x14, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 184(SI), Z4, Z0
+	VPSRLD           $0x1c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 188(SI), Z4, Z0
+	VPSRLD           $0x04, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 192(SI), Z4, Z0
+	VPSRLD           $0x0c, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 196(SI), Z4, Z0
+	VPSRLD           $0x14, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 200(SI), Z4, Z0
+	VPSRLD           $0x1c, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 204(SI), Z4, Z0
+	VPSRLD           $0x04, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 208(SI), Z4, Z0
+	VPSRLD           $0x0c, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 212(SI), Z4, Z0
+	VPSRLD           $0x14, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 216(SI), Z4, Z0
+	VPSRLD           $0x1c, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 220(SI), Z4, Z0
+	VPSRLD           $0x04, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 224(SI), Z4, Z0
+	VPSRLD           $0x0c, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 228(SI), Z4, Z0
+	VPSRLD           $0x14, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 232(SI), Z4, Z0
+	VPSRLD           $0x1c, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 236(SI), Z4, Z0
+	VPSRLD           $0x04, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 240(SI), Z4, Z0
+	VPSRLD           $0x0c, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 244(SI), Z4, Z0
+	VPSRLD           $0x14, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 248(SI), Z4, Z0
+	VPSRLD           $0x1c, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 252(SI), Z4, Z0
+	VMOVUPS          128(SP), Z2
+	VBROADCASTSS     w0000003f<>+0(SB), Z3
+	VPSRLD           $0x10, Z2, Z2
+	VPANDD           Z3, Z2, Z2
+	VMOVUPS          192(SP), Z3
+	VBROADCASTSS     w0000003f<>+0(SB), Z4
+	VPSRLD           $0x10, Z3, Z3
+	VPANDD           Z4, Z3, Z3
+	VCVTDQ2PS        Z2, Z2
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           (SP), Z2, Z2
+	VMULPS           64(SP), Z3, Z3
+	VBROADCASTI32X4  48(CX), Z4
+	VINSERTI32X4     $0x01, 48(R8), Z4, Z4
+	VINSERTI32X4     $0x02, 48(R9), Z4, Z4
+	VINSERTI32X4     $0x03, 48(R10), Z4, Z4
+	VBROADCASTI32X4  48(CX)(DX*1), Z5
+	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z5, Z5
+	VBROADCASTI32X4  48(CX)(DX*2), Z6
+	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z6, Z6
+	VBROADCASTI32X4  48(CX)(DI*1), Z7
+	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z7, Z7
+	VPUNPCKLDQ       Z5, Z4, Z8
+	VPUNPCKHDQ       Z5, Z4, Z9
+	VPUNPCKLDQ       Z7, Z6, Z5
+	VPUNPCKHDQ       Z7, Z6, Z7
+	VPUNPCKLQDQ      Z5, Z8, Z4
+	VPUNPCKHQDQ      Z5, Z8, Z5
+	VPUNPCKLQDQ      Z7, Z9, Z6
+	VPUNPCKHQDQ      Z7, Z9, Z7
+	VPERMPS          Z1, Z4, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 256(SI), Z8, Z0
+	VPSRLD           $0x08, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 260(SI), Z8, Z0
+	VPSRLD           $0x10, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 264(SI), Z8, Z0
+	VPSRLD           $0x18, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 268(SI), Z8, Z0
+	VPERMPS          Z1, Z5, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 272(SI), Z8, Z0
+	VPSRLD           $0x08, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 276(SI), Z8, Z0
+	VPSRLD           $0x10, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 280(SI), Z8, Z0
+	VPSRLD           $0x18, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 284(SI), Z8, Z0
+	VPERMPS          Z1, Z6, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 288(SI), Z8, Z0
+	VPSRLD           $0x08, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 292(SI), Z8, Z0
+	VPSRLD           $0x10, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 296(SI), Z8, Z0
+	VPSRLD           $0x18, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 300(SI), Z8, Z0
+	VPERMPS          Z1, Z7, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 304(SI), Z8, Z0
+	VPSRLD           $0x08, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 308(SI), Z8, Z0
+	VPSRLD           $0x10, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 312(SI), Z8, Z0
+	VPSRLD           $0x18, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z3, Z2, Z8
+	VFMADD231PS.BCST 316(SI), Z8, Z0
+	VBROADCASTI32X4  64(CX), Z8
+	VINSERTI32X4     $0x01, 64(R8), Z8, Z8
+	VINSERTI32X4     $0x02, 64(R9), Z8, Z8
+	VINSERTI32X4     $0x03, 64(R10), Z8, Z8
+	VBROADCASTI32X4  64(CX)(DX*1), Z9
+	VINSERTI32X4     $0x01, 64(R8)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x02, 64(R9)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x03, 64(R10)(DX*1), Z9, Z9
+	VBROADCASTI32X4  64(CX)(DX*2), Z10
+	VINSERTI32X4     $0x01, 64(R8)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x02, 64(R9)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x03, 64(R10)(DX*2), Z10, Z10
+	VBROADCASTI32X4  64(CX)(DI*1), Z11
+	VINSERTI32X4     $0x01, 64(R8)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x02, 64(R9)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x03, 64(R10)(DI*1), Z11, Z11
+	VPUNPCKLDQ       Z9, Z8, Z12
+	VPUNPCKHDQ       Z9, Z8, Z13
+	VPUNPCKLDQ       Z11, Z10, Z9
+	VPUNPCKHDQ       Z11, Z10, Z11
+	VPUNPCKLQDQ      Z9, Z12, Z8
+	VPUNPCKHQDQ      Z9, Z12, Z9
+	VPUNPCKLQDQ      Z11, Z13, Z10
+	VPUNPCKHQDQ      Z11, Z13, Z11
+	VPERMPS          Z1, Z8, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 320(SI), Z12, Z0
+	VPSRLD           $0x08, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 324(SI), Z12, Z0
+	VPSRLD           $0x10, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 328(SI), Z12, Z0
+	VPSRLD           $0x18, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 332(SI), Z12, Z0
+	VPERMPS          Z1, Z9, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 336(SI), Z12, Z0
+	VPSRLD           $0x08, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 340(SI), Z12, Z0
+	VPSRLD           $0x10, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 344(SI), Z12, Z0
+	VPSRLD           $0x18, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 348(SI), Z12, Z0
+	VPERMPS          Z1, Z10, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 352(SI), Z12, Z0
+	VPSRLD           $0x08, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 356(SI), Z12, Z0
+	VPSRLD           $0x10, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 360(SI), Z12, Z0
+	VPSRLD           $0x18, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 364(SI), Z12, Z0
+	VPERMPS          Z1, Z11, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 368(SI), Z12, Z0
+	VPSRLD           $0x08, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 372(SI), Z12, Z0
+	VPSRLD           $0x10, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 376(SI), Z12, Z0
+	VPSRLD           $0x18, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 380(SI), Z12, Z0
+	VMOVUPS          128(SP), Z2
+	VBROADCASTSS     w0000003f<>+0(SB), Z3
+	VPSRLD           $0x18, Z2, Z2
+	VPANDD           Z3, Z2, Z2
+	VMOVUPS          192(SP), Z3
+	VBROADCASTSS     w0000003f<>+0(SB), Z12
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z12, Z3, Z3
+	VCVTDQ2PS        Z2, Z2
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           (SP), Z2, Z2
+	VMULPS           64(SP), Z3, Z3
+	VPSRLD           $0x04, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 384(SI), Z12, Z0
+	VPSRLD           $0x0c, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 388(SI), Z12, Z0
+	VPSRLD           $0x14, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z3, Z2, Z12
+	VFMADD231PS.BCST 392(SI), Z12, Z0
+	VPSRLD           $0x1c, Z4, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 396(SI), Z4, Z0
+	VPSRLD           $0x04, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 400(SI), Z4, Z0
+	VPSRLD           $0x0c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 404(SI), Z4, Z0
+	VPSRLD           $0x14, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 408(SI), Z4, Z0
+	VPSRLD           $0x1c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 412(SI), Z4, Z0
+	VPSRLD           $0x04, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 416(SI), Z4, Z0
+	VPSRLD           $0x0c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 420(SI), Z4, Z0
+	VPSRLD           $0x14, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 424(SI), Z4, Z0
+	VPSRLD           $0x1c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 428(SI), Z4, Z0
+	VPSRLD           $0x04, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 432(SI), Z4, Z0
+	VPSRLD           $0x0c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 436(SI), Z4, Z0
+	VPSRLD           $0x14, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 440(SI), Z4, Z0
+	VPSRLD           $0x1c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 444(SI), Z4, Z0
+	VPSRLD           $0x04, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 448(SI), Z4, Z0
+	VPSRLD           $0x0c, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 452(SI), Z4, Z0
+	VPSRLD           $0x14, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 456(SI), Z4, Z0
+	VPSRLD           $0x1c, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 460(SI), Z4, Z0
+	VPSRLD           $0x04, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 464(SI), Z4, Z0
+	VPSRLD           $0x0c, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 468(SI), Z4, Z0
+	VPSRLD           $0x14, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 472(SI), Z4, Z0
+	VPSRLD           $0x1c, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 476(SI), Z4, Z0
+	VPSRLD           $0x04, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 480(SI), Z4, Z0
+	VPSRLD           $0x0c, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 484(SI), Z4, Z0
+	VPSRLD           $0x14, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 488(SI), Z4, Z0
+	VPSRLD           $0x1c, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 492(SI), Z4, Z0
+	VPSRLD           $0x04, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 496(SI), Z4, Z0
+	VPSRLD           $0x0c, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 500(SI), Z4, Z0
+	VPSRLD           $0x14, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 504(SI), Z4, Z0
+	VPSRLD           $0x1c, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z3, Z2, Z4
+	VFMADD231PS.BCST 508(SI), Z4, Z0
+	VMOVUPS          256(SP), Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z2, Z3
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z2, Z2
+	VPANDD           Z4, Z2, Z2
+	VMOVUPS          128(SP), Z4
+	VPSRLD           $0x02, Z4, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VMOVUPS          192(SP), Z4
+	VPSRLD           $0x02, Z4, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z2, Z2
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z3, Z3
+	VMULPS           64(SP), Z2, Z2
+	VBROADCASTI32X4  80(CX), Z4
+	VINSERTI32X4     $0x01, 80(R8), Z4, Z4
+	VINSERTI32X4     $0x02, 80(R9), Z4, Z4
+	VINSERTI32X4     $0x03, 80(R10), Z4, Z4
+	VBROADCASTI32X4  80(CX)(DX*1), Z5
+	VINSERTI32X4     $0x01, 80(R8)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x02, 80(R9)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x03, 80(R10)(DX*1), Z5, Z5
+	VBROADCASTI32X4  80(CX)(DX*2), Z6
+	VINSERTI32X4     $0x01, 80(R8)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x02, 80(R9)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x03, 80(R10)(DX*2), Z6, Z6
+	VBROADCASTI32X4  80(CX)(DI*1), Z7
+	VINSERTI32X4     $0x01, 80(R8)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x02, 80(R9)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x03, 80(R10)(DI*1), Z7, Z7
+	VPUNPCKLDQ       Z5, Z4, Z8
+	VPUNPCKHDQ       Z5, Z4, Z9
+	VPUNPCKLDQ       Z7, Z6, Z5
+	VPUNPCKHDQ       Z7, Z6, Z7
+	VPUNPCKLQDQ      Z5, Z8, Z4
+	VPUNPCKHQDQ      Z5, Z8, Z5
+	VPUNPCKLQDQ      Z7, Z9, Z6
+	VPUNPCKHQDQ      Z7, Z9, Z7
+	VPERMPS          Z1, Z4, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 512(SI), Z8, Z0
+	VPSRLD           $0x08, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 516(SI), Z8, Z0
+	VPSRLD           $0x10, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 520(SI), Z8, Z0
+	VPSRLD           $0x18, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 524(SI), Z8, Z0
+	VPERMPS          Z1, Z5, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 528(SI), Z8, Z0
+	VPSRLD           $0x08, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 532(SI), Z8, Z0
+	VPSRLD           $0x10, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 536(SI), Z8, Z0
+	VPSRLD           $0x18, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 540(SI), Z8, Z0
+	VPERMPS          Z1, Z6, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 544(SI), Z8, Z0
+	VPSRLD           $0x08, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 548(SI), Z8, Z0
+	VPSRLD           $0x10, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 552(SI), Z8, Z0
+	VPSRLD           $0x18, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 556(SI), Z8, Z0
+	VPERMPS          Z1, Z7, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 560(SI), Z8, Z0
+	VPSRLD           $0x08, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 564(SI), Z8, Z0
+	VPSRLD           $0x10, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 568(SI), Z8, Z0
+	VPSRLD           $0x18, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 572(SI), Z8, Z0
+	VBROADCASTI32X4  96(CX), Z8
+	VINSERTI32X4     $0x01, 96(R8), Z8, Z8
+	VINSERTI32X4     $0x02, 96(R9), Z8, Z8
+	VINSERTI32X4     $0x03, 96(R10), Z8, Z8
+	VBROADCASTI32X4  96(CX)(DX*1), Z9
+	VINSERTI32X4     $0x01, 96(R8)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x02, 96(R9)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x03, 96(R10)(DX*1), Z9, Z9
+	VBROADCASTI32X4  96(CX)(DX*2), Z10
+	VINSERTI32X4     $0x01, 96(R8)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x02, 96(R9)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x03, 96(R10)(DX*2), Z10, Z10
+	VBROADCASTI32X4  96(CX)(DI*1), Z11
+	VINSERTI32X4     $0x01, 96(R8)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x02, 96(R9)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x03, 96(R10)(DI*1), Z11, Z11
+	VPUNPCKLDQ       Z9, Z8, Z12
+	VPUNPCKHDQ       Z9, Z8, Z13
+	VPUNPCKLDQ       Z11, Z10, Z9
+	VPUNPCKHDQ       Z11, Z10, Z11
+	VPUNPCKLQDQ      Z9, Z12, Z8
+	VPUNPCKHQDQ      Z9, Z12, Z9
+	VPUNPCKLQDQ      Z11, Z13, Z10
+	VPUNPCKHQDQ      Z11, Z13, Z11
+	VPERMPS          Z1, Z8, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 576(SI), Z12, Z0
+	VPSRLD           $0x08, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 580(SI), Z12, Z0
+	VPSRLD           $0x10, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 584(SI), Z12, Z0
+	VPSRLD           $0x18, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 588(SI), Z12, Z0
+	VPERMPS          Z1, Z9, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 592(SI), Z12, Z0
+	VPSRLD           $0x08, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 596(SI), Z12, Z0
+	VPSRLD           $0x10, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 600(SI), Z12, Z0
+	VPSRLD           $0x18, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 604(SI), Z12, Z0
+	VPERMPS          Z1, Z10, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 608(SI), Z12, Z0
+	VPSRLD           $0x08, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 612(SI), Z12, Z0
+	VPSRLD           $0x10, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 616(SI), Z12, Z0
+	VPSRLD           $0x18, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 620(SI), Z12, Z0
+	VPERMPS          Z1, Z11, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 624(SI), Z12, Z0
+	VPSRLD           $0x08, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 628(SI), Z12, Z0
+	VPSRLD           $0x10, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 632(SI), Z12, Z0
+	VPSRLD           $0x18, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 636(SI), Z12, Z0
+	VMOVUPS          256(SP), Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z2, Z3
+	VPANDD           Z12, Z3, Z3
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x0c, Z2, Z2
+	VPANDD           Z12, Z2, Z2
+	VMOVUPS          128(SP), Z12
+	VPSRLD           $0x0a, Z12, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z3, Z3
+	VMOVUPS          192(SP), Z12
+	VPSRLD           $0x0a, Z12, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z2, Z2
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z3, Z3
+	VMULPS           64(SP), Z2, Z2
+	VPSRLD           $0x04, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 640(SI), Z12, Z0
+	VPSRLD           $0x0c, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 644(SI), Z12, Z0
+	VPSRLD           $0x14, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 648(SI), Z12, Z0
+	VPSRLD           $0x1c, Z4, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 652(SI), Z4, Z0
+	VPSRLD           $0x04, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 656(SI), Z4, Z0
+	VPSRLD           $0x0c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 660(SI), Z4, Z0
+	VPSRLD           $0x14, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 664(SI), Z4, Z0
+	VPSRLD           $0x1c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 668(SI), Z4, Z0
+	VPSRLD           $0x04, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 672(SI), Z4, Z0
+	VPSRLD           $0x0c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 676(SI), Z4, Z0
+	VPSRLD           $0x14, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 680(SI), Z4, Z0
+	VPSRLD           $0x1c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 684(SI), Z4, Z0
+	VPSRLD           $0x04, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 688(SI), Z4, Z0
+	VPSRLD           $0x0c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 692(SI), Z4, Z0
+	VPSRLD           $0x14, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 696(SI), Z4, Z0
+	VPSRLD           $0x1c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 700(SI), Z4, Z0
+	VPSRLD           $0x04, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 704(SI), Z4, Z0
+	VPSRLD           $0x0c, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 708(SI), Z4, Z0
+	VPSRLD           $0x14, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 712(SI), Z4, Z0
+	VPSRLD           $0x1c, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 716(SI), Z4, Z0
+	VPSRLD           $0x04, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 720(SI), Z4, Z0
+	VPSRLD           $0x0c, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 724(SI), Z4, Z0
+	VPSRLD           $0x14, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 728(SI), Z4, Z0
+	VPSRLD           $0x1c, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 732(SI), Z4, Z0
+	VPSRLD           $0x04, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 736(SI), Z4, Z0
+	VPSRLD           $0x0c, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 740(SI), Z4, Z0
+	VPSRLD           $0x14, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 744(SI), Z4, Z0
+	VPSRLD           $0x1c, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 748(SI), Z4, Z0
+	VPSRLD           $0x04, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 752(SI), Z4, Z0
+	VPSRLD           $0x0c, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 756(SI), Z4, Z0
+	VPSRLD           $0x14, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 760(SI), Z4, Z0
+	VPSRLD           $0x1c, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 764(SI), Z4, Z0
+	VMOVUPS          256(SP), Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z2, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z2, Z2
+	VPANDD           Z4, Z2, Z2
+	VMOVUPS          128(SP), Z4
+	VPSRLD           $0x12, Z4, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VMOVUPS          192(SP), Z4
+	VPSRLD           $0x12, Z4, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z2, Z2
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z3, Z3
+	VMULPS           64(SP), Z2, Z2
+	VBROADCASTI32X4  112(CX), Z4
+	VINSERTI32X4     $0x01, 112(R8), Z4, Z4
+	VINSERTI32X4     $0x02, 112(R9), Z4, Z4
+	VINSERTI32X4     $0x03, 112(R10), Z4, Z4
+	VBROADCASTI32X4  112(CX)(DX*1), Z5
+	VINSERTI32X4     $0x01, 112(R8)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x02, 112(R9)(DX*1), Z5, Z5
+	VINSERTI32X4     $0x03, 112(R10)(DX*1), Z5, Z5
+	VBROADCASTI32X4  112(CX)(DX*2), Z6
+	VINSERTI32X4     $0x01, 112(R8)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x02, 112(R9)(DX*2), Z6, Z6
+	VINSERTI32X4     $0x03, 112(R10)(DX*2), Z6, Z6
+	VBROADCASTI32X4  112(CX)(DI*1), Z7
+	VINSERTI32X4     $0x01, 112(R8)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x02, 112(R9)(DI*1), Z7, Z7
+	VINSERTI32X4     $0x03, 112(R10)(DI*1), Z7, Z7
+	VPUNPCKLDQ       Z5, Z4, Z8
+	VPUNPCKHDQ       Z5, Z4, Z9
+	VPUNPCKLDQ       Z7, Z6, Z5
+	VPUNPCKHDQ       Z7, Z6, Z7
+	VPUNPCKLQDQ      Z5, Z8, Z4
+	VPUNPCKHQDQ      Z5, Z8, Z5
+	VPUNPCKLQDQ      Z7, Z9, Z6
+	VPUNPCKHQDQ      Z7, Z9, Z7
+	VPERMPS          Z1, Z4, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 768(SI), Z8, Z0
+	VPSRLD           $0x08, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 772(SI), Z8, Z0
+	VPSRLD           $0x10, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 776(SI), Z8, Z0
+	VPSRLD           $0x18, Z4, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 780(SI), Z8, Z0
+	VPERMPS          Z1, Z5, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 784(SI), Z8, Z0
+	VPSRLD           $0x08, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 788(SI), Z8, Z0
+	VPSRLD           $0x10, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 792(SI), Z8, Z0
+	VPSRLD           $0x18, Z5, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 796(SI), Z8, Z0
+	VPERMPS          Z1, Z6, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 800(SI), Z8, Z0
+	VPSRLD           $0x08, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 804(SI), Z8, Z0
+	VPSRLD           $0x10, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 808(SI), Z8, Z0
+	VPSRLD           $0x18, Z6, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 812(SI), Z8, Z0
+	VPERMPS          Z1, Z7, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 816(SI), Z8, Z0
+	VPSRLD           $0x08, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 820(SI), Z8, Z0
+	VPSRLD           $0x10, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 824(SI), Z8, Z0
+	VPSRLD           $0x18, Z7, Z8
+	VPERMPS          Z1, Z8, Z8
+	VFMSUB213PS      Z2, Z3, Z8
+	VFMADD231PS.BCST 828(SI), Z8, Z0
+	VBROADCASTI32X4  128(CX), Z8
+	VINSERTI32X4     $0x01, 128(R8), Z8, Z8
+	VINSERTI32X4     $0x02, 128(R9), Z8, Z8
+	VINSERTI32X4     $0x03, 128(R10), Z8, Z8
+	VBROADCASTI32X4  128(CX)(DX*1), Z9
+	VINSERTI32X4     $0x01, 128(R8)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x02, 128(R9)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x03, 128(R10)(DX*1), Z9, Z9
+	VBROADCASTI32X4  128(CX)(DX*2), Z10
+	VINSERTI32X4     $0x01, 128(R8)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x02, 128(R9)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x03, 128(R10)(DX*2), Z10, Z10
+	VBROADCASTI32X4  128(CX)(DI*1), Z11
+	VINSERTI32X4     $0x01, 128(R8)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x02, 128(R9)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x03, 128(R10)(DI*1), Z11, Z11
+	VPUNPCKLDQ       Z9, Z8, Z12
+	VPUNPCKHDQ       Z9, Z8, Z13
+	VPUNPCKLDQ       Z11, Z10, Z9
+	VPUNPCKHDQ       Z11, Z10, Z11
+	VPUNPCKLQDQ      Z9, Z12, Z8
+	VPUNPCKHQDQ      Z9, Z12, Z9
+	VPUNPCKLQDQ      Z11, Z13, Z10
+	VPUNPCKHQDQ      Z11, Z13, Z11
+	VPERMPS          Z1, Z8, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 832(SI), Z12, Z0
+	VPSRLD           $0x08, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 836(SI), Z12, Z0
+	VPSRLD           $0x10, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 840(SI), Z12, Z0
+	VPSRLD           $0x18, Z8, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 844(SI), Z12, Z0
+	VPERMPS          Z1, Z9, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 848(SI), Z12, Z0
+	VPSRLD           $0x08, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 852(SI), Z12, Z0
+	VPSRLD           $0x10, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 856(SI), Z12, Z0
+	VPSRLD           $0x18, Z9, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 860(SI), Z12, Z0
+	VPERMPS          Z1, Z10, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 864(SI), Z12, Z0
+	VPSRLD           $0x08, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 868(SI), Z12, Z0
+	VPSRLD           $0x10, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 872(SI), Z12, Z0
+	VPSRLD           $0x18, Z10, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 876(SI), Z12, Z0
+	VPERMPS          Z1, Z11, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 880(SI), Z12, Z0
+	VPSRLD           $0x08, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 884(SI), Z12, Z0
+	VPSRLD           $0x10, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 888(SI), Z12, Z0
+	VPSRLD           $0x18, Z11, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 892(SI), Z12, Z0
+	VMOVUPS          256(SP), Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z2, Z3
+	VPANDD           Z12, Z3, Z3
+	VPSRLD           $0x1c, Z2, Z2
+	VMOVUPS          128(SP), Z12
+	VPSRLD           $0x1a, Z12, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z3, Z3
+	VMOVUPS          192(SP), Z12
+	VPSRLD           $0x1a, Z12, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z2, Z2
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z3, Z3
+	VMULPS           64(SP), Z2, Z2
+	VPSRLD           $0x04, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 896(SI), Z12, Z0
+	VPSRLD           $0x0c, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 900(SI), Z12, Z0
+	VPSRLD           $0x14, Z4, Z12
+	VPERMPS          Z1, Z12, Z12
+	VFMSUB213PS      Z2, Z3, Z12
+	VFMADD231PS.BCST 904(SI), Z12, Z0
+	VPSRLD           $0x1c, Z4, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 908(SI), Z4, Z0
+	VPSRLD           $0x04, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 912(SI), Z4, Z0
+	VPSRLD           $0x0c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 916(SI), Z4, Z0
+	VPSRLD           $0x14, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 920(SI), Z4, Z0
+	VPSRLD           $0x1c, Z5, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 924(SI), Z4, Z0
+	VPSRLD           $0x04, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 928(SI), Z4, Z0
+	VPSRLD           $0x0c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 932(SI), Z4, Z0
+	VPSRLD           $0x14, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 936(SI), Z4, Z0
+	VPSRLD           $0x1c, Z6, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 940(SI), Z4, Z0
+	VPSRLD           $0x04, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 944(SI), Z4, Z0
+	VPSRLD           $0x0c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 948(SI), Z4, Z0
+	VPSRLD           $0x14, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 952(SI), Z4, Z0
+	VPSRLD           $0x1c, Z7, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 956(SI), Z4, Z0
+	VPSRLD           $0x04, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 960(SI), Z4, Z0
+	VPSRLD           $0x0c, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 964(SI), Z4, Z0
+	VPSRLD           $0x14, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 968(SI), Z4, Z0
+	VPSRLD           $0x1c, Z8, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 972(SI), Z4, Z0
+	VPSRLD           $0x04, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 976(SI), Z4, Z0
+	VPSRLD           $0x0c, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 980(SI), Z4, Z0
+	VPSRLD           $0x14, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 984(SI), Z4, Z0
+	VPSRLD           $0x1c, Z9, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 988(SI), Z4, Z0
+	VPSRLD           $0x04, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 992(SI), Z4, Z0
+	VPSRLD           $0x0c, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 996(SI), Z4, Z0
+	VPSRLD           $0x14, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 1000(SI), Z4, Z0
+	VPSRLD           $0x1c, Z10, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 1004(SI), Z4, Z0
+	VPSRLD           $0x04, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 1008(SI), Z4, Z0
+	VPSRLD           $0x0c, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 1012(SI), Z4, Z0
+	VPSRLD           $0x14, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 1016(SI), Z4, Z0
+	VPSRLD           $0x1c, Z11, Z4
+	VPERMPS          Z1, Z4, Z4
+	VFMSUB213PS      Z2, Z3, Z4
+	VFMADD231PS.BCST 1020(SI), Z4, Z0
+	ADDQ             $0x00000090, CX
+	ADDQ             $0x00000090, R8
+	ADDQ             $0x00000090, R9
+	ADDQ             $0x00000090, R10
+	ADDQ             $0x00000900, BX
+	ADDQ             $0x00000400, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotQ5_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ5_KAVX512(SB), NOSPLIT, $320-48
+	MOVQ   count+24(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   stride+16(FP), DX
+	MOVQ   next+40(FP), BX
+	MOVQ   x+32(FP), SI
+	LEAQ   (DX)(DX*2), DI
+	LEAQ   (CX)(DX*4), R8
+	LEAQ   (R8)(DX*4), R9
+	LEAQ   (R9)(DX*4), R10
+	VXORPS Z0, Z0, Z0
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	PREFETCHT1       1152(BX)
+	PREFETCHT1       1216(BX)
+	PREFETCHT1       1280(BX)
+	PREFETCHT1       1344(BX)
+	PREFETCHT1       1408(BX)
+	PREFETCHT1       1472(BX)
+	PREFETCHT1       1536(BX)
+	PREFETCHT1       1600(BX)
+	PREFETCHT1       1664(BX)
+	PREFETCHT1       1728(BX)
+	PREFETCHT1       1792(BX)
+	PREFETCHT1       1856(BX)
+	PREFETCHT1       1920(BX)
+	PREFETCHT1       1984(BX)
+	PREFETCHT1       2048(BX)
+	PREFETCHT1       2112(BX)
+	PREFETCHT1       2176(BX)
+	PREFETCHT1       2240(BX)
+	PREFETCHT1       2304(BX)
+	PREFETCHT1       2368(BX)
+	PREFETCHT1       2432(BX)
+	PREFETCHT1       2496(BX)
+	PREFETCHT1       2560(BX)
+	PREFETCHT1       2624(BX)
+	PREFETCHT1       2688(BX)
+	PREFETCHT1       2752(BX)
+	VBROADCASTI32X4  (CX), Z1
+	VINSERTI32X4     $0x01, (R8), Z1, Z1
+	VINSERTI32X4     $0x02, (R9), Z1, Z1
+	VINSERTI32X4     $0x03, (R10), Z1, Z1
+	VBROADCASTI32X4  (CX)(DX*1), Z2
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z2, Z2
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z2, Z2
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z2, Z2
+	VBROADCASTI32X4  (CX)(DX*2), Z3
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z3, Z3
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z3, Z3
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z3, Z3
+	VBROADCASTI32X4  (CX)(DI*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z4, Z4
+	VPUNPCKLDQ       Z2, Z1, Z5
+	VPUNPCKHDQ       Z2, Z1, Z6
+	VPUNPCKLDQ       Z4, Z3, Z2
+	VPUNPCKHDQ       Z4, Z3, Z4
+	VPUNPCKLQDQ      Z2, Z5, Z1
+	VPUNPCKHQDQ      Z2, Z5, Z2
+	VPUNPCKLQDQ      Z4, Z6, Z3
+	VPUNPCKHQDQ      Z4, Z6, Z4
+	VPMOVDW          Z1, Y5
+	VCVTPH2PS        Y5, Z5
+	VMOVUPS          Z5, (SP)
+	VPSRLD           $0x10, Z1, Z1
+	VPMOVDW          Z1, Y1
+	VCVTPH2PS        Y1, Z1
+	VMOVUPS          Z1, 64(SP)
+	VMOVUPS          Z2, 128(SP)
+	VMOVUPS          Z3, 192(SP)
+	VMOVUPS          Z4, 256(SP)
+	VMOVUPS          128(SP), Z1
+	VBROADCASTSS     w0000003f<>+0(SB), Z2
+	VPANDD           Z2, Z1, Z1
+	VMOVUPS          192(SP), Z2
+	VBROADCASTSS     w0000003f<>+0(SB), Z3
+	VPANDD           Z3, Z2, Z2
+	VCVTDQ2PS        Z1, Z1
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z1, Z1
+	VMULPS           64(SP), Z2, Z2
+	VBROADCASTI32X4  48(CX), Z3
+	VINSERTI32X4     $0x01, 48(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 48(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 48(R10), Z3, Z3
+	VBROADCASTI32X4  48(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  48(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  48(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VBROADCASTI32X4  16(CX), Z8
+	VINSERTI32X4     $0x01, 16(R8), Z8, Z8
+	VINSERTI32X4     $0x02, 16(R9), Z8, Z8
+	VINSERTI32X4     $0x03, 16(R10), Z8, Z8
+	VBROADCASTI32X4  16(CX)(DX*1), Z9
+	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z9, Z9
+	VBROADCASTI32X4  16(CX)(DX*2), Z10
+	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z10, Z10
+	VBROADCASTI32X4  16(CX)(DI*1), Z11
+	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z11, Z11
+	VPUNPCKLDQ       Z9, Z8, Z12
+	VPUNPCKHDQ       Z9, Z8, Z13
+	VPUNPCKLDQ       Z11, Z10, Z9
+	VPUNPCKHDQ       Z11, Z10, Z11
+	VPUNPCKLQDQ      Z9, Z12, Z8
+	VPUNPCKHQDQ      Z9, Z12, Z9
+	VPUNPCKLQDQ      Z11, Z13, Z10
+	VPUNPCKHQDQ      Z11, Z13, Z11
+	VPSLLD           $0x04, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x04, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 4(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0c, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 8(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x14, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 12(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z7
+	VPSLLD           $0x04, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 16(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x04, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 20(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0c, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 24(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x14, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 28(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z5, Z7
+	VPSLLD           $0x04, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 32(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x04, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 36(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0c, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 40(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x14, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 44(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z6, Z7
+	VPSLLD           $0x04, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 48(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x04, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 52(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0c, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 56(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x14, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 60(SI), Z7, Z0
+	VBROADCASTI32X4  64(CX), Z7
+	VINSERTI32X4     $0x01, 64(R8), Z7, Z7
+	VINSERTI32X4     $0x02, 64(R9), Z7, Z7
+	VINSERTI32X4     $0x03, 64(R10), Z7, Z7
+	VBROADCASTI32X4  64(CX)(DX*1), Z12
+	VINSERTI32X4     $0x01, 64(R8)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 64(R9)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 64(R10)(DX*1), Z12, Z12
+	VBROADCASTI32X4  64(CX)(DX*2), Z13
+	VINSERTI32X4     $0x01, 64(R8)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 64(R9)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 64(R10)(DX*2), Z13, Z13
+	VBROADCASTI32X4  64(CX)(DI*1), Z14
+	VINSERTI32X4     $0x01, 64(R8)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 64(R9)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 64(R10)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z7, Z15
+	VPUNPCKHDQ       Z12, Z7, Z16
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z7
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z16, Z13
+	VPUNPCKHQDQ      Z14, Z16, Z14
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z7, Z15
+	VBROADCASTI32X4  32(CX), Z16
+	VINSERTI32X4     $0x01, 32(R8), Z16, Z16
+	VINSERTI32X4     $0x02, 32(R9), Z16, Z16
+	VINSERTI32X4     $0x03, 32(R10), Z16, Z16
+	VBROADCASTI32X4  32(CX)(DX*1), Z17
+	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z17, Z17
+	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z17, Z17
+	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z17, Z17
+	VBROADCASTI32X4  32(CX)(DX*2), Z18
+	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z18, Z18
+	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z18, Z18
+	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z18, Z18
+	VBROADCASTI32X4  32(CX)(DI*1), Z19
+	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z19, Z19
+	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z19, Z19
+	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z19, Z19
+	VPUNPCKLDQ       Z17, Z16, Z20
+	VPUNPCKHDQ       Z17, Z16, Z21
+	VPUNPCKLDQ       Z19, Z18, Z17
+	VPUNPCKHDQ       Z19, Z18, Z19
+	VPUNPCKLQDQ      Z17, Z20, Z16
+	VPUNPCKHQDQ      Z17, Z20, Z17
+	VPUNPCKLQDQ      Z19, Z21, Z18
+	VPUNPCKHQDQ      Z19, Z21, Z19
+	VPSLLD           $0x04, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 64(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x04, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 68(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0c, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 72(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x14, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 76(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z12, Z15
+	VPSLLD           $0x04, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 80(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x04, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 84(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0c, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 88(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x14, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 92(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z13, Z15
+	VPSLLD           $0x04, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 96(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x04, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 100(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0c, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 104(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x14, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 108(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z14, Z15
+	VPSLLD           $0x04, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 112(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x04, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 116(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0c, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 120(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x14, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 124(SI), Z15, Z0
+	VMOVUPS          128(SP), Z1
+	VBROADCASTSS     w0000003f<>+0(SB), Z2
+	VPSRLD           $0x08, Z1, Z1
+	VPANDD           Z2, Z1, Z1
+	VMOVUPS          192(SP), Z2
+	VBROADCASTSS     w0000003f<>+0(SB), Z15
+	VPSRLD           $0x08, Z2, Z2
+	VPANDD           Z15, Z2, Z2
+	VCVTDQ2PS        Z1, Z1
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z1, Z1
+	VMULPS           64(SP), Z2, Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x04, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSLLD           $0x03, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 128(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x0c, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x05, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 132(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x14, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0d, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 136(SI), Z15, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x15, Z8, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 140(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSLLD           $0x03, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 144(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSRLD           $0x05, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 148(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSRLD           $0x0d, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 152(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x15, Z9, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 156(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x03, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 160(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x05, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 164(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0d, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 168(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x15, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 172(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x03, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 176(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x05, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 180(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0d, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 184(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x15, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 188(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x03, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 192(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x05, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 196(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0d, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 200(SI), Z3, Z0
+	VPSRLD           $0x1c, Z7, Z3
+	VPSRLD           $0x15, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 204(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x03, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 208(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x05, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 212(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0d, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 216(SI), Z3, Z0
+	VPSRLD           $0x1c, Z12, Z3
+	VPSRLD           $0x15, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 220(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x03, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 224(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x05, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 228(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0d, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 232(SI), Z3, Z0
+	VPSRLD           $0x1c, Z13, Z3
+	VPSRLD           $0x15, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 236(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x03, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 240(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x05, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 244(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0d, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 248(SI), Z3, Z0
+	VPSRLD           $0x1c, Z14, Z3
+	VPSRLD           $0x15, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 252(SI), Z3, Z0
+	VMOVUPS          128(SP), Z1
+	VBROADCASTSS     w0000003f<>+0(SB), Z2
+	VPSRLD           $0x10, Z1, Z1
+	VPANDD           Z2, Z1, Z1
+	VMOVUPS          192(SP), Z2
+	VBROADCASTSS     w0000003f<>+0(SB), Z3
+	VPSRLD           $0x10, Z2, Z2
+	VPANDD           Z3, Z2, Z2
+	VCVTDQ2PS        Z1, Z1
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z1, Z1
+	VMULPS           64(SP), Z2, Z2
+	VBROADCASTI32X4  80(CX), Z3
+	VINSERTI32X4     $0x01, 80(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 80(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 80(R10), Z3, Z3
+	VBROADCASTI32X4  80(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 80(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 80(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 80(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  80(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 80(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 80(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 80(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  80(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 80(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 80(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 80(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z12
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z12, Z5
+	VPUNPCKHQDQ      Z6, Z12, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VPSLLD           $0x02, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 256(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x06, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 260(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0e, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 264(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x16, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 268(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z7
+	VPSLLD           $0x02, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 272(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x06, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 276(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0e, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 280(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x16, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 284(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z5, Z7
+	VPSLLD           $0x02, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 288(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x06, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 292(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0e, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 296(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x16, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 300(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z6, Z7
+	VPSLLD           $0x02, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 304(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x06, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 308(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0e, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 312(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x16, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z2, Z1, Z7
+	VFMADD231PS.BCST 316(SI), Z7, Z0
+	VBROADCASTI32X4  96(CX), Z7
+	VINSERTI32X4     $0x01, 96(R8), Z7, Z7
+	VINSERTI32X4     $0x02, 96(R9), Z7, Z7
+	VINSERTI32X4     $0x03, 96(R10), Z7, Z7
+	VBROADCASTI32X4  96(CX)(DX*1), Z12
+	VINSERTI32X4     $0x01, 96(R8)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 96(R9)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 96(R10)(DX*1), Z12, Z12
+	VBROADCASTI32X4  96(CX)(DX*2), Z13
+	VINSERTI32X4     $0x01, 96(R8)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 96(R9)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 96(R10)(DX*2), Z13, Z13
+	VBROADCASTI32X4  96(CX)(DI*1), Z14
+	VINSERTI32X4     $0x01, 96(R8)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 96(R9)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 96(R10)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z7, Z15
+	VPUNPCKHDQ       Z12, Z7, Z20
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z7
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z20, Z13
+	VPUNPCKHQDQ      Z14, Z20, Z14
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z7, Z15
+	VPSLLD           $0x02, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 320(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x06, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 324(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0e, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 328(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x16, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 332(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z12, Z15
+	VPSLLD           $0x02, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 336(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x06, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 340(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0e, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 344(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x16, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 348(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z13, Z15
+	VPSLLD           $0x02, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 352(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x06, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 356(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0e, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 360(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x16, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 364(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z14, Z15
+	VPSLLD           $0x02, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 368(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x06, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 372(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0e, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 376(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x16, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 380(SI), Z15, Z0
+	VMOVUPS          128(SP), Z1
+	VBROADCASTSS     w0000003f<>+0(SB), Z2
+	VPSRLD           $0x18, Z1, Z1
+	VPANDD           Z2, Z1, Z1
+	VMOVUPS          192(SP), Z2
+	VBROADCASTSS     w0000003f<>+0(SB), Z15
+	VPSRLD           $0x18, Z2, Z2
+	VPANDD           Z15, Z2, Z2
+	VCVTDQ2PS        Z1, Z1
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z1, Z1
+	VMULPS           64(SP), Z2, Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x04, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSLLD           $0x01, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 384(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x0c, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x07, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 388(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x14, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0f, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z2, Z1, Z15
+	VFMADD231PS.BCST 392(SI), Z15, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x17, Z8, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 396(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSLLD           $0x01, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 400(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSRLD           $0x07, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 404(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSRLD           $0x0f, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 408(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x17, Z9, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 412(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x01, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 416(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x07, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 420(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0f, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 424(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x17, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 428(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x01, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 432(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x07, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 436(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0f, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 440(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x17, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 444(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x01, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 448(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x07, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 452(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0f, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 456(SI), Z3, Z0
+	VPSRLD           $0x1c, Z7, Z3
+	VPSRLD           $0x17, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 460(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x01, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 464(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x07, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 468(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0f, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 472(SI), Z3, Z0
+	VPSRLD           $0x1c, Z12, Z3
+	VPSRLD           $0x17, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 476(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x01, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 480(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x07, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 484(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0f, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 488(SI), Z3, Z0
+	VPSRLD           $0x1c, Z13, Z3
+	VPSRLD           $0x17, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 492(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSLLD           $0x01, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 496(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x07, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 500(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0f, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 504(SI), Z3, Z0
+	VPSRLD           $0x1c, Z14, Z3
+	VPSRLD           $0x17, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z2, Z1, Z3
+	VFMADD231PS.BCST 508(SI), Z3, Z0
+	VMOVUPS          256(SP), Z1
+	VBROADCASTSS     w0000000f<>+0(SB), Z2
+	VPANDD           Z2, Z1, Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x04, Z1, Z1
+	VPANDD           Z3, Z1, Z1
+	VMOVUPS          128(SP), Z3
+	VPSRLD           $0x02, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z3, Z3
+	VPORD            Z3, Z2, Z2
+	VMOVUPS          192(SP), Z3
+	VPSRLD           $0x02, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z3, Z3
+	VPORD            Z3, Z1, Z1
+	VCVTDQ2PS        Z2, Z2
+	VCVTDQ2PS        Z1, Z1
+	VMULPS           (SP), Z2, Z2
+	VMULPS           64(SP), Z1, Z1
+	VBROADCASTI32X4  112(CX), Z3
+	VINSERTI32X4     $0x01, 112(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 112(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 112(R10), Z3, Z3
+	VBROADCASTI32X4  112(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 112(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 112(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 112(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  112(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 112(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 112(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 112(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  112(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 112(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 112(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 112(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z12
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z12, Z5
+	VPUNPCKHQDQ      Z6, Z12, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VBROADCASTSS     w00000010<>+0(SB), Z12
+	VPANDD           Z12, Z8, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 512(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x08, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 516(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x10, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 520(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x18, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 524(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z7
+	VBROADCASTSS     w00000010<>+0(SB), Z12
+	VPANDD           Z12, Z9, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 528(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x08, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 532(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x10, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 536(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x18, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 540(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z5, Z7
+	VBROADCASTSS     w00000010<>+0(SB), Z12
+	VPANDD           Z12, Z10, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 544(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x08, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 548(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x10, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 552(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x18, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 556(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z6, Z7
+	VBROADCASTSS     w00000010<>+0(SB), Z12
+	VPANDD           Z12, Z11, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 560(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x08, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 564(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x10, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 568(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x18, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 572(SI), Z7, Z0
+	VBROADCASTI32X4  128(CX), Z7
+	VINSERTI32X4     $0x01, 128(R8), Z7, Z7
+	VINSERTI32X4     $0x02, 128(R9), Z7, Z7
+	VINSERTI32X4     $0x03, 128(R10), Z7, Z7
+	VBROADCASTI32X4  128(CX)(DX*1), Z12
+	VINSERTI32X4     $0x01, 128(R8)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 128(R9)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 128(R10)(DX*1), Z12, Z12
+	VBROADCASTI32X4  128(CX)(DX*2), Z13
+	VINSERTI32X4     $0x01, 128(R8)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 128(R9)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 128(R10)(DX*2), Z13, Z13
+	VBROADCASTI32X4  128(CX)(DI*1), Z14
+	VINSERTI32X4     $0x01, 128(R8)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 128(R9)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 128(R10)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z7, Z15
+	VPUNPCKHDQ       Z12, Z7, Z20
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z7
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z20, Z13
+	VPUNPCKHQDQ      Z14, Z20, Z14
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z7, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z16, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 576(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x08, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 580(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x10, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 584(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x18, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 588(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z12, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z17, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 592(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x08, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 596(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x10, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 600(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x18, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 604(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z13, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z18, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 608(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x08, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 612(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x10, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 616(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x18, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 620(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z14, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z19, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 624(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x08, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 628(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x10, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 632(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x18, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 636(SI), Z15, Z0
+	VMOVUPS          256(SP), Z1
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x08, Z1, Z2
+	VPANDD           Z15, Z2, Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x0c, Z1, Z1
+	VPANDD           Z15, Z1, Z1
+	VMOVUPS          128(SP), Z15
+	VPSRLD           $0x0a, Z15, Z15
+	VBROADCASTSS     w00000030<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z2, Z2
+	VMOVUPS          192(SP), Z15
+	VPSRLD           $0x0a, Z15, Z15
+	VBROADCASTSS     w00000030<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z1, Z1
+	VCVTDQ2PS        Z2, Z2
+	VCVTDQ2PS        Z1, Z1
+	VMULPS           (SP), Z2, Z2
+	VMULPS           64(SP), Z1, Z1
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x04, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x01, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 640(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x0c, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x09, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 644(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x14, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x11, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 648(SI), Z15, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x19, Z8, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 652(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSRLD           $0x01, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 656(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSRLD           $0x09, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 660(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z15, Z3, Z3
+	VPSRLD           $0x11, Z9, Z15
+	VBROADCASTSS     w00000010<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 664(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x19, Z9, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 668(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x01, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 672(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x09, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 676(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x11, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 680(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x19, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 684(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x01, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 688(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x09, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 692(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x11, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 696(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x19, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 700(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x01, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 704(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x09, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 708(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x11, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 712(SI), Z3, Z0
+	VPSRLD           $0x1c, Z7, Z3
+	VPSRLD           $0x19, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 716(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x01, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 720(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x09, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 724(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x11, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 728(SI), Z3, Z0
+	VPSRLD           $0x1c, Z12, Z3
+	VPSRLD           $0x19, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 732(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x01, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 736(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x09, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 740(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x11, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 744(SI), Z3, Z0
+	VPSRLD           $0x1c, Z13, Z3
+	VPSRLD           $0x19, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 748(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x01, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 752(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x09, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 756(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x11, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 760(SI), Z3, Z0
+	VPSRLD           $0x1c, Z14, Z3
+	VPSRLD           $0x19, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 764(SI), Z3, Z0
+	VMOVUPS          256(SP), Z1
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x10, Z1, Z2
+	VPANDD           Z3, Z2, Z2
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x14, Z1, Z1
+	VPANDD           Z3, Z1, Z1
+	VMOVUPS          128(SP), Z3
+	VPSRLD           $0x12, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z3, Z3
+	VPORD            Z3, Z2, Z2
+	VMOVUPS          192(SP), Z3
+	VPSRLD           $0x12, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z3, Z3
+	VPORD            Z3, Z1, Z1
+	VCVTDQ2PS        Z2, Z2
+	VCVTDQ2PS        Z1, Z1
+	VMULPS           (SP), Z2, Z2
+	VMULPS           64(SP), Z1, Z1
+	VBROADCASTI32X4  144(CX), Z3
+	VINSERTI32X4     $0x01, 144(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 144(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 144(R10), Z3, Z3
+	VBROADCASTI32X4  144(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 144(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 144(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 144(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  144(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 144(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 144(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 144(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  144(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 144(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 144(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 144(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z12
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z12, Z5
+	VPUNPCKHQDQ      Z6, Z12, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VPSRLD           $0x02, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 768(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0a, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 772(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x12, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 776(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x1a, Z8, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 780(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z7
+	VPSRLD           $0x02, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 784(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0a, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 788(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x12, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 792(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z4, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x1a, Z9, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 796(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z5, Z7
+	VPSRLD           $0x02, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 800(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0a, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 804(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x12, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 808(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z5, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x1a, Z10, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 812(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z6, Z7
+	VPSRLD           $0x02, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 816(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0a, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 820(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x12, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 824(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x18, Z6, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x1a, Z11, Z12
+	VBROADCASTSS     w00000010<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VFMSUB213PS      Z1, Z2, Z7
+	VFMADD231PS.BCST 828(SI), Z7, Z0
+	VBROADCASTI32X4  160(CX), Z7
+	VINSERTI32X4     $0x01, 160(R8), Z7, Z7
+	VINSERTI32X4     $0x02, 160(R9), Z7, Z7
+	VINSERTI32X4     $0x03, 160(R10), Z7, Z7
+	VBROADCASTI32X4  160(CX)(DX*1), Z12
+	VINSERTI32X4     $0x01, 160(R8)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 160(R9)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 160(R10)(DX*1), Z12, Z12
+	VBROADCASTI32X4  160(CX)(DX*2), Z13
+	VINSERTI32X4     $0x01, 160(R8)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 160(R9)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 160(R10)(DX*2), Z13, Z13
+	VBROADCASTI32X4  160(CX)(DI*1), Z14
+	VINSERTI32X4     $0x01, 160(R8)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 160(R9)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 160(R10)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z7, Z15
+	VPUNPCKHDQ       Z12, Z7, Z20
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z7
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z20, Z13
+	VPUNPCKHQDQ      Z14, Z20, Z14
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z7, Z15
+	VPSRLD           $0x02, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 832(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0a, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 836(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x12, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 840(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z7, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x1a, Z16, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 844(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z12, Z15
+	VPSRLD           $0x02, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 848(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0a, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 852(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x12, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 856(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z12, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x1a, Z17, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 860(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z13, Z15
+	VPSRLD           $0x02, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 864(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0a, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 868(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x12, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 872(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z13, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x1a, Z18, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 876(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPANDD           Z15, Z14, Z15
+	VPSRLD           $0x02, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 880(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x08, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0a, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 884(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x10, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x12, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 888(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x18, Z14, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x1a, Z19, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 892(SI), Z15, Z0
+	VMOVUPS          256(SP), Z1
+	VBROADCASTSS     w0000000f<>+0(SB), Z15
+	VPSRLD           $0x18, Z1, Z2
+	VPANDD           Z15, Z2, Z2
+	VPSRLD           $0x1c, Z1, Z1
+	VMOVUPS          128(SP), Z15
+	VPSRLD           $0x1a, Z15, Z15
+	VBROADCASTSS     w00000030<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z2, Z2
+	VMOVUPS          192(SP), Z15
+	VPSRLD           $0x1a, Z15, Z15
+	VBROADCASTSS     w00000030<>+0(SB), Z20
+	VPANDD           Z20, Z15, Z15
+	VPORD            Z15, Z1, Z1
+	VCVTDQ2PS        Z2, Z2
+	VCVTDQ2PS        Z1, Z1
+	VMULPS           (SP), Z2, Z2
+	VMULPS           64(SP), Z1, Z1
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x04, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x03, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 896(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x0c, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x0b, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 900(SI), Z15, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPSRLD           $0x14, Z3, Z15
+	VPANDD           Z20, Z15, Z15
+	VPSRLD           $0x13, Z8, Z20
+	VBROADCASTSS     w00000010<>+0(SB), Z21
+	VPANDD           Z21, Z20, Z20
+	VPORD            Z20, Z15, Z15
+	VCVTDQ2PS        Z15, Z15
+	VFMSUB213PS      Z1, Z2, Z15
+	VFMADD231PS.BCST 904(SI), Z15, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x1b, Z8, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 908(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x03, Z9, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 912(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x0b, Z9, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 916(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z8, Z3, Z3
+	VPSRLD           $0x13, Z9, Z8
+	VBROADCASTSS     w00000010<>+0(SB), Z15
+	VPANDD           Z15, Z8, Z8
+	VPORD            Z8, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 920(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x1b, Z9, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 924(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x03, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 928(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0b, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 932(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x13, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z8
+	VPANDD           Z8, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 936(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x1b, Z10, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 940(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x03, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 944(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0b, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 948(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x13, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 952(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x1b, Z11, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 956(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x03, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 960(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0b, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 964(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z7, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x13, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 968(SI), Z3, Z0
+	VPSRLD           $0x1c, Z7, Z3
+	VPSRLD           $0x1b, Z16, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 972(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x03, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 976(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0b, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 980(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z12, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x13, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 984(SI), Z3, Z0
+	VPSRLD           $0x1c, Z12, Z3
+	VPSRLD           $0x1b, Z17, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 988(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x03, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 992(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0b, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 996(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z13, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x13, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 1000(SI), Z3, Z0
+	VPSRLD           $0x1c, Z13, Z3
+	VPSRLD           $0x1b, Z18, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 1004(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x03, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 1008(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0b, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 1012(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z14, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x13, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 1016(SI), Z3, Z0
+	VPSRLD           $0x1c, Z14, Z3
+	VPSRLD           $0x1b, Z19, Z4
+	VBROADCASTSS     w00000010<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VFMSUB213PS      Z1, Z2, Z3
+	VFMADD231PS.BCST 1020(SI), Z3, Z0
+	ADDQ             $0x000000b0, CX
+	ADDQ             $0x000000b0, R8
+	ADDQ             $0x000000b0, R9
+	ADDQ             $0x000000b0, R10
+	ADDQ             $0x00000b00, BX
+	ADDQ             $0x00000400, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotQ6_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ6_KAVX512(SB), NOSPLIT, $320-48
+	MOVQ   count+24(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   stride+16(FP), DX
+	MOVQ   next+40(FP), BX
+	MOVQ   x+32(FP), SI
+	LEAQ   (DX)(DX*2), DI
+	LEAQ   (CX)(DX*4), R8
+	LEAQ   (R8)(DX*4), R9
+	LEAQ   (R9)(DX*4), R10
+	VXORPS Z0, Z0, Z0
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	PREFETCHT1       1152(BX)
+	PREFETCHT1       1216(BX)
+	PREFETCHT1       1280(BX)
+	PREFETCHT1       1344(BX)
+	PREFETCHT1       1408(BX)
+	PREFETCHT1       1472(BX)
+	PREFETCHT1       1536(BX)
+	PREFETCHT1       1600(BX)
+	PREFETCHT1       1664(BX)
+	PREFETCHT1       1728(BX)
+	PREFETCHT1       1792(BX)
+	PREFETCHT1       1856(BX)
+	PREFETCHT1       1920(BX)
+	PREFETCHT1       1984(BX)
+	PREFETCHT1       2048(BX)
+	PREFETCHT1       2112(BX)
+	PREFETCHT1       2176(BX)
+	PREFETCHT1       2240(BX)
+	PREFETCHT1       2304(BX)
+	PREFETCHT1       2368(BX)
+	PREFETCHT1       2432(BX)
+	PREFETCHT1       2496(BX)
+	PREFETCHT1       2560(BX)
+	PREFETCHT1       2624(BX)
+	PREFETCHT1       2688(BX)
+	PREFETCHT1       2752(BX)
+	PREFETCHT1       2816(BX)
+	PREFETCHT1       2880(BX)
+	PREFETCHT1       2944(BX)
+	PREFETCHT1       3008(BX)
+	PREFETCHT1       3072(BX)
+	PREFETCHT1       3136(BX)
+	PREFETCHT1       3200(BX)
+	PREFETCHT1       3264(BX)
+	PREFETCHT1       3328(BX)
+	VMOVD            206(CX), X1
+	VPINSRD          $0x01, 206(CX)(DX*1), X1, X1
+	VPINSRD          $0x02, 206(CX)(DX*2), X1, X1
+	VPINSRD          $0x03, 206(CX)(DI*1), X1, X1
+	VMOVD            206(R8), X2
+	VPINSRD          $0x01, 206(R8)(DX*1), X2, X2
+	VPINSRD          $0x02, 206(R8)(DX*2), X2, X2
+	VPINSRD          $0x03, 206(R8)(DI*1), X2, X2
+	VMOVD            206(R9), X3
+	VPINSRD          $0x01, 206(R9)(DX*1), X3, X3
+	VPINSRD          $0x02, 206(R9)(DX*2), X3, X3
+	VPINSRD          $0x03, 206(R9)(DI*1), X3, X3
+	VMOVD            206(R10), X4
+	VPINSRD          $0x01, 206(R10)(DX*1), X4, X4
+	VPINSRD          $0x02, 206(R10)(DX*2), X4, X4
+	VPINSRD          $0x03, 206(R10)(DI*1), X4, X4
+	VXORPS           Z5, Z5, Z5
+	VINSERTI32X4     $0x00, X1, Z5, Z5
+	VINSERTI32X4     $0x01, X2, Z5, Z5
+	VINSERTI32X4     $0x02, X3, Z5, Z5
+	VINSERTI32X4     $0x03, X4, Z5, Z5
+	VPSRLD           $0x10, Z5, Z1
+	VPMOVDW          Z1, Y1
+	VCVTPH2PS        Y1, Z1
+	VMOVUPS          Z1, (SP)
+	VBROADCASTI32X4  192(CX), Z1
+	VINSERTI32X4     $0x01, 192(R8), Z1, Z1
+	VINSERTI32X4     $0x02, 192(R9), Z1, Z1
+	VINSERTI32X4     $0x03, 192(R10), Z1, Z1
+	VBROADCASTI32X4  192(CX)(DX*1), Z2
+	VINSERTI32X4     $0x01, 192(R8)(DX*1), Z2, Z2
+	VINSERTI32X4     $0x02, 192(R9)(DX*1), Z2, Z2
+	VINSERTI32X4     $0x03, 192(R10)(DX*1), Z2, Z2
+	VBROADCASTI32X4  192(CX)(DX*2), Z3
+	VINSERTI32X4     $0x01, 192(R8)(DX*2), Z3, Z3
+	VINSERTI32X4     $0x02, 192(R9)(DX*2), Z3, Z3
+	VINSERTI32X4     $0x03, 192(R10)(DX*2), Z3, Z3
+	VBROADCASTI32X4  192(CX)(DI*1), Z4
+	VINSERTI32X4     $0x01, 192(R8)(DI*1), Z4, Z4
+	VINSERTI32X4     $0x02, 192(R9)(DI*1), Z4, Z4
+	VINSERTI32X4     $0x03, 192(R10)(DI*1), Z4, Z4
+	VPUNPCKLDQ       Z2, Z1, Z5
+	VPUNPCKHDQ       Z2, Z1, Z6
+	VPUNPCKLDQ       Z4, Z3, Z2
+	VPUNPCKHDQ       Z4, Z3, Z4
+	VPUNPCKLQDQ      Z2, Z5, Z1
+	VPUNPCKHQDQ      Z2, Z5, Z2
+	VPUNPCKLQDQ      Z4, Z6, Z3
+	VPUNPCKHQDQ      Z4, Z6, Z4
+	VMOVUPS          Z1, 64(SP)
+	VMOVUPS          Z2, 128(SP)
+	VMOVUPS          Z3, 192(SP)
+	VMOVUPS          Z4, 256(SP)
+	VBROADCASTSS     w00000020<>+0(SB), Z1
+	VMOVUPS          64(SP), Z2
+	VPSLLD           $0x18, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  (CX), Z3
+	VINSERTI32X4     $0x01, (R8), Z3, Z3
+	VINSERTI32X4     $0x02, (R9), Z3, Z3
+	VINSERTI32X4     $0x03, (R10), Z3, Z3
+	VBROADCASTI32X4  (CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  (CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VBROADCASTI32X4  128(CX), Z8
+	VINSERTI32X4     $0x01, 128(R8), Z8, Z8
+	VINSERTI32X4     $0x02, 128(R9), Z8, Z8
+	VINSERTI32X4     $0x03, 128(R10), Z8, Z8
+	VBROADCASTI32X4  128(CX)(DX*1), Z9
+	VINSERTI32X4     $0x01, 128(R8)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x02, 128(R9)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x03, 128(R10)(DX*1), Z9, Z9
+	VBROADCASTI32X4  128(CX)(DX*2), Z10
+	VINSERTI32X4     $0x01, 128(R8)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x02, 128(R9)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x03, 128(R10)(DX*2), Z10, Z10
+	VBROADCASTI32X4  128(CX)(DI*1), Z11
+	VINSERTI32X4     $0x01, 128(R8)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x02, 128(R9)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x03, 128(R10)(DI*1), Z11, Z11
+	VPUNPCKLDQ       Z9, Z8, Z12
+	VPUNPCKHDQ       Z9, Z8, Z13
+	VPUNPCKLDQ       Z11, Z10, Z9
+	VPUNPCKHDQ       Z11, Z10, Z11
+	VPUNPCKLQDQ      Z9, Z12, Z8
+	VPUNPCKHQDQ      Z9, Z12, Z9
+	VPUNPCKLQDQ      Z11, Z13, Z10
+	VPUNPCKHQDQ      Z11, Z13, Z11
+	VPSLLD           $0x04, Z8, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x04, Z8, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 4(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0c, Z8, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 8(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x14, Z8, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z12
+	VPANDD           Z12, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 12(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z4, Z3
+	VPSLLD           $0x04, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z12
+	VPANDD           Z12, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 16(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x04, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z12
+	VPANDD           Z12, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 20(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0c, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z12
+	VPANDD           Z12, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 24(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z4, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z9, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 28(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z5, Z3
+	VPSLLD           $0x04, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 32(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x04, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 36(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0c, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 40(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z5, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z10, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 44(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z6, Z3
+	VPSLLD           $0x04, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 48(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x04, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 52(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0c, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 56(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z6, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z11, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 60(SI), Z4, Z0
+	VMOVUPS          64(SP), Z2
+	VPSLLD           $0x10, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  16(CX), Z3
+	VINSERTI32X4     $0x01, 16(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 16(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 16(R10), Z3, Z3
+	VBROADCASTI32X4  16(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  16(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  16(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z12
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z12, Z5
+	VPUNPCKHQDQ      Z6, Z12, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VBROADCASTI32X4  144(CX), Z12
+	VINSERTI32X4     $0x01, 144(R8), Z12, Z12
+	VINSERTI32X4     $0x02, 144(R9), Z12, Z12
+	VINSERTI32X4     $0x03, 144(R10), Z12, Z12
+	VBROADCASTI32X4  144(CX)(DX*1), Z13
+	VINSERTI32X4     $0x01, 144(R8)(DX*1), Z13, Z13
+	VINSERTI32X4     $0x02, 144(R9)(DX*1), Z13, Z13
+	VINSERTI32X4     $0x03, 144(R10)(DX*1), Z13, Z13
+	VBROADCASTI32X4  144(CX)(DX*2), Z14
+	VINSERTI32X4     $0x01, 144(R8)(DX*2), Z14, Z14
+	VINSERTI32X4     $0x02, 144(R9)(DX*2), Z14, Z14
+	VINSERTI32X4     $0x03, 144(R10)(DX*2), Z14, Z14
+	VBROADCASTI32X4  144(CX)(DI*1), Z15
+	VINSERTI32X4     $0x01, 144(R8)(DI*1), Z15, Z15
+	VINSERTI32X4     $0x02, 144(R9)(DI*1), Z15, Z15
+	VINSERTI32X4     $0x03, 144(R10)(DI*1), Z15, Z15
+	VPUNPCKLDQ       Z13, Z12, Z16
+	VPUNPCKHDQ       Z13, Z12, Z17
+	VPUNPCKLDQ       Z15, Z14, Z13
+	VPUNPCKHDQ       Z15, Z14, Z15
+	VPUNPCKLQDQ      Z13, Z16, Z12
+	VPUNPCKHQDQ      Z13, Z16, Z13
+	VPUNPCKLQDQ      Z15, Z17, Z14
+	VPUNPCKHQDQ      Z15, Z17, Z15
+	VPSLLD           $0x04, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 64(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x04, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 68(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x0c, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 72(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x14, Z12, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z4, Z3
+	VPSLLD           $0x04, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x04, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0c, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z4, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z13, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 92(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z5, Z3
+	VPSLLD           $0x04, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x04, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0c, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z5, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z14, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 108(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z6, Z3
+	VPSLLD           $0x04, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x04, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0c, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z6, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z15, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 124(SI), Z4, Z0
+	VMOVUPS          64(SP), Z2
+	VPSLLD           $0x08, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  32(CX), Z3
+	VINSERTI32X4     $0x01, 32(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 32(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 32(R10), Z3, Z3
+	VBROADCASTI32X4  32(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  32(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  32(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VPSLLD           $0x02, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 128(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x06, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 132(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x0e, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 136(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x16, Z8, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 140(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z4, Z3
+	VPSLLD           $0x02, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 144(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x06, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 148(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0e, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 152(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z4, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z9, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 156(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z5, Z3
+	VPSLLD           $0x02, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 160(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x06, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 164(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0e, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 168(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z5, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z10, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 172(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z6, Z3
+	VPSLLD           $0x02, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 176(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x06, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 180(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0e, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 184(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z6, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z11, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 188(SI), Z4, Z0
+	VMOVUPS          64(SP), Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  48(CX), Z3
+	VINSERTI32X4     $0x01, 48(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 48(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 48(R10), Z3, Z3
+	VBROADCASTI32X4  48(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  48(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  48(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VPSLLD           $0x02, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 192(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x06, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 196(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x0e, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 200(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x16, Z12, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 204(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z4, Z3
+	VPSLLD           $0x02, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 208(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x06, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 212(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0e, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 216(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z4, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z13, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 220(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z5, Z3
+	VPSLLD           $0x02, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 224(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x06, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 228(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0e, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 232(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z5, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z14, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 236(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z6, Z3
+	VPSLLD           $0x02, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 240(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x06, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 244(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0e, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 248(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z6, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z15, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 252(SI), Z4, Z0
+	VMOVUPS          128(SP), Z2
+	VPSLLD           $0x18, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  (CX), Z3
+	VINSERTI32X4     $0x01, (R8), Z3, Z3
+	VINSERTI32X4     $0x02, (R9), Z3, Z3
+	VINSERTI32X4     $0x03, (R10), Z3, Z3
+	VBROADCASTI32X4  (CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  (CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x04, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z8, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 256(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x0c, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x08, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 260(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x14, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x10, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 264(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x18, Z8, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 268(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z9, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 272(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x08, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 276(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x10, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 280(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x18, Z9, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 284(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z10, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 288(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x08, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 292(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x10, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 296(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x18, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 300(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z11, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 304(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x08, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 308(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x10, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 312(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x18, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 316(SI), Z3, Z0
+	VMOVUPS          128(SP), Z2
+	VPSLLD           $0x10, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  16(CX), Z3
+	VINSERTI32X4     $0x01, 16(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 16(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 16(R10), Z3, Z3
+	VBROADCASTI32X4  16(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  16(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  16(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x04, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z12, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 320(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x0c, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x08, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 324(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x14, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x10, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 328(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x18, Z12, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 332(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z13, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 336(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x08, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 340(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x10, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 344(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x18, Z13, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 348(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z14, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 352(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x08, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 356(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x10, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 360(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x18, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 364(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z15, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 368(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x08, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 372(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x10, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 376(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x18, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 380(SI), Z3, Z0
+	VMOVUPS          128(SP), Z2
+	VPSLLD           $0x08, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  32(CX), Z3
+	VINSERTI32X4     $0x01, 32(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 32(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 32(R10), Z3, Z3
+	VBROADCASTI32X4  32(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  32(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  32(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x04, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x02, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 384(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x0c, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x0a, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 388(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x14, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x12, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 392(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x1a, Z8, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 396(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x02, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 400(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0a, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 404(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x12, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 408(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x1a, Z9, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 412(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x02, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 416(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0a, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 420(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x12, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 424(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x1a, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 428(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x02, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 432(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0a, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 436(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x12, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 440(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x1a, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 444(SI), Z3, Z0
+	VMOVUPS          128(SP), Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  48(CX), Z3
+	VINSERTI32X4     $0x01, 48(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 48(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 48(R10), Z3, Z3
+	VBROADCASTI32X4  48(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  48(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  48(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x04, Z3, Z7
+	VPANDD           Z8, Z7, Z7
+	VPSRLD           $0x02, Z12, Z8
+	VBROADCASTSS     w00000030<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 448(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x0c, Z3, Z7
+	VPANDD           Z8, Z7, Z7
+	VPSRLD           $0x0a, Z12, Z8
+	VBROADCASTSS     w00000030<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 452(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x14, Z3, Z7
+	VPANDD           Z8, Z7, Z7
+	VPSRLD           $0x12, Z12, Z8
+	VBROADCASTSS     w00000030<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 456(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x1a, Z12, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 460(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x02, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 464(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0a, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 468(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x12, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 472(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x1a, Z13, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 476(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x02, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 480(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0a, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 484(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x12, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 488(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x1a, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 492(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x02, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 496(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0a, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 500(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x12, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 504(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x1a, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 508(SI), Z3, Z0
+	VMOVUPS          192(SP), Z2
+	VPSLLD           $0x18, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  64(CX), Z3
+	VINSERTI32X4     $0x01, 64(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 64(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 64(R10), Z3, Z3
+	VBROADCASTI32X4  64(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 64(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 64(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 64(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  64(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 64(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 64(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 64(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  64(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 64(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 64(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 64(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VBROADCASTI32X4  160(CX), Z8
+	VINSERTI32X4     $0x01, 160(R8), Z8, Z8
+	VINSERTI32X4     $0x02, 160(R9), Z8, Z8
+	VINSERTI32X4     $0x03, 160(R10), Z8, Z8
+	VBROADCASTI32X4  160(CX)(DX*1), Z9
+	VINSERTI32X4     $0x01, 160(R8)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x02, 160(R9)(DX*1), Z9, Z9
+	VINSERTI32X4     $0x03, 160(R10)(DX*1), Z9, Z9
+	VBROADCASTI32X4  160(CX)(DX*2), Z10
+	VINSERTI32X4     $0x01, 160(R8)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x02, 160(R9)(DX*2), Z10, Z10
+	VINSERTI32X4     $0x03, 160(R10)(DX*2), Z10, Z10
+	VBROADCASTI32X4  160(CX)(DI*1), Z11
+	VINSERTI32X4     $0x01, 160(R8)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x02, 160(R9)(DI*1), Z11, Z11
+	VINSERTI32X4     $0x03, 160(R10)(DI*1), Z11, Z11
+	VPUNPCKLDQ       Z9, Z8, Z12
+	VPUNPCKHDQ       Z9, Z8, Z13
+	VPUNPCKLDQ       Z11, Z10, Z9
+	VPUNPCKHDQ       Z11, Z10, Z11
+	VPUNPCKLQDQ      Z9, Z12, Z8
+	VPUNPCKHQDQ      Z9, Z12, Z9
+	VPUNPCKLQDQ      Z11, Z13, Z10
+	VPUNPCKHQDQ      Z11, Z13, Z11
+	VPSLLD           $0x04, Z8, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 512(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x04, Z8, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 516(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z12
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z12, Z7, Z7
+	VPSRLD           $0x0c, Z8, Z12
+	VBROADCASTSS     w00000030<>+0(SB), Z13
+	VPANDD           Z13, Z12, Z12
+	VPORD            Z12, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 520(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x14, Z8, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z12
+	VPANDD           Z12, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 524(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z4, Z3
+	VPSLLD           $0x04, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z12
+	VPANDD           Z12, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 528(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x04, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z12
+	VPANDD           Z12, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 532(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0c, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z12
+	VPANDD           Z12, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 536(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z4, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z9, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 540(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z5, Z3
+	VPSLLD           $0x04, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 544(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x04, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 548(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0c, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 552(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z5, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z10, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 556(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z6, Z3
+	VPSLLD           $0x04, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 560(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x04, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 564(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0c, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 568(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z6, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z11, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 572(SI), Z4, Z0
+	VMOVUPS          192(SP), Z2
+	VPSLLD           $0x10, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  80(CX), Z3
+	VINSERTI32X4     $0x01, 80(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 80(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 80(R10), Z3, Z3
+	VBROADCASTI32X4  80(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 80(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 80(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 80(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  80(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 80(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 80(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 80(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  80(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 80(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 80(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 80(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z12
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z12, Z5
+	VPUNPCKHQDQ      Z6, Z12, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VBROADCASTI32X4  176(CX), Z12
+	VINSERTI32X4     $0x01, 176(R8), Z12, Z12
+	VINSERTI32X4     $0x02, 176(R9), Z12, Z12
+	VINSERTI32X4     $0x03, 176(R10), Z12, Z12
+	VBROADCASTI32X4  176(CX)(DX*1), Z13
+	VINSERTI32X4     $0x01, 176(R8)(DX*1), Z13, Z13
+	VINSERTI32X4     $0x02, 176(R9)(DX*1), Z13, Z13
+	VINSERTI32X4     $0x03, 176(R10)(DX*1), Z13, Z13
+	VBROADCASTI32X4  176(CX)(DX*2), Z14
+	VINSERTI32X4     $0x01, 176(R8)(DX*2), Z14, Z14
+	VINSERTI32X4     $0x02, 176(R9)(DX*2), Z14, Z14
+	VINSERTI32X4     $0x03, 176(R10)(DX*2), Z14, Z14
+	VBROADCASTI32X4  176(CX)(DI*1), Z15
+	VINSERTI32X4     $0x01, 176(R8)(DI*1), Z15, Z15
+	VINSERTI32X4     $0x02, 176(R9)(DI*1), Z15, Z15
+	VINSERTI32X4     $0x03, 176(R10)(DI*1), Z15, Z15
+	VPUNPCKLDQ       Z13, Z12, Z16
+	VPUNPCKHDQ       Z13, Z12, Z17
+	VPUNPCKLDQ       Z15, Z14, Z13
+	VPUNPCKHDQ       Z15, Z14, Z15
+	VPUNPCKLQDQ      Z13, Z16, Z12
+	VPUNPCKHQDQ      Z13, Z16, Z13
+	VPUNPCKLQDQ      Z15, Z17, Z14
+	VPUNPCKHQDQ      Z15, Z17, Z15
+	VPSLLD           $0x04, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 576(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x04, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 580(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x0c, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 584(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x14, Z12, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 588(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z4, Z3
+	VPSLLD           $0x04, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 592(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x04, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 596(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0c, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 600(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z4, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z13, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 604(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z5, Z3
+	VPSLLD           $0x04, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 608(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x04, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 612(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0c, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 616(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z5, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z14, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 620(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z6, Z3
+	VPSLLD           $0x04, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 624(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x04, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 628(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0c, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 632(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z6, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x14, Z15, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 636(SI), Z4, Z0
+	VMOVUPS          192(SP), Z2
+	VPSLLD           $0x08, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  96(CX), Z3
+	VINSERTI32X4     $0x01, 96(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 96(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 96(R10), Z3, Z3
+	VBROADCASTI32X4  96(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 96(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 96(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 96(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  96(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 96(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 96(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 96(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  96(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 96(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 96(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 96(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VPSLLD           $0x02, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 640(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x06, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 644(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x0e, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 648(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x16, Z8, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 652(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z4, Z3
+	VPSLLD           $0x02, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 656(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x06, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 660(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0e, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 664(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z4, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z9, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 668(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z5, Z3
+	VPSLLD           $0x02, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 672(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x06, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 676(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0e, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 680(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z5, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z10, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 684(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z6, Z3
+	VPSLLD           $0x02, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 688(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x06, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 692(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0e, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 696(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z6, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z11, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 700(SI), Z4, Z0
+	VMOVUPS          192(SP), Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  112(CX), Z3
+	VINSERTI32X4     $0x01, 112(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 112(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 112(R10), Z3, Z3
+	VBROADCASTI32X4  112(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 112(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 112(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 112(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  112(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 112(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 112(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 112(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  112(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 112(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 112(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 112(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z7
+	VPSLLD           $0x02, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 704(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x08, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x06, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 708(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x10, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x0e, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 712(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z3, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x16, Z12, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 716(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z4, Z3
+	VPSLLD           $0x02, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 720(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x06, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 724(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0e, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 728(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z4, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z13, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 732(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z5, Z3
+	VPSLLD           $0x02, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 736(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x06, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 740(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0e, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 744(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z5, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z14, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 748(SI), Z4, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z3, Z6, Z3
+	VPSLLD           $0x02, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 752(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x08, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x06, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 756(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x10, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0e, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 760(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPSRLD           $0x18, Z6, Z4
+	VPANDD           Z3, Z4, Z4
+	VPSRLD           $0x16, Z15, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z3, Z3
+	VPORD            Z3, Z4, Z4
+	VPSUBD           Z1, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           Z2, Z4, Z4
+	VFMADD231PS.BCST 764(SI), Z4, Z0
+	VMOVUPS          256(SP), Z2
+	VPSLLD           $0x18, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  64(CX), Z3
+	VINSERTI32X4     $0x01, 64(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 64(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 64(R10), Z3, Z3
+	VBROADCASTI32X4  64(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 64(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 64(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 64(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  64(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 64(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 64(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 64(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  64(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 64(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 64(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 64(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x04, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z8, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 768(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x0c, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x08, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 772(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x14, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x10, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 776(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x18, Z8, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 780(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z9, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 784(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x08, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 788(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x10, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 792(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x18, Z9, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 796(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z10, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 800(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x08, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 804(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x10, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 808(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x18, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 812(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z11, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 816(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x08, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 820(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x10, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 824(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x18, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 828(SI), Z3, Z0
+	VMOVUPS          256(SP), Z2
+	VPSLLD           $0x10, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  80(CX), Z3
+	VINSERTI32X4     $0x01, 80(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 80(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 80(R10), Z3, Z3
+	VBROADCASTI32X4  80(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 80(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 80(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 80(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  80(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 80(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 80(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 80(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  80(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 80(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 80(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 80(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x04, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z12, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 832(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x0c, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x08, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 836(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x14, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x10, Z12, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 840(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x18, Z12, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 844(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z13, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 848(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x08, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 852(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x10, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z16
+	VPANDD           Z16, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 856(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x18, Z13, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 860(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z14, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 864(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x08, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 868(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x10, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 872(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x18, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 876(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VBROADCASTSS     w00000030<>+0(SB), Z4
+	VPANDD           Z4, Z15, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 880(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x08, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 884(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x10, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 888(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x18, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 892(SI), Z3, Z0
+	VMOVUPS          256(SP), Z2
+	VPSLLD           $0x08, Z2, Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  96(CX), Z3
+	VINSERTI32X4     $0x01, 96(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 96(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 96(R10), Z3, Z3
+	VBROADCASTI32X4  96(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 96(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 96(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 96(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  96(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 96(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 96(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 96(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  96(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 96(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 96(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 96(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z16
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z16, Z5
+	VPUNPCKHQDQ      Z6, Z16, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x04, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x02, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 896(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x0c, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x0a, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 900(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z16
+	VPSRLD           $0x14, Z3, Z7
+	VPANDD           Z16, Z7, Z7
+	VPSRLD           $0x12, Z8, Z16
+	VBROADCASTSS     w00000030<>+0(SB), Z17
+	VPANDD           Z17, Z16, Z16
+	VPORD            Z16, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 904(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x1a, Z8, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 908(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x02, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 912(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0a, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 916(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x12, Z9, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 920(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x1a, Z9, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 924(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x02, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 928(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0a, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 932(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x12, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 936(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x1a, Z10, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 940(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x02, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 944(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0a, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 948(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x12, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 952(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x1a, Z11, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 956(SI), Z3, Z0
+	VMOVUPS          256(SP), Z2
+	VPSRAD           $0x18, Z2, Z2
+	VCVTDQ2PS        Z2, Z2
+	VMULPS           (SP), Z2, Z2
+	VBROADCASTI32X4  112(CX), Z3
+	VINSERTI32X4     $0x01, 112(R8), Z3, Z3
+	VINSERTI32X4     $0x02, 112(R9), Z3, Z3
+	VINSERTI32X4     $0x03, 112(R10), Z3, Z3
+	VBROADCASTI32X4  112(CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, 112(R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, 112(R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, 112(R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  112(CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, 112(R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, 112(R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, 112(R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  112(CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, 112(R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, 112(R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, 112(R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x04, Z3, Z7
+	VPANDD           Z8, Z7, Z7
+	VPSRLD           $0x02, Z12, Z8
+	VBROADCASTSS     w00000030<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 960(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x0c, Z3, Z7
+	VPANDD           Z8, Z7, Z7
+	VPSRLD           $0x0a, Z12, Z8
+	VBROADCASTSS     w00000030<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 964(SI), Z7, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPSRLD           $0x14, Z3, Z7
+	VPANDD           Z8, Z7, Z7
+	VPSRLD           $0x12, Z12, Z8
+	VBROADCASTSS     w00000030<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VPORD            Z8, Z7, Z7
+	VPSUBD           Z1, Z7, Z7
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           Z2, Z7, Z7
+	VFMADD231PS.BCST 968(SI), Z7, Z0
+	VPSRLD           $0x1c, Z3, Z3
+	VPSRLD           $0x1a, Z12, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 972(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x02, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 976(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x0a, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 980(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z4, Z3
+	VPANDD           Z7, Z3, Z3
+	VPSRLD           $0x12, Z13, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 984(SI), Z3, Z0
+	VPSRLD           $0x1c, Z4, Z3
+	VPSRLD           $0x1a, Z13, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 988(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x02, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 992(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0a, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 996(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z5, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x12, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z7
+	VPANDD           Z7, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 1000(SI), Z3, Z0
+	VPSRLD           $0x1c, Z5, Z3
+	VPSRLD           $0x1a, Z14, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 1004(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x04, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x02, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 1008(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x0c, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x0a, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 1012(SI), Z3, Z0
+	VBROADCASTSS     w0000000f<>+0(SB), Z4
+	VPSRLD           $0x14, Z6, Z3
+	VPANDD           Z4, Z3, Z3
+	VPSRLD           $0x12, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 1016(SI), Z3, Z0
+	VPSRLD           $0x1c, Z6, Z3
+	VPSRLD           $0x1a, Z15, Z4
+	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VPORD            Z4, Z3, Z3
+	VPSUBD           Z1, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS           Z2, Z3, Z3
+	VFMADD231PS.BCST 1020(SI), Z3, Z0
+	ADDQ             $0x000000d2, CX
+	ADDQ             $0x000000d2, R8
+	ADDQ             $0x000000d2, R9
+	ADDQ             $0x000000d2, R10
+	ADDQ             $0x00000d20, BX
+	ADDQ             $0x00000400, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
 // func prefetchLines(p *byte, lines int)
 // Requires: MMX+
 TEXT ·prefetchLines(SB), NOSPLIT, $0-16

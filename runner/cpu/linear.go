@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"unsafe"
+
 	"headprof/runner/backend"
 	"headprof/runner/tensor"
 )
@@ -102,7 +104,7 @@ func (o *ops) panel(s *scratch, l *linear, column, r0, r1 int) {
 		deep = depthFew
 	}
 	width := min(panelWidth, l.out-column)
-	if k <= deep && width == panelWidth && l.bias == nil && l.scale == 1 {
+	if rows > 1 && k <= deep && width == panelWidth && l.bias == nil && l.scale == 1 {
 		b := o.unpack(s, l.w, l.from+column, width, 0, k)
 		o.prefetch(l, column+panelWidth*o.pool.threads, 0, k)
 		mode := fromZero
@@ -111,6 +113,12 @@ func (o *ops) panel(s *scratch, l *linear, column, r0, r1 int) {
 		}
 		o.k.product(rows, k, l.x.at(r0, 0), l.x.stride, &b[0], panelWidth, l.dst.at(r0, column), l.dst.stride, nil, mode)
 		return
+	}
+	if rows == 1 && width == panelWidth && k%8 == 0 {
+		if dot := o.k.dotOf(l.w.format); dot != nil {
+			o.dot(s, l, dot, column, r0)
+			return
+		}
 	}
 	for ; r0 < r1; r0 += waiting {
 		rows := min(waiting, r1-r0)
@@ -129,6 +137,22 @@ func (o *ops) panel(s *scratch, l *linear, column, r0, r1 int) {
 			l.epilogue(l.dst.row(r0 + i)[column:column+width], c[i*panelWidth:][:width], column)
 		}
 	}
+}
+
+// dot computes a panel's columns of one row without unpacking it.
+func (o *ops) dot(s *scratch, l *linear, dot func(y *float32, src *byte, stride, count int, x *float32, next uintptr), column, row int) {
+	w := l.w
+	elements, _ := w.format.Block()
+	c := grown(&s.product, panelWidth)
+	for i := 0; i < panelWidth; i += 16 {
+		src := &w.data[(l.from+column+i)*w.rowBytes]
+		next := uintptr(unsafe.Pointer(src))
+		if ahead := panelWidth * o.pool.threads; column+ahead+panelWidth <= l.out {
+			next += uintptr(ahead * w.rowBytes)
+		}
+		dot(&c[i], src, w.rowBytes, w.cols/elements, l.x.at(row, 0), next)
+	}
+	l.epilogue(l.dst.row(row)[column:column+panelWidth], c, column)
 }
 
 // prefetch asks for the share [k0, k0+n) of the panel that this thread will

@@ -197,6 +197,42 @@ func unpackQ3_KAVX2(dst *float32, src *byte, stride int, count int)
 func unpackQ6_KAVX2(dst *float32, src *byte, stride int, count int)
 
 //go:noescape
+func dotF32AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotBF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotQ4_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotIQ4_NLAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotQ4_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotQ5_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotQ5_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotQ8_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotQ4_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotQ5_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
+func dotQ6_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+
+//go:noescape
 func prefetchLines(p *byte, lines int)
 
 func peakAVX512(n int)

@@ -96,6 +96,7 @@ func main() {
 		storeKeys(s)
 		unpackers(s)
 	}
+	dots(avx512)
 	prefetch()
 	peak(avx512)
 	peak(avx2)

@@ -73,7 +73,7 @@ func unpackers(s isa) {
 		}
 	})
 
-	less8, plain := func(i int) float32 { return float32(i - 8) }, func(i int) float32 { return float32(i) }
+	less8, plain := func(i int) float32 { return float32(i - 8) }, float
 	if !s.wide() { // AVX2 converts
 		less8, plain = nil, nil
 	}
@@ -208,11 +208,7 @@ func unpackers(s isa) {
 			}
 		}
 	})
-	// The values of IQ4's codes.
-	codes := func(i int) float32 {
-		return [...]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}[i]
-	}
-	block("IQ4_NL", 32, 18, codes, nil, func(u *unpacker) {
+	block("IQ4_NL", 32, 18, iq4, nil, func(u *unpacker) {
 		d := u.half(u.rows.word32(0), 0)
 		for j, v := range u.rows.columns(2) {
 			for b := range 4 {
@@ -225,7 +221,7 @@ func unpackers(s isa) {
 		}
 	})
 	// IQ4_XS: d, 16 bits of high scale bits, 4 bytes of low ones, 128 bytes of codes.
-	block("IQ4_XS", 256, 136, codes, super, func(u *unpacker) {
+	block("IQ4_XS", 256, 136, iq4, super, func(u *unpacker) {
 		head := u.rows.word32(0)
 		VMOVUPS(u.half(head, 0), slot(0))
 		VMOVUPS(head, slot(1))
