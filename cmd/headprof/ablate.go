@@ -1,0 +1,189 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"headprof/plots"
+	"headprof/probe"
+	"headprof/probe/evaluate"
+)
+
+type ablateFlags struct {
+	modelFlags
+	taskFlags
+	scores, method, out string
+	heads               []int
+	seeds               int
+	quiet, json         bool
+}
+
+func newAblate() *cobra.Command {
+	var f ablateFlags
+	c := &cobra.Command{
+		Use:   "ablate --scores DIR|FILE",
+		Short: "Test a profile's cause: mask its top heads, against random and bottom ones",
+		Long: `Mask the heads that a profile ranks highest, the same number of random heads of
+the same layers (several draws), and the lowest ranked ones, and see what each
+does to answers: pass rate and log-probability of the expected answer. Heads that
+matter must hurt far more than random ones. Masked heads give zero from the
+prompt's first token on.`,
+		Example: `  headprof ablate --scores headprof-out
+  headprof ablate --model model.gguf --scores profile --heads 0,2,4,8,16 --random-seeds 5`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	fs := c.Flags()
+	f.modelFlags.register(fs)
+	f.taskFlags.register(fs, 24)
+	fs.StringVar(&f.scores, "scores", "", "profile: a run's `folder` or a score file")
+	fs.StringVar(&f.method, "method", "", "score method that ranks the heads (default: headkv-r2 or the file's own)")
+	fs.IntSliceVar(&f.heads, "heads", []int{0, 4, 8, 16}, "how many heads to mask")
+	fs.IntVar(&f.seeds, "random-seeds", 3, "draws of random heads for each number")
+	fs.StringVar(&f.out, "out", "headprof-ablate", "`folder`: journal, tables and plot")
+	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
+	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
+	return c
+}
+
+func (f *ablateFlags) run(cmd *cobra.Command) error {
+	if f.scores == "" {
+		return usagef("missing --scores DIR|FILE, the profile to test; 'headprof score' makes one")
+	}
+	if f.seeds < 0 {
+		return usagef("--random-seeds %d is negative", f.seeds)
+	}
+	table, err := readTable(f.scores)
+	if err != nil {
+		return err
+	}
+	method, err := methodOf(table, f.method, f.scores)
+	if err != nil {
+		return err
+	}
+	model, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	e, err := probe.ModelOf(model)
+	if err != nil {
+		return err
+	}
+	rows := table.Of(method)
+	for _, r := range rows {
+		if r.Layer >= e.Layers() || r.Head >= e.Heads() {
+			return fmt.Errorf("%s scores layer %d, head %d, but %s has %d layers of %d heads; it is another model's profile", f.scores, r.Layer, r.Head, model.Name(), e.Layers(), e.Heads())
+		}
+	}
+	if len(rows) != e.Layers()*e.Heads() {
+		return fmt.Errorf("%s scores %d heads, but %s has %d; it is another model's profile", f.scores, len(rows), model.Name(), e.Layers()*e.Heads())
+	}
+	masks, err := evaluate.Masks(rows, f.heads, f.seeds, f.plan.seed)
+	if err != nil {
+		return usagef("--heads: %w", err)
+	}
+	items, err := f.items(model, e)
+	if err != nil {
+		return err
+	}
+	say := newStepper(cmd, f.quiet, f.json, len(items)*len(masks), "runs")
+	say.say("%s: %d prompts × %d masks, %s", model.Name(), len(items), len(masks), memoryText(model, items))
+	records, err := evaluate.Ablate(cmd.Context(), model, items, masks, evaluate.Options{
+		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(),
+		Settings: map[string]string{"kv-type": f.kvType, "device": deviceKind(model), "method": method}, Progress: say.step,
+	})
+	if err := interrupted(cmd, err, f.out); err != nil {
+		return err
+	}
+	effects, err := evaluate.Effects(records, masks, f.plan.seed)
+	if err != nil {
+		return err
+	}
+	paths, err := evaluate.WriteEffects(f.out, effects)
+	if err != nil {
+		return err
+	}
+	picture, err := drawAblation(f.out, plots.Meta{Model: modelName(model), Method: method, Trials: len(items)}, effects)
+	if err != nil {
+		return err
+	}
+	if picture != "" {
+		paths = append(paths, picture)
+	}
+	return f.result(cmd, effects, paths)
+}
+
+func (f *ablateFlags) result(cmd *cobra.Command, effects []evaluate.Effect, paths []string) error {
+	w := cmd.OutOrStdout()
+	if f.json {
+		for _, e := range effects {
+			printJSON(w, map[string]any{"event": "row", "choice": e.Choice, "heads": e.Heads, "seed": e.Seed, "n": e.N, "pass_rate": finite(e.Score.Mean),
+				"answer_logprob": finite(e.LogProb.Mean), "answer_logprob_change": finite(e.LogProbChange.Mean),
+				"answer_logprob_change_low": finite(e.LogProbChange.Low), "answer_logprob_change_high": finite(e.LogProbChange.High), "masked": e.Masked})
+		}
+		printJSON(w, map[string]any{"event": "result", "files": paths})
+		return nil
+	}
+	if f.quiet {
+		return nil
+	}
+	fmt.Fprint(w, strings.ReplaceAll(evaluate.AblationMarkdown(effects), "|---|---|---|---|---|\n", ""))
+	fmt.Fprintf(cmd.ErrOrStderr(), "\nWritten:\n")
+	for _, p := range paths {
+		fmt.Fprintf(cmd.ErrOrStderr(), "  %s\n", p)
+	}
+	return nil
+}
+
+// drawAblation draws pass rate and log-probability change for each choice of
+// heads; every line begins without a mask.
+func drawAblation(dir string, m plots.Meta, effects []evaluate.Effect) (string, error) {
+	a := plots.Ablation{Meta: m, Interval: "95 % bootstrap interval over needles (random: and draws)"}
+	var none evaluate.Effect
+	for _, e := range effects {
+		if e.Choice == evaluate.None {
+			none = e
+		}
+	}
+	point := func(x int, v evaluate.Interval) plots.Point {
+		return plots.Point{X: float64(x), Y: v.Mean, Low: v.Low, High: v.High}
+	}
+	for _, choice := range []evaluate.Choice{evaluate.Top, evaluate.Random, evaluate.Bottom} {
+		rate := plots.Line{Name: string(choice), Points: []plots.Point{point(0, none.Score)}}
+		change := plots.Line{Name: string(choice), Points: []plots.Point{{}}}
+		for _, e := range effects {
+			if e.Choice == choice && e.Seed == 0 {
+				rate.Points = append(rate.Points, point(e.Heads, e.Score))
+				change.Points = append(change.Points, point(e.Heads, e.LogProbChange))
+			}
+		}
+		if len(rate.Points) > 1 {
+			sortPoints(rate.Points)
+			sortPoints(change.Points)
+			a.PassRate, a.LogProb = append(a.PassRate, rate), append(a.LogProb, change)
+		}
+	}
+	if len(a.PassRate) == 0 {
+		return "", nil
+	}
+	figure, err := plots.Ablate(a)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "ablate.png")
+	return path, figure.Save(path)
+}
+
+func sortPoints(p []plots.Point) {
+	slices.SortStableFunc(p, func(a, b plots.Point) int { return cmp.Compare(a.X, b.X) })
+}
+
+// makeDir makes a folder for artifacts.
+func makeDir(dir string) error { return os.MkdirAll(dir, 0o777) }
