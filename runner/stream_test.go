@@ -22,7 +22,7 @@ import (
 )
 
 // randomModel writes a llama of random F32 weights.
-func randomModel(t *testing.T, layers, width, ff int) string {
+func randomModel(t testing.TB, layers, width, ff int) string {
 	t.Helper()
 	const vocab = 64
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -51,20 +51,8 @@ func randomModel(t *testing.T, layers, width, ff int) string {
 		block("ffn_up", ff, width)
 		block("ffn_down", width, ff)
 	}
-	tokens, scores, types := make([]string, vocab), make([]float32, vocab), make([]int32, vocab)
-	for i := range tokens {
-		tokens[i], types[i] = string(rune('0'+i)), 1
-	}
-	types[0] = 2
 	var b bytes.Buffer
-	err := gguf.Write(&b, []gguf.KV{
-		{Key: "general.architecture", Value: "llama"}, {Key: "llama.block_count", Value: layers}, {Key: "llama.embedding_length", Value: width},
-		{Key: "llama.feed_forward_length", Value: ff}, {Key: "llama.context_length", Value: 256}, {Key: "llama.attention.head_count", Value: 4},
-		{Key: "llama.attention.layer_norm_rms_epsilon", Value: float32(1e-5)}, {Key: "tokenizer.ggml.model", Value: "llama"},
-		{Key: "tokenizer.ggml.tokens", Value: tokens}, {Key: "tokenizer.ggml.scores", Value: scores}, {Key: "tokenizer.ggml.token_type", Value: types},
-		{Key: "tokenizer.ggml.unknown_token_id", Value: uint32(0)},
-	}, tensors)
-	if err != nil {
+	if err := gguf.Write(&b, llamaSettings(layers, width, ff, vocab), tensors); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "random.gguf")
@@ -72,6 +60,22 @@ func randomModel(t *testing.T, layers, width, ff int) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// llamaSettings are the metadata of a llama with 4 heads and one token per character.
+func llamaSettings(layers, width, ff, vocab int) []gguf.KV {
+	tokens, scores, types := make([]string, vocab), make([]float32, vocab), make([]int32, vocab)
+	for i := range tokens {
+		tokens[i], types[i] = string(rune('0'+i)), 1
+	}
+	types[0] = 2
+	return []gguf.KV{
+		{Key: "general.architecture", Value: "llama"}, {Key: "llama.block_count", Value: layers}, {Key: "llama.embedding_length", Value: width},
+		{Key: "llama.feed_forward_length", Value: ff}, {Key: "llama.context_length", Value: 256}, {Key: "llama.attention.head_count", Value: 4},
+		{Key: "llama.attention.layer_norm_rms_epsilon", Value: float32(1e-5)}, {Key: "tokenizer.ggml.model", Value: "llama"},
+		{Key: "tokenizer.ggml.tokens", Value: tokens}, {Key: "tokenizer.ggml.scores", Value: scores}, {Key: "tokenizer.ggml.token_type", Value: types},
+		{Key: "tokenizer.ggml.unknown_token_id", Value: uint32(0)},
+	}
 }
 
 // prompts gives n prompts of different lengths.
@@ -93,7 +97,7 @@ type result struct {
 }
 
 // jobs runs prompts in sessions of their own, together or one after the other.
-func jobs(t *testing.T, m *runner.Model, prompts [][]int32, together bool) []result {
+func jobs(t testing.TB, m *runner.Model, prompts [][]int32, together bool) []result {
 	t.Helper()
 	out := make([]result, len(prompts))
 	var all []runner.Job
@@ -188,7 +192,7 @@ func TestTogetherFailsWhole(t *testing.T) {
 }
 
 // residentBytes is how much of a mapped file this process holds in memory.
-func residentBytes(t *testing.T, path string) (n int64) {
+func residentBytes(t testing.TB, path string) (n int64) {
 	t.Helper()
 	f, err := os.Open("/proc/self/smaps")
 	if err != nil {
