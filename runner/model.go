@@ -126,6 +126,14 @@ func device(o Options, size int64) (backend.Backend, error) {
 	return nil, fmt.Errorf("device %q is unknown; known: cpu, gpu, gpu:N (see 'headprof devices'), auto, plain", o.Device)
 }
 
+// KeepResident is Options.Resident for a model that is open: what a run's cache
+// and scratch leave for the weights is known only then. No session may be
+// computing.
+func (m *Model) KeepResident(bytes int64) {
+	m.stream.close()
+	m.stream = newStream(m.source, len(m.config.Layers), bytes)
+}
+
 // Name is the model file's name.
 func (m *Model) Name() string { return m.name }
 

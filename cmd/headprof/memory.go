@@ -24,10 +24,13 @@ func fitMemory(m *runner.Model, p *probe.Plan, reuse bool) (probe.Cost, int64, e
 		if err != nil {
 			return cost, 0, err
 		}
-		// Weights are mapped: where they do not fit they are read again, slowly.
+		// Weights are mapped: those that do not fit are read again for every chunk.
 		anonymous := need.Total() - need.Weights
 		switch {
 		case have == 0 || anonymous < have:
+			if have > 0 {
+				m.KeepResident(have - anonymous)
+			}
 			return cost, need.Total(), nil
 		case p.OneCache:
 			return cost, 0, fmt.Errorf("this plan needs %s for the KV cache and scratch, but %s are free; the longest context that fits is about %d tokens (--lengths), or halve the cache with --kv-type f16",
