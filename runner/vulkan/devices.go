@@ -244,3 +244,13 @@ func choose(all []Device, name string) (*Device, error) {
 	}
 	return nil, fmt.Errorf("%w%s", ErrNone, problem)
 }
+
+// Hardware reports whether "gpu" would find a device: what "auto" asks.
+func Hardware() bool {
+	all, err := Devices()
+	if err != nil {
+		return false
+	}
+	_, err = choose(all, "gpu")
+	return err == nil
+}

@@ -28,7 +28,7 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 			o.failed(fmt.Errorf("gpu: a stack of experts of %s is more than one buffer of the device holds; use --device cpu", megabytes(int64(w.rows)*int64(w.rowBytes))))
 			return y
 		}
-		t := tile{1, 64, 1, 1}
+		t := tile{bm: 1, bn: 64, tm: 1, tn: 1}
 		push := linearPush{
 			w: w.parts[0].address(), x: x.address(), dst: y.address(), pick: pick.address(),
 			rows: uint32(y.rows), cols: uint32(w.cols), outs: uint32(y.width), rowBytes: uint32(w.rowBytes),

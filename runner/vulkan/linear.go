@@ -15,13 +15,13 @@ func (t tile) threads() uint32 { return t.bm / t.tm * (t.bn / t.tn) }
 func tileFor(rows int) tile {
 	switch {
 	case rows == 1:
-		return tile{1, 64, 1, 1}
+		return tile{bm: 1, bn: 64, tm: 1, tn: 1}
 	case rows <= 8:
-		return tile{8, 64, 2, 4}
+		return tile{bm: 8, bn: 64, tm: 2, tn: 4}
 	case rows <= 32:
-		return tile{32, 64, 4, 8}
+		return tile{bm: 32, bn: 64, tm: 4, tn: 8}
 	}
-	return tile{64, 64, 8, 8}
+	return tile{bm: 64, bn: 64, tm: 8, tn: 8}
 }
 
 // linearPush is linear.comp's argument block.

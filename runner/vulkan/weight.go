@@ -67,36 +67,77 @@ func toF16(t tensor.Tensor) tensor.Tensor {
 	return tensor.Tensor{Name: t.Name, Type: tensor.F16, Shape: t.Shape, Data: data}
 }
 
+// Stack copies experts' matrices to one place on the device, one after the other.
+func (b *Backend) Stack(parts []tensor.Tensor) (backend.Weight, error) {
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("a stack of no experts")
+	}
+	parts = append([]tensor.Tensor(nil), parts...)
+	for i, t := range parts {
+		if t.Type == tensor.F8E4M3 {
+			parts[i] = toF16(t)
+		}
+	}
+	t := parts[0]
+	w := &weight{b: b, rows: len(parts) * t.Rows(), cols: t.Cols(), format: t.Type, rowBytes: t.RowBytes()}
+	if size := int64(w.rows) * int64(w.rowBytes); size > maxPart {
+		return nil, fmt.Errorf("a stack of experts of %s is more than one buffer holds on a GPU; use --device cpu", megabytes(size))
+	}
+	var pieces [][]byte
+	for _, t := range parts {
+		pieces = append(pieces, t.Data)
+	}
+	r, err := b.put(pieces...)
+	if err != nil {
+		return nil, err
+	}
+	w.parts = []part{{r, 0, w.rows}}
+	return w, nil
+}
+
 // put uploads bytes to device memory of their own.
-func (b *Backend) put(data []byte) (region, error) {
-	r, err := b.weights.alloc(uint64(len(data)) + 4) // unaligned words are read in pairs
+func (b *Backend) put(pieces ...[]byte) (region, error) {
+	size := 0
+	for _, p := range pieces {
+		size += len(p)
+	}
+	r, err := b.weights.alloc(uint64(size) + 4) // unaligned words are read in pairs
 	if err != nil {
 		return region{}, err
 	}
-	if r.b.mapped != nil {
-		copy(r.bytes(), data)
-		return r, nil
+	at := 0
+	for _, p := range pieces {
+		if r.b.mapped != nil {
+			copy(r.bytes()[at:], p)
+		} else if err := b.send(r, at, p); err != nil {
+			return region{}, err
+		}
+		at += len(p)
 	}
+	return r, nil
+}
+
+// send copies bytes to a region that the host does not see.
+func (b *Backend) send(r region, off int, data []byte) error {
 	rec, err := b.recorder()
 	if err != nil {
-		return region{}, err
+		return err
 	}
 	defer b.giveBack(rec)
 	const piece = 32 << 20
-	staging, err := b.uploads.alloc(uint64(min(len(data), piece)))
+	staging, err := b.uploads.alloc(uint64(min(len(data)+4, piece)))
 	if err != nil {
-		return region{}, err
+		return err
 	}
 	defer b.uploads.release(staging)
 	for at := 0; at < len(data); at += piece {
-		n := copy(staging.bytes(), data[at:])
-		n = min(n, piece)
-		rec.copy(r, uint64(at), staging, 0, uint64((n+3)/4*4))
+		n := copy(staging.bytes()[:min(len(data)-at, piece)], data[at:])
+		rec.copy(r, uint64(off+at), staging, 0, uint64(n))
 		if err := rec.wait(); err != nil {
-			return region{}, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // float32 is the address of the weight's elements as float32, for norms and
