@@ -2246,6 +2246,8403 @@ again:
 	BGT again
 	RET
 
+TEXT ·unpackF32NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+block:
+	VLD1 (R2), [V0.B16]
+	VLD1 (R3), [V1.B16]
+	VLD1 (R4), [V2.B16]
+	VLD1 (R5), [V3.B16]
+	WORD $0x4e813804 // zip1.4s v4, v0, v1
+	WORD $0x4e833845 // zip1.4s v5, v2, v3
+	WORD $0x4e817801 // zip2.4s v1, v0, v1
+	WORD $0x4e837843 // zip2.4s v3, v2, v3
+	WORD $0x4ec53882 // zip1.2d v2, v4, v5
+	WORD $0x4ec57885 // zip2.2d v5, v4, v5
+	WORD $0x4ec33824 // zip1.2d v4, v1, v3
+	WORD $0x4ec37823 // zip2.2d v3, v1, v3
+	FMOVQ F2, 0(R0)
+	FMOVQ F5, 128(R0)
+	FMOVQ F4, 256(R0)
+	FMOVQ F3, 384(R0)
+	ADD $16, R2
+	ADD $16, R3
+	ADD $16, R4
+	ADD $16, R5
+	ADD $512, R0
+	SUBS $4, R6
+	BGT block
+	RET
+
+TEXT ·unpackBF16NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0xffff0000, R26
+	VDUP R26, V0.S4
+block:
+	VLD1 (R2), [V1.B16]
+	VLD1 (R3), [V2.B16]
+	VLD1 (R4), [V3.B16]
+	VLD1 (R5), [V4.B16]
+	WORD $0x4e823825 // zip1.4s v5, v1, v2
+	WORD $0x4e843866 // zip1.4s v6, v3, v4
+	WORD $0x4e827822 // zip2.4s v2, v1, v2
+	WORD $0x4e847864 // zip2.4s v4, v3, v4
+	WORD $0x4ec638a3 // zip1.2d v3, v5, v6
+	WORD $0x4ec678a6 // zip2.2d v6, v5, v6
+	WORD $0x4ec43845 // zip1.2d v5, v2, v4
+	WORD $0x4ec47844 // zip2.2d v4, v2, v4
+	WORD $0x4f305462 // shl.4s 16 v2, v3
+	FMOVQ F2, 0(R0)
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	FMOVQ F3, 128(R0)
+	WORD $0x4f3054c3 // shl.4s 16 v3, v6
+	FMOVQ F3, 256(R0)
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	FMOVQ F6, 384(R0)
+	WORD $0x4f3054a6 // shl.4s 16 v6, v5
+	FMOVQ F6, 512(R0)
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	FMOVQ F5, 640(R0)
+	WORD $0x4f305485 // shl.4s 16 v5, v4
+	FMOVQ F5, 768(R0)
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	FMOVQ F4, 896(R0)
+	ADD $16, R2
+	ADD $16, R3
+	ADD $16, R4
+	ADD $16, R5
+	ADD $1024, R0
+	SUBS $8, R6
+	BGT block
+	RET
+
+TEXT ·unpackF16NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+block:
+	VLD1 (R2), [V0.B16]
+	VLD1 (R3), [V1.B16]
+	VLD1 (R4), [V2.B16]
+	VLD1 (R5), [V3.B16]
+	WORD $0x4e813804 // zip1.4s v4, v0, v1
+	WORD $0x4e833845 // zip1.4s v5, v2, v3
+	WORD $0x4e817801 // zip2.4s v1, v0, v1
+	WORD $0x4e837843 // zip2.4s v3, v2, v3
+	WORD $0x4ec53882 // zip1.2d v2, v4, v5
+	WORD $0x4ec57885 // zip2.2d v5, v4, v5
+	WORD $0x4ec33824 // zip1.2d v4, v1, v3
+	WORD $0x4ec37823 // zip2.2d v3, v1, v3
+	WORD $0x0e612841 // xtn.4h.4s v1, v2
+	WORD $0x0e217821 // fcvtl.4s.4h v1, v1
+	FMOVQ F1, 0(R0)
+	WORD $0x6f300442 // ushr.4s 16 v2, v2
+	WORD $0x0e612842 // xtn.4h.4s v2, v2
+	WORD $0x0e217842 // fcvtl.4s.4h v2, v2
+	FMOVQ F2, 128(R0)
+	WORD $0x0e6128a2 // xtn.4h.4s v2, v5
+	WORD $0x0e217842 // fcvtl.4s.4h v2, v2
+	FMOVQ F2, 256(R0)
+	WORD $0x6f3004a5 // ushr.4s 16 v5, v5
+	WORD $0x0e6128a5 // xtn.4h.4s v5, v5
+	WORD $0x0e2178a5 // fcvtl.4s.4h v5, v5
+	FMOVQ F5, 384(R0)
+	WORD $0x0e612885 // xtn.4h.4s v5, v4
+	WORD $0x0e2178a5 // fcvtl.4s.4h v5, v5
+	FMOVQ F5, 512(R0)
+	WORD $0x6f300484 // ushr.4s 16 v4, v4
+	WORD $0x0e612884 // xtn.4h.4s v4, v4
+	WORD $0x0e217884 // fcvtl.4s.4h v4, v4
+	FMOVQ F4, 640(R0)
+	WORD $0x0e612864 // xtn.4h.4s v4, v3
+	WORD $0x0e217884 // fcvtl.4s.4h v4, v4
+	FMOVQ F4, 768(R0)
+	WORD $0x6f300463 // ushr.4s 16 v3, v3
+	WORD $0x0e612863 // xtn.4h.4s v3, v3
+	WORD $0x0e217863 // fcvtl.4s.4h v3, v3
+	FMOVQ F3, 896(R0)
+	ADD $16, R2
+	ADD $16, R3
+	ADD $16, R4
+	ADD $16, R5
+	ADD $1024, R0
+	SUBS $8, R6
+	BGT block
+	RET
+
+TEXT ·unpackQ4_0NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x00000008, R26
+	VDUP R26, V0.S4
+	MOVD $0x0000000f, R26
+	VDUP R26, V1.S4
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[3]
+	WORD $0x0e612842 // xtn.4h.4s v2, v2
+	WORD $0x0e217842 // fcvtl.4s.4h v2, v2
+	ADD $2, R2, R9
+	VLD1 (R9), [V3.B16]
+	ADD $2, R3, R9
+	VLD1 (R9), [V4.B16]
+	ADD $2, R4, R9
+	VLD1 (R9), [V5.B16]
+	ADD $2, R5, R9
+	VLD1 (R9), [V6.B16]
+	WORD $0x4e843867 // zip1.4s v7, v3, v4
+	WORD $0x4e8638a8 // zip1.4s v8, v5, v6
+	WORD $0x4e847864 // zip2.4s v4, v3, v4
+	WORD $0x4e8678a6 // zip2.4s v6, v5, v6
+	WORD $0x4ec838e5 // zip1.2d v5, v7, v8
+	WORD $0x4ec878e8 // zip2.2d v8, v7, v8
+	WORD $0x4ec63887 // zip1.2d v7, v4, v6
+	WORD $0x4ec67886 // zip2.2d v6, v4, v6
+	WORD $0x4e211ca4 // and.16b v4, v5, v1
+	WORD $0x6ea08484 // sub.4s v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 0(R0)
+	WORD $0x6f3c04a4 // ushr.4s 4 v4, v5
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x6ea08484 // sub.4s v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 2048(R0)
+	WORD $0x6f3804a4 // ushr.4s 8 v4, v5
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x6ea08484 // sub.4s v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 128(R0)
+	WORD $0x6f3404a4 // ushr.4s 12 v4, v5
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x6ea08484 // sub.4s v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 2176(R0)
+	WORD $0x6f3004a4 // ushr.4s 16 v4, v5
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x6ea08484 // sub.4s v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 256(R0)
+	WORD $0x6f2c04a4 // ushr.4s 20 v4, v5
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x6ea08484 // sub.4s v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 2304(R0)
+	WORD $0x6f2804a4 // ushr.4s 24 v4, v5
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x6ea08484 // sub.4s v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 384(R0)
+	WORD $0x6f2404a5 // ushr.4s 28 v5, v5
+	WORD $0x6ea084a5 // sub.4s v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 2432(R0)
+	WORD $0x4e211d05 // and.16b v5, v8, v1
+	WORD $0x6ea084a5 // sub.4s v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 512(R0)
+	WORD $0x6f3c0505 // ushr.4s 4 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6ea084a5 // sub.4s v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 2560(R0)
+	WORD $0x6f380505 // ushr.4s 8 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6ea084a5 // sub.4s v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 640(R0)
+	WORD $0x6f340505 // ushr.4s 12 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6ea084a5 // sub.4s v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 2688(R0)
+	WORD $0x6f300505 // ushr.4s 16 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6ea084a5 // sub.4s v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 768(R0)
+	WORD $0x6f2c0505 // ushr.4s 20 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6ea084a5 // sub.4s v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 2816(R0)
+	WORD $0x6f280505 // ushr.4s 24 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6ea084a5 // sub.4s v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 896(R0)
+	WORD $0x6f240508 // ushr.4s 28 v8, v8
+	WORD $0x6ea08508 // sub.4s v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 2944(R0)
+	WORD $0x4e211ce8 // and.16b v8, v7, v1
+	WORD $0x6ea08508 // sub.4s v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 1024(R0)
+	WORD $0x6f3c04e8 // ushr.4s 4 v8, v7
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x6ea08508 // sub.4s v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 3072(R0)
+	WORD $0x6f3804e8 // ushr.4s 8 v8, v7
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x6ea08508 // sub.4s v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 1152(R0)
+	WORD $0x6f3404e8 // ushr.4s 12 v8, v7
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x6ea08508 // sub.4s v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 3200(R0)
+	WORD $0x6f3004e8 // ushr.4s 16 v8, v7
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x6ea08508 // sub.4s v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 1280(R0)
+	WORD $0x6f2c04e8 // ushr.4s 20 v8, v7
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x6ea08508 // sub.4s v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 3328(R0)
+	WORD $0x6f2804e8 // ushr.4s 24 v8, v7
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x6ea08508 // sub.4s v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 1408(R0)
+	WORD $0x6f2404e7 // ushr.4s 28 v7, v7
+	WORD $0x6ea084e7 // sub.4s v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e22dce7 // fmul.4s v7, v7, v2
+	FMOVQ F7, 3456(R0)
+	WORD $0x4e211cc7 // and.16b v7, v6, v1
+	WORD $0x6ea084e7 // sub.4s v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e22dce7 // fmul.4s v7, v7, v2
+	FMOVQ F7, 1536(R0)
+	WORD $0x6f3c04c7 // ushr.4s 4 v7, v6
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x6ea084e7 // sub.4s v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e22dce7 // fmul.4s v7, v7, v2
+	FMOVQ F7, 3584(R0)
+	WORD $0x6f3804c7 // ushr.4s 8 v7, v6
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x6ea084e7 // sub.4s v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e22dce7 // fmul.4s v7, v7, v2
+	FMOVQ F7, 1664(R0)
+	WORD $0x6f3404c7 // ushr.4s 12 v7, v6
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x6ea084e7 // sub.4s v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e22dce7 // fmul.4s v7, v7, v2
+	FMOVQ F7, 3712(R0)
+	WORD $0x6f3004c7 // ushr.4s 16 v7, v6
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x6ea084e7 // sub.4s v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e22dce7 // fmul.4s v7, v7, v2
+	FMOVQ F7, 1792(R0)
+	WORD $0x6f2c04c7 // ushr.4s 20 v7, v6
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x6ea084e7 // sub.4s v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e22dce7 // fmul.4s v7, v7, v2
+	FMOVQ F7, 3840(R0)
+	WORD $0x6f2804c7 // ushr.4s 24 v7, v6
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x6ea084e7 // sub.4s v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e22dce7 // fmul.4s v7, v7, v2
+	FMOVQ F7, 1920(R0)
+	WORD $0x6f2404c6 // ushr.4s 28 v6, v6
+	WORD $0x6ea084c6 // sub.4s v6, v6, v0
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc2 // fmul.4s v2, v6, v2
+	FMOVQ F2, 3968(R0)
+	ADD $18, R2
+	ADD $18, R3
+	ADD $18, R4
+	ADD $18, R5
+	ADD $4096, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·unpackQ4_1NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0000000f, R26
+	VDUP R26, V0.S4
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V1.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V1.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V1.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V1.S[3]
+	WORD $0x0e612822 // xtn.4h.4s v2, v1
+	WORD $0x0e217842 // fcvtl.4s.4h v2, v2
+	WORD $0x6f300421 // ushr.4s 16 v1, v1
+	WORD $0x0e612821 // xtn.4h.4s v1, v1
+	WORD $0x0e217821 // fcvtl.4s.4h v1, v1
+	ADD $4, R2, R9
+	VLD1 (R9), [V3.B16]
+	ADD $4, R3, R9
+	VLD1 (R9), [V4.B16]
+	ADD $4, R4, R9
+	VLD1 (R9), [V5.B16]
+	ADD $4, R5, R9
+	VLD1 (R9), [V6.B16]
+	WORD $0x4e843867 // zip1.4s v7, v3, v4
+	WORD $0x4e8638a8 // zip1.4s v8, v5, v6
+	WORD $0x4e847864 // zip2.4s v4, v3, v4
+	WORD $0x4e8678a6 // zip2.4s v6, v5, v6
+	WORD $0x4ec838e5 // zip1.2d v5, v7, v8
+	WORD $0x4ec878e8 // zip2.2d v8, v7, v8
+	WORD $0x4ec63887 // zip1.2d v7, v4, v6
+	WORD $0x4ec67886 // zip2.2d v6, v4, v6
+	WORD $0x4e201ca4 // and.16b v4, v5, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x4ea11c23 // orr.16b v3, v1, v1
+	WORD $0x4e22cc83 // fmla.4s v3, v4, v2
+	FMOVQ F3, 0(R0)
+	WORD $0x6f3c04a3 // ushr.4s 4 v3, v5
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea11c24 // orr.16b v4, v1, v1
+	WORD $0x4e22cc64 // fmla.4s v4, v3, v2
+	FMOVQ F4, 2048(R0)
+	WORD $0x6f3804a4 // ushr.4s 8 v4, v5
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x4ea11c23 // orr.16b v3, v1, v1
+	WORD $0x4e22cc83 // fmla.4s v3, v4, v2
+	FMOVQ F3, 128(R0)
+	WORD $0x6f3404a3 // ushr.4s 12 v3, v5
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea11c24 // orr.16b v4, v1, v1
+	WORD $0x4e22cc64 // fmla.4s v4, v3, v2
+	FMOVQ F4, 2176(R0)
+	WORD $0x6f3004a4 // ushr.4s 16 v4, v5
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x4ea11c23 // orr.16b v3, v1, v1
+	WORD $0x4e22cc83 // fmla.4s v3, v4, v2
+	FMOVQ F3, 256(R0)
+	WORD $0x6f2c04a3 // ushr.4s 20 v3, v5
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea11c24 // orr.16b v4, v1, v1
+	WORD $0x4e22cc64 // fmla.4s v4, v3, v2
+	FMOVQ F4, 2304(R0)
+	WORD $0x6f2804a4 // ushr.4s 24 v4, v5
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x4ea11c23 // orr.16b v3, v1, v1
+	WORD $0x4e22cc83 // fmla.4s v3, v4, v2
+	FMOVQ F3, 384(R0)
+	WORD $0x6f2404a5 // ushr.4s 28 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea11c23 // orr.16b v3, v1, v1
+	WORD $0x4e22cca3 // fmla.4s v3, v5, v2
+	FMOVQ F3, 2432(R0)
+	WORD $0x4e201d03 // and.16b v3, v8, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea11c25 // orr.16b v5, v1, v1
+	WORD $0x4e22cc65 // fmla.4s v5, v3, v2
+	FMOVQ F5, 512(R0)
+	WORD $0x6f3c0505 // ushr.4s 4 v5, v8
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea11c23 // orr.16b v3, v1, v1
+	WORD $0x4e22cca3 // fmla.4s v3, v5, v2
+	FMOVQ F3, 2560(R0)
+	WORD $0x6f380503 // ushr.4s 8 v3, v8
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea11c25 // orr.16b v5, v1, v1
+	WORD $0x4e22cc65 // fmla.4s v5, v3, v2
+	FMOVQ F5, 640(R0)
+	WORD $0x6f340505 // ushr.4s 12 v5, v8
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea11c23 // orr.16b v3, v1, v1
+	WORD $0x4e22cca3 // fmla.4s v3, v5, v2
+	FMOVQ F3, 2688(R0)
+	WORD $0x6f300503 // ushr.4s 16 v3, v8
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea11c25 // orr.16b v5, v1, v1
+	WORD $0x4e22cc65 // fmla.4s v5, v3, v2
+	FMOVQ F5, 768(R0)
+	WORD $0x6f2c0505 // ushr.4s 20 v5, v8
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea11c23 // orr.16b v3, v1, v1
+	WORD $0x4e22cca3 // fmla.4s v3, v5, v2
+	FMOVQ F3, 2816(R0)
+	WORD $0x6f280503 // ushr.4s 24 v3, v8
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea11c25 // orr.16b v5, v1, v1
+	WORD $0x4e22cc65 // fmla.4s v5, v3, v2
+	FMOVQ F5, 896(R0)
+	WORD $0x6f240508 // ushr.4s 28 v8, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea11c25 // orr.16b v5, v1, v1
+	WORD $0x4e22cd05 // fmla.4s v5, v8, v2
+	FMOVQ F5, 2944(R0)
+	WORD $0x4e201ce5 // and.16b v5, v7, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea11c28 // orr.16b v8, v1, v1
+	WORD $0x4e22cca8 // fmla.4s v8, v5, v2
+	FMOVQ F8, 1024(R0)
+	WORD $0x6f3c04e8 // ushr.4s 4 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea11c25 // orr.16b v5, v1, v1
+	WORD $0x4e22cd05 // fmla.4s v5, v8, v2
+	FMOVQ F5, 3072(R0)
+	WORD $0x6f3804e5 // ushr.4s 8 v5, v7
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea11c28 // orr.16b v8, v1, v1
+	WORD $0x4e22cca8 // fmla.4s v8, v5, v2
+	FMOVQ F8, 1152(R0)
+	WORD $0x6f3404e8 // ushr.4s 12 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea11c25 // orr.16b v5, v1, v1
+	WORD $0x4e22cd05 // fmla.4s v5, v8, v2
+	FMOVQ F5, 3200(R0)
+	WORD $0x6f3004e5 // ushr.4s 16 v5, v7
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea11c28 // orr.16b v8, v1, v1
+	WORD $0x4e22cca8 // fmla.4s v8, v5, v2
+	FMOVQ F8, 1280(R0)
+	WORD $0x6f2c04e8 // ushr.4s 20 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea11c25 // orr.16b v5, v1, v1
+	WORD $0x4e22cd05 // fmla.4s v5, v8, v2
+	FMOVQ F5, 3328(R0)
+	WORD $0x6f2804e5 // ushr.4s 24 v5, v7
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea11c28 // orr.16b v8, v1, v1
+	WORD $0x4e22cca8 // fmla.4s v8, v5, v2
+	FMOVQ F8, 1408(R0)
+	WORD $0x6f2404e7 // ushr.4s 28 v7, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea11c28 // orr.16b v8, v1, v1
+	WORD $0x4e22cce8 // fmla.4s v8, v7, v2
+	FMOVQ F8, 3456(R0)
+	WORD $0x4e201cc8 // and.16b v8, v6, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea11c27 // orr.16b v7, v1, v1
+	WORD $0x4e22cd07 // fmla.4s v7, v8, v2
+	FMOVQ F7, 1536(R0)
+	WORD $0x6f3c04c7 // ushr.4s 4 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea11c28 // orr.16b v8, v1, v1
+	WORD $0x4e22cce8 // fmla.4s v8, v7, v2
+	FMOVQ F8, 3584(R0)
+	WORD $0x6f3804c8 // ushr.4s 8 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea11c27 // orr.16b v7, v1, v1
+	WORD $0x4e22cd07 // fmla.4s v7, v8, v2
+	FMOVQ F7, 1664(R0)
+	WORD $0x6f3404c7 // ushr.4s 12 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea11c28 // orr.16b v8, v1, v1
+	WORD $0x4e22cce8 // fmla.4s v8, v7, v2
+	FMOVQ F8, 3712(R0)
+	WORD $0x6f3004c8 // ushr.4s 16 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea11c27 // orr.16b v7, v1, v1
+	WORD $0x4e22cd07 // fmla.4s v7, v8, v2
+	FMOVQ F7, 1792(R0)
+	WORD $0x6f2c04c7 // ushr.4s 20 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea11c28 // orr.16b v8, v1, v1
+	WORD $0x4e22cce8 // fmla.4s v8, v7, v2
+	FMOVQ F8, 3840(R0)
+	WORD $0x6f2804c8 // ushr.4s 24 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea11c27 // orr.16b v7, v1, v1
+	WORD $0x4e22cd07 // fmla.4s v7, v8, v2
+	FMOVQ F7, 1920(R0)
+	WORD $0x6f2404c6 // ushr.4s 28 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea11c21 // orr.16b v1, v1, v1
+	WORD $0x4e22ccc1 // fmla.4s v1, v6, v2
+	FMOVQ F1, 3968(R0)
+	ADD $20, R2
+	ADD $20, R3
+	ADD $20, R4
+	ADD $20, R5
+	ADD $4096, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·unpackQ5_0NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0000000f, R26
+	VDUP R26, V0.S4
+	MOVD $0x00000010, R26
+	VDUP R26, V1.S4
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[3]
+	WORD $0x0e612842 // xtn.4h.4s v2, v2
+	WORD $0x0e217842 // fcvtl.4s.4h v2, v2
+	ADD $2, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[0]
+	ADD $2, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[1]
+	ADD $2, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[2]
+	ADD $2, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[3]
+	ADD $6, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $6, R3, R9
+	VLD1 (R9), [V5.B16]
+	ADD $6, R4, R9
+	VLD1 (R9), [V6.B16]
+	ADD $6, R5, R9
+	VLD1 (R9), [V7.B16]
+	WORD $0x4e853888 // zip1.4s v8, v4, v5
+	WORD $0x4e8738c9 // zip1.4s v9, v6, v7
+	WORD $0x4e857885 // zip2.4s v5, v4, v5
+	WORD $0x4e8778c7 // zip2.4s v7, v6, v7
+	WORD $0x4ec93906 // zip1.2d v6, v8, v9
+	WORD $0x4ec97909 // zip2.2d v9, v8, v9
+	WORD $0x4ec738a8 // zip1.2d v8, v5, v7
+	WORD $0x4ec778a7 // zip2.2d v7, v5, v7
+	WORD $0x4e201cc5 // and.16b v5, v6, v0
+	WORD $0x4f245464 // shl.4s 4 v4, v3
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41ca4 // orr.16b v4, v5, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 0(R0)
+	WORD $0x6f3c04c4 // ushr.4s 4 v4, v6
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f340465 // ushr.4s 12 v5, v3
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51c85 // orr.16b v5, v4, v5
+	WORD $0x6ea184a5 // sub.4s v5, v5, v1
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 2048(R0)
+	WORD $0x6f3804c5 // ushr.4s 8 v5, v6
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4f235464 // shl.4s 3 v4, v3
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41ca4 // orr.16b v4, v5, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 128(R0)
+	WORD $0x6f3404c4 // ushr.4s 12 v4, v6
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f330465 // ushr.4s 13 v5, v3
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51c85 // orr.16b v5, v4, v5
+	WORD $0x6ea184a5 // sub.4s v5, v5, v1
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 2176(R0)
+	WORD $0x6f3004c5 // ushr.4s 16 v5, v6
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4f225464 // shl.4s 2 v4, v3
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41ca4 // orr.16b v4, v5, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 256(R0)
+	WORD $0x6f2c04c4 // ushr.4s 20 v4, v6
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f320465 // ushr.4s 14 v5, v3
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51c85 // orr.16b v5, v4, v5
+	WORD $0x6ea184a5 // sub.4s v5, v5, v1
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e22dca5 // fmul.4s v5, v5, v2
+	FMOVQ F5, 2304(R0)
+	WORD $0x6f2804c5 // ushr.4s 24 v5, v6
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x4f215464 // shl.4s 1 v4, v3
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41ca4 // orr.16b v4, v5, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 384(R0)
+	WORD $0x6f2404c6 // ushr.4s 28 v6, v6
+	WORD $0x6f310464 // ushr.4s 15 v4, v3
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41cc4 // orr.16b v4, v6, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 2432(R0)
+	WORD $0x4e201d24 // and.16b v4, v9, v0
+	WORD $0x4e211c66 // and.16b v6, v3, v1
+	WORD $0x4ea61c86 // orr.16b v6, v4, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc6 // fmul.4s v6, v6, v2
+	FMOVQ F6, 512(R0)
+	WORD $0x6f3c0526 // ushr.4s 4 v6, v9
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f300464 // ushr.4s 16 v4, v3
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41cc4 // orr.16b v4, v6, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 2560(R0)
+	WORD $0x6f380524 // ushr.4s 8 v4, v9
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3f0466 // ushr.4s 1 v6, v3
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61c86 // orr.16b v6, v4, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc6 // fmul.4s v6, v6, v2
+	FMOVQ F6, 640(R0)
+	WORD $0x6f340526 // ushr.4s 12 v6, v9
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f2f0464 // ushr.4s 17 v4, v3
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41cc4 // orr.16b v4, v6, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 2688(R0)
+	WORD $0x6f300524 // ushr.4s 16 v4, v9
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3e0466 // ushr.4s 2 v6, v3
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61c86 // orr.16b v6, v4, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc6 // fmul.4s v6, v6, v2
+	FMOVQ F6, 768(R0)
+	WORD $0x6f2c0526 // ushr.4s 20 v6, v9
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f2e0464 // ushr.4s 18 v4, v3
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41cc4 // orr.16b v4, v6, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e22dc84 // fmul.4s v4, v4, v2
+	FMOVQ F4, 2816(R0)
+	WORD $0x6f280524 // ushr.4s 24 v4, v9
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3d0466 // ushr.4s 3 v6, v3
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61c86 // orr.16b v6, v4, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc6 // fmul.4s v6, v6, v2
+	FMOVQ F6, 896(R0)
+	WORD $0x6f240529 // ushr.4s 28 v9, v9
+	WORD $0x6f2d0466 // ushr.4s 19 v6, v3
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61d26 // orr.16b v6, v9, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc6 // fmul.4s v6, v6, v2
+	FMOVQ F6, 2944(R0)
+	WORD $0x4e201d06 // and.16b v6, v8, v0
+	WORD $0x6f3c0469 // ushr.4s 4 v9, v3
+	WORD $0x4e211d29 // and.16b v9, v9, v1
+	WORD $0x4ea91cc9 // orr.16b v9, v6, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e22dd29 // fmul.4s v9, v9, v2
+	FMOVQ F9, 1024(R0)
+	WORD $0x6f3c0509 // ushr.4s 4 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f2c0466 // ushr.4s 20 v6, v3
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61d26 // orr.16b v6, v9, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc6 // fmul.4s v6, v6, v2
+	FMOVQ F6, 3072(R0)
+	WORD $0x6f380506 // ushr.4s 8 v6, v8
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f3b0469 // ushr.4s 5 v9, v3
+	WORD $0x4e211d29 // and.16b v9, v9, v1
+	WORD $0x4ea91cc9 // orr.16b v9, v6, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e22dd29 // fmul.4s v9, v9, v2
+	FMOVQ F9, 1152(R0)
+	WORD $0x6f340509 // ushr.4s 12 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f2b0466 // ushr.4s 21 v6, v3
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61d26 // orr.16b v6, v9, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc6 // fmul.4s v6, v6, v2
+	FMOVQ F6, 3200(R0)
+	WORD $0x6f300506 // ushr.4s 16 v6, v8
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f3a0469 // ushr.4s 6 v9, v3
+	WORD $0x4e211d29 // and.16b v9, v9, v1
+	WORD $0x4ea91cc9 // orr.16b v9, v6, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e22dd29 // fmul.4s v9, v9, v2
+	FMOVQ F9, 1280(R0)
+	WORD $0x6f2c0509 // ushr.4s 20 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f2a0466 // ushr.4s 22 v6, v3
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61d26 // orr.16b v6, v9, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e22dcc6 // fmul.4s v6, v6, v2
+	FMOVQ F6, 3328(R0)
+	WORD $0x6f280506 // ushr.4s 24 v6, v8
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f390469 // ushr.4s 7 v9, v3
+	WORD $0x4e211d29 // and.16b v9, v9, v1
+	WORD $0x4ea91cc9 // orr.16b v9, v6, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e22dd29 // fmul.4s v9, v9, v2
+	FMOVQ F9, 1408(R0)
+	WORD $0x6f240508 // ushr.4s 28 v8, v8
+	WORD $0x6f290469 // ushr.4s 23 v9, v3
+	WORD $0x4e211d29 // and.16b v9, v9, v1
+	WORD $0x4ea91d09 // orr.16b v9, v8, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e22dd29 // fmul.4s v9, v9, v2
+	FMOVQ F9, 3456(R0)
+	WORD $0x4e201ce9 // and.16b v9, v7, v0
+	WORD $0x6f380468 // ushr.4s 8 v8, v3
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x6ea18508 // sub.4s v8, v8, v1
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 1536(R0)
+	WORD $0x6f3c04e8 // ushr.4s 4 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x6f280469 // ushr.4s 24 v9, v3
+	WORD $0x4e211d29 // and.16b v9, v9, v1
+	WORD $0x4ea91d09 // orr.16b v9, v8, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e22dd29 // fmul.4s v9, v9, v2
+	FMOVQ F9, 3584(R0)
+	WORD $0x6f3804e9 // ushr.4s 8 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f370468 // ushr.4s 9 v8, v3
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x6ea18508 // sub.4s v8, v8, v1
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 1664(R0)
+	WORD $0x6f3404e8 // ushr.4s 12 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x6f270469 // ushr.4s 25 v9, v3
+	WORD $0x4e211d29 // and.16b v9, v9, v1
+	WORD $0x4ea91d09 // orr.16b v9, v8, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e22dd29 // fmul.4s v9, v9, v2
+	FMOVQ F9, 3712(R0)
+	WORD $0x6f3004e9 // ushr.4s 16 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f360468 // ushr.4s 10 v8, v3
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x6ea18508 // sub.4s v8, v8, v1
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 1792(R0)
+	WORD $0x6f2c04e8 // ushr.4s 20 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x6f260469 // ushr.4s 26 v9, v3
+	WORD $0x4e211d29 // and.16b v9, v9, v1
+	WORD $0x4ea91d09 // orr.16b v9, v8, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e22dd29 // fmul.4s v9, v9, v2
+	FMOVQ F9, 3840(R0)
+	WORD $0x6f2804e9 // ushr.4s 24 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f350468 // ushr.4s 11 v8, v3
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x6ea18508 // sub.4s v8, v8, v1
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e22dd08 // fmul.4s v8, v8, v2
+	FMOVQ F8, 1920(R0)
+	WORD $0x6f2404e7 // ushr.4s 28 v7, v7
+	WORD $0x6f250463 // ushr.4s 27 v3, v3
+	WORD $0x4e211c63 // and.16b v3, v3, v1
+	WORD $0x4ea31ce3 // orr.16b v3, v7, v3
+	WORD $0x6ea18463 // sub.4s v3, v3, v1
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x6e22dc62 // fmul.4s v2, v3, v2
+	FMOVQ F2, 3968(R0)
+	ADD $22, R2
+	ADD $22, R3
+	ADD $22, R4
+	ADD $22, R5
+	ADD $4096, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·unpackQ5_1NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0000000f, R26
+	VDUP R26, V0.S4
+	MOVD $0x00000010, R26
+	VDUP R26, V1.S4
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[3]
+	WORD $0x0e612843 // xtn.4h.4s v3, v2
+	WORD $0x0e217863 // fcvtl.4s.4h v3, v3
+	WORD $0x6f300442 // ushr.4s 16 v2, v2
+	WORD $0x0e612842 // xtn.4h.4s v2, v2
+	WORD $0x0e217842 // fcvtl.4s.4h v2, v2
+	ADD $4, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[0]
+	ADD $4, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[1]
+	ADD $4, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[2]
+	ADD $4, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[3]
+	ADD $8, R2, R9
+	VLD1 (R9), [V5.B16]
+	ADD $8, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $8, R4, R9
+	VLD1 (R9), [V7.B16]
+	ADD $8, R5, R9
+	VLD1 (R9), [V8.B16]
+	WORD $0x4e8638a9 // zip1.4s v9, v5, v6
+	WORD $0x4e8838ea // zip1.4s v10, v7, v8
+	WORD $0x4e8678a6 // zip2.4s v6, v5, v6
+	WORD $0x4e8878e8 // zip2.4s v8, v7, v8
+	WORD $0x4eca3927 // zip1.2d v7, v9, v10
+	WORD $0x4eca792a // zip2.2d v10, v9, v10
+	WORD $0x4ec838c9 // zip1.2d v9, v6, v8
+	WORD $0x4ec878c8 // zip2.2d v8, v6, v8
+	WORD $0x4e201ce6 // and.16b v6, v7, v0
+	WORD $0x4f245485 // shl.4s 4 v5, v4
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51cc5 // orr.16b v5, v6, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea21c46 // orr.16b v6, v2, v2
+	WORD $0x4e23cca6 // fmla.4s v6, v5, v3
+	FMOVQ F6, 0(R0)
+	WORD $0x6f3c04e6 // ushr.4s 4 v6, v7
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f340485 // ushr.4s 12 v5, v4
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51cc5 // orr.16b v5, v6, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea21c46 // orr.16b v6, v2, v2
+	WORD $0x4e23cca6 // fmla.4s v6, v5, v3
+	FMOVQ F6, 2048(R0)
+	WORD $0x6f3804e6 // ushr.4s 8 v6, v7
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4f235485 // shl.4s 3 v5, v4
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51cc5 // orr.16b v5, v6, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea21c46 // orr.16b v6, v2, v2
+	WORD $0x4e23cca6 // fmla.4s v6, v5, v3
+	FMOVQ F6, 128(R0)
+	WORD $0x6f3404e6 // ushr.4s 12 v6, v7
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f330485 // ushr.4s 13 v5, v4
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51cc5 // orr.16b v5, v6, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea21c46 // orr.16b v6, v2, v2
+	WORD $0x4e23cca6 // fmla.4s v6, v5, v3
+	FMOVQ F6, 2176(R0)
+	WORD $0x6f3004e6 // ushr.4s 16 v6, v7
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4f225485 // shl.4s 2 v5, v4
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51cc5 // orr.16b v5, v6, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea21c46 // orr.16b v6, v2, v2
+	WORD $0x4e23cca6 // fmla.4s v6, v5, v3
+	FMOVQ F6, 256(R0)
+	WORD $0x6f2c04e6 // ushr.4s 20 v6, v7
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f320485 // ushr.4s 14 v5, v4
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51cc5 // orr.16b v5, v6, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea21c46 // orr.16b v6, v2, v2
+	WORD $0x4e23cca6 // fmla.4s v6, v5, v3
+	FMOVQ F6, 2304(R0)
+	WORD $0x6f2804e6 // ushr.4s 24 v6, v7
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4f215485 // shl.4s 1 v5, v4
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x4ea51cc5 // orr.16b v5, v6, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x4ea21c46 // orr.16b v6, v2, v2
+	WORD $0x4e23cca6 // fmla.4s v6, v5, v3
+	FMOVQ F6, 384(R0)
+	WORD $0x6f2404e7 // ushr.4s 28 v7, v7
+	WORD $0x6f310486 // ushr.4s 15 v6, v4
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea21c47 // orr.16b v7, v2, v2
+	WORD $0x4e23ccc7 // fmla.4s v7, v6, v3
+	FMOVQ F7, 2432(R0)
+	WORD $0x4e201d47 // and.16b v7, v10, v0
+	WORD $0x4e211c86 // and.16b v6, v4, v1
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea21c47 // orr.16b v7, v2, v2
+	WORD $0x4e23ccc7 // fmla.4s v7, v6, v3
+	FMOVQ F7, 512(R0)
+	WORD $0x6f3c0547 // ushr.4s 4 v7, v10
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f300486 // ushr.4s 16 v6, v4
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea21c47 // orr.16b v7, v2, v2
+	WORD $0x4e23ccc7 // fmla.4s v7, v6, v3
+	FMOVQ F7, 2560(R0)
+	WORD $0x6f380547 // ushr.4s 8 v7, v10
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f3f0486 // ushr.4s 1 v6, v4
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea21c47 // orr.16b v7, v2, v2
+	WORD $0x4e23ccc7 // fmla.4s v7, v6, v3
+	FMOVQ F7, 640(R0)
+	WORD $0x6f340547 // ushr.4s 12 v7, v10
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f2f0486 // ushr.4s 17 v6, v4
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea21c47 // orr.16b v7, v2, v2
+	WORD $0x4e23ccc7 // fmla.4s v7, v6, v3
+	FMOVQ F7, 2688(R0)
+	WORD $0x6f300547 // ushr.4s 16 v7, v10
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f3e0486 // ushr.4s 2 v6, v4
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea21c47 // orr.16b v7, v2, v2
+	WORD $0x4e23ccc7 // fmla.4s v7, v6, v3
+	FMOVQ F7, 768(R0)
+	WORD $0x6f2c0547 // ushr.4s 20 v7, v10
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f2e0486 // ushr.4s 18 v6, v4
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea21c47 // orr.16b v7, v2, v2
+	WORD $0x4e23ccc7 // fmla.4s v7, v6, v3
+	FMOVQ F7, 2816(R0)
+	WORD $0x6f280547 // ushr.4s 24 v7, v10
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f3d0486 // ushr.4s 3 v6, v4
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea21c47 // orr.16b v7, v2, v2
+	WORD $0x4e23ccc7 // fmla.4s v7, v6, v3
+	FMOVQ F7, 896(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f2d0487 // ushr.4s 19 v7, v4
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea21c4a // orr.16b v10, v2, v2
+	WORD $0x4e23ccea // fmla.4s v10, v7, v3
+	FMOVQ F10, 2944(R0)
+	WORD $0x4e201d2a // and.16b v10, v9, v0
+	WORD $0x6f3c0487 // ushr.4s 4 v7, v4
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea21c4a // orr.16b v10, v2, v2
+	WORD $0x4e23ccea // fmla.4s v10, v7, v3
+	FMOVQ F10, 1024(R0)
+	WORD $0x6f3c052a // ushr.4s 4 v10, v9
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2c0487 // ushr.4s 20 v7, v4
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea21c4a // orr.16b v10, v2, v2
+	WORD $0x4e23ccea // fmla.4s v10, v7, v3
+	FMOVQ F10, 3072(R0)
+	WORD $0x6f38052a // ushr.4s 8 v10, v9
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3b0487 // ushr.4s 5 v7, v4
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea21c4a // orr.16b v10, v2, v2
+	WORD $0x4e23ccea // fmla.4s v10, v7, v3
+	FMOVQ F10, 1152(R0)
+	WORD $0x6f34052a // ushr.4s 12 v10, v9
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2b0487 // ushr.4s 21 v7, v4
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea21c4a // orr.16b v10, v2, v2
+	WORD $0x4e23ccea // fmla.4s v10, v7, v3
+	FMOVQ F10, 3200(R0)
+	WORD $0x6f30052a // ushr.4s 16 v10, v9
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3a0487 // ushr.4s 6 v7, v4
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea21c4a // orr.16b v10, v2, v2
+	WORD $0x4e23ccea // fmla.4s v10, v7, v3
+	FMOVQ F10, 1280(R0)
+	WORD $0x6f2c052a // ushr.4s 20 v10, v9
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2a0487 // ushr.4s 22 v7, v4
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea21c4a // orr.16b v10, v2, v2
+	WORD $0x4e23ccea // fmla.4s v10, v7, v3
+	FMOVQ F10, 3328(R0)
+	WORD $0x6f28052a // ushr.4s 24 v10, v9
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f390487 // ushr.4s 7 v7, v4
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea21c4a // orr.16b v10, v2, v2
+	WORD $0x4e23ccea // fmla.4s v10, v7, v3
+	FMOVQ F10, 1408(R0)
+	WORD $0x6f240529 // ushr.4s 28 v9, v9
+	WORD $0x6f29048a // ushr.4s 23 v10, v4
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ea21c49 // orr.16b v9, v2, v2
+	WORD $0x4e23cd49 // fmla.4s v9, v10, v3
+	FMOVQ F9, 3456(R0)
+	WORD $0x4e201d09 // and.16b v9, v8, v0
+	WORD $0x6f38048a // ushr.4s 8 v10, v4
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ea21c49 // orr.16b v9, v2, v2
+	WORD $0x4e23cd49 // fmla.4s v9, v10, v3
+	FMOVQ F9, 1536(R0)
+	WORD $0x6f3c0509 // ushr.4s 4 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f28048a // ushr.4s 24 v10, v4
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ea21c49 // orr.16b v9, v2, v2
+	WORD $0x4e23cd49 // fmla.4s v9, v10, v3
+	FMOVQ F9, 3584(R0)
+	WORD $0x6f380509 // ushr.4s 8 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f37048a // ushr.4s 9 v10, v4
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ea21c49 // orr.16b v9, v2, v2
+	WORD $0x4e23cd49 // fmla.4s v9, v10, v3
+	FMOVQ F9, 1664(R0)
+	WORD $0x6f340509 // ushr.4s 12 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f27048a // ushr.4s 25 v10, v4
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ea21c49 // orr.16b v9, v2, v2
+	WORD $0x4e23cd49 // fmla.4s v9, v10, v3
+	FMOVQ F9, 3712(R0)
+	WORD $0x6f300509 // ushr.4s 16 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f36048a // ushr.4s 10 v10, v4
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ea21c49 // orr.16b v9, v2, v2
+	WORD $0x4e23cd49 // fmla.4s v9, v10, v3
+	FMOVQ F9, 1792(R0)
+	WORD $0x6f2c0509 // ushr.4s 20 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f26048a // ushr.4s 26 v10, v4
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ea21c49 // orr.16b v9, v2, v2
+	WORD $0x4e23cd49 // fmla.4s v9, v10, v3
+	FMOVQ F9, 3840(R0)
+	WORD $0x6f280509 // ushr.4s 24 v9, v8
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f35048a // ushr.4s 11 v10, v4
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ea21c49 // orr.16b v9, v2, v2
+	WORD $0x4e23cd49 // fmla.4s v9, v10, v3
+	FMOVQ F9, 1920(R0)
+	WORD $0x6f240508 // ushr.4s 28 v8, v8
+	WORD $0x6f250484 // ushr.4s 27 v4, v4
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41d04 // orr.16b v4, v8, v4
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x4ea21c42 // orr.16b v2, v2, v2
+	WORD $0x4e23cc82 // fmla.4s v2, v4, v3
+	FMOVQ F2, 3968(R0)
+	ADD $24, R2
+	ADD $24, R3
+	ADD $24, R4
+	ADD $24, R5
+	ADD $4096, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·unpackQ8_0NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V0.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V0.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V0.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V0.S[3]
+	WORD $0x0e612800 // xtn.4h.4s v0, v0
+	WORD $0x0e217800 // fcvtl.4s.4h v0, v0
+	ADD $2, R2, R9
+	VLD1 (R9), [V1.B16]
+	ADD $2, R3, R9
+	VLD1 (R9), [V2.B16]
+	ADD $2, R4, R9
+	VLD1 (R9), [V3.B16]
+	ADD $2, R5, R9
+	VLD1 (R9), [V4.B16]
+	WORD $0x4e823825 // zip1.4s v5, v1, v2
+	WORD $0x4e843866 // zip1.4s v6, v3, v4
+	WORD $0x4e827822 // zip2.4s v2, v1, v2
+	WORD $0x4e847864 // zip2.4s v4, v3, v4
+	WORD $0x4ec638a3 // zip1.2d v3, v5, v6
+	WORD $0x4ec678a6 // zip2.2d v6, v5, v6
+	WORD $0x4ec43845 // zip1.2d v5, v2, v4
+	WORD $0x4ec47844 // zip2.2d v4, v2, v4
+	WORD $0x4f385462 // shl.4s 24 v2, v3
+	WORD $0x4f280442 // sshr.4s 24 v2, v2
+	WORD $0x4e21d842 // scvtf.4s v2, v2
+	WORD $0x6e20dc42 // fmul.4s v2, v2, v0
+	FMOVQ F2, 0(R0)
+	WORD $0x4f305462 // shl.4s 16 v2, v3
+	WORD $0x4f280442 // sshr.4s 24 v2, v2
+	WORD $0x4e21d842 // scvtf.4s v2, v2
+	WORD $0x6e20dc42 // fmul.4s v2, v2, v0
+	FMOVQ F2, 128(R0)
+	WORD $0x4f285462 // shl.4s 8 v2, v3
+	WORD $0x4f280442 // sshr.4s 24 v2, v2
+	WORD $0x4e21d842 // scvtf.4s v2, v2
+	WORD $0x6e20dc42 // fmul.4s v2, v2, v0
+	FMOVQ F2, 256(R0)
+	WORD $0x4f280463 // sshr.4s 24 v3, v3
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x6e20dc63 // fmul.4s v3, v3, v0
+	FMOVQ F3, 384(R0)
+	WORD $0x4f3854c3 // shl.4s 24 v3, v6
+	WORD $0x4f280463 // sshr.4s 24 v3, v3
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x6e20dc63 // fmul.4s v3, v3, v0
+	FMOVQ F3, 512(R0)
+	WORD $0x4f3054c3 // shl.4s 16 v3, v6
+	WORD $0x4f280463 // sshr.4s 24 v3, v3
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x6e20dc63 // fmul.4s v3, v3, v0
+	FMOVQ F3, 640(R0)
+	WORD $0x4f2854c3 // shl.4s 8 v3, v6
+	WORD $0x4f280463 // sshr.4s 24 v3, v3
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x6e20dc63 // fmul.4s v3, v3, v0
+	FMOVQ F3, 768(R0)
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e20dcc6 // fmul.4s v6, v6, v0
+	FMOVQ F6, 896(R0)
+	WORD $0x4f3854a6 // shl.4s 24 v6, v5
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e20dcc6 // fmul.4s v6, v6, v0
+	FMOVQ F6, 1024(R0)
+	WORD $0x4f3054a6 // shl.4s 16 v6, v5
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e20dcc6 // fmul.4s v6, v6, v0
+	FMOVQ F6, 1152(R0)
+	WORD $0x4f2854a6 // shl.4s 8 v6, v5
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e20dcc6 // fmul.4s v6, v6, v0
+	FMOVQ F6, 1280(R0)
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e20dca5 // fmul.4s v5, v5, v0
+	FMOVQ F5, 1408(R0)
+	WORD $0x4f385485 // shl.4s 24 v5, v4
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e20dca5 // fmul.4s v5, v5, v0
+	FMOVQ F5, 1536(R0)
+	WORD $0x4f305485 // shl.4s 16 v5, v4
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e20dca5 // fmul.4s v5, v5, v0
+	FMOVQ F5, 1664(R0)
+	WORD $0x4f285485 // shl.4s 8 v5, v4
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e20dca5 // fmul.4s v5, v5, v0
+	FMOVQ F5, 1792(R0)
+	WORD $0x4f280484 // sshr.4s 24 v4, v4
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e20dc84 // fmul.4s v4, v4, v0
+	FMOVQ F4, 1920(R0)
+	ADD $18, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $18, R3, R9
+	VLD1 (R9), [V5.B16]
+	ADD $18, R4, R9
+	VLD1 (R9), [V6.B16]
+	ADD $18, R5, R9
+	VLD1 (R9), [V3.B16]
+	WORD $0x4e853882 // zip1.4s v2, v4, v5
+	WORD $0x4e8338c1 // zip1.4s v1, v6, v3
+	WORD $0x4e857885 // zip2.4s v5, v4, v5
+	WORD $0x4e8378c3 // zip2.4s v3, v6, v3
+	WORD $0x4ec13846 // zip1.2d v6, v2, v1
+	WORD $0x4ec17841 // zip2.2d v1, v2, v1
+	WORD $0x4ec338a2 // zip1.2d v2, v5, v3
+	WORD $0x4ec378a3 // zip2.2d v3, v5, v3
+	WORD $0x4f3854c5 // shl.4s 24 v5, v6
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e20dca5 // fmul.4s v5, v5, v0
+	FMOVQ F5, 2048(R0)
+	WORD $0x4f3054c5 // shl.4s 16 v5, v6
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e20dca5 // fmul.4s v5, v5, v0
+	FMOVQ F5, 2176(R0)
+	WORD $0x4f2854c5 // shl.4s 8 v5, v6
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e20dca5 // fmul.4s v5, v5, v0
+	FMOVQ F5, 2304(R0)
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e20dcc6 // fmul.4s v6, v6, v0
+	FMOVQ F6, 2432(R0)
+	WORD $0x4f385426 // shl.4s 24 v6, v1
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e20dcc6 // fmul.4s v6, v6, v0
+	FMOVQ F6, 2560(R0)
+	WORD $0x4f305426 // shl.4s 16 v6, v1
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e20dcc6 // fmul.4s v6, v6, v0
+	FMOVQ F6, 2688(R0)
+	WORD $0x4f285426 // shl.4s 8 v6, v1
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e20dcc6 // fmul.4s v6, v6, v0
+	FMOVQ F6, 2816(R0)
+	WORD $0x4f280421 // sshr.4s 24 v1, v1
+	WORD $0x4e21d821 // scvtf.4s v1, v1
+	WORD $0x6e20dc21 // fmul.4s v1, v1, v0
+	FMOVQ F1, 2944(R0)
+	WORD $0x4f385441 // shl.4s 24 v1, v2
+	WORD $0x4f280421 // sshr.4s 24 v1, v1
+	WORD $0x4e21d821 // scvtf.4s v1, v1
+	WORD $0x6e20dc21 // fmul.4s v1, v1, v0
+	FMOVQ F1, 3072(R0)
+	WORD $0x4f305441 // shl.4s 16 v1, v2
+	WORD $0x4f280421 // sshr.4s 24 v1, v1
+	WORD $0x4e21d821 // scvtf.4s v1, v1
+	WORD $0x6e20dc21 // fmul.4s v1, v1, v0
+	FMOVQ F1, 3200(R0)
+	WORD $0x4f285441 // shl.4s 8 v1, v2
+	WORD $0x4f280421 // sshr.4s 24 v1, v1
+	WORD $0x4e21d821 // scvtf.4s v1, v1
+	WORD $0x6e20dc21 // fmul.4s v1, v1, v0
+	FMOVQ F1, 3328(R0)
+	WORD $0x4f280442 // sshr.4s 24 v2, v2
+	WORD $0x4e21d842 // scvtf.4s v2, v2
+	WORD $0x6e20dc42 // fmul.4s v2, v2, v0
+	FMOVQ F2, 3456(R0)
+	WORD $0x4f385462 // shl.4s 24 v2, v3
+	WORD $0x4f280442 // sshr.4s 24 v2, v2
+	WORD $0x4e21d842 // scvtf.4s v2, v2
+	WORD $0x6e20dc42 // fmul.4s v2, v2, v0
+	FMOVQ F2, 3584(R0)
+	WORD $0x4f305462 // shl.4s 16 v2, v3
+	WORD $0x4f280442 // sshr.4s 24 v2, v2
+	WORD $0x4e21d842 // scvtf.4s v2, v2
+	WORD $0x6e20dc42 // fmul.4s v2, v2, v0
+	FMOVQ F2, 3712(R0)
+	WORD $0x4f285462 // shl.4s 8 v2, v3
+	WORD $0x4f280442 // sshr.4s 24 v2, v2
+	WORD $0x4e21d842 // scvtf.4s v2, v2
+	WORD $0x6e20dc42 // fmul.4s v2, v2, v0
+	FMOVQ F2, 3840(R0)
+	WORD $0x4f280463 // sshr.4s 24 v3, v3
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x6e20dc60 // fmul.4s v0, v3, v0
+	FMOVQ F0, 3968(R0)
+	ADD $34, R2
+	ADD $34, R3
+	ADD $34, R4
+	ADD $34, R5
+	ADD $4096, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·unpackQ4_KNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0000000f, R26
+	VDUP R26, V0.S4
+	MOVD $0x00000030, R26
+	VDUP R26, V1.S4
+	MOVD $0x0000003f, R26
+	VDUP R26, V2.S4
+block:
+	VLD1 (R2), [V3.B16]
+	VLD1 (R3), [V4.B16]
+	VLD1 (R4), [V5.B16]
+	VLD1 (R5), [V6.B16]
+	WORD $0x4e843867 // zip1.4s v7, v3, v4
+	WORD $0x4e8638a8 // zip1.4s v8, v5, v6
+	WORD $0x4e847864 // zip2.4s v4, v3, v4
+	WORD $0x4e8678a6 // zip2.4s v6, v5, v6
+	WORD $0x4ec838e5 // zip1.2d v5, v7, v8
+	WORD $0x4ec878e8 // zip2.2d v8, v7, v8
+	WORD $0x4ec63887 // zip1.2d v7, v4, v6
+	WORD $0x4ec67886 // zip2.2d v6, v4, v6
+	WORD $0x0e6128a4 // xtn.4h.4s v4, v5
+	WORD $0x0e217884 // fcvtl.4s.4h v4, v4
+	WORD $0x6f3004a5 // ushr.4s 16 v5, v5
+	WORD $0x0e6128a5 // xtn.4h.4s v5, v5
+	WORD $0x0e2178a5 // fcvtl.4s.4h v5, v5
+	WORD $0x4e221d03 // and.16b v3, v8, v2
+	WORD $0x4e221ce9 // and.16b v9, v7, v2
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x6e24dc63 // fmul.4s v3, v3, v4
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e25dd29 // fmul.4s v9, v9, v5
+	WORD $0x6ea0f929 // fneg.4s v9, v9
+	WORD $0x6f38050a // ushr.4s 8 v10, v8
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x6f3804eb // ushr.4s 8 v11, v7
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e24dd4a // fmul.4s v10, v10, v4
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	WORD $0x6ea0f96b // fneg.4s v11, v11
+	ADD $16, R2, R9
+	VLD1 (R9), [V12.B16]
+	ADD $16, R3, R9
+	VLD1 (R9), [V13.B16]
+	ADD $16, R4, R9
+	VLD1 (R9), [V14.B16]
+	ADD $16, R5, R9
+	VLD1 (R9), [V15.B16]
+	WORD $0x4e8d3990 // zip1.4s v16, v12, v13
+	WORD $0x4e8f39d1 // zip1.4s v17, v14, v15
+	WORD $0x4e8d798d // zip2.4s v13, v12, v13
+	WORD $0x4e8f79cf // zip2.4s v15, v14, v15
+	WORD $0x4ed13a0e // zip1.2d v14, v16, v17
+	WORD $0x4ed17a11 // zip2.2d v17, v16, v17
+	WORD $0x4ecf39b0 // zip1.2d v16, v13, v15
+	WORD $0x4ecf79af // zip2.2d v15, v13, v15
+	WORD $0x4e201dcd // and.16b v13, v14, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e23cdac // fmla.4s v12, v13, v3
+	FMOVQ F12, 0(R0)
+	WORD $0x6f3c05cc // ushr.4s 4 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd8d // fmla.4s v13, v12, v10
+	FMOVQ F13, 4096(R0)
+	WORD $0x6f3805cd // ushr.4s 8 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e23cdac // fmla.4s v12, v13, v3
+	FMOVQ F12, 128(R0)
+	WORD $0x6f3405cc // ushr.4s 12 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd8d // fmla.4s v13, v12, v10
+	FMOVQ F13, 4224(R0)
+	WORD $0x6f3005cd // ushr.4s 16 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e23cdac // fmla.4s v12, v13, v3
+	FMOVQ F12, 256(R0)
+	WORD $0x6f2c05cc // ushr.4s 20 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd8d // fmla.4s v13, v12, v10
+	FMOVQ F13, 4352(R0)
+	WORD $0x6f2805cd // ushr.4s 24 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e23cdac // fmla.4s v12, v13, v3
+	FMOVQ F12, 384(R0)
+	WORD $0x6f2405ce // ushr.4s 28 v14, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eab1d6c // orr.16b v12, v11, v11
+	WORD $0x4e2acdcc // fmla.4s v12, v14, v10
+	FMOVQ F12, 4480(R0)
+	WORD $0x4e201e2c // and.16b v12, v17, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d2e // orr.16b v14, v9, v9
+	WORD $0x4e23cd8e // fmla.4s v14, v12, v3
+	FMOVQ F14, 512(R0)
+	WORD $0x6f3c062e // ushr.4s 4 v14, v17
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eab1d6c // orr.16b v12, v11, v11
+	WORD $0x4e2acdcc // fmla.4s v12, v14, v10
+	FMOVQ F12, 4608(R0)
+	WORD $0x6f38062c // ushr.4s 8 v12, v17
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d2e // orr.16b v14, v9, v9
+	WORD $0x4e23cd8e // fmla.4s v14, v12, v3
+	FMOVQ F14, 640(R0)
+	WORD $0x6f34062e // ushr.4s 12 v14, v17
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eab1d6c // orr.16b v12, v11, v11
+	WORD $0x4e2acdcc // fmla.4s v12, v14, v10
+	FMOVQ F12, 4736(R0)
+	WORD $0x6f30062c // ushr.4s 16 v12, v17
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d2e // orr.16b v14, v9, v9
+	WORD $0x4e23cd8e // fmla.4s v14, v12, v3
+	FMOVQ F14, 768(R0)
+	WORD $0x6f2c062e // ushr.4s 20 v14, v17
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eab1d6c // orr.16b v12, v11, v11
+	WORD $0x4e2acdcc // fmla.4s v12, v14, v10
+	FMOVQ F12, 4864(R0)
+	WORD $0x6f28062c // ushr.4s 24 v12, v17
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d2e // orr.16b v14, v9, v9
+	WORD $0x4e23cd8e // fmla.4s v14, v12, v3
+	FMOVQ F14, 896(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d6e // orr.16b v14, v11, v11
+	WORD $0x4e2ace2e // fmla.4s v14, v17, v10
+	FMOVQ F14, 4992(R0)
+	WORD $0x4e201e0e // and.16b v14, v16, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e23cdd1 // fmla.4s v17, v14, v3
+	FMOVQ F17, 1024(R0)
+	WORD $0x6f3c0611 // ushr.4s 4 v17, v16
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d6e // orr.16b v14, v11, v11
+	WORD $0x4e2ace2e // fmla.4s v14, v17, v10
+	FMOVQ F14, 5120(R0)
+	WORD $0x6f38060e // ushr.4s 8 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e23cdd1 // fmla.4s v17, v14, v3
+	FMOVQ F17, 1152(R0)
+	WORD $0x6f340611 // ushr.4s 12 v17, v16
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d6e // orr.16b v14, v11, v11
+	WORD $0x4e2ace2e // fmla.4s v14, v17, v10
+	FMOVQ F14, 5248(R0)
+	WORD $0x6f30060e // ushr.4s 16 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e23cdd1 // fmla.4s v17, v14, v3
+	FMOVQ F17, 1280(R0)
+	WORD $0x6f2c0611 // ushr.4s 20 v17, v16
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d6e // orr.16b v14, v11, v11
+	WORD $0x4e2ace2e // fmla.4s v14, v17, v10
+	FMOVQ F14, 5376(R0)
+	WORD $0x6f28060e // ushr.4s 24 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e23cdd1 // fmla.4s v17, v14, v3
+	FMOVQ F17, 1408(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2ace11 // fmla.4s v17, v16, v10
+	FMOVQ F17, 5504(R0)
+	WORD $0x4e201df1 // and.16b v17, v15, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e23ce30 // fmla.4s v16, v17, v3
+	FMOVQ F16, 1536(R0)
+	WORD $0x6f3c05f0 // ushr.4s 4 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2ace11 // fmla.4s v17, v16, v10
+	FMOVQ F17, 5632(R0)
+	WORD $0x6f3805f1 // ushr.4s 8 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e23ce30 // fmla.4s v16, v17, v3
+	FMOVQ F16, 1664(R0)
+	WORD $0x6f3405f0 // ushr.4s 12 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2ace11 // fmla.4s v17, v16, v10
+	FMOVQ F17, 5760(R0)
+	WORD $0x6f3005f1 // ushr.4s 16 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e23ce30 // fmla.4s v16, v17, v3
+	FMOVQ F16, 1792(R0)
+	WORD $0x6f2c05f0 // ushr.4s 20 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2ace11 // fmla.4s v17, v16, v10
+	FMOVQ F17, 5888(R0)
+	WORD $0x6f2805f1 // ushr.4s 24 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e23ce30 // fmla.4s v16, v17, v3
+	FMOVQ F16, 1920(R0)
+	WORD $0x6f2405ef // ushr.4s 28 v15, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2acdf0 // fmla.4s v16, v15, v10
+	FMOVQ F16, 6016(R0)
+	ADD $32, R2, R9
+	VLD1 (R9), [V16.B16]
+	ADD $32, R3, R9
+	VLD1 (R9), [V15.B16]
+	ADD $32, R4, R9
+	VLD1 (R9), [V17.B16]
+	ADD $32, R5, R9
+	VLD1 (R9), [V14.B16]
+	WORD $0x4e8f3a0c // zip1.4s v12, v16, v15
+	WORD $0x4e8e3a2d // zip1.4s v13, v17, v14
+	WORD $0x4e8f7a0f // zip2.4s v15, v16, v15
+	WORD $0x4e8e7a2e // zip2.4s v14, v17, v14
+	WORD $0x4ecd3991 // zip1.2d v17, v12, v13
+	WORD $0x4ecd798d // zip2.2d v13, v12, v13
+	WORD $0x4ece39ec // zip1.2d v12, v15, v14
+	WORD $0x4ece79ee // zip2.2d v14, v15, v14
+	WORD $0x4e201e2f // and.16b v15, v17, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e23cdf0 // fmla.4s v16, v15, v3
+	FMOVQ F16, 2048(R0)
+	WORD $0x6f3c0630 // ushr.4s 4 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6f // orr.16b v15, v11, v11
+	WORD $0x4e2ace0f // fmla.4s v15, v16, v10
+	FMOVQ F15, 6144(R0)
+	WORD $0x6f38062f // ushr.4s 8 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e23cdf0 // fmla.4s v16, v15, v3
+	FMOVQ F16, 2176(R0)
+	WORD $0x6f340630 // ushr.4s 12 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6f // orr.16b v15, v11, v11
+	WORD $0x4e2ace0f // fmla.4s v15, v16, v10
+	FMOVQ F15, 6272(R0)
+	WORD $0x6f30062f // ushr.4s 16 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e23cdf0 // fmla.4s v16, v15, v3
+	FMOVQ F16, 2304(R0)
+	WORD $0x6f2c0630 // ushr.4s 20 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6f // orr.16b v15, v11, v11
+	WORD $0x4e2ace0f // fmla.4s v15, v16, v10
+	FMOVQ F15, 6400(R0)
+	WORD $0x6f28062f // ushr.4s 24 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e23cdf0 // fmla.4s v16, v15, v3
+	FMOVQ F16, 2432(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2ace30 // fmla.4s v16, v17, v10
+	FMOVQ F16, 6528(R0)
+	WORD $0x4e201db0 // and.16b v16, v13, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e23ce11 // fmla.4s v17, v16, v3
+	FMOVQ F17, 2560(R0)
+	WORD $0x6f3c05b1 // ushr.4s 4 v17, v13
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2ace30 // fmla.4s v16, v17, v10
+	FMOVQ F16, 6656(R0)
+	WORD $0x6f3805b0 // ushr.4s 8 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e23ce11 // fmla.4s v17, v16, v3
+	FMOVQ F17, 2688(R0)
+	WORD $0x6f3405b1 // ushr.4s 12 v17, v13
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2ace30 // fmla.4s v16, v17, v10
+	FMOVQ F16, 6784(R0)
+	WORD $0x6f3005b0 // ushr.4s 16 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e23ce11 // fmla.4s v17, v16, v3
+	FMOVQ F17, 2816(R0)
+	WORD $0x6f2c05b1 // ushr.4s 20 v17, v13
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2ace30 // fmla.4s v16, v17, v10
+	FMOVQ F16, 6912(R0)
+	WORD $0x6f2805b0 // ushr.4s 24 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e23ce11 // fmla.4s v17, v16, v3
+	FMOVQ F17, 2944(R0)
+	WORD $0x6f2405ad // ushr.4s 28 v13, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2acdb1 // fmla.4s v17, v13, v10
+	FMOVQ F17, 7040(R0)
+	WORD $0x4e201d91 // and.16b v17, v12, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e23ce2d // fmla.4s v13, v17, v3
+	FMOVQ F13, 3072(R0)
+	WORD $0x6f3c058d // ushr.4s 4 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2acdb1 // fmla.4s v17, v13, v10
+	FMOVQ F17, 7168(R0)
+	WORD $0x6f380591 // ushr.4s 8 v17, v12
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e23ce2d // fmla.4s v13, v17, v3
+	FMOVQ F13, 3200(R0)
+	WORD $0x6f34058d // ushr.4s 12 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2acdb1 // fmla.4s v17, v13, v10
+	FMOVQ F17, 7296(R0)
+	WORD $0x6f300591 // ushr.4s 16 v17, v12
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e23ce2d // fmla.4s v13, v17, v3
+	FMOVQ F13, 3328(R0)
+	WORD $0x6f2c058d // ushr.4s 20 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2acdb1 // fmla.4s v17, v13, v10
+	FMOVQ F17, 7424(R0)
+	WORD $0x6f280591 // ushr.4s 24 v17, v12
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e23ce2d // fmla.4s v13, v17, v3
+	FMOVQ F13, 3456(R0)
+	WORD $0x6f24058c // ushr.4s 28 v12, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd8d // fmla.4s v13, v12, v10
+	FMOVQ F13, 7552(R0)
+	WORD $0x4e201dcd // and.16b v13, v14, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e23cdac // fmla.4s v12, v13, v3
+	FMOVQ F12, 3584(R0)
+	WORD $0x6f3c05cc // ushr.4s 4 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd8d // fmla.4s v13, v12, v10
+	FMOVQ F13, 7680(R0)
+	WORD $0x6f3805cd // ushr.4s 8 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e23cdac // fmla.4s v12, v13, v3
+	FMOVQ F12, 3712(R0)
+	WORD $0x6f3405cc // ushr.4s 12 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd8d // fmla.4s v13, v12, v10
+	FMOVQ F13, 7808(R0)
+	WORD $0x6f3005cd // ushr.4s 16 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e23cdac // fmla.4s v12, v13, v3
+	FMOVQ F12, 3840(R0)
+	WORD $0x6f2c05cc // ushr.4s 20 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd8d // fmla.4s v13, v12, v10
+	FMOVQ F13, 7936(R0)
+	WORD $0x6f2805cd // ushr.4s 24 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d29 // orr.16b v9, v9, v9
+	WORD $0x4e23cda9 // fmla.4s v9, v13, v3
+	FMOVQ F9, 3968(R0)
+	WORD $0x6f2405ce // ushr.4s 28 v14, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eab1d6b // orr.16b v11, v11, v11
+	WORD $0x4e2acdcb // fmla.4s v11, v14, v10
+	FMOVQ F11, 8064(R0)
+	WORD $0x6f30050b // ushr.4s 16 v11, v8
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x6f3004ea // ushr.4s 16 v10, v7
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e24dd6b // fmul.4s v11, v11, v4
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e25dd4a // fmul.4s v10, v10, v5
+	WORD $0x6ea0f94a // fneg.4s v10, v10
+	WORD $0x6f28050e // ushr.4s 24 v14, v8
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x6f2804e9 // ushr.4s 24 v9, v7
+	WORD $0x4e221d29 // and.16b v9, v9, v2
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e24ddce // fmul.4s v14, v14, v4
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e25dd29 // fmul.4s v9, v9, v5
+	WORD $0x6ea0f929 // fneg.4s v9, v9
+	ADD $48, R2, R9
+	VLD1 (R9), [V3.B16]
+	ADD $48, R3, R9
+	VLD1 (R9), [V13.B16]
+	ADD $48, R4, R9
+	VLD1 (R9), [V12.B16]
+	ADD $48, R5, R9
+	VLD1 (R9), [V17.B16]
+	WORD $0x4e8d3870 // zip1.4s v16, v3, v13
+	WORD $0x4e91398f // zip1.4s v15, v12, v17
+	WORD $0x4e8d786d // zip2.4s v13, v3, v13
+	WORD $0x4e917991 // zip2.4s v17, v12, v17
+	WORD $0x4ecf3a0c // zip1.2d v12, v16, v15
+	WORD $0x4ecf7a0f // zip2.2d v15, v16, v15
+	WORD $0x4ed139b0 // zip1.2d v16, v13, v17
+	WORD $0x4ed179b1 // zip2.2d v17, v13, v17
+	WORD $0x4e201d8d // and.16b v13, v12, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaa1d43 // orr.16b v3, v10, v10
+	WORD $0x4e2bcda3 // fmla.4s v3, v13, v11
+	FMOVQ F3, 8192(R0)
+	WORD $0x6f3c0583 // ushr.4s 4 v3, v12
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e2ecc6d // fmla.4s v13, v3, v14
+	FMOVQ F13, 12288(R0)
+	WORD $0x6f38058d // ushr.4s 8 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaa1d43 // orr.16b v3, v10, v10
+	WORD $0x4e2bcda3 // fmla.4s v3, v13, v11
+	FMOVQ F3, 8320(R0)
+	WORD $0x6f340583 // ushr.4s 12 v3, v12
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e2ecc6d // fmla.4s v13, v3, v14
+	FMOVQ F13, 12416(R0)
+	WORD $0x6f30058d // ushr.4s 16 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaa1d43 // orr.16b v3, v10, v10
+	WORD $0x4e2bcda3 // fmla.4s v3, v13, v11
+	FMOVQ F3, 8448(R0)
+	WORD $0x6f2c0583 // ushr.4s 20 v3, v12
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e2ecc6d // fmla.4s v13, v3, v14
+	FMOVQ F13, 12544(R0)
+	WORD $0x6f28058d // ushr.4s 24 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaa1d43 // orr.16b v3, v10, v10
+	WORD $0x4e2bcda3 // fmla.4s v3, v13, v11
+	FMOVQ F3, 8576(R0)
+	WORD $0x6f24058c // ushr.4s 28 v12, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d23 // orr.16b v3, v9, v9
+	WORD $0x4e2ecd83 // fmla.4s v3, v12, v14
+	FMOVQ F3, 12672(R0)
+	WORD $0x4e201de3 // and.16b v3, v15, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eaa1d4c // orr.16b v12, v10, v10
+	WORD $0x4e2bcc6c // fmla.4s v12, v3, v11
+	FMOVQ F12, 8704(R0)
+	WORD $0x6f3c05ec // ushr.4s 4 v12, v15
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d23 // orr.16b v3, v9, v9
+	WORD $0x4e2ecd83 // fmla.4s v3, v12, v14
+	FMOVQ F3, 12800(R0)
+	WORD $0x6f3805e3 // ushr.4s 8 v3, v15
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eaa1d4c // orr.16b v12, v10, v10
+	WORD $0x4e2bcc6c // fmla.4s v12, v3, v11
+	FMOVQ F12, 8832(R0)
+	WORD $0x6f3405ec // ushr.4s 12 v12, v15
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d23 // orr.16b v3, v9, v9
+	WORD $0x4e2ecd83 // fmla.4s v3, v12, v14
+	FMOVQ F3, 12928(R0)
+	WORD $0x6f3005e3 // ushr.4s 16 v3, v15
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eaa1d4c // orr.16b v12, v10, v10
+	WORD $0x4e2bcc6c // fmla.4s v12, v3, v11
+	FMOVQ F12, 8960(R0)
+	WORD $0x6f2c05ec // ushr.4s 20 v12, v15
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d23 // orr.16b v3, v9, v9
+	WORD $0x4e2ecd83 // fmla.4s v3, v12, v14
+	FMOVQ F3, 13056(R0)
+	WORD $0x6f2805e3 // ushr.4s 24 v3, v15
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eaa1d4c // orr.16b v12, v10, v10
+	WORD $0x4e2bcc6c // fmla.4s v12, v3, v11
+	FMOVQ F12, 9088(R0)
+	WORD $0x6f2405ef // ushr.4s 28 v15, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e2ecdec // fmla.4s v12, v15, v14
+	FMOVQ F12, 13184(R0)
+	WORD $0x4e201e0c // and.16b v12, v16, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eaa1d4f // orr.16b v15, v10, v10
+	WORD $0x4e2bcd8f // fmla.4s v15, v12, v11
+	FMOVQ F15, 9216(R0)
+	WORD $0x6f3c060f // ushr.4s 4 v15, v16
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e2ecdec // fmla.4s v12, v15, v14
+	FMOVQ F12, 13312(R0)
+	WORD $0x6f38060c // ushr.4s 8 v12, v16
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eaa1d4f // orr.16b v15, v10, v10
+	WORD $0x4e2bcd8f // fmla.4s v15, v12, v11
+	FMOVQ F15, 9344(R0)
+	WORD $0x6f34060f // ushr.4s 12 v15, v16
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e2ecdec // fmla.4s v12, v15, v14
+	FMOVQ F12, 13440(R0)
+	WORD $0x6f30060c // ushr.4s 16 v12, v16
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eaa1d4f // orr.16b v15, v10, v10
+	WORD $0x4e2bcd8f // fmla.4s v15, v12, v11
+	FMOVQ F15, 9472(R0)
+	WORD $0x6f2c060f // ushr.4s 20 v15, v16
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d2c // orr.16b v12, v9, v9
+	WORD $0x4e2ecdec // fmla.4s v12, v15, v14
+	FMOVQ F12, 13568(R0)
+	WORD $0x6f28060c // ushr.4s 24 v12, v16
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4eaa1d4f // orr.16b v15, v10, v10
+	WORD $0x4e2bcd8f // fmla.4s v15, v12, v11
+	FMOVQ F15, 9600(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d2f // orr.16b v15, v9, v9
+	WORD $0x4e2ece0f // fmla.4s v15, v16, v14
+	FMOVQ F15, 13696(R0)
+	WORD $0x4e201e2f // and.16b v15, v17, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eaa1d50 // orr.16b v16, v10, v10
+	WORD $0x4e2bcdf0 // fmla.4s v16, v15, v11
+	FMOVQ F16, 9728(R0)
+	WORD $0x6f3c0630 // ushr.4s 4 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d2f // orr.16b v15, v9, v9
+	WORD $0x4e2ece0f // fmla.4s v15, v16, v14
+	FMOVQ F15, 13824(R0)
+	WORD $0x6f38062f // ushr.4s 8 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eaa1d50 // orr.16b v16, v10, v10
+	WORD $0x4e2bcdf0 // fmla.4s v16, v15, v11
+	FMOVQ F16, 9856(R0)
+	WORD $0x6f340630 // ushr.4s 12 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d2f // orr.16b v15, v9, v9
+	WORD $0x4e2ece0f // fmla.4s v15, v16, v14
+	FMOVQ F15, 13952(R0)
+	WORD $0x6f30062f // ushr.4s 16 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eaa1d50 // orr.16b v16, v10, v10
+	WORD $0x4e2bcdf0 // fmla.4s v16, v15, v11
+	FMOVQ F16, 9984(R0)
+	WORD $0x6f2c0630 // ushr.4s 20 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d2f // orr.16b v15, v9, v9
+	WORD $0x4e2ece0f // fmla.4s v15, v16, v14
+	FMOVQ F15, 14080(R0)
+	WORD $0x6f28062f // ushr.4s 24 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eaa1d50 // orr.16b v16, v10, v10
+	WORD $0x4e2bcdf0 // fmla.4s v16, v15, v11
+	FMOVQ F16, 10112(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e2ece30 // fmla.4s v16, v17, v14
+	FMOVQ F16, 14208(R0)
+	ADD $64, R2, R9
+	VLD1 (R9), [V16.B16]
+	ADD $64, R3, R9
+	VLD1 (R9), [V17.B16]
+	ADD $64, R4, R9
+	VLD1 (R9), [V15.B16]
+	ADD $64, R5, R9
+	VLD1 (R9), [V12.B16]
+	WORD $0x4e913a03 // zip1.4s v3, v16, v17
+	WORD $0x4e8c39ed // zip1.4s v13, v15, v12
+	WORD $0x4e917a11 // zip2.4s v17, v16, v17
+	WORD $0x4e8c79ec // zip2.4s v12, v15, v12
+	WORD $0x4ecd386f // zip1.2d v15, v3, v13
+	WORD $0x4ecd786d // zip2.2d v13, v3, v13
+	WORD $0x4ecc3a23 // zip1.2d v3, v17, v12
+	WORD $0x4ecc7a2c // zip2.2d v12, v17, v12
+	WORD $0x4e201df1 // and.16b v17, v15, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaa1d50 // orr.16b v16, v10, v10
+	WORD $0x4e2bce30 // fmla.4s v16, v17, v11
+	FMOVQ F16, 10240(R0)
+	WORD $0x6f3c05f0 // ushr.4s 4 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e2ece11 // fmla.4s v17, v16, v14
+	FMOVQ F17, 14336(R0)
+	WORD $0x6f3805f1 // ushr.4s 8 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaa1d50 // orr.16b v16, v10, v10
+	WORD $0x4e2bce30 // fmla.4s v16, v17, v11
+	FMOVQ F16, 10368(R0)
+	WORD $0x6f3405f0 // ushr.4s 12 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e2ece11 // fmla.4s v17, v16, v14
+	FMOVQ F17, 14464(R0)
+	WORD $0x6f3005f1 // ushr.4s 16 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaa1d50 // orr.16b v16, v10, v10
+	WORD $0x4e2bce30 // fmla.4s v16, v17, v11
+	FMOVQ F16, 10496(R0)
+	WORD $0x6f2c05f0 // ushr.4s 20 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea91d31 // orr.16b v17, v9, v9
+	WORD $0x4e2ece11 // fmla.4s v17, v16, v14
+	FMOVQ F17, 14592(R0)
+	WORD $0x6f2805f1 // ushr.4s 24 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaa1d50 // orr.16b v16, v10, v10
+	WORD $0x4e2bce30 // fmla.4s v16, v17, v11
+	FMOVQ F16, 10624(R0)
+	WORD $0x6f2405ef // ushr.4s 28 v15, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e2ecdf0 // fmla.4s v16, v15, v14
+	FMOVQ F16, 14720(R0)
+	WORD $0x4e201db0 // and.16b v16, v13, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eaa1d4f // orr.16b v15, v10, v10
+	WORD $0x4e2bce0f // fmla.4s v15, v16, v11
+	FMOVQ F15, 10752(R0)
+	WORD $0x6f3c05af // ushr.4s 4 v15, v13
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e2ecdf0 // fmla.4s v16, v15, v14
+	FMOVQ F16, 14848(R0)
+	WORD $0x6f3805b0 // ushr.4s 8 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eaa1d4f // orr.16b v15, v10, v10
+	WORD $0x4e2bce0f // fmla.4s v15, v16, v11
+	FMOVQ F15, 10880(R0)
+	WORD $0x6f3405af // ushr.4s 12 v15, v13
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e2ecdf0 // fmla.4s v16, v15, v14
+	FMOVQ F16, 14976(R0)
+	WORD $0x6f3005b0 // ushr.4s 16 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eaa1d4f // orr.16b v15, v10, v10
+	WORD $0x4e2bce0f // fmla.4s v15, v16, v11
+	FMOVQ F15, 11008(R0)
+	WORD $0x6f2c05af // ushr.4s 20 v15, v13
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea91d30 // orr.16b v16, v9, v9
+	WORD $0x4e2ecdf0 // fmla.4s v16, v15, v14
+	FMOVQ F16, 15104(R0)
+	WORD $0x6f2805b0 // ushr.4s 24 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eaa1d4f // orr.16b v15, v10, v10
+	WORD $0x4e2bce0f // fmla.4s v15, v16, v11
+	FMOVQ F15, 11136(R0)
+	WORD $0x6f2405ad // ushr.4s 28 v13, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2f // orr.16b v15, v9, v9
+	WORD $0x4e2ecdaf // fmla.4s v15, v13, v14
+	FMOVQ F15, 15232(R0)
+	WORD $0x4e201c6f // and.16b v15, v3, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eaa1d4d // orr.16b v13, v10, v10
+	WORD $0x4e2bcded // fmla.4s v13, v15, v11
+	FMOVQ F13, 11264(R0)
+	WORD $0x6f3c046d // ushr.4s 4 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2f // orr.16b v15, v9, v9
+	WORD $0x4e2ecdaf // fmla.4s v15, v13, v14
+	FMOVQ F15, 15360(R0)
+	WORD $0x6f38046f // ushr.4s 8 v15, v3
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eaa1d4d // orr.16b v13, v10, v10
+	WORD $0x4e2bcded // fmla.4s v13, v15, v11
+	FMOVQ F13, 11392(R0)
+	WORD $0x6f34046d // ushr.4s 12 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2f // orr.16b v15, v9, v9
+	WORD $0x4e2ecdaf // fmla.4s v15, v13, v14
+	FMOVQ F15, 15488(R0)
+	WORD $0x6f30046f // ushr.4s 16 v15, v3
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eaa1d4d // orr.16b v13, v10, v10
+	WORD $0x4e2bcded // fmla.4s v13, v15, v11
+	FMOVQ F13, 11520(R0)
+	WORD $0x6f2c046d // ushr.4s 20 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea91d2f // orr.16b v15, v9, v9
+	WORD $0x4e2ecdaf // fmla.4s v15, v13, v14
+	FMOVQ F15, 15616(R0)
+	WORD $0x6f28046f // ushr.4s 24 v15, v3
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eaa1d4d // orr.16b v13, v10, v10
+	WORD $0x4e2bcded // fmla.4s v13, v15, v11
+	FMOVQ F13, 11648(R0)
+	WORD $0x6f240463 // ushr.4s 28 v3, v3
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e2ecc6d // fmla.4s v13, v3, v14
+	FMOVQ F13, 15744(R0)
+	WORD $0x4e201d8d // and.16b v13, v12, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaa1d43 // orr.16b v3, v10, v10
+	WORD $0x4e2bcda3 // fmla.4s v3, v13, v11
+	FMOVQ F3, 11776(R0)
+	WORD $0x6f3c0583 // ushr.4s 4 v3, v12
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e2ecc6d // fmla.4s v13, v3, v14
+	FMOVQ F13, 15872(R0)
+	WORD $0x6f38058d // ushr.4s 8 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaa1d43 // orr.16b v3, v10, v10
+	WORD $0x4e2bcda3 // fmla.4s v3, v13, v11
+	FMOVQ F3, 11904(R0)
+	WORD $0x6f340583 // ushr.4s 12 v3, v12
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e2ecc6d // fmla.4s v13, v3, v14
+	FMOVQ F13, 16000(R0)
+	WORD $0x6f30058d // ushr.4s 16 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaa1d43 // orr.16b v3, v10, v10
+	WORD $0x4e2bcda3 // fmla.4s v3, v13, v11
+	FMOVQ F3, 12032(R0)
+	WORD $0x6f2c0583 // ushr.4s 20 v3, v12
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4ea91d2d // orr.16b v13, v9, v9
+	WORD $0x4e2ecc6d // fmla.4s v13, v3, v14
+	FMOVQ F13, 16128(R0)
+	WORD $0x6f28058d // ushr.4s 24 v13, v12
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaa1d4a // orr.16b v10, v10, v10
+	WORD $0x4e2bcdaa // fmla.4s v10, v13, v11
+	FMOVQ F10, 12160(R0)
+	WORD $0x6f24058c // ushr.4s 28 v12, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea91d29 // orr.16b v9, v9, v9
+	WORD $0x4e2ecd89 // fmla.4s v9, v12, v14
+	FMOVQ F9, 16256(R0)
+	WORD $0x4e201cc9 // and.16b v9, v6, v0
+	WORD $0x6f3e050e // ushr.4s 2 v14, v8
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1d2e // orr.16b v14, v9, v14
+	WORD $0x6f3c04c9 // ushr.4s 4 v9, v6
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f3e04ec // ushr.4s 2 v12, v7
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1d2c // orr.16b v12, v9, v12
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e24ddce // fmul.4s v14, v14, v4
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e25dd8c // fmul.4s v12, v12, v5
+	WORD $0x6ea0f98c // fneg.4s v12, v12
+	WORD $0x6f3804c9 // ushr.4s 8 v9, v6
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f36050a // ushr.4s 10 v10, v8
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x6f3404c9 // ushr.4s 12 v9, v6
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f3604eb // ushr.4s 10 v11, v7
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1d2b // orr.16b v11, v9, v11
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e24dd4a // fmul.4s v10, v10, v4
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	WORD $0x6ea0f96b // fneg.4s v11, v11
+	ADD $80, R2, R9
+	VLD1 (R9), [V9.B16]
+	ADD $80, R3, R9
+	VLD1 (R9), [V13.B16]
+	ADD $80, R4, R9
+	VLD1 (R9), [V3.B16]
+	ADD $80, R5, R9
+	VLD1 (R9), [V15.B16]
+	WORD $0x4e8d3930 // zip1.4s v16, v9, v13
+	WORD $0x4e8f3871 // zip1.4s v17, v3, v15
+	WORD $0x4e8d792d // zip2.4s v13, v9, v13
+	WORD $0x4e8f786f // zip2.4s v15, v3, v15
+	WORD $0x4ed13a03 // zip1.2d v3, v16, v17
+	WORD $0x4ed17a11 // zip2.2d v17, v16, v17
+	WORD $0x4ecf39b0 // zip1.2d v16, v13, v15
+	WORD $0x4ecf79af // zip2.2d v15, v13, v15
+	WORD $0x4e201c6d // and.16b v13, v3, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eac1d89 // orr.16b v9, v12, v12
+	WORD $0x4e2ecda9 // fmla.4s v9, v13, v14
+	FMOVQ F9, 16384(R0)
+	WORD $0x6f3c0469 // ushr.4s 4 v9, v3
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd2d // fmla.4s v13, v9, v10
+	FMOVQ F13, 20480(R0)
+	WORD $0x6f38046d // ushr.4s 8 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eac1d89 // orr.16b v9, v12, v12
+	WORD $0x4e2ecda9 // fmla.4s v9, v13, v14
+	FMOVQ F9, 16512(R0)
+	WORD $0x6f340469 // ushr.4s 12 v9, v3
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd2d // fmla.4s v13, v9, v10
+	FMOVQ F13, 20608(R0)
+	WORD $0x6f30046d // ushr.4s 16 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eac1d89 // orr.16b v9, v12, v12
+	WORD $0x4e2ecda9 // fmla.4s v9, v13, v14
+	FMOVQ F9, 16640(R0)
+	WORD $0x6f2c0469 // ushr.4s 20 v9, v3
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd2d // fmla.4s v13, v9, v10
+	FMOVQ F13, 20736(R0)
+	WORD $0x6f28046d // ushr.4s 24 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eac1d89 // orr.16b v9, v12, v12
+	WORD $0x4e2ecda9 // fmla.4s v9, v13, v14
+	FMOVQ F9, 16768(R0)
+	WORD $0x6f240463 // ushr.4s 28 v3, v3
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eab1d69 // orr.16b v9, v11, v11
+	WORD $0x4e2acc69 // fmla.4s v9, v3, v10
+	FMOVQ F9, 20864(R0)
+	WORD $0x4e201e29 // and.16b v9, v17, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eac1d83 // orr.16b v3, v12, v12
+	WORD $0x4e2ecd23 // fmla.4s v3, v9, v14
+	FMOVQ F3, 16896(R0)
+	WORD $0x6f3c0623 // ushr.4s 4 v3, v17
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eab1d69 // orr.16b v9, v11, v11
+	WORD $0x4e2acc69 // fmla.4s v9, v3, v10
+	FMOVQ F9, 20992(R0)
+	WORD $0x6f380629 // ushr.4s 8 v9, v17
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eac1d83 // orr.16b v3, v12, v12
+	WORD $0x4e2ecd23 // fmla.4s v3, v9, v14
+	FMOVQ F3, 17024(R0)
+	WORD $0x6f340623 // ushr.4s 12 v3, v17
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eab1d69 // orr.16b v9, v11, v11
+	WORD $0x4e2acc69 // fmla.4s v9, v3, v10
+	FMOVQ F9, 21120(R0)
+	WORD $0x6f300629 // ushr.4s 16 v9, v17
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eac1d83 // orr.16b v3, v12, v12
+	WORD $0x4e2ecd23 // fmla.4s v3, v9, v14
+	FMOVQ F3, 17152(R0)
+	WORD $0x6f2c0623 // ushr.4s 20 v3, v17
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eab1d69 // orr.16b v9, v11, v11
+	WORD $0x4e2acc69 // fmla.4s v9, v3, v10
+	FMOVQ F9, 21248(R0)
+	WORD $0x6f280629 // ushr.4s 24 v9, v17
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eac1d83 // orr.16b v3, v12, v12
+	WORD $0x4e2ecd23 // fmla.4s v3, v9, v14
+	FMOVQ F3, 17280(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d63 // orr.16b v3, v11, v11
+	WORD $0x4e2ace23 // fmla.4s v3, v17, v10
+	FMOVQ F3, 21376(R0)
+	WORD $0x4e201e03 // and.16b v3, v16, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eac1d91 // orr.16b v17, v12, v12
+	WORD $0x4e2ecc71 // fmla.4s v17, v3, v14
+	FMOVQ F17, 17408(R0)
+	WORD $0x6f3c0611 // ushr.4s 4 v17, v16
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d63 // orr.16b v3, v11, v11
+	WORD $0x4e2ace23 // fmla.4s v3, v17, v10
+	FMOVQ F3, 21504(R0)
+	WORD $0x6f380603 // ushr.4s 8 v3, v16
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eac1d91 // orr.16b v17, v12, v12
+	WORD $0x4e2ecc71 // fmla.4s v17, v3, v14
+	FMOVQ F17, 17536(R0)
+	WORD $0x6f340611 // ushr.4s 12 v17, v16
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d63 // orr.16b v3, v11, v11
+	WORD $0x4e2ace23 // fmla.4s v3, v17, v10
+	FMOVQ F3, 21632(R0)
+	WORD $0x6f300603 // ushr.4s 16 v3, v16
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eac1d91 // orr.16b v17, v12, v12
+	WORD $0x4e2ecc71 // fmla.4s v17, v3, v14
+	FMOVQ F17, 17664(R0)
+	WORD $0x6f2c0611 // ushr.4s 20 v17, v16
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d63 // orr.16b v3, v11, v11
+	WORD $0x4e2ace23 // fmla.4s v3, v17, v10
+	FMOVQ F3, 21760(R0)
+	WORD $0x6f280603 // ushr.4s 24 v3, v16
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eac1d91 // orr.16b v17, v12, v12
+	WORD $0x4e2ecc71 // fmla.4s v17, v3, v14
+	FMOVQ F17, 17792(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2ace11 // fmla.4s v17, v16, v10
+	FMOVQ F17, 21888(R0)
+	WORD $0x4e201df1 // and.16b v17, v15, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eac1d90 // orr.16b v16, v12, v12
+	WORD $0x4e2ece30 // fmla.4s v16, v17, v14
+	FMOVQ F16, 17920(R0)
+	WORD $0x6f3c05f0 // ushr.4s 4 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2ace11 // fmla.4s v17, v16, v10
+	FMOVQ F17, 22016(R0)
+	WORD $0x6f3805f1 // ushr.4s 8 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eac1d90 // orr.16b v16, v12, v12
+	WORD $0x4e2ece30 // fmla.4s v16, v17, v14
+	FMOVQ F16, 18048(R0)
+	WORD $0x6f3405f0 // ushr.4s 12 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2ace11 // fmla.4s v17, v16, v10
+	FMOVQ F17, 22144(R0)
+	WORD $0x6f3005f1 // ushr.4s 16 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eac1d90 // orr.16b v16, v12, v12
+	WORD $0x4e2ece30 // fmla.4s v16, v17, v14
+	FMOVQ F16, 18176(R0)
+	WORD $0x6f2c05f0 // ushr.4s 20 v16, v15
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2ace11 // fmla.4s v17, v16, v10
+	FMOVQ F17, 22272(R0)
+	WORD $0x6f2805f1 // ushr.4s 24 v17, v15
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eac1d90 // orr.16b v16, v12, v12
+	WORD $0x4e2ece30 // fmla.4s v16, v17, v14
+	FMOVQ F16, 18304(R0)
+	WORD $0x6f2405ef // ushr.4s 28 v15, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2acdf0 // fmla.4s v16, v15, v10
+	FMOVQ F16, 22400(R0)
+	ADD $96, R2, R9
+	VLD1 (R9), [V16.B16]
+	ADD $96, R3, R9
+	VLD1 (R9), [V15.B16]
+	ADD $96, R4, R9
+	VLD1 (R9), [V17.B16]
+	ADD $96, R5, R9
+	VLD1 (R9), [V3.B16]
+	WORD $0x4e8f3a09 // zip1.4s v9, v16, v15
+	WORD $0x4e833a2d // zip1.4s v13, v17, v3
+	WORD $0x4e8f7a0f // zip2.4s v15, v16, v15
+	WORD $0x4e837a23 // zip2.4s v3, v17, v3
+	WORD $0x4ecd3931 // zip1.2d v17, v9, v13
+	WORD $0x4ecd792d // zip2.2d v13, v9, v13
+	WORD $0x4ec339e9 // zip1.2d v9, v15, v3
+	WORD $0x4ec379e3 // zip2.2d v3, v15, v3
+	WORD $0x4e201e2f // and.16b v15, v17, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eac1d90 // orr.16b v16, v12, v12
+	WORD $0x4e2ecdf0 // fmla.4s v16, v15, v14
+	FMOVQ F16, 18432(R0)
+	WORD $0x6f3c0630 // ushr.4s 4 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6f // orr.16b v15, v11, v11
+	WORD $0x4e2ace0f // fmla.4s v15, v16, v10
+	FMOVQ F15, 22528(R0)
+	WORD $0x6f38062f // ushr.4s 8 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eac1d90 // orr.16b v16, v12, v12
+	WORD $0x4e2ecdf0 // fmla.4s v16, v15, v14
+	FMOVQ F16, 18560(R0)
+	WORD $0x6f340630 // ushr.4s 12 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6f // orr.16b v15, v11, v11
+	WORD $0x4e2ace0f // fmla.4s v15, v16, v10
+	FMOVQ F15, 22656(R0)
+	WORD $0x6f30062f // ushr.4s 16 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eac1d90 // orr.16b v16, v12, v12
+	WORD $0x4e2ecdf0 // fmla.4s v16, v15, v14
+	FMOVQ F16, 18688(R0)
+	WORD $0x6f2c0630 // ushr.4s 20 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6f // orr.16b v15, v11, v11
+	WORD $0x4e2ace0f // fmla.4s v15, v16, v10
+	FMOVQ F15, 22784(R0)
+	WORD $0x6f28062f // ushr.4s 24 v15, v17
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eac1d90 // orr.16b v16, v12, v12
+	WORD $0x4e2ecdf0 // fmla.4s v16, v15, v14
+	FMOVQ F16, 18816(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2ace30 // fmla.4s v16, v17, v10
+	FMOVQ F16, 22912(R0)
+	WORD $0x4e201db0 // and.16b v16, v13, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eac1d91 // orr.16b v17, v12, v12
+	WORD $0x4e2ece11 // fmla.4s v17, v16, v14
+	FMOVQ F17, 18944(R0)
+	WORD $0x6f3c05b1 // ushr.4s 4 v17, v13
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2ace30 // fmla.4s v16, v17, v10
+	FMOVQ F16, 23040(R0)
+	WORD $0x6f3805b0 // ushr.4s 8 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eac1d91 // orr.16b v17, v12, v12
+	WORD $0x4e2ece11 // fmla.4s v17, v16, v14
+	FMOVQ F17, 19072(R0)
+	WORD $0x6f3405b1 // ushr.4s 12 v17, v13
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2ace30 // fmla.4s v16, v17, v10
+	FMOVQ F16, 23168(R0)
+	WORD $0x6f3005b0 // ushr.4s 16 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eac1d91 // orr.16b v17, v12, v12
+	WORD $0x4e2ece11 // fmla.4s v17, v16, v14
+	FMOVQ F17, 19200(R0)
+	WORD $0x6f2c05b1 // ushr.4s 20 v17, v13
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e2ace30 // fmla.4s v16, v17, v10
+	FMOVQ F16, 23296(R0)
+	WORD $0x6f2805b0 // ushr.4s 24 v16, v13
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eac1d91 // orr.16b v17, v12, v12
+	WORD $0x4e2ece11 // fmla.4s v17, v16, v14
+	FMOVQ F17, 19328(R0)
+	WORD $0x6f2405ad // ushr.4s 28 v13, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2acdb1 // fmla.4s v17, v13, v10
+	FMOVQ F17, 23424(R0)
+	WORD $0x4e201d31 // and.16b v17, v9, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eac1d8d // orr.16b v13, v12, v12
+	WORD $0x4e2ece2d // fmla.4s v13, v17, v14
+	FMOVQ F13, 19456(R0)
+	WORD $0x6f3c052d // ushr.4s 4 v13, v9
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2acdb1 // fmla.4s v17, v13, v10
+	FMOVQ F17, 23552(R0)
+	WORD $0x6f380531 // ushr.4s 8 v17, v9
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eac1d8d // orr.16b v13, v12, v12
+	WORD $0x4e2ece2d // fmla.4s v13, v17, v14
+	FMOVQ F13, 19584(R0)
+	WORD $0x6f34052d // ushr.4s 12 v13, v9
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2acdb1 // fmla.4s v17, v13, v10
+	FMOVQ F17, 23680(R0)
+	WORD $0x6f300531 // ushr.4s 16 v17, v9
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eac1d8d // orr.16b v13, v12, v12
+	WORD $0x4e2ece2d // fmla.4s v13, v17, v14
+	FMOVQ F13, 19712(R0)
+	WORD $0x6f2c052d // ushr.4s 20 v13, v9
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d71 // orr.16b v17, v11, v11
+	WORD $0x4e2acdb1 // fmla.4s v17, v13, v10
+	FMOVQ F17, 23808(R0)
+	WORD $0x6f280531 // ushr.4s 24 v17, v9
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eac1d8d // orr.16b v13, v12, v12
+	WORD $0x4e2ece2d // fmla.4s v13, v17, v14
+	FMOVQ F13, 19840(R0)
+	WORD $0x6f240529 // ushr.4s 28 v9, v9
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd2d // fmla.4s v13, v9, v10
+	FMOVQ F13, 23936(R0)
+	WORD $0x4e201c6d // and.16b v13, v3, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eac1d89 // orr.16b v9, v12, v12
+	WORD $0x4e2ecda9 // fmla.4s v9, v13, v14
+	FMOVQ F9, 19968(R0)
+	WORD $0x6f3c0469 // ushr.4s 4 v9, v3
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd2d // fmla.4s v13, v9, v10
+	FMOVQ F13, 24064(R0)
+	WORD $0x6f38046d // ushr.4s 8 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eac1d89 // orr.16b v9, v12, v12
+	WORD $0x4e2ecda9 // fmla.4s v9, v13, v14
+	FMOVQ F9, 20096(R0)
+	WORD $0x6f340469 // ushr.4s 12 v9, v3
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd2d // fmla.4s v13, v9, v10
+	FMOVQ F13, 24192(R0)
+	WORD $0x6f30046d // ushr.4s 16 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eac1d89 // orr.16b v9, v12, v12
+	WORD $0x4e2ecda9 // fmla.4s v9, v13, v14
+	FMOVQ F9, 20224(R0)
+	WORD $0x6f2c0469 // ushr.4s 20 v9, v3
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4eab1d6d // orr.16b v13, v11, v11
+	WORD $0x4e2acd2d // fmla.4s v13, v9, v10
+	FMOVQ F13, 24320(R0)
+	WORD $0x6f28046d // ushr.4s 24 v13, v3
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eac1d8c // orr.16b v12, v12, v12
+	WORD $0x4e2ecdac // fmla.4s v12, v13, v14
+	FMOVQ F12, 20352(R0)
+	WORD $0x6f240463 // ushr.4s 28 v3, v3
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x4eab1d6b // orr.16b v11, v11, v11
+	WORD $0x4e2acc6b // fmla.4s v11, v3, v10
+	FMOVQ F11, 24448(R0)
+	WORD $0x6f3004cb // ushr.4s 16 v11, v6
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f2e050a // ushr.4s 18 v10, v8
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1d6a // orr.16b v10, v11, v10
+	WORD $0x6f2c04cb // ushr.4s 20 v11, v6
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f2e04e3 // ushr.4s 18 v3, v7
+	WORD $0x4e211c63 // and.16b v3, v3, v1
+	WORD $0x4ea31d63 // orr.16b v3, v11, v3
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e24dd4a // fmul.4s v10, v10, v4
+	WORD $0x4e21d863 // scvtf.4s v3, v3
+	WORD $0x6e25dc63 // fmul.4s v3, v3, v5
+	WORD $0x6ea0f863 // fneg.4s v3, v3
+	WORD $0x6f2804cb // ushr.4s 24 v11, v6
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f260508 // ushr.4s 26 v8, v8
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d68 // orr.16b v8, v11, v8
+	WORD $0x6f2404c6 // ushr.4s 28 v6, v6
+	WORD $0x6f2604e7 // ushr.4s 26 v7, v7
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x4ea71cc7 // orr.16b v7, v6, v7
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e24dd04 // fmul.4s v4, v8, v4
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e25dce5 // fmul.4s v5, v7, v5
+	WORD $0x6ea0f8a5 // fneg.4s v5, v5
+	ADD $112, R2, R9
+	VLD1 (R9), [V7.B16]
+	ADD $112, R3, R9
+	VLD1 (R9), [V8.B16]
+	ADD $112, R4, R9
+	VLD1 (R9), [V6.B16]
+	ADD $112, R5, R9
+	VLD1 (R9), [V11.B16]
+	WORD $0x4e8838ec // zip1.4s v12, v7, v8
+	WORD $0x4e8b38ce // zip1.4s v14, v6, v11
+	WORD $0x4e8878e8 // zip2.4s v8, v7, v8
+	WORD $0x4e8b78cb // zip2.4s v11, v6, v11
+	WORD $0x4ece3986 // zip1.2d v6, v12, v14
+	WORD $0x4ece798e // zip2.2d v14, v12, v14
+	WORD $0x4ecb390c // zip1.2d v12, v8, v11
+	WORD $0x4ecb790b // zip2.2d v11, v8, v11
+	WORD $0x4e201cc8 // and.16b v8, v6, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea31c67 // orr.16b v7, v3, v3
+	WORD $0x4e2acd07 // fmla.4s v7, v8, v10
+	FMOVQ F7, 24576(R0)
+	WORD $0x6f3c04c7 // ushr.4s 4 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea51ca8 // orr.16b v8, v5, v5
+	WORD $0x4e24cce8 // fmla.4s v8, v7, v4
+	FMOVQ F8, 28672(R0)
+	WORD $0x6f3804c8 // ushr.4s 8 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea31c67 // orr.16b v7, v3, v3
+	WORD $0x4e2acd07 // fmla.4s v7, v8, v10
+	FMOVQ F7, 24704(R0)
+	WORD $0x6f3404c7 // ushr.4s 12 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea51ca8 // orr.16b v8, v5, v5
+	WORD $0x4e24cce8 // fmla.4s v8, v7, v4
+	FMOVQ F8, 28800(R0)
+	WORD $0x6f3004c8 // ushr.4s 16 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea31c67 // orr.16b v7, v3, v3
+	WORD $0x4e2acd07 // fmla.4s v7, v8, v10
+	FMOVQ F7, 24832(R0)
+	WORD $0x6f2c04c7 // ushr.4s 20 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea51ca8 // orr.16b v8, v5, v5
+	WORD $0x4e24cce8 // fmla.4s v8, v7, v4
+	FMOVQ F8, 28928(R0)
+	WORD $0x6f2804c8 // ushr.4s 24 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea31c67 // orr.16b v7, v3, v3
+	WORD $0x4e2acd07 // fmla.4s v7, v8, v10
+	FMOVQ F7, 24960(R0)
+	WORD $0x6f2404c6 // ushr.4s 28 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea51ca7 // orr.16b v7, v5, v5
+	WORD $0x4e24ccc7 // fmla.4s v7, v6, v4
+	FMOVQ F7, 29056(R0)
+	WORD $0x4e201dc7 // and.16b v7, v14, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea31c66 // orr.16b v6, v3, v3
+	WORD $0x4e2acce6 // fmla.4s v6, v7, v10
+	FMOVQ F6, 25088(R0)
+	WORD $0x6f3c05c6 // ushr.4s 4 v6, v14
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea51ca7 // orr.16b v7, v5, v5
+	WORD $0x4e24ccc7 // fmla.4s v7, v6, v4
+	FMOVQ F7, 29184(R0)
+	WORD $0x6f3805c7 // ushr.4s 8 v7, v14
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea31c66 // orr.16b v6, v3, v3
+	WORD $0x4e2acce6 // fmla.4s v6, v7, v10
+	FMOVQ F6, 25216(R0)
+	WORD $0x6f3405c6 // ushr.4s 12 v6, v14
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea51ca7 // orr.16b v7, v5, v5
+	WORD $0x4e24ccc7 // fmla.4s v7, v6, v4
+	FMOVQ F7, 29312(R0)
+	WORD $0x6f3005c7 // ushr.4s 16 v7, v14
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea31c66 // orr.16b v6, v3, v3
+	WORD $0x4e2acce6 // fmla.4s v6, v7, v10
+	FMOVQ F6, 25344(R0)
+	WORD $0x6f2c05c6 // ushr.4s 20 v6, v14
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea51ca7 // orr.16b v7, v5, v5
+	WORD $0x4e24ccc7 // fmla.4s v7, v6, v4
+	FMOVQ F7, 29440(R0)
+	WORD $0x6f2805c7 // ushr.4s 24 v7, v14
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea31c66 // orr.16b v6, v3, v3
+	WORD $0x4e2acce6 // fmla.4s v6, v7, v10
+	FMOVQ F6, 25472(R0)
+	WORD $0x6f2405ce // ushr.4s 28 v14, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea51ca6 // orr.16b v6, v5, v5
+	WORD $0x4e24cdc6 // fmla.4s v6, v14, v4
+	FMOVQ F6, 29568(R0)
+	WORD $0x4e201d86 // and.16b v6, v12, v0
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea31c6e // orr.16b v14, v3, v3
+	WORD $0x4e2accce // fmla.4s v14, v6, v10
+	FMOVQ F14, 25600(R0)
+	WORD $0x6f3c058e // ushr.4s 4 v14, v12
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea51ca6 // orr.16b v6, v5, v5
+	WORD $0x4e24cdc6 // fmla.4s v6, v14, v4
+	FMOVQ F6, 29696(R0)
+	WORD $0x6f380586 // ushr.4s 8 v6, v12
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea31c6e // orr.16b v14, v3, v3
+	WORD $0x4e2accce // fmla.4s v14, v6, v10
+	FMOVQ F14, 25728(R0)
+	WORD $0x6f34058e // ushr.4s 12 v14, v12
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea51ca6 // orr.16b v6, v5, v5
+	WORD $0x4e24cdc6 // fmla.4s v6, v14, v4
+	FMOVQ F6, 29824(R0)
+	WORD $0x6f300586 // ushr.4s 16 v6, v12
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea31c6e // orr.16b v14, v3, v3
+	WORD $0x4e2accce // fmla.4s v14, v6, v10
+	FMOVQ F14, 25856(R0)
+	WORD $0x6f2c058e // ushr.4s 20 v14, v12
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea51ca6 // orr.16b v6, v5, v5
+	WORD $0x4e24cdc6 // fmla.4s v6, v14, v4
+	FMOVQ F6, 29952(R0)
+	WORD $0x6f280586 // ushr.4s 24 v6, v12
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea31c6e // orr.16b v14, v3, v3
+	WORD $0x4e2accce // fmla.4s v14, v6, v10
+	FMOVQ F14, 25984(R0)
+	WORD $0x6f24058c // ushr.4s 28 v12, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea51cae // orr.16b v14, v5, v5
+	WORD $0x4e24cd8e // fmla.4s v14, v12, v4
+	FMOVQ F14, 30080(R0)
+	WORD $0x4e201d6e // and.16b v14, v11, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea31c6c // orr.16b v12, v3, v3
+	WORD $0x4e2acdcc // fmla.4s v12, v14, v10
+	FMOVQ F12, 26112(R0)
+	WORD $0x6f3c056c // ushr.4s 4 v12, v11
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea51cae // orr.16b v14, v5, v5
+	WORD $0x4e24cd8e // fmla.4s v14, v12, v4
+	FMOVQ F14, 30208(R0)
+	WORD $0x6f38056e // ushr.4s 8 v14, v11
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea31c6c // orr.16b v12, v3, v3
+	WORD $0x4e2acdcc // fmla.4s v12, v14, v10
+	FMOVQ F12, 26240(R0)
+	WORD $0x6f34056c // ushr.4s 12 v12, v11
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea51cae // orr.16b v14, v5, v5
+	WORD $0x4e24cd8e // fmla.4s v14, v12, v4
+	FMOVQ F14, 30336(R0)
+	WORD $0x6f30056e // ushr.4s 16 v14, v11
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea31c6c // orr.16b v12, v3, v3
+	WORD $0x4e2acdcc // fmla.4s v12, v14, v10
+	FMOVQ F12, 26368(R0)
+	WORD $0x6f2c056c // ushr.4s 20 v12, v11
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea51cae // orr.16b v14, v5, v5
+	WORD $0x4e24cd8e // fmla.4s v14, v12, v4
+	FMOVQ F14, 30464(R0)
+	WORD $0x6f28056e // ushr.4s 24 v14, v11
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea31c6c // orr.16b v12, v3, v3
+	WORD $0x4e2acdcc // fmla.4s v12, v14, v10
+	FMOVQ F12, 26496(R0)
+	WORD $0x6f24056b // ushr.4s 28 v11, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea51cac // orr.16b v12, v5, v5
+	WORD $0x4e24cd6c // fmla.4s v12, v11, v4
+	FMOVQ F12, 30592(R0)
+	ADD $128, R2, R9
+	VLD1 (R9), [V12.B16]
+	ADD $128, R3, R9
+	VLD1 (R9), [V11.B16]
+	ADD $128, R4, R9
+	VLD1 (R9), [V14.B16]
+	ADD $128, R5, R9
+	VLD1 (R9), [V6.B16]
+	WORD $0x4e8b3987 // zip1.4s v7, v12, v11
+	WORD $0x4e8639c8 // zip1.4s v8, v14, v6
+	WORD $0x4e8b798b // zip2.4s v11, v12, v11
+	WORD $0x4e8679c6 // zip2.4s v6, v14, v6
+	WORD $0x4ec838ee // zip1.2d v14, v7, v8
+	WORD $0x4ec878e8 // zip2.2d v8, v7, v8
+	WORD $0x4ec63967 // zip1.2d v7, v11, v6
+	WORD $0x4ec67966 // zip2.2d v6, v11, v6
+	WORD $0x4e201dcb // and.16b v11, v14, v0
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea31c6c // orr.16b v12, v3, v3
+	WORD $0x4e2acd6c // fmla.4s v12, v11, v10
+	FMOVQ F12, 26624(R0)
+	WORD $0x6f3c05cc // ushr.4s 4 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea51cab // orr.16b v11, v5, v5
+	WORD $0x4e24cd8b // fmla.4s v11, v12, v4
+	FMOVQ F11, 30720(R0)
+	WORD $0x6f3805cb // ushr.4s 8 v11, v14
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea31c6c // orr.16b v12, v3, v3
+	WORD $0x4e2acd6c // fmla.4s v12, v11, v10
+	FMOVQ F12, 26752(R0)
+	WORD $0x6f3405cc // ushr.4s 12 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea51cab // orr.16b v11, v5, v5
+	WORD $0x4e24cd8b // fmla.4s v11, v12, v4
+	FMOVQ F11, 30848(R0)
+	WORD $0x6f3005cb // ushr.4s 16 v11, v14
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea31c6c // orr.16b v12, v3, v3
+	WORD $0x4e2acd6c // fmla.4s v12, v11, v10
+	FMOVQ F12, 26880(R0)
+	WORD $0x6f2c05cc // ushr.4s 20 v12, v14
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea51cab // orr.16b v11, v5, v5
+	WORD $0x4e24cd8b // fmla.4s v11, v12, v4
+	FMOVQ F11, 30976(R0)
+	WORD $0x6f2805cb // ushr.4s 24 v11, v14
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea31c6c // orr.16b v12, v3, v3
+	WORD $0x4e2acd6c // fmla.4s v12, v11, v10
+	FMOVQ F12, 27008(R0)
+	WORD $0x6f2405ce // ushr.4s 28 v14, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea51cac // orr.16b v12, v5, v5
+	WORD $0x4e24cdcc // fmla.4s v12, v14, v4
+	FMOVQ F12, 31104(R0)
+	WORD $0x4e201d0c // and.16b v12, v8, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea31c6e // orr.16b v14, v3, v3
+	WORD $0x4e2acd8e // fmla.4s v14, v12, v10
+	FMOVQ F14, 27136(R0)
+	WORD $0x6f3c050e // ushr.4s 4 v14, v8
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea51cac // orr.16b v12, v5, v5
+	WORD $0x4e24cdcc // fmla.4s v12, v14, v4
+	FMOVQ F12, 31232(R0)
+	WORD $0x6f38050c // ushr.4s 8 v12, v8
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea31c6e // orr.16b v14, v3, v3
+	WORD $0x4e2acd8e // fmla.4s v14, v12, v10
+	FMOVQ F14, 27264(R0)
+	WORD $0x6f34050e // ushr.4s 12 v14, v8
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea51cac // orr.16b v12, v5, v5
+	WORD $0x4e24cdcc // fmla.4s v12, v14, v4
+	FMOVQ F12, 31360(R0)
+	WORD $0x6f30050c // ushr.4s 16 v12, v8
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea31c6e // orr.16b v14, v3, v3
+	WORD $0x4e2acd8e // fmla.4s v14, v12, v10
+	FMOVQ F14, 27392(R0)
+	WORD $0x6f2c050e // ushr.4s 20 v14, v8
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea51cac // orr.16b v12, v5, v5
+	WORD $0x4e24cdcc // fmla.4s v12, v14, v4
+	FMOVQ F12, 31488(R0)
+	WORD $0x6f28050c // ushr.4s 24 v12, v8
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea31c6e // orr.16b v14, v3, v3
+	WORD $0x4e2acd8e // fmla.4s v14, v12, v10
+	FMOVQ F14, 27520(R0)
+	WORD $0x6f240508 // ushr.4s 28 v8, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea51cae // orr.16b v14, v5, v5
+	WORD $0x4e24cd0e // fmla.4s v14, v8, v4
+	FMOVQ F14, 31616(R0)
+	WORD $0x4e201cee // and.16b v14, v7, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea31c68 // orr.16b v8, v3, v3
+	WORD $0x4e2acdc8 // fmla.4s v8, v14, v10
+	FMOVQ F8, 27648(R0)
+	WORD $0x6f3c04e8 // ushr.4s 4 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea51cae // orr.16b v14, v5, v5
+	WORD $0x4e24cd0e // fmla.4s v14, v8, v4
+	FMOVQ F14, 31744(R0)
+	WORD $0x6f3804ee // ushr.4s 8 v14, v7
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea31c68 // orr.16b v8, v3, v3
+	WORD $0x4e2acdc8 // fmla.4s v8, v14, v10
+	FMOVQ F8, 27776(R0)
+	WORD $0x6f3404e8 // ushr.4s 12 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea51cae // orr.16b v14, v5, v5
+	WORD $0x4e24cd0e // fmla.4s v14, v8, v4
+	FMOVQ F14, 31872(R0)
+	WORD $0x6f3004ee // ushr.4s 16 v14, v7
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea31c68 // orr.16b v8, v3, v3
+	WORD $0x4e2acdc8 // fmla.4s v8, v14, v10
+	FMOVQ F8, 27904(R0)
+	WORD $0x6f2c04e8 // ushr.4s 20 v8, v7
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea51cae // orr.16b v14, v5, v5
+	WORD $0x4e24cd0e // fmla.4s v14, v8, v4
+	FMOVQ F14, 32000(R0)
+	WORD $0x6f2804ee // ushr.4s 24 v14, v7
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea31c68 // orr.16b v8, v3, v3
+	WORD $0x4e2acdc8 // fmla.4s v8, v14, v10
+	FMOVQ F8, 28032(R0)
+	WORD $0x6f2404e7 // ushr.4s 28 v7, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea51ca8 // orr.16b v8, v5, v5
+	WORD $0x4e24cce8 // fmla.4s v8, v7, v4
+	FMOVQ F8, 32128(R0)
+	WORD $0x4e201cc8 // and.16b v8, v6, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea31c67 // orr.16b v7, v3, v3
+	WORD $0x4e2acd07 // fmla.4s v7, v8, v10
+	FMOVQ F7, 28160(R0)
+	WORD $0x6f3c04c7 // ushr.4s 4 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea51ca8 // orr.16b v8, v5, v5
+	WORD $0x4e24cce8 // fmla.4s v8, v7, v4
+	FMOVQ F8, 32256(R0)
+	WORD $0x6f3804c8 // ushr.4s 8 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea31c67 // orr.16b v7, v3, v3
+	WORD $0x4e2acd07 // fmla.4s v7, v8, v10
+	FMOVQ F7, 28288(R0)
+	WORD $0x6f3404c7 // ushr.4s 12 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea51ca8 // orr.16b v8, v5, v5
+	WORD $0x4e24cce8 // fmla.4s v8, v7, v4
+	FMOVQ F8, 32384(R0)
+	WORD $0x6f3004c8 // ushr.4s 16 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea31c67 // orr.16b v7, v3, v3
+	WORD $0x4e2acd07 // fmla.4s v7, v8, v10
+	FMOVQ F7, 28416(R0)
+	WORD $0x6f2c04c7 // ushr.4s 20 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x4ea51ca8 // orr.16b v8, v5, v5
+	WORD $0x4e24cce8 // fmla.4s v8, v7, v4
+	FMOVQ F8, 32512(R0)
+	WORD $0x6f2804c8 // ushr.4s 24 v8, v6
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea31c63 // orr.16b v3, v3, v3
+	WORD $0x4e2acd03 // fmla.4s v3, v8, v10
+	FMOVQ F3, 28544(R0)
+	WORD $0x6f2404c6 // ushr.4s 28 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x4ea51ca5 // orr.16b v5, v5, v5
+	WORD $0x4e24ccc5 // fmla.4s v5, v6, v4
+	FMOVQ F5, 32640(R0)
+	ADD $144, R2
+	ADD $144, R3
+	ADD $144, R4
+	ADD $144, R5
+	ADD $32768, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·unpackQ5_KNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0000000f, R26
+	VDUP R26, V0.S4
+	MOVD $0x00000010, R26
+	VDUP R26, V1.S4
+	MOVD $0x00000030, R26
+	VDUP R26, V2.S4
+	MOVD $0x0000003f, R26
+	VDUP R26, V3.S4
+block:
+	VLD1 (R2), [V4.B16]
+	VLD1 (R3), [V5.B16]
+	VLD1 (R4), [V6.B16]
+	VLD1 (R5), [V7.B16]
+	WORD $0x4e853888 // zip1.4s v8, v4, v5
+	WORD $0x4e8738c9 // zip1.4s v9, v6, v7
+	WORD $0x4e857885 // zip2.4s v5, v4, v5
+	WORD $0x4e8778c7 // zip2.4s v7, v6, v7
+	WORD $0x4ec93906 // zip1.2d v6, v8, v9
+	WORD $0x4ec97909 // zip2.2d v9, v8, v9
+	WORD $0x4ec738a8 // zip1.2d v8, v5, v7
+	WORD $0x4ec778a7 // zip2.2d v7, v5, v7
+	WORD $0x0e6128c5 // xtn.4h.4s v5, v6
+	WORD $0x0e2178a5 // fcvtl.4s.4h v5, v5
+	WORD $0x6f3004c6 // ushr.4s 16 v6, v6
+	WORD $0x0e6128c6 // xtn.4h.4s v6, v6
+	WORD $0x0e2178c6 // fcvtl.4s.4h v6, v6
+	ADD $16, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $16, R3, R9
+	VLD1 (R9), [V10.B16]
+	ADD $16, R4, R9
+	VLD1 (R9), [V11.B16]
+	ADD $16, R5, R9
+	VLD1 (R9), [V12.B16]
+	WORD $0x4e8a388d // zip1.4s v13, v4, v10
+	WORD $0x4e8c396e // zip1.4s v14, v11, v12
+	WORD $0x4e8a788a // zip2.4s v10, v4, v10
+	WORD $0x4e8c796c // zip2.4s v12, v11, v12
+	WORD $0x4ece39ab // zip1.2d v11, v13, v14
+	WORD $0x4ece79ae // zip2.2d v14, v13, v14
+	WORD $0x4ecc394d // zip1.2d v13, v10, v12
+	WORD $0x4ecc794c // zip2.2d v12, v10, v12
+	WORD $0x4e231d2a // and.16b v10, v9, v3
+	WORD $0x4e231d04 // and.16b v4, v8, v3
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e25dd4a // fmul.4s v10, v10, v5
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	WORD $0x6ea0f884 // fneg.4s v4, v4
+	WORD $0x6f38052f // ushr.4s 8 v15, v9
+	WORD $0x4e231def // and.16b v15, v15, v3
+	WORD $0x6f380510 // ushr.4s 8 v16, v8
+	WORD $0x4e231e10 // and.16b v16, v16, v3
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e25ddef // fmul.4s v15, v15, v5
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e26de10 // fmul.4s v16, v16, v6
+	WORD $0x6ea0fa10 // fneg.4s v16, v16
+	ADD $48, R2, R9
+	VLD1 (R9), [V17.B16]
+	ADD $48, R3, R9
+	VLD1 (R9), [V18.B16]
+	ADD $48, R4, R9
+	VLD1 (R9), [V19.B16]
+	ADD $48, R5, R9
+	VLD1 (R9), [V20.B16]
+	WORD $0x4e923a35 // zip1.4s v21, v17, v18
+	WORD $0x4e943a76 // zip1.4s v22, v19, v20
+	WORD $0x4e927a32 // zip2.4s v18, v17, v18
+	WORD $0x4e947a74 // zip2.4s v20, v19, v20
+	WORD $0x4ed63ab3 // zip1.2d v19, v21, v22
+	WORD $0x4ed67ab6 // zip2.2d v22, v21, v22
+	WORD $0x4ed43a55 // zip1.2d v21, v18, v20
+	WORD $0x4ed47a54 // zip2.2d v20, v18, v20
+	WORD $0x4e201e72 // and.16b v18, v19, v0
+	WORD $0x4f245571 // shl.4s 4 v17, v11
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea41c92 // orr.16b v18, v4, v4
+	WORD $0x4e2ace32 // fmla.4s v18, v17, v10
+	FMOVQ F18, 0(R0)
+	WORD $0x6f3c0672 // ushr.4s 4 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x4f235571 // shl.4s 3 v17, v11
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb01e12 // orr.16b v18, v16, v16
+	WORD $0x4e2fce32 // fmla.4s v18, v17, v15
+	FMOVQ F18, 4096(R0)
+	WORD $0x6f380672 // ushr.4s 8 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3c0571 // ushr.4s 4 v17, v11
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea41c92 // orr.16b v18, v4, v4
+	WORD $0x4e2ace32 // fmla.4s v18, v17, v10
+	FMOVQ F18, 128(R0)
+	WORD $0x6f340672 // ushr.4s 12 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3b0571 // ushr.4s 5 v17, v11
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb01e12 // orr.16b v18, v16, v16
+	WORD $0x4e2fce32 // fmla.4s v18, v17, v15
+	FMOVQ F18, 4224(R0)
+	WORD $0x6f300672 // ushr.4s 16 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f340571 // ushr.4s 12 v17, v11
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea41c92 // orr.16b v18, v4, v4
+	WORD $0x4e2ace32 // fmla.4s v18, v17, v10
+	FMOVQ F18, 256(R0)
+	WORD $0x6f2c0672 // ushr.4s 20 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f330571 // ushr.4s 13 v17, v11
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb01e12 // orr.16b v18, v16, v16
+	WORD $0x4e2fce32 // fmla.4s v18, v17, v15
+	FMOVQ F18, 4352(R0)
+	WORD $0x6f280672 // ushr.4s 24 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2c0571 // ushr.4s 20 v17, v11
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4ea41c92 // orr.16b v18, v4, v4
+	WORD $0x4e2ace32 // fmla.4s v18, v17, v10
+	FMOVQ F18, 384(R0)
+	WORD $0x6f240673 // ushr.4s 28 v19, v19
+	WORD $0x6f2b0572 // ushr.4s 21 v18, v11
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eb01e13 // orr.16b v19, v16, v16
+	WORD $0x4e2fce53 // fmla.4s v19, v18, v15
+	FMOVQ F19, 4480(R0)
+	WORD $0x4e201ed3 // and.16b v19, v22, v0
+	WORD $0x4f2455d2 // shl.4s 4 v18, v14
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4ea41c93 // orr.16b v19, v4, v4
+	WORD $0x4e2ace53 // fmla.4s v19, v18, v10
+	FMOVQ F19, 512(R0)
+	WORD $0x6f3c06d3 // ushr.4s 4 v19, v22
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x4f2355d2 // shl.4s 3 v18, v14
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eb01e13 // orr.16b v19, v16, v16
+	WORD $0x4e2fce53 // fmla.4s v19, v18, v15
+	FMOVQ F19, 4608(R0)
+	WORD $0x6f3806d3 // ushr.4s 8 v19, v22
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3c05d2 // ushr.4s 4 v18, v14
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4ea41c93 // orr.16b v19, v4, v4
+	WORD $0x4e2ace53 // fmla.4s v19, v18, v10
+	FMOVQ F19, 640(R0)
+	WORD $0x6f3406d3 // ushr.4s 12 v19, v22
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3b05d2 // ushr.4s 5 v18, v14
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eb01e13 // orr.16b v19, v16, v16
+	WORD $0x4e2fce53 // fmla.4s v19, v18, v15
+	FMOVQ F19, 4736(R0)
+	WORD $0x6f3006d3 // ushr.4s 16 v19, v22
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3405d2 // ushr.4s 12 v18, v14
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4ea41c93 // orr.16b v19, v4, v4
+	WORD $0x4e2ace53 // fmla.4s v19, v18, v10
+	FMOVQ F19, 768(R0)
+	WORD $0x6f2c06d3 // ushr.4s 20 v19, v22
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3305d2 // ushr.4s 13 v18, v14
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eb01e13 // orr.16b v19, v16, v16
+	WORD $0x4e2fce53 // fmla.4s v19, v18, v15
+	FMOVQ F19, 4864(R0)
+	WORD $0x6f2806d3 // ushr.4s 24 v19, v22
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f2c05d2 // ushr.4s 20 v18, v14
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4ea41c93 // orr.16b v19, v4, v4
+	WORD $0x4e2ace53 // fmla.4s v19, v18, v10
+	FMOVQ F19, 896(R0)
+	WORD $0x6f2406d6 // ushr.4s 28 v22, v22
+	WORD $0x6f2b05d3 // ushr.4s 21 v19, v14
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31ed3 // orr.16b v19, v22, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4eb01e16 // orr.16b v22, v16, v16
+	WORD $0x4e2fce76 // fmla.4s v22, v19, v15
+	FMOVQ F22, 4992(R0)
+	WORD $0x4e201eb6 // and.16b v22, v21, v0
+	WORD $0x4f2455b3 // shl.4s 4 v19, v13
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31ed3 // orr.16b v19, v22, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e2ace76 // fmla.4s v22, v19, v10
+	FMOVQ F22, 1024(R0)
+	WORD $0x6f3c06b6 // ushr.4s 4 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x4f2355b3 // shl.4s 3 v19, v13
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31ed3 // orr.16b v19, v22, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4eb01e16 // orr.16b v22, v16, v16
+	WORD $0x4e2fce76 // fmla.4s v22, v19, v15
+	FMOVQ F22, 5120(R0)
+	WORD $0x6f3806b6 // ushr.4s 8 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3c05b3 // ushr.4s 4 v19, v13
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31ed3 // orr.16b v19, v22, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e2ace76 // fmla.4s v22, v19, v10
+	FMOVQ F22, 1152(R0)
+	WORD $0x6f3406b6 // ushr.4s 12 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3b05b3 // ushr.4s 5 v19, v13
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31ed3 // orr.16b v19, v22, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4eb01e16 // orr.16b v22, v16, v16
+	WORD $0x4e2fce76 // fmla.4s v22, v19, v15
+	FMOVQ F22, 5248(R0)
+	WORD $0x6f3006b6 // ushr.4s 16 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3405b3 // ushr.4s 12 v19, v13
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31ed3 // orr.16b v19, v22, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e2ace76 // fmla.4s v22, v19, v10
+	FMOVQ F22, 1280(R0)
+	WORD $0x6f2c06b6 // ushr.4s 20 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3305b3 // ushr.4s 13 v19, v13
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31ed3 // orr.16b v19, v22, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4eb01e16 // orr.16b v22, v16, v16
+	WORD $0x4e2fce76 // fmla.4s v22, v19, v15
+	FMOVQ F22, 5376(R0)
+	WORD $0x6f2806b6 // ushr.4s 24 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f2c05b3 // ushr.4s 20 v19, v13
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31ed3 // orr.16b v19, v22, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e2ace76 // fmla.4s v22, v19, v10
+	FMOVQ F22, 1408(R0)
+	WORD $0x6f2406b5 // ushr.4s 28 v21, v21
+	WORD $0x6f2b05b6 // ushr.4s 21 v22, v13
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb01e15 // orr.16b v21, v16, v16
+	WORD $0x4e2fced5 // fmla.4s v21, v22, v15
+	FMOVQ F21, 5504(R0)
+	WORD $0x4e201e95 // and.16b v21, v20, v0
+	WORD $0x4f245596 // shl.4s 4 v22, v12
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4ea41c95 // orr.16b v21, v4, v4
+	WORD $0x4e2aced5 // fmla.4s v21, v22, v10
+	FMOVQ F21, 1536(R0)
+	WORD $0x6f3c0695 // ushr.4s 4 v21, v20
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x4f235596 // shl.4s 3 v22, v12
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb01e15 // orr.16b v21, v16, v16
+	WORD $0x4e2fced5 // fmla.4s v21, v22, v15
+	FMOVQ F21, 5632(R0)
+	WORD $0x6f380695 // ushr.4s 8 v21, v20
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3c0596 // ushr.4s 4 v22, v12
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4ea41c95 // orr.16b v21, v4, v4
+	WORD $0x4e2aced5 // fmla.4s v21, v22, v10
+	FMOVQ F21, 1664(R0)
+	WORD $0x6f340695 // ushr.4s 12 v21, v20
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3b0596 // ushr.4s 5 v22, v12
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb01e15 // orr.16b v21, v16, v16
+	WORD $0x4e2fced5 // fmla.4s v21, v22, v15
+	FMOVQ F21, 5760(R0)
+	WORD $0x6f300695 // ushr.4s 16 v21, v20
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f340596 // ushr.4s 12 v22, v12
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4ea41c95 // orr.16b v21, v4, v4
+	WORD $0x4e2aced5 // fmla.4s v21, v22, v10
+	FMOVQ F21, 1792(R0)
+	WORD $0x6f2c0695 // ushr.4s 20 v21, v20
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f330596 // ushr.4s 13 v22, v12
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb01e15 // orr.16b v21, v16, v16
+	WORD $0x4e2fced5 // fmla.4s v21, v22, v15
+	FMOVQ F21, 5888(R0)
+	WORD $0x6f280695 // ushr.4s 24 v21, v20
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f2c0596 // ushr.4s 20 v22, v12
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4ea41c84 // orr.16b v4, v4, v4
+	WORD $0x4e2acec4 // fmla.4s v4, v22, v10
+	FMOVQ F4, 1920(R0)
+	WORD $0x6f240694 // ushr.4s 28 v20, v20
+	WORD $0x6f2b0584 // ushr.4s 21 v4, v12
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41e84 // orr.16b v4, v20, v4
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x4eb01e10 // orr.16b v16, v16, v16
+	WORD $0x4e2fcc90 // fmla.4s v16, v4, v15
+	FMOVQ F16, 6016(R0)
+	WORD $0x6f300530 // ushr.4s 16 v16, v9
+	WORD $0x4e231e10 // and.16b v16, v16, v3
+	WORD $0x6f30050f // ushr.4s 16 v15, v8
+	WORD $0x4e231def // and.16b v15, v15, v3
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e25de10 // fmul.4s v16, v16, v5
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e26ddef // fmul.4s v15, v15, v6
+	WORD $0x6ea0f9ef // fneg.4s v15, v15
+	WORD $0x6f280524 // ushr.4s 24 v4, v9
+	WORD $0x4e231c84 // and.16b v4, v4, v3
+	WORD $0x6f280514 // ushr.4s 24 v20, v8
+	WORD $0x4e231e94 // and.16b v20, v20, v3
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x6e26de94 // fmul.4s v20, v20, v6
+	WORD $0x6ea0fa94 // fneg.4s v20, v20
+	ADD $80, R2, R9
+	VLD1 (R9), [V10.B16]
+	ADD $80, R3, R9
+	VLD1 (R9), [V22.B16]
+	ADD $80, R4, R9
+	VLD1 (R9), [V21.B16]
+	ADD $80, R5, R9
+	VLD1 (R9), [V19.B16]
+	WORD $0x4e963952 // zip1.4s v18, v10, v22
+	WORD $0x4e933ab1 // zip1.4s v17, v21, v19
+	WORD $0x4e967956 // zip2.4s v22, v10, v22
+	WORD $0x4e937ab3 // zip2.4s v19, v21, v19
+	WORD $0x4ed13a55 // zip1.2d v21, v18, v17
+	WORD $0x4ed17a51 // zip2.2d v17, v18, v17
+	WORD $0x4ed33ad2 // zip1.2d v18, v22, v19
+	WORD $0x4ed37ad3 // zip2.2d v19, v22, v19
+	WORD $0x4e201eb6 // and.16b v22, v21, v0
+	WORD $0x4f22556a // shl.4s 2 v10, v11
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e30cd56 // fmla.4s v22, v10, v16
+	FMOVQ F22, 8192(R0)
+	WORD $0x6f3c06b6 // ushr.4s 4 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x4f21556a // shl.4s 1 v10, v11
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eb41e96 // orr.16b v22, v20, v20
+	WORD $0x4e24cd56 // fmla.4s v22, v10, v4
+	FMOVQ F22, 12288(R0)
+	WORD $0x6f3806b6 // ushr.4s 8 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3a056a // ushr.4s 6 v10, v11
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e30cd56 // fmla.4s v22, v10, v16
+	FMOVQ F22, 8320(R0)
+	WORD $0x6f3406b6 // ushr.4s 12 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f39056a // ushr.4s 7 v10, v11
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eb41e96 // orr.16b v22, v20, v20
+	WORD $0x4e24cd56 // fmla.4s v22, v10, v4
+	FMOVQ F22, 12416(R0)
+	WORD $0x6f3006b6 // ushr.4s 16 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f32056a // ushr.4s 14 v10, v11
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e30cd56 // fmla.4s v22, v10, v16
+	FMOVQ F22, 8448(R0)
+	WORD $0x6f2c06b6 // ushr.4s 20 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f31056a // ushr.4s 15 v10, v11
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eb41e96 // orr.16b v22, v20, v20
+	WORD $0x4e24cd56 // fmla.4s v22, v10, v4
+	FMOVQ F22, 12544(R0)
+	WORD $0x6f2806b6 // ushr.4s 24 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f2a056a // ushr.4s 22 v10, v11
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e30cd56 // fmla.4s v22, v10, v16
+	FMOVQ F22, 8576(R0)
+	WORD $0x6f2406b5 // ushr.4s 28 v21, v21
+	WORD $0x6f290576 // ushr.4s 23 v22, v11
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb41e95 // orr.16b v21, v20, v20
+	WORD $0x4e24ced5 // fmla.4s v21, v22, v4
+	FMOVQ F21, 12672(R0)
+	WORD $0x4e201e35 // and.16b v21, v17, v0
+	WORD $0x4f2255d6 // shl.4s 2 v22, v14
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eaf1df5 // orr.16b v21, v15, v15
+	WORD $0x4e30ced5 // fmla.4s v21, v22, v16
+	FMOVQ F21, 8704(R0)
+	WORD $0x6f3c0635 // ushr.4s 4 v21, v17
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x4f2155d6 // shl.4s 1 v22, v14
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb41e95 // orr.16b v21, v20, v20
+	WORD $0x4e24ced5 // fmla.4s v21, v22, v4
+	FMOVQ F21, 12800(R0)
+	WORD $0x6f380635 // ushr.4s 8 v21, v17
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3a05d6 // ushr.4s 6 v22, v14
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eaf1df5 // orr.16b v21, v15, v15
+	WORD $0x4e30ced5 // fmla.4s v21, v22, v16
+	FMOVQ F21, 8832(R0)
+	WORD $0x6f340635 // ushr.4s 12 v21, v17
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3905d6 // ushr.4s 7 v22, v14
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb41e95 // orr.16b v21, v20, v20
+	WORD $0x4e24ced5 // fmla.4s v21, v22, v4
+	FMOVQ F21, 12928(R0)
+	WORD $0x6f300635 // ushr.4s 16 v21, v17
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3205d6 // ushr.4s 14 v22, v14
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eaf1df5 // orr.16b v21, v15, v15
+	WORD $0x4e30ced5 // fmla.4s v21, v22, v16
+	FMOVQ F21, 8960(R0)
+	WORD $0x6f2c0635 // ushr.4s 20 v21, v17
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3105d6 // ushr.4s 15 v22, v14
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb41e95 // orr.16b v21, v20, v20
+	WORD $0x4e24ced5 // fmla.4s v21, v22, v4
+	FMOVQ F21, 13056(R0)
+	WORD $0x6f280635 // ushr.4s 24 v21, v17
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f2a05d6 // ushr.4s 22 v22, v14
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61eb6 // orr.16b v22, v21, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eaf1df5 // orr.16b v21, v15, v15
+	WORD $0x4e30ced5 // fmla.4s v21, v22, v16
+	FMOVQ F21, 9088(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x6f2905d5 // ushr.4s 23 v21, v14
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e35 // orr.16b v21, v17, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eb41e91 // orr.16b v17, v20, v20
+	WORD $0x4e24ceb1 // fmla.4s v17, v21, v4
+	FMOVQ F17, 13184(R0)
+	WORD $0x4e201e51 // and.16b v17, v18, v0
+	WORD $0x4f2255b5 // shl.4s 2 v21, v13
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e35 // orr.16b v21, v17, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e30ceb1 // fmla.4s v17, v21, v16
+	FMOVQ F17, 9216(R0)
+	WORD $0x6f3c0651 // ushr.4s 4 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4f2155b5 // shl.4s 1 v21, v13
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e35 // orr.16b v21, v17, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eb41e91 // orr.16b v17, v20, v20
+	WORD $0x4e24ceb1 // fmla.4s v17, v21, v4
+	FMOVQ F17, 13312(R0)
+	WORD $0x6f380651 // ushr.4s 8 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3a05b5 // ushr.4s 6 v21, v13
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e35 // orr.16b v21, v17, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e30ceb1 // fmla.4s v17, v21, v16
+	FMOVQ F17, 9344(R0)
+	WORD $0x6f340651 // ushr.4s 12 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3905b5 // ushr.4s 7 v21, v13
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e35 // orr.16b v21, v17, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eb41e91 // orr.16b v17, v20, v20
+	WORD $0x4e24ceb1 // fmla.4s v17, v21, v4
+	FMOVQ F17, 13440(R0)
+	WORD $0x6f300651 // ushr.4s 16 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3205b5 // ushr.4s 14 v21, v13
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e35 // orr.16b v21, v17, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e30ceb1 // fmla.4s v17, v21, v16
+	FMOVQ F17, 9472(R0)
+	WORD $0x6f2c0651 // ushr.4s 20 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3105b5 // ushr.4s 15 v21, v13
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e35 // orr.16b v21, v17, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eb41e91 // orr.16b v17, v20, v20
+	WORD $0x4e24ceb1 // fmla.4s v17, v21, v4
+	FMOVQ F17, 13568(R0)
+	WORD $0x6f280651 // ushr.4s 24 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f2a05b5 // ushr.4s 22 v21, v13
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e35 // orr.16b v21, v17, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e30ceb1 // fmla.4s v17, v21, v16
+	FMOVQ F17, 9600(R0)
+	WORD $0x6f240652 // ushr.4s 28 v18, v18
+	WORD $0x6f2905b1 // ushr.4s 23 v17, v13
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb41e92 // orr.16b v18, v20, v20
+	WORD $0x4e24ce32 // fmla.4s v18, v17, v4
+	FMOVQ F18, 13696(R0)
+	WORD $0x4e201e72 // and.16b v18, v19, v0
+	WORD $0x4f225591 // shl.4s 2 v17, v12
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaf1df2 // orr.16b v18, v15, v15
+	WORD $0x4e30ce32 // fmla.4s v18, v17, v16
+	FMOVQ F18, 9728(R0)
+	WORD $0x6f3c0672 // ushr.4s 4 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x4f215591 // shl.4s 1 v17, v12
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb41e92 // orr.16b v18, v20, v20
+	WORD $0x4e24ce32 // fmla.4s v18, v17, v4
+	FMOVQ F18, 13824(R0)
+	WORD $0x6f380672 // ushr.4s 8 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3a0591 // ushr.4s 6 v17, v12
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaf1df2 // orr.16b v18, v15, v15
+	WORD $0x4e30ce32 // fmla.4s v18, v17, v16
+	FMOVQ F18, 9856(R0)
+	WORD $0x6f340672 // ushr.4s 12 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f390591 // ushr.4s 7 v17, v12
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb41e92 // orr.16b v18, v20, v20
+	WORD $0x4e24ce32 // fmla.4s v18, v17, v4
+	FMOVQ F18, 13952(R0)
+	WORD $0x6f300672 // ushr.4s 16 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f320591 // ushr.4s 14 v17, v12
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaf1df2 // orr.16b v18, v15, v15
+	WORD $0x4e30ce32 // fmla.4s v18, v17, v16
+	FMOVQ F18, 9984(R0)
+	WORD $0x6f2c0672 // ushr.4s 20 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f310591 // ushr.4s 15 v17, v12
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb41e92 // orr.16b v18, v20, v20
+	WORD $0x4e24ce32 // fmla.4s v18, v17, v4
+	FMOVQ F18, 14080(R0)
+	WORD $0x6f280672 // ushr.4s 24 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2a0591 // ushr.4s 22 v17, v12
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaf1def // orr.16b v15, v15, v15
+	WORD $0x4e30ce2f // fmla.4s v15, v17, v16
+	FMOVQ F15, 10112(R0)
+	WORD $0x6f240673 // ushr.4s 28 v19, v19
+	WORD $0x6f29058f // ushr.4s 23 v15, v12
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1e6f // orr.16b v15, v19, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eb41e94 // orr.16b v20, v20, v20
+	WORD $0x4e24cdf4 // fmla.4s v20, v15, v4
+	FMOVQ F20, 14208(R0)
+	WORD $0x4e201cf4 // and.16b v20, v7, v0
+	WORD $0x6f3e0524 // ushr.4s 2 v4, v9
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e84 // orr.16b v4, v20, v4
+	WORD $0x6f3c04f4 // ushr.4s 4 v20, v7
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3e050f // ushr.4s 2 v15, v8
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1e8f // orr.16b v15, v20, v15
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e26ddef // fmul.4s v15, v15, v6
+	WORD $0x6ea0f9ef // fneg.4s v15, v15
+	WORD $0x6f3804f4 // ushr.4s 8 v20, v7
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f360533 // ushr.4s 10 v19, v9
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e93 // orr.16b v19, v20, v19
+	WORD $0x6f3404f4 // ushr.4s 12 v20, v7
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f360510 // ushr.4s 10 v16, v8
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01e90 // orr.16b v16, v20, v16
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e26de10 // fmul.4s v16, v16, v6
+	WORD $0x6ea0fa10 // fneg.4s v16, v16
+	ADD $112, R2, R9
+	VLD1 (R9), [V20.B16]
+	ADD $112, R3, R9
+	VLD1 (R9), [V17.B16]
+	ADD $112, R4, R9
+	VLD1 (R9), [V18.B16]
+	ADD $112, R5, R9
+	VLD1 (R9), [V21.B16]
+	WORD $0x4e913a96 // zip1.4s v22, v20, v17
+	WORD $0x4e953a4a // zip1.4s v10, v18, v21
+	WORD $0x4e917a91 // zip2.4s v17, v20, v17
+	WORD $0x4e957a55 // zip2.4s v21, v18, v21
+	WORD $0x4eca3ad2 // zip1.2d v18, v22, v10
+	WORD $0x4eca7aca // zip2.2d v10, v22, v10
+	WORD $0x4ed53a36 // zip1.2d v22, v17, v21
+	WORD $0x4ed57a35 // zip2.2d v21, v17, v21
+	WORD $0x4e201e51 // and.16b v17, v18, v0
+	WORD $0x4e211d74 // and.16b v20, v11, v1
+	WORD $0x4eb41e34 // orr.16b v20, v17, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e24ce91 // fmla.4s v17, v20, v4
+	FMOVQ F17, 16384(R0)
+	WORD $0x6f3c0651 // ushr.4s 4 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3f0574 // ushr.4s 1 v20, v11
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41e34 // orr.16b v20, v17, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb01e11 // orr.16b v17, v16, v16
+	WORD $0x4e33ce91 // fmla.4s v17, v20, v19
+	FMOVQ F17, 20480(R0)
+	WORD $0x6f380651 // ushr.4s 8 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f380574 // ushr.4s 8 v20, v11
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41e34 // orr.16b v20, v17, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e24ce91 // fmla.4s v17, v20, v4
+	FMOVQ F17, 16512(R0)
+	WORD $0x6f340651 // ushr.4s 12 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f370574 // ushr.4s 9 v20, v11
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41e34 // orr.16b v20, v17, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb01e11 // orr.16b v17, v16, v16
+	WORD $0x4e33ce91 // fmla.4s v17, v20, v19
+	FMOVQ F17, 20608(R0)
+	WORD $0x6f300651 // ushr.4s 16 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f300574 // ushr.4s 16 v20, v11
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41e34 // orr.16b v20, v17, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e24ce91 // fmla.4s v17, v20, v4
+	FMOVQ F17, 16640(R0)
+	WORD $0x6f2c0651 // ushr.4s 20 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f2f0574 // ushr.4s 17 v20, v11
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41e34 // orr.16b v20, v17, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb01e11 // orr.16b v17, v16, v16
+	WORD $0x4e33ce91 // fmla.4s v17, v20, v19
+	FMOVQ F17, 20736(R0)
+	WORD $0x6f280651 // ushr.4s 24 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f280574 // ushr.4s 24 v20, v11
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41e34 // orr.16b v20, v17, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e24ce91 // fmla.4s v17, v20, v4
+	FMOVQ F17, 16768(R0)
+	WORD $0x6f240652 // ushr.4s 28 v18, v18
+	WORD $0x6f270571 // ushr.4s 25 v17, v11
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb01e12 // orr.16b v18, v16, v16
+	WORD $0x4e33ce32 // fmla.4s v18, v17, v19
+	FMOVQ F18, 20864(R0)
+	WORD $0x4e201d52 // and.16b v18, v10, v0
+	WORD $0x4e211dd1 // and.16b v17, v14, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaf1df2 // orr.16b v18, v15, v15
+	WORD $0x4e24ce32 // fmla.4s v18, v17, v4
+	FMOVQ F18, 16896(R0)
+	WORD $0x6f3c0552 // ushr.4s 4 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3f05d1 // ushr.4s 1 v17, v14
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb01e12 // orr.16b v18, v16, v16
+	WORD $0x4e33ce32 // fmla.4s v18, v17, v19
+	FMOVQ F18, 20992(R0)
+	WORD $0x6f380552 // ushr.4s 8 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3805d1 // ushr.4s 8 v17, v14
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaf1df2 // orr.16b v18, v15, v15
+	WORD $0x4e24ce32 // fmla.4s v18, v17, v4
+	FMOVQ F18, 17024(R0)
+	WORD $0x6f340552 // ushr.4s 12 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3705d1 // ushr.4s 9 v17, v14
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb01e12 // orr.16b v18, v16, v16
+	WORD $0x4e33ce32 // fmla.4s v18, v17, v19
+	FMOVQ F18, 21120(R0)
+	WORD $0x6f300552 // ushr.4s 16 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3005d1 // ushr.4s 16 v17, v14
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaf1df2 // orr.16b v18, v15, v15
+	WORD $0x4e24ce32 // fmla.4s v18, v17, v4
+	FMOVQ F18, 17152(R0)
+	WORD $0x6f2c0552 // ushr.4s 20 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2f05d1 // ushr.4s 17 v17, v14
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eb01e12 // orr.16b v18, v16, v16
+	WORD $0x4e33ce32 // fmla.4s v18, v17, v19
+	FMOVQ F18, 21248(R0)
+	WORD $0x6f280552 // ushr.4s 24 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2805d1 // ushr.4s 24 v17, v14
+	WORD $0x4e211e31 // and.16b v17, v17, v1
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x4eaf1df2 // orr.16b v18, v15, v15
+	WORD $0x4e24ce32 // fmla.4s v18, v17, v4
+	FMOVQ F18, 17280(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f2705d2 // ushr.4s 25 v18, v14
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21d52 // orr.16b v18, v10, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eb01e0a // orr.16b v10, v16, v16
+	WORD $0x4e33ce4a // fmla.4s v10, v18, v19
+	FMOVQ F10, 21376(R0)
+	WORD $0x4e201eca // and.16b v10, v22, v0
+	WORD $0x4e211db2 // and.16b v18, v13, v1
+	WORD $0x4eb21d52 // orr.16b v18, v10, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eaf1dea // orr.16b v10, v15, v15
+	WORD $0x4e24ce4a // fmla.4s v10, v18, v4
+	FMOVQ F10, 17408(R0)
+	WORD $0x6f3c06ca // ushr.4s 4 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3f05b2 // ushr.4s 1 v18, v13
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21d52 // orr.16b v18, v10, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eb01e0a // orr.16b v10, v16, v16
+	WORD $0x4e33ce4a // fmla.4s v10, v18, v19
+	FMOVQ F10, 21504(R0)
+	WORD $0x6f3806ca // ushr.4s 8 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3805b2 // ushr.4s 8 v18, v13
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21d52 // orr.16b v18, v10, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eaf1dea // orr.16b v10, v15, v15
+	WORD $0x4e24ce4a // fmla.4s v10, v18, v4
+	FMOVQ F10, 17536(R0)
+	WORD $0x6f3406ca // ushr.4s 12 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3705b2 // ushr.4s 9 v18, v13
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21d52 // orr.16b v18, v10, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eb01e0a // orr.16b v10, v16, v16
+	WORD $0x4e33ce4a // fmla.4s v10, v18, v19
+	FMOVQ F10, 21632(R0)
+	WORD $0x6f3006ca // ushr.4s 16 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3005b2 // ushr.4s 16 v18, v13
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21d52 // orr.16b v18, v10, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eaf1dea // orr.16b v10, v15, v15
+	WORD $0x4e24ce4a // fmla.4s v10, v18, v4
+	FMOVQ F10, 17664(R0)
+	WORD $0x6f2c06ca // ushr.4s 20 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2f05b2 // ushr.4s 17 v18, v13
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21d52 // orr.16b v18, v10, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eb01e0a // orr.16b v10, v16, v16
+	WORD $0x4e33ce4a // fmla.4s v10, v18, v19
+	FMOVQ F10, 21760(R0)
+	WORD $0x6f2806ca // ushr.4s 24 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2805b2 // ushr.4s 24 v18, v13
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21d52 // orr.16b v18, v10, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4eaf1dea // orr.16b v10, v15, v15
+	WORD $0x4e24ce4a // fmla.4s v10, v18, v4
+	FMOVQ F10, 17792(R0)
+	WORD $0x6f2406d6 // ushr.4s 28 v22, v22
+	WORD $0x6f2705aa // ushr.4s 25 v10, v13
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eb01e16 // orr.16b v22, v16, v16
+	WORD $0x4e33cd56 // fmla.4s v22, v10, v19
+	FMOVQ F22, 21888(R0)
+	WORD $0x4e201eb6 // and.16b v22, v21, v0
+	WORD $0x4e211d8a // and.16b v10, v12, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e24cd56 // fmla.4s v22, v10, v4
+	FMOVQ F22, 17920(R0)
+	WORD $0x6f3c06b6 // ushr.4s 4 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3f058a // ushr.4s 1 v10, v12
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eb01e16 // orr.16b v22, v16, v16
+	WORD $0x4e33cd56 // fmla.4s v22, v10, v19
+	FMOVQ F22, 22016(R0)
+	WORD $0x6f3806b6 // ushr.4s 8 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f38058a // ushr.4s 8 v10, v12
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e24cd56 // fmla.4s v22, v10, v4
+	FMOVQ F22, 18048(R0)
+	WORD $0x6f3406b6 // ushr.4s 12 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f37058a // ushr.4s 9 v10, v12
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eb01e16 // orr.16b v22, v16, v16
+	WORD $0x4e33cd56 // fmla.4s v22, v10, v19
+	FMOVQ F22, 22144(R0)
+	WORD $0x6f3006b6 // ushr.4s 16 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f30058a // ushr.4s 16 v10, v12
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e24cd56 // fmla.4s v22, v10, v4
+	FMOVQ F22, 18176(R0)
+	WORD $0x6f2c06b6 // ushr.4s 20 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f2f058a // ushr.4s 17 v10, v12
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eb01e16 // orr.16b v22, v16, v16
+	WORD $0x4e33cd56 // fmla.4s v22, v10, v19
+	FMOVQ F22, 22272(R0)
+	WORD $0x6f2806b6 // ushr.4s 24 v22, v21
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f28058a // ushr.4s 24 v10, v12
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1eca // orr.16b v10, v22, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eaf1def // orr.16b v15, v15, v15
+	WORD $0x4e24cd4f // fmla.4s v15, v10, v4
+	FMOVQ F15, 18304(R0)
+	WORD $0x6f2406b5 // ushr.4s 28 v21, v21
+	WORD $0x6f27058f // ushr.4s 25 v15, v12
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1eaf // orr.16b v15, v21, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4eb01e10 // orr.16b v16, v16, v16
+	WORD $0x4e33cdf0 // fmla.4s v16, v15, v19
+	FMOVQ F16, 22400(R0)
+	WORD $0x6f3004f0 // ushr.4s 16 v16, v7
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2e0533 // ushr.4s 18 v19, v9
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6f2c04f0 // ushr.4s 20 v16, v7
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2e050f // ushr.4s 18 v15, v8
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1e0f // orr.16b v15, v16, v15
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e26ddef // fmul.4s v15, v15, v6
+	WORD $0x6ea0f9ef // fneg.4s v15, v15
+	WORD $0x6f2804f0 // ushr.4s 24 v16, v7
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f260535 // ushr.4s 26 v21, v9
+	WORD $0x4e221eb5 // and.16b v21, v21, v2
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x6f2404f0 // ushr.4s 28 v16, v7
+	WORD $0x6f260504 // ushr.4s 26 v4, v8
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e04 // orr.16b v4, v16, v4
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x6e25deb5 // fmul.4s v21, v21, v5
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	WORD $0x6ea0f884 // fneg.4s v4, v4
+	ADD $144, R2, R9
+	VLD1 (R9), [V16.B16]
+	ADD $144, R3, R9
+	VLD1 (R9), [V10.B16]
+	ADD $144, R4, R9
+	VLD1 (R9), [V22.B16]
+	ADD $144, R5, R9
+	VLD1 (R9), [V18.B16]
+	WORD $0x4e8a3a11 // zip1.4s v17, v16, v10
+	WORD $0x4e923ad4 // zip1.4s v20, v22, v18
+	WORD $0x4e8a7a0a // zip2.4s v10, v16, v10
+	WORD $0x4e927ad2 // zip2.4s v18, v22, v18
+	WORD $0x4ed43a36 // zip1.2d v22, v17, v20
+	WORD $0x4ed47a34 // zip2.2d v20, v17, v20
+	WORD $0x4ed23951 // zip1.2d v17, v10, v18
+	WORD $0x4ed27952 // zip2.2d v18, v10, v18
+	WORD $0x4e201eca // and.16b v10, v22, v0
+	WORD $0x6f3e0570 // ushr.4s 2 v16, v11
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eaf1dea // orr.16b v10, v15, v15
+	WORD $0x4e33ce0a // fmla.4s v10, v16, v19
+	FMOVQ F10, 24576(R0)
+	WORD $0x6f3c06ca // ushr.4s 4 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3d0570 // ushr.4s 3 v16, v11
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea41c8a // orr.16b v10, v4, v4
+	WORD $0x4e35ce0a // fmla.4s v10, v16, v21
+	FMOVQ F10, 28672(R0)
+	WORD $0x6f3806ca // ushr.4s 8 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f360570 // ushr.4s 10 v16, v11
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eaf1dea // orr.16b v10, v15, v15
+	WORD $0x4e33ce0a // fmla.4s v10, v16, v19
+	FMOVQ F10, 24704(R0)
+	WORD $0x6f3406ca // ushr.4s 12 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f350570 // ushr.4s 11 v16, v11
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea41c8a // orr.16b v10, v4, v4
+	WORD $0x4e35ce0a // fmla.4s v10, v16, v21
+	FMOVQ F10, 28800(R0)
+	WORD $0x6f3006ca // ushr.4s 16 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2e0570 // ushr.4s 18 v16, v11
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eaf1dea // orr.16b v10, v15, v15
+	WORD $0x4e33ce0a // fmla.4s v10, v16, v19
+	FMOVQ F10, 24832(R0)
+	WORD $0x6f2c06ca // ushr.4s 20 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2d0570 // ushr.4s 19 v16, v11
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea41c8a // orr.16b v10, v4, v4
+	WORD $0x4e35ce0a // fmla.4s v10, v16, v21
+	FMOVQ F10, 28928(R0)
+	WORD $0x6f2806ca // ushr.4s 24 v10, v22
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f260570 // ushr.4s 26 v16, v11
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eaf1dea // orr.16b v10, v15, v15
+	WORD $0x4e33ce0a // fmla.4s v10, v16, v19
+	FMOVQ F10, 24960(R0)
+	WORD $0x6f2406d6 // ushr.4s 28 v22, v22
+	WORD $0x6f25056b // ushr.4s 27 v11, v11
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1ecb // orr.16b v11, v22, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e35cd76 // fmla.4s v22, v11, v21
+	FMOVQ F22, 29056(R0)
+	WORD $0x4e201e96 // and.16b v22, v20, v0
+	WORD $0x6f3e05cb // ushr.4s 2 v11, v14
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1ecb // orr.16b v11, v22, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e33cd76 // fmla.4s v22, v11, v19
+	FMOVQ F22, 25088(R0)
+	WORD $0x6f3c0696 // ushr.4s 4 v22, v20
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3d05cb // ushr.4s 3 v11, v14
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1ecb // orr.16b v11, v22, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e35cd76 // fmla.4s v22, v11, v21
+	FMOVQ F22, 29184(R0)
+	WORD $0x6f380696 // ushr.4s 8 v22, v20
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3605cb // ushr.4s 10 v11, v14
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1ecb // orr.16b v11, v22, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e33cd76 // fmla.4s v22, v11, v19
+	FMOVQ F22, 25216(R0)
+	WORD $0x6f340696 // ushr.4s 12 v22, v20
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3505cb // ushr.4s 11 v11, v14
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1ecb // orr.16b v11, v22, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e35cd76 // fmla.4s v22, v11, v21
+	FMOVQ F22, 29312(R0)
+	WORD $0x6f300696 // ushr.4s 16 v22, v20
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f2e05cb // ushr.4s 18 v11, v14
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1ecb // orr.16b v11, v22, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e33cd76 // fmla.4s v22, v11, v19
+	FMOVQ F22, 25344(R0)
+	WORD $0x6f2c0696 // ushr.4s 20 v22, v20
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f2d05cb // ushr.4s 19 v11, v14
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1ecb // orr.16b v11, v22, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e35cd76 // fmla.4s v22, v11, v21
+	FMOVQ F22, 29440(R0)
+	WORD $0x6f280696 // ushr.4s 24 v22, v20
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f2605cb // ushr.4s 26 v11, v14
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1ecb // orr.16b v11, v22, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4eaf1df6 // orr.16b v22, v15, v15
+	WORD $0x4e33cd76 // fmla.4s v22, v11, v19
+	FMOVQ F22, 25472(R0)
+	WORD $0x6f240694 // ushr.4s 28 v20, v20
+	WORD $0x6f2505ce // ushr.4s 27 v14, v14
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1e8e // orr.16b v14, v20, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea41c94 // orr.16b v20, v4, v4
+	WORD $0x4e35cdd4 // fmla.4s v20, v14, v21
+	FMOVQ F20, 29568(R0)
+	WORD $0x4e201e34 // and.16b v20, v17, v0
+	WORD $0x6f3e05ae // ushr.4s 2 v14, v13
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1e8e // orr.16b v14, v20, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eaf1df4 // orr.16b v20, v15, v15
+	WORD $0x4e33cdd4 // fmla.4s v20, v14, v19
+	FMOVQ F20, 25600(R0)
+	WORD $0x6f3c0634 // ushr.4s 4 v20, v17
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3d05ae // ushr.4s 3 v14, v13
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1e8e // orr.16b v14, v20, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea41c94 // orr.16b v20, v4, v4
+	WORD $0x4e35cdd4 // fmla.4s v20, v14, v21
+	FMOVQ F20, 29696(R0)
+	WORD $0x6f380634 // ushr.4s 8 v20, v17
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3605ae // ushr.4s 10 v14, v13
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1e8e // orr.16b v14, v20, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eaf1df4 // orr.16b v20, v15, v15
+	WORD $0x4e33cdd4 // fmla.4s v20, v14, v19
+	FMOVQ F20, 25728(R0)
+	WORD $0x6f340634 // ushr.4s 12 v20, v17
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3505ae // ushr.4s 11 v14, v13
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1e8e // orr.16b v14, v20, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea41c94 // orr.16b v20, v4, v4
+	WORD $0x4e35cdd4 // fmla.4s v20, v14, v21
+	FMOVQ F20, 29824(R0)
+	WORD $0x6f300634 // ushr.4s 16 v20, v17
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f2e05ae // ushr.4s 18 v14, v13
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1e8e // orr.16b v14, v20, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eaf1df4 // orr.16b v20, v15, v15
+	WORD $0x4e33cdd4 // fmla.4s v20, v14, v19
+	FMOVQ F20, 25856(R0)
+	WORD $0x6f2c0634 // ushr.4s 20 v20, v17
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f2d05ae // ushr.4s 19 v14, v13
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1e8e // orr.16b v14, v20, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea41c94 // orr.16b v20, v4, v4
+	WORD $0x4e35cdd4 // fmla.4s v20, v14, v21
+	FMOVQ F20, 29952(R0)
+	WORD $0x6f280634 // ushr.4s 24 v20, v17
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f2605ae // ushr.4s 26 v14, v13
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1e8e // orr.16b v14, v20, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eaf1df4 // orr.16b v20, v15, v15
+	WORD $0x4e33cdd4 // fmla.4s v20, v14, v19
+	FMOVQ F20, 25984(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x6f2505ad // ushr.4s 27 v13, v13
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea41c91 // orr.16b v17, v4, v4
+	WORD $0x4e35cdb1 // fmla.4s v17, v13, v21
+	FMOVQ F17, 30080(R0)
+	WORD $0x4e201e51 // and.16b v17, v18, v0
+	WORD $0x6f3e058d // ushr.4s 2 v13, v12
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e33cdb1 // fmla.4s v17, v13, v19
+	FMOVQ F17, 26112(R0)
+	WORD $0x6f3c0651 // ushr.4s 4 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3d058d // ushr.4s 3 v13, v12
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea41c91 // orr.16b v17, v4, v4
+	WORD $0x4e35cdb1 // fmla.4s v17, v13, v21
+	FMOVQ F17, 30208(R0)
+	WORD $0x6f380651 // ushr.4s 8 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f36058d // ushr.4s 10 v13, v12
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e33cdb1 // fmla.4s v17, v13, v19
+	FMOVQ F17, 26240(R0)
+	WORD $0x6f340651 // ushr.4s 12 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f35058d // ushr.4s 11 v13, v12
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea41c91 // orr.16b v17, v4, v4
+	WORD $0x4e35cdb1 // fmla.4s v17, v13, v21
+	FMOVQ F17, 30336(R0)
+	WORD $0x6f300651 // ushr.4s 16 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f2e058d // ushr.4s 18 v13, v12
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaf1df1 // orr.16b v17, v15, v15
+	WORD $0x4e33cdb1 // fmla.4s v17, v13, v19
+	FMOVQ F17, 26368(R0)
+	WORD $0x6f2c0651 // ushr.4s 20 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f2d058d // ushr.4s 19 v13, v12
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4ea41c91 // orr.16b v17, v4, v4
+	WORD $0x4e35cdb1 // fmla.4s v17, v13, v21
+	FMOVQ F17, 30464(R0)
+	WORD $0x6f280651 // ushr.4s 24 v17, v18
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f26058d // ushr.4s 26 v13, v12
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eaf1def // orr.16b v15, v15, v15
+	WORD $0x4e33cdaf // fmla.4s v15, v13, v19
+	FMOVQ F15, 26496(R0)
+	WORD $0x6f240652 // ushr.4s 28 v18, v18
+	WORD $0x6f25058c // ushr.4s 27 v12, v12
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1e4c // orr.16b v12, v18, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea41c84 // orr.16b v4, v4, v4
+	WORD $0x4e35cd84 // fmla.4s v4, v12, v21
+	FMOVQ F4, 30592(R0)
+	ADD $32, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $32, R3, R9
+	VLD1 (R9), [V21.B16]
+	ADD $32, R4, R9
+	VLD1 (R9), [V12.B16]
+	ADD $32, R5, R9
+	VLD1 (R9), [V18.B16]
+	WORD $0x4e95388f // zip1.4s v15, v4, v21
+	WORD $0x4e923993 // zip1.4s v19, v12, v18
+	WORD $0x4e957895 // zip2.4s v21, v4, v21
+	WORD $0x4e927992 // zip2.4s v18, v12, v18
+	WORD $0x4ed339ec // zip1.2d v12, v15, v19
+	WORD $0x4ed379f3 // zip2.2d v19, v15, v19
+	WORD $0x4ed23aaf // zip1.2d v15, v21, v18
+	WORD $0x4ed27ab2 // zip2.2d v18, v21, v18
+	WORD $0x4e231d35 // and.16b v21, v9, v3
+	WORD $0x4e231d04 // and.16b v4, v8, v3
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x6e25deb5 // fmul.4s v21, v21, v5
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	WORD $0x6ea0f884 // fneg.4s v4, v4
+	WORD $0x6f38052d // ushr.4s 8 v13, v9
+	WORD $0x4e231dad // and.16b v13, v13, v3
+	WORD $0x6f380511 // ushr.4s 8 v17, v8
+	WORD $0x4e231e31 // and.16b v17, v17, v3
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e25ddad // fmul.4s v13, v13, v5
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e26de31 // fmul.4s v17, v17, v6
+	WORD $0x6ea0fa31 // fneg.4s v17, v17
+	ADD $64, R2, R9
+	VLD1 (R9), [V20.B16]
+	ADD $64, R3, R9
+	VLD1 (R9), [V14.B16]
+	ADD $64, R4, R9
+	VLD1 (R9), [V22.B16]
+	ADD $64, R5, R9
+	VLD1 (R9), [V11.B16]
+	WORD $0x4e8e3a8a // zip1.4s v10, v20, v14
+	WORD $0x4e8b3ad0 // zip1.4s v16, v22, v11
+	WORD $0x4e8e7a8e // zip2.4s v14, v20, v14
+	WORD $0x4e8b7acb // zip2.4s v11, v22, v11
+	WORD $0x4ed03956 // zip1.2d v22, v10, v16
+	WORD $0x4ed07950 // zip2.2d v16, v10, v16
+	WORD $0x4ecb39ca // zip1.2d v10, v14, v11
+	WORD $0x4ecb79cb // zip2.2d v11, v14, v11
+	WORD $0x4e201ece // and.16b v14, v22, v0
+	WORD $0x4f245594 // shl.4s 4 v20, v12
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ea41c8e // orr.16b v14, v4, v4
+	WORD $0x4e35ce8e // fmla.4s v14, v20, v21
+	FMOVQ F14, 2048(R0)
+	WORD $0x6f3c06ce // ushr.4s 4 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4f235594 // shl.4s 3 v20, v12
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb11e2e // orr.16b v14, v17, v17
+	WORD $0x4e2dce8e // fmla.4s v14, v20, v13
+	FMOVQ F14, 6144(R0)
+	WORD $0x6f3806ce // ushr.4s 8 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3c0594 // ushr.4s 4 v20, v12
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ea41c8e // orr.16b v14, v4, v4
+	WORD $0x4e35ce8e // fmla.4s v14, v20, v21
+	FMOVQ F14, 2176(R0)
+	WORD $0x6f3406ce // ushr.4s 12 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3b0594 // ushr.4s 5 v20, v12
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb11e2e // orr.16b v14, v17, v17
+	WORD $0x4e2dce8e // fmla.4s v14, v20, v13
+	FMOVQ F14, 6272(R0)
+	WORD $0x6f3006ce // ushr.4s 16 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f340594 // ushr.4s 12 v20, v12
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ea41c8e // orr.16b v14, v4, v4
+	WORD $0x4e35ce8e // fmla.4s v14, v20, v21
+	FMOVQ F14, 2304(R0)
+	WORD $0x6f2c06ce // ushr.4s 20 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f330594 // ushr.4s 13 v20, v12
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb11e2e // orr.16b v14, v17, v17
+	WORD $0x4e2dce8e // fmla.4s v14, v20, v13
+	FMOVQ F14, 6400(R0)
+	WORD $0x6f2806ce // ushr.4s 24 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f2c0594 // ushr.4s 20 v20, v12
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ea41c8e // orr.16b v14, v4, v4
+	WORD $0x4e35ce8e // fmla.4s v14, v20, v21
+	FMOVQ F14, 2432(R0)
+	WORD $0x6f2406d6 // ushr.4s 28 v22, v22
+	WORD $0x6f2b058e // ushr.4s 21 v14, v12
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1ece // orr.16b v14, v22, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eb11e36 // orr.16b v22, v17, v17
+	WORD $0x4e2dcdd6 // fmla.4s v22, v14, v13
+	FMOVQ F22, 6528(R0)
+	WORD $0x4e201e16 // and.16b v22, v16, v0
+	WORD $0x4f24566e // shl.4s 4 v14, v19
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1ece // orr.16b v14, v22, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e35cdd6 // fmla.4s v22, v14, v21
+	FMOVQ F22, 2560(R0)
+	WORD $0x6f3c0616 // ushr.4s 4 v22, v16
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x4f23566e // shl.4s 3 v14, v19
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1ece // orr.16b v14, v22, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eb11e36 // orr.16b v22, v17, v17
+	WORD $0x4e2dcdd6 // fmla.4s v22, v14, v13
+	FMOVQ F22, 6656(R0)
+	WORD $0x6f380616 // ushr.4s 8 v22, v16
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3c066e // ushr.4s 4 v14, v19
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1ece // orr.16b v14, v22, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e35cdd6 // fmla.4s v22, v14, v21
+	FMOVQ F22, 2688(R0)
+	WORD $0x6f340616 // ushr.4s 12 v22, v16
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f3b066e // ushr.4s 5 v14, v19
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1ece // orr.16b v14, v22, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eb11e36 // orr.16b v22, v17, v17
+	WORD $0x4e2dcdd6 // fmla.4s v22, v14, v13
+	FMOVQ F22, 6784(R0)
+	WORD $0x6f300616 // ushr.4s 16 v22, v16
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f34066e // ushr.4s 12 v14, v19
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1ece // orr.16b v14, v22, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e35cdd6 // fmla.4s v22, v14, v21
+	FMOVQ F22, 2816(R0)
+	WORD $0x6f2c0616 // ushr.4s 20 v22, v16
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f33066e // ushr.4s 13 v14, v19
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1ece // orr.16b v14, v22, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eb11e36 // orr.16b v22, v17, v17
+	WORD $0x4e2dcdd6 // fmla.4s v22, v14, v13
+	FMOVQ F22, 6912(R0)
+	WORD $0x6f280616 // ushr.4s 24 v22, v16
+	WORD $0x4e201ed6 // and.16b v22, v22, v0
+	WORD $0x6f2c066e // ushr.4s 20 v14, v19
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1ece // orr.16b v14, v22, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ea41c96 // orr.16b v22, v4, v4
+	WORD $0x4e35cdd6 // fmla.4s v22, v14, v21
+	FMOVQ F22, 2944(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x6f2b0676 // ushr.4s 21 v22, v19
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61e16 // orr.16b v22, v16, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb11e30 // orr.16b v16, v17, v17
+	WORD $0x4e2dced0 // fmla.4s v16, v22, v13
+	FMOVQ F16, 7040(R0)
+	WORD $0x4e201d50 // and.16b v16, v10, v0
+	WORD $0x4f2455f6 // shl.4s 4 v22, v15
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61e16 // orr.16b v22, v16, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4ea41c90 // orr.16b v16, v4, v4
+	WORD $0x4e35ced0 // fmla.4s v16, v22, v21
+	FMOVQ F16, 3072(R0)
+	WORD $0x6f3c0550 // ushr.4s 4 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4f2355f6 // shl.4s 3 v22, v15
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61e16 // orr.16b v22, v16, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb11e30 // orr.16b v16, v17, v17
+	WORD $0x4e2dced0 // fmla.4s v16, v22, v13
+	FMOVQ F16, 7168(R0)
+	WORD $0x6f380550 // ushr.4s 8 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3c05f6 // ushr.4s 4 v22, v15
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61e16 // orr.16b v22, v16, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4ea41c90 // orr.16b v16, v4, v4
+	WORD $0x4e35ced0 // fmla.4s v16, v22, v21
+	FMOVQ F16, 3200(R0)
+	WORD $0x6f340550 // ushr.4s 12 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3b05f6 // ushr.4s 5 v22, v15
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61e16 // orr.16b v22, v16, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb11e30 // orr.16b v16, v17, v17
+	WORD $0x4e2dced0 // fmla.4s v16, v22, v13
+	FMOVQ F16, 7296(R0)
+	WORD $0x6f300550 // ushr.4s 16 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3405f6 // ushr.4s 12 v22, v15
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61e16 // orr.16b v22, v16, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4ea41c90 // orr.16b v16, v4, v4
+	WORD $0x4e35ced0 // fmla.4s v16, v22, v21
+	FMOVQ F16, 3328(R0)
+	WORD $0x6f2c0550 // ushr.4s 20 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3305f6 // ushr.4s 13 v22, v15
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61e16 // orr.16b v22, v16, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4eb11e30 // orr.16b v16, v17, v17
+	WORD $0x4e2dced0 // fmla.4s v16, v22, v13
+	FMOVQ F16, 7424(R0)
+	WORD $0x6f280550 // ushr.4s 24 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2c05f6 // ushr.4s 20 v22, v15
+	WORD $0x4e211ed6 // and.16b v22, v22, v1
+	WORD $0x4eb61e16 // orr.16b v22, v16, v22
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x4ea41c90 // orr.16b v16, v4, v4
+	WORD $0x4e35ced0 // fmla.4s v16, v22, v21
+	FMOVQ F16, 3456(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f2b05f0 // ushr.4s 21 v16, v15
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eb11e2a // orr.16b v10, v17, v17
+	WORD $0x4e2dce0a // fmla.4s v10, v16, v13
+	FMOVQ F10, 7552(R0)
+	WORD $0x4e201d6a // and.16b v10, v11, v0
+	WORD $0x4f245650 // shl.4s 4 v16, v18
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea41c8a // orr.16b v10, v4, v4
+	WORD $0x4e35ce0a // fmla.4s v10, v16, v21
+	FMOVQ F10, 3584(R0)
+	WORD $0x6f3c056a // ushr.4s 4 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x4f235650 // shl.4s 3 v16, v18
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eb11e2a // orr.16b v10, v17, v17
+	WORD $0x4e2dce0a // fmla.4s v10, v16, v13
+	FMOVQ F10, 7680(R0)
+	WORD $0x6f38056a // ushr.4s 8 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3c0650 // ushr.4s 4 v16, v18
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea41c8a // orr.16b v10, v4, v4
+	WORD $0x4e35ce0a // fmla.4s v10, v16, v21
+	FMOVQ F10, 3712(R0)
+	WORD $0x6f34056a // ushr.4s 12 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3b0650 // ushr.4s 5 v16, v18
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eb11e2a // orr.16b v10, v17, v17
+	WORD $0x4e2dce0a // fmla.4s v10, v16, v13
+	FMOVQ F10, 7808(R0)
+	WORD $0x6f30056a // ushr.4s 16 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f340650 // ushr.4s 12 v16, v18
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea41c8a // orr.16b v10, v4, v4
+	WORD $0x4e35ce0a // fmla.4s v10, v16, v21
+	FMOVQ F10, 3840(R0)
+	WORD $0x6f2c056a // ushr.4s 20 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f330650 // ushr.4s 13 v16, v18
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eb11e2a // orr.16b v10, v17, v17
+	WORD $0x4e2dce0a // fmla.4s v10, v16, v13
+	FMOVQ F10, 7936(R0)
+	WORD $0x6f28056a // ushr.4s 24 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2c0650 // ushr.4s 20 v16, v18
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ea41c84 // orr.16b v4, v4, v4
+	WORD $0x4e35ce04 // fmla.4s v4, v16, v21
+	FMOVQ F4, 3968(R0)
+	WORD $0x6f24056b // ushr.4s 28 v11, v11
+	WORD $0x6f2b0644 // ushr.4s 21 v4, v18
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x4eb11e31 // orr.16b v17, v17, v17
+	WORD $0x4e2dcc91 // fmla.4s v17, v4, v13
+	FMOVQ F17, 8064(R0)
+	WORD $0x6f300531 // ushr.4s 16 v17, v9
+	WORD $0x4e231e31 // and.16b v17, v17, v3
+	WORD $0x6f30050d // ushr.4s 16 v13, v8
+	WORD $0x4e231dad // and.16b v13, v13, v3
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e26ddad // fmul.4s v13, v13, v6
+	WORD $0x6ea0f9ad // fneg.4s v13, v13
+	WORD $0x6f280524 // ushr.4s 24 v4, v9
+	WORD $0x4e231c84 // and.16b v4, v4, v3
+	WORD $0x6f28050b // ushr.4s 24 v11, v8
+	WORD $0x4e231d6b // and.16b v11, v11, v3
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	WORD $0x6ea0f96b // fneg.4s v11, v11
+	ADD $96, R2, R9
+	VLD1 (R9), [V21.B16]
+	ADD $96, R3, R9
+	VLD1 (R9), [V16.B16]
+	ADD $96, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $96, R5, R9
+	VLD1 (R9), [V22.B16]
+	WORD $0x4e903aae // zip1.4s v14, v21, v16
+	WORD $0x4e963954 // zip1.4s v20, v10, v22
+	WORD $0x4e907ab0 // zip2.4s v16, v21, v16
+	WORD $0x4e967956 // zip2.4s v22, v10, v22
+	WORD $0x4ed439ca // zip1.2d v10, v14, v20
+	WORD $0x4ed479d4 // zip2.2d v20, v14, v20
+	WORD $0x4ed63a0e // zip1.2d v14, v16, v22
+	WORD $0x4ed67a16 // zip2.2d v22, v16, v22
+	WORD $0x4e201d50 // and.16b v16, v10, v0
+	WORD $0x4f225595 // shl.4s 2 v21, v12
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4ead1db0 // orr.16b v16, v13, v13
+	WORD $0x4e31ceb0 // fmla.4s v16, v21, v17
+	FMOVQ F16, 10240(R0)
+	WORD $0x6f3c0550 // ushr.4s 4 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4f215595 // shl.4s 1 v21, v12
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e24ceb0 // fmla.4s v16, v21, v4
+	FMOVQ F16, 14336(R0)
+	WORD $0x6f380550 // ushr.4s 8 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3a0595 // ushr.4s 6 v21, v12
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4ead1db0 // orr.16b v16, v13, v13
+	WORD $0x4e31ceb0 // fmla.4s v16, v21, v17
+	FMOVQ F16, 10368(R0)
+	WORD $0x6f340550 // ushr.4s 12 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f390595 // ushr.4s 7 v21, v12
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e24ceb0 // fmla.4s v16, v21, v4
+	FMOVQ F16, 14464(R0)
+	WORD $0x6f300550 // ushr.4s 16 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f320595 // ushr.4s 14 v21, v12
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4ead1db0 // orr.16b v16, v13, v13
+	WORD $0x4e31ceb0 // fmla.4s v16, v21, v17
+	FMOVQ F16, 10496(R0)
+	WORD $0x6f2c0550 // ushr.4s 20 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f310595 // ushr.4s 15 v21, v12
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eab1d70 // orr.16b v16, v11, v11
+	WORD $0x4e24ceb0 // fmla.4s v16, v21, v4
+	FMOVQ F16, 14592(R0)
+	WORD $0x6f280550 // ushr.4s 24 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2a0595 // ushr.4s 22 v21, v12
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4ead1db0 // orr.16b v16, v13, v13
+	WORD $0x4e31ceb0 // fmla.4s v16, v21, v17
+	FMOVQ F16, 10624(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f290590 // ushr.4s 23 v16, v12
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6a // orr.16b v10, v11, v11
+	WORD $0x4e24ce0a // fmla.4s v10, v16, v4
+	FMOVQ F10, 14720(R0)
+	WORD $0x4e201e8a // and.16b v10, v20, v0
+	WORD $0x4f225670 // shl.4s 2 v16, v19
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ead1daa // orr.16b v10, v13, v13
+	WORD $0x4e31ce0a // fmla.4s v10, v16, v17
+	FMOVQ F10, 10752(R0)
+	WORD $0x6f3c068a // ushr.4s 4 v10, v20
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x4f215670 // shl.4s 1 v16, v19
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6a // orr.16b v10, v11, v11
+	WORD $0x4e24ce0a // fmla.4s v10, v16, v4
+	FMOVQ F10, 14848(R0)
+	WORD $0x6f38068a // ushr.4s 8 v10, v20
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3a0670 // ushr.4s 6 v16, v19
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ead1daa // orr.16b v10, v13, v13
+	WORD $0x4e31ce0a // fmla.4s v10, v16, v17
+	FMOVQ F10, 10880(R0)
+	WORD $0x6f34068a // ushr.4s 12 v10, v20
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f390670 // ushr.4s 7 v16, v19
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6a // orr.16b v10, v11, v11
+	WORD $0x4e24ce0a // fmla.4s v10, v16, v4
+	FMOVQ F10, 14976(R0)
+	WORD $0x6f30068a // ushr.4s 16 v10, v20
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f320670 // ushr.4s 14 v16, v19
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ead1daa // orr.16b v10, v13, v13
+	WORD $0x4e31ce0a // fmla.4s v10, v16, v17
+	FMOVQ F10, 11008(R0)
+	WORD $0x6f2c068a // ushr.4s 20 v10, v20
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f310670 // ushr.4s 15 v16, v19
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4eab1d6a // orr.16b v10, v11, v11
+	WORD $0x4e24ce0a // fmla.4s v10, v16, v4
+	FMOVQ F10, 15104(R0)
+	WORD $0x6f28068a // ushr.4s 24 v10, v20
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2a0670 // ushr.4s 22 v16, v19
+	WORD $0x4e211e10 // and.16b v16, v16, v1
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x4ead1daa // orr.16b v10, v13, v13
+	WORD $0x4e31ce0a // fmla.4s v10, v16, v17
+	FMOVQ F10, 11136(R0)
+	WORD $0x6f240694 // ushr.4s 28 v20, v20
+	WORD $0x6f29066a // ushr.4s 23 v10, v19
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1e8a // orr.16b v10, v20, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eab1d74 // orr.16b v20, v11, v11
+	WORD $0x4e24cd54 // fmla.4s v20, v10, v4
+	FMOVQ F20, 15232(R0)
+	WORD $0x4e201dd4 // and.16b v20, v14, v0
+	WORD $0x4f2255ea // shl.4s 2 v10, v15
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1e8a // orr.16b v10, v20, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ead1db4 // orr.16b v20, v13, v13
+	WORD $0x4e31cd54 // fmla.4s v20, v10, v17
+	FMOVQ F20, 11264(R0)
+	WORD $0x6f3c05d4 // ushr.4s 4 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x4f2155ea // shl.4s 1 v10, v15
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1e8a // orr.16b v10, v20, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eab1d74 // orr.16b v20, v11, v11
+	WORD $0x4e24cd54 // fmla.4s v20, v10, v4
+	FMOVQ F20, 15360(R0)
+	WORD $0x6f3805d4 // ushr.4s 8 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3a05ea // ushr.4s 6 v10, v15
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1e8a // orr.16b v10, v20, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ead1db4 // orr.16b v20, v13, v13
+	WORD $0x4e31cd54 // fmla.4s v20, v10, v17
+	FMOVQ F20, 11392(R0)
+	WORD $0x6f3405d4 // ushr.4s 12 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3905ea // ushr.4s 7 v10, v15
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1e8a // orr.16b v10, v20, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eab1d74 // orr.16b v20, v11, v11
+	WORD $0x4e24cd54 // fmla.4s v20, v10, v4
+	FMOVQ F20, 15488(R0)
+	WORD $0x6f3005d4 // ushr.4s 16 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3205ea // ushr.4s 14 v10, v15
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1e8a // orr.16b v10, v20, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ead1db4 // orr.16b v20, v13, v13
+	WORD $0x4e31cd54 // fmla.4s v20, v10, v17
+	FMOVQ F20, 11520(R0)
+	WORD $0x6f2c05d4 // ushr.4s 20 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3105ea // ushr.4s 15 v10, v15
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1e8a // orr.16b v10, v20, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4eab1d74 // orr.16b v20, v11, v11
+	WORD $0x4e24cd54 // fmla.4s v20, v10, v4
+	FMOVQ F20, 15616(R0)
+	WORD $0x6f2805d4 // ushr.4s 24 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f2a05ea // ushr.4s 22 v10, v15
+	WORD $0x4e211d4a // and.16b v10, v10, v1
+	WORD $0x4eaa1e8a // orr.16b v10, v20, v10
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4ead1db4 // orr.16b v20, v13, v13
+	WORD $0x4e31cd54 // fmla.4s v20, v10, v17
+	FMOVQ F20, 11648(R0)
+	WORD $0x6f2405ce // ushr.4s 28 v14, v14
+	WORD $0x6f2905f4 // ushr.4s 23 v20, v15
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eab1d6e // orr.16b v14, v11, v11
+	WORD $0x4e24ce8e // fmla.4s v14, v20, v4
+	FMOVQ F14, 15744(R0)
+	WORD $0x4e201ece // and.16b v14, v22, v0
+	WORD $0x4f225654 // shl.4s 2 v20, v18
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ead1dae // orr.16b v14, v13, v13
+	WORD $0x4e31ce8e // fmla.4s v14, v20, v17
+	FMOVQ F14, 11776(R0)
+	WORD $0x6f3c06ce // ushr.4s 4 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4f215654 // shl.4s 1 v20, v18
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eab1d6e // orr.16b v14, v11, v11
+	WORD $0x4e24ce8e // fmla.4s v14, v20, v4
+	FMOVQ F14, 15872(R0)
+	WORD $0x6f3806ce // ushr.4s 8 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3a0654 // ushr.4s 6 v20, v18
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ead1dae // orr.16b v14, v13, v13
+	WORD $0x4e31ce8e // fmla.4s v14, v20, v17
+	FMOVQ F14, 11904(R0)
+	WORD $0x6f3406ce // ushr.4s 12 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f390654 // ushr.4s 7 v20, v18
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eab1d6e // orr.16b v14, v11, v11
+	WORD $0x4e24ce8e // fmla.4s v14, v20, v4
+	FMOVQ F14, 16000(R0)
+	WORD $0x6f3006ce // ushr.4s 16 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f320654 // ushr.4s 14 v20, v18
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ead1dae // orr.16b v14, v13, v13
+	WORD $0x4e31ce8e // fmla.4s v14, v20, v17
+	FMOVQ F14, 12032(R0)
+	WORD $0x6f2c06ce // ushr.4s 20 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f310654 // ushr.4s 15 v20, v18
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eab1d6e // orr.16b v14, v11, v11
+	WORD $0x4e24ce8e // fmla.4s v14, v20, v4
+	FMOVQ F14, 16128(R0)
+	WORD $0x6f2806ce // ushr.4s 24 v14, v22
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f2a0654 // ushr.4s 22 v20, v18
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ead1dad // orr.16b v13, v13, v13
+	WORD $0x4e31ce8d // fmla.4s v13, v20, v17
+	FMOVQ F13, 12160(R0)
+	WORD $0x6f2406d6 // ushr.4s 28 v22, v22
+	WORD $0x6f29064d // ushr.4s 23 v13, v18
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1ecd // orr.16b v13, v22, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eab1d6b // orr.16b v11, v11, v11
+	WORD $0x4e24cdab // fmla.4s v11, v13, v4
+	FMOVQ F11, 16256(R0)
+	WORD $0x4e201ceb // and.16b v11, v7, v0
+	WORD $0x6f3e0524 // ushr.4s 2 v4, v9
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6f3c04eb // ushr.4s 4 v11, v7
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f3e050d // ushr.4s 2 v13, v8
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1d6d // orr.16b v13, v11, v13
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e26ddad // fmul.4s v13, v13, v6
+	WORD $0x6ea0f9ad // fneg.4s v13, v13
+	WORD $0x6f3804eb // ushr.4s 8 v11, v7
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f360536 // ushr.4s 10 v22, v9
+	WORD $0x4e221ed6 // and.16b v22, v22, v2
+	WORD $0x4eb61d76 // orr.16b v22, v11, v22
+	WORD $0x6f3404eb // ushr.4s 12 v11, v7
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f360511 // ushr.4s 10 v17, v8
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11d71 // orr.16b v17, v11, v17
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x6e25ded6 // fmul.4s v22, v22, v5
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e26de31 // fmul.4s v17, v17, v6
+	WORD $0x6ea0fa31 // fneg.4s v17, v17
+	ADD $128, R2, R9
+	VLD1 (R9), [V11.B16]
+	ADD $128, R3, R9
+	VLD1 (R9), [V20.B16]
+	ADD $128, R4, R9
+	VLD1 (R9), [V14.B16]
+	ADD $128, R5, R9
+	VLD1 (R9), [V10.B16]
+	WORD $0x4e943970 // zip1.4s v16, v11, v20
+	WORD $0x4e8a39d5 // zip1.4s v21, v14, v10
+	WORD $0x4e947974 // zip2.4s v20, v11, v20
+	WORD $0x4e8a79ca // zip2.4s v10, v14, v10
+	WORD $0x4ed53a0e // zip1.2d v14, v16, v21
+	WORD $0x4ed57a15 // zip2.2d v21, v16, v21
+	WORD $0x4eca3a90 // zip1.2d v16, v20, v10
+	WORD $0x4eca7a8a // zip2.2d v10, v20, v10
+	WORD $0x4e201dd4 // and.16b v20, v14, v0
+	WORD $0x4e211d8b // and.16b v11, v12, v1
+	WORD $0x4eab1e8b // orr.16b v11, v20, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ead1db4 // orr.16b v20, v13, v13
+	WORD $0x4e24cd74 // fmla.4s v20, v11, v4
+	FMOVQ F20, 18432(R0)
+	WORD $0x6f3c05d4 // ushr.4s 4 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f3f058b // ushr.4s 1 v11, v12
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1e8b // orr.16b v11, v20, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4eb11e34 // orr.16b v20, v17, v17
+	WORD $0x4e36cd74 // fmla.4s v20, v11, v22
+	FMOVQ F20, 22528(R0)
+	WORD $0x6f3805d4 // ushr.4s 8 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f38058b // ushr.4s 8 v11, v12
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1e8b // orr.16b v11, v20, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ead1db4 // orr.16b v20, v13, v13
+	WORD $0x4e24cd74 // fmla.4s v20, v11, v4
+	FMOVQ F20, 18560(R0)
+	WORD $0x6f3405d4 // ushr.4s 12 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f37058b // ushr.4s 9 v11, v12
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1e8b // orr.16b v11, v20, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4eb11e34 // orr.16b v20, v17, v17
+	WORD $0x4e36cd74 // fmla.4s v20, v11, v22
+	FMOVQ F20, 22656(R0)
+	WORD $0x6f3005d4 // ushr.4s 16 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f30058b // ushr.4s 16 v11, v12
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1e8b // orr.16b v11, v20, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ead1db4 // orr.16b v20, v13, v13
+	WORD $0x4e24cd74 // fmla.4s v20, v11, v4
+	FMOVQ F20, 18688(R0)
+	WORD $0x6f2c05d4 // ushr.4s 20 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f2f058b // ushr.4s 17 v11, v12
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1e8b // orr.16b v11, v20, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4eb11e34 // orr.16b v20, v17, v17
+	WORD $0x4e36cd74 // fmla.4s v20, v11, v22
+	FMOVQ F20, 22784(R0)
+	WORD $0x6f2805d4 // ushr.4s 24 v20, v14
+	WORD $0x4e201e94 // and.16b v20, v20, v0
+	WORD $0x6f28058b // ushr.4s 24 v11, v12
+	WORD $0x4e211d6b // and.16b v11, v11, v1
+	WORD $0x4eab1e8b // orr.16b v11, v20, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4ead1db4 // orr.16b v20, v13, v13
+	WORD $0x4e24cd74 // fmla.4s v20, v11, v4
+	FMOVQ F20, 18816(R0)
+	WORD $0x6f2405ce // ushr.4s 28 v14, v14
+	WORD $0x6f270594 // ushr.4s 25 v20, v12
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb11e2e // orr.16b v14, v17, v17
+	WORD $0x4e36ce8e // fmla.4s v14, v20, v22
+	FMOVQ F14, 22912(R0)
+	WORD $0x4e201eae // and.16b v14, v21, v0
+	WORD $0x4e211e74 // and.16b v20, v19, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ead1dae // orr.16b v14, v13, v13
+	WORD $0x4e24ce8e // fmla.4s v14, v20, v4
+	FMOVQ F14, 18944(R0)
+	WORD $0x6f3c06ae // ushr.4s 4 v14, v21
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3f0674 // ushr.4s 1 v20, v19
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb11e2e // orr.16b v14, v17, v17
+	WORD $0x4e36ce8e // fmla.4s v14, v20, v22
+	FMOVQ F14, 23040(R0)
+	WORD $0x6f3806ae // ushr.4s 8 v14, v21
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f380674 // ushr.4s 8 v20, v19
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ead1dae // orr.16b v14, v13, v13
+	WORD $0x4e24ce8e // fmla.4s v14, v20, v4
+	FMOVQ F14, 19072(R0)
+	WORD $0x6f3406ae // ushr.4s 12 v14, v21
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f370674 // ushr.4s 9 v20, v19
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb11e2e // orr.16b v14, v17, v17
+	WORD $0x4e36ce8e // fmla.4s v14, v20, v22
+	FMOVQ F14, 23168(R0)
+	WORD $0x6f3006ae // ushr.4s 16 v14, v21
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f300674 // ushr.4s 16 v20, v19
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ead1dae // orr.16b v14, v13, v13
+	WORD $0x4e24ce8e // fmla.4s v14, v20, v4
+	FMOVQ F14, 19200(R0)
+	WORD $0x6f2c06ae // ushr.4s 20 v14, v21
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f2f0674 // ushr.4s 17 v20, v19
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4eb11e2e // orr.16b v14, v17, v17
+	WORD $0x4e36ce8e // fmla.4s v14, v20, v22
+	FMOVQ F14, 23296(R0)
+	WORD $0x6f2806ae // ushr.4s 24 v14, v21
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f280674 // ushr.4s 24 v20, v19
+	WORD $0x4e211e94 // and.16b v20, v20, v1
+	WORD $0x4eb41dd4 // orr.16b v20, v14, v20
+	WORD $0x4e21da94 // scvtf.4s v20, v20
+	WORD $0x4ead1dae // orr.16b v14, v13, v13
+	WORD $0x4e24ce8e // fmla.4s v14, v20, v4
+	FMOVQ F14, 19328(R0)
+	WORD $0x6f2406b5 // ushr.4s 28 v21, v21
+	WORD $0x6f27066e // ushr.4s 25 v14, v19
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1eae // orr.16b v14, v21, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eb11e35 // orr.16b v21, v17, v17
+	WORD $0x4e36cdd5 // fmla.4s v21, v14, v22
+	FMOVQ F21, 23424(R0)
+	WORD $0x4e201e15 // and.16b v21, v16, v0
+	WORD $0x4e211dee // and.16b v14, v15, v1
+	WORD $0x4eae1eae // orr.16b v14, v21, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ead1db5 // orr.16b v21, v13, v13
+	WORD $0x4e24cdd5 // fmla.4s v21, v14, v4
+	FMOVQ F21, 19456(R0)
+	WORD $0x6f3c0615 // ushr.4s 4 v21, v16
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3f05ee // ushr.4s 1 v14, v15
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1eae // orr.16b v14, v21, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eb11e35 // orr.16b v21, v17, v17
+	WORD $0x4e36cdd5 // fmla.4s v21, v14, v22
+	FMOVQ F21, 23552(R0)
+	WORD $0x6f380615 // ushr.4s 8 v21, v16
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3805ee // ushr.4s 8 v14, v15
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1eae // orr.16b v14, v21, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ead1db5 // orr.16b v21, v13, v13
+	WORD $0x4e24cdd5 // fmla.4s v21, v14, v4
+	FMOVQ F21, 19584(R0)
+	WORD $0x6f340615 // ushr.4s 12 v21, v16
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3705ee // ushr.4s 9 v14, v15
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1eae // orr.16b v14, v21, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eb11e35 // orr.16b v21, v17, v17
+	WORD $0x4e36cdd5 // fmla.4s v21, v14, v22
+	FMOVQ F21, 23680(R0)
+	WORD $0x6f300615 // ushr.4s 16 v21, v16
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f3005ee // ushr.4s 16 v14, v15
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1eae // orr.16b v14, v21, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ead1db5 // orr.16b v21, v13, v13
+	WORD $0x4e24cdd5 // fmla.4s v21, v14, v4
+	FMOVQ F21, 19712(R0)
+	WORD $0x6f2c0615 // ushr.4s 20 v21, v16
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f2f05ee // ushr.4s 17 v14, v15
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1eae // orr.16b v14, v21, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4eb11e35 // orr.16b v21, v17, v17
+	WORD $0x4e36cdd5 // fmla.4s v21, v14, v22
+	FMOVQ F21, 23808(R0)
+	WORD $0x6f280615 // ushr.4s 24 v21, v16
+	WORD $0x4e201eb5 // and.16b v21, v21, v0
+	WORD $0x6f2805ee // ushr.4s 24 v14, v15
+	WORD $0x4e211dce // and.16b v14, v14, v1
+	WORD $0x4eae1eae // orr.16b v14, v21, v14
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4ead1db5 // orr.16b v21, v13, v13
+	WORD $0x4e24cdd5 // fmla.4s v21, v14, v4
+	FMOVQ F21, 19840(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x6f2705f5 // ushr.4s 25 v21, v15
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eb11e30 // orr.16b v16, v17, v17
+	WORD $0x4e36ceb0 // fmla.4s v16, v21, v22
+	FMOVQ F16, 23936(R0)
+	WORD $0x4e201d50 // and.16b v16, v10, v0
+	WORD $0x4e211e55 // and.16b v21, v18, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4ead1db0 // orr.16b v16, v13, v13
+	WORD $0x4e24ceb0 // fmla.4s v16, v21, v4
+	FMOVQ F16, 19968(R0)
+	WORD $0x6f3c0550 // ushr.4s 4 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3f0655 // ushr.4s 1 v21, v18
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eb11e30 // orr.16b v16, v17, v17
+	WORD $0x4e36ceb0 // fmla.4s v16, v21, v22
+	FMOVQ F16, 24064(R0)
+	WORD $0x6f380550 // ushr.4s 8 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f380655 // ushr.4s 8 v21, v18
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4ead1db0 // orr.16b v16, v13, v13
+	WORD $0x4e24ceb0 // fmla.4s v16, v21, v4
+	FMOVQ F16, 20096(R0)
+	WORD $0x6f340550 // ushr.4s 12 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f370655 // ushr.4s 9 v21, v18
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eb11e30 // orr.16b v16, v17, v17
+	WORD $0x4e36ceb0 // fmla.4s v16, v21, v22
+	FMOVQ F16, 24192(R0)
+	WORD $0x6f300550 // ushr.4s 16 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f300655 // ushr.4s 16 v21, v18
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4ead1db0 // orr.16b v16, v13, v13
+	WORD $0x4e24ceb0 // fmla.4s v16, v21, v4
+	FMOVQ F16, 20224(R0)
+	WORD $0x6f2c0550 // ushr.4s 20 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2f0655 // ushr.4s 17 v21, v18
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4eb11e30 // orr.16b v16, v17, v17
+	WORD $0x4e36ceb0 // fmla.4s v16, v21, v22
+	FMOVQ F16, 24320(R0)
+	WORD $0x6f280550 // ushr.4s 24 v16, v10
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f280655 // ushr.4s 24 v21, v18
+	WORD $0x4e211eb5 // and.16b v21, v21, v1
+	WORD $0x4eb51e15 // orr.16b v21, v16, v21
+	WORD $0x4e21dab5 // scvtf.4s v21, v21
+	WORD $0x4ead1dad // orr.16b v13, v13, v13
+	WORD $0x4e24cead // fmla.4s v13, v21, v4
+	FMOVQ F13, 20352(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f27064d // ushr.4s 25 v13, v18
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x4ead1d4d // orr.16b v13, v10, v13
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4eb11e31 // orr.16b v17, v17, v17
+	WORD $0x4e36cdb1 // fmla.4s v17, v13, v22
+	FMOVQ F17, 24448(R0)
+	WORD $0x6f3004f1 // ushr.4s 16 v17, v7
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f2e0536 // ushr.4s 18 v22, v9
+	WORD $0x4e221ed6 // and.16b v22, v22, v2
+	WORD $0x4eb61e36 // orr.16b v22, v17, v22
+	WORD $0x6f2c04f1 // ushr.4s 20 v17, v7
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f2e050d // ushr.4s 18 v13, v8
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1e2d // orr.16b v13, v17, v13
+	WORD $0x4e21dad6 // scvtf.4s v22, v22
+	WORD $0x6e25ded6 // fmul.4s v22, v22, v5
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e26ddad // fmul.4s v13, v13, v6
+	WORD $0x6ea0f9ad // fneg.4s v13, v13
+	WORD $0x6f2804f1 // ushr.4s 24 v17, v7
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f260529 // ushr.4s 26 v9, v9
+	WORD $0x4e221d29 // and.16b v9, v9, v2
+	WORD $0x4ea91e29 // orr.16b v9, v17, v9
+	WORD $0x6f2404e7 // ushr.4s 28 v7, v7
+	WORD $0x6f260508 // ushr.4s 26 v8, v8
+	WORD $0x4e221d08 // and.16b v8, v8, v2
+	WORD $0x4ea81ce8 // orr.16b v8, v7, v8
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e25dd25 // fmul.4s v5, v9, v5
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e26dd06 // fmul.4s v6, v8, v6
+	WORD $0x6ea0f8c6 // fneg.4s v6, v6
+	ADD $160, R2, R9
+	VLD1 (R9), [V8.B16]
+	ADD $160, R3, R9
+	VLD1 (R9), [V9.B16]
+	ADD $160, R4, R9
+	VLD1 (R9), [V7.B16]
+	ADD $160, R5, R9
+	VLD1 (R9), [V17.B16]
+	WORD $0x4e89390a // zip1.4s v10, v8, v9
+	WORD $0x4e9138e4 // zip1.4s v4, v7, v17
+	WORD $0x4e897909 // zip2.4s v9, v8, v9
+	WORD $0x4e9178f1 // zip2.4s v17, v7, v17
+	WORD $0x4ec43947 // zip1.2d v7, v10, v4
+	WORD $0x4ec47944 // zip2.2d v4, v10, v4
+	WORD $0x4ed1392a // zip1.2d v10, v9, v17
+	WORD $0x4ed17931 // zip2.2d v17, v9, v17
+	WORD $0x4e201ce9 // and.16b v9, v7, v0
+	WORD $0x6f3e0588 // ushr.4s 2 v8, v12
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ead1da9 // orr.16b v9, v13, v13
+	WORD $0x4e36cd09 // fmla.4s v9, v8, v22
+	FMOVQ F9, 26624(R0)
+	WORD $0x6f3c04e9 // ushr.4s 4 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f3d0588 // ushr.4s 3 v8, v12
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea61cc9 // orr.16b v9, v6, v6
+	WORD $0x4e25cd09 // fmla.4s v9, v8, v5
+	FMOVQ F9, 30720(R0)
+	WORD $0x6f3804e9 // ushr.4s 8 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f360588 // ushr.4s 10 v8, v12
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ead1da9 // orr.16b v9, v13, v13
+	WORD $0x4e36cd09 // fmla.4s v9, v8, v22
+	FMOVQ F9, 26752(R0)
+	WORD $0x6f3404e9 // ushr.4s 12 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f350588 // ushr.4s 11 v8, v12
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea61cc9 // orr.16b v9, v6, v6
+	WORD $0x4e25cd09 // fmla.4s v9, v8, v5
+	FMOVQ F9, 30848(R0)
+	WORD $0x6f3004e9 // ushr.4s 16 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f2e0588 // ushr.4s 18 v8, v12
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ead1da9 // orr.16b v9, v13, v13
+	WORD $0x4e36cd09 // fmla.4s v9, v8, v22
+	FMOVQ F9, 26880(R0)
+	WORD $0x6f2c04e9 // ushr.4s 20 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f2d0588 // ushr.4s 19 v8, v12
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ea61cc9 // orr.16b v9, v6, v6
+	WORD $0x4e25cd09 // fmla.4s v9, v8, v5
+	FMOVQ F9, 30976(R0)
+	WORD $0x6f2804e9 // ushr.4s 24 v9, v7
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f260588 // ushr.4s 26 v8, v12
+	WORD $0x4e211d08 // and.16b v8, v8, v1
+	WORD $0x4ea81d28 // orr.16b v8, v9, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4ead1da9 // orr.16b v9, v13, v13
+	WORD $0x4e36cd09 // fmla.4s v9, v8, v22
+	FMOVQ F9, 27008(R0)
+	WORD $0x6f2404e7 // ushr.4s 28 v7, v7
+	WORD $0x6f25058c // ushr.4s 27 v12, v12
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea61cc7 // orr.16b v7, v6, v6
+	WORD $0x4e25cd87 // fmla.4s v7, v12, v5
+	FMOVQ F7, 31104(R0)
+	WORD $0x4e201c87 // and.16b v7, v4, v0
+	WORD $0x6f3e066c // ushr.4s 2 v12, v19
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ead1da7 // orr.16b v7, v13, v13
+	WORD $0x4e36cd87 // fmla.4s v7, v12, v22
+	FMOVQ F7, 27136(R0)
+	WORD $0x6f3c0487 // ushr.4s 4 v7, v4
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f3d066c // ushr.4s 3 v12, v19
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea61cc7 // orr.16b v7, v6, v6
+	WORD $0x4e25cd87 // fmla.4s v7, v12, v5
+	FMOVQ F7, 31232(R0)
+	WORD $0x6f380487 // ushr.4s 8 v7, v4
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f36066c // ushr.4s 10 v12, v19
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ead1da7 // orr.16b v7, v13, v13
+	WORD $0x4e36cd87 // fmla.4s v7, v12, v22
+	FMOVQ F7, 27264(R0)
+	WORD $0x6f340487 // ushr.4s 12 v7, v4
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f35066c // ushr.4s 11 v12, v19
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea61cc7 // orr.16b v7, v6, v6
+	WORD $0x4e25cd87 // fmla.4s v7, v12, v5
+	FMOVQ F7, 31360(R0)
+	WORD $0x6f300487 // ushr.4s 16 v7, v4
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f2e066c // ushr.4s 18 v12, v19
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ead1da7 // orr.16b v7, v13, v13
+	WORD $0x4e36cd87 // fmla.4s v7, v12, v22
+	FMOVQ F7, 27392(R0)
+	WORD $0x6f2c0487 // ushr.4s 20 v7, v4
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f2d066c // ushr.4s 19 v12, v19
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ea61cc7 // orr.16b v7, v6, v6
+	WORD $0x4e25cd87 // fmla.4s v7, v12, v5
+	FMOVQ F7, 31488(R0)
+	WORD $0x6f280487 // ushr.4s 24 v7, v4
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f26066c // ushr.4s 26 v12, v19
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4ead1da7 // orr.16b v7, v13, v13
+	WORD $0x4e36cd87 // fmla.4s v7, v12, v22
+	FMOVQ F7, 27520(R0)
+	WORD $0x6f240484 // ushr.4s 28 v4, v4
+	WORD $0x6f250673 // ushr.4s 27 v19, v19
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31c93 // orr.16b v19, v4, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ea61cc4 // orr.16b v4, v6, v6
+	WORD $0x4e25ce64 // fmla.4s v4, v19, v5
+	FMOVQ F4, 31616(R0)
+	WORD $0x4e201d44 // and.16b v4, v10, v0
+	WORD $0x6f3e05f3 // ushr.4s 2 v19, v15
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31c93 // orr.16b v19, v4, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ead1da4 // orr.16b v4, v13, v13
+	WORD $0x4e36ce64 // fmla.4s v4, v19, v22
+	FMOVQ F4, 27648(R0)
+	WORD $0x6f3c0544 // ushr.4s 4 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3d05f3 // ushr.4s 3 v19, v15
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31c93 // orr.16b v19, v4, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ea61cc4 // orr.16b v4, v6, v6
+	WORD $0x4e25ce64 // fmla.4s v4, v19, v5
+	FMOVQ F4, 31744(R0)
+	WORD $0x6f380544 // ushr.4s 8 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3605f3 // ushr.4s 10 v19, v15
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31c93 // orr.16b v19, v4, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ead1da4 // orr.16b v4, v13, v13
+	WORD $0x4e36ce64 // fmla.4s v4, v19, v22
+	FMOVQ F4, 27776(R0)
+	WORD $0x6f340544 // ushr.4s 12 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3505f3 // ushr.4s 11 v19, v15
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31c93 // orr.16b v19, v4, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ea61cc4 // orr.16b v4, v6, v6
+	WORD $0x4e25ce64 // fmla.4s v4, v19, v5
+	FMOVQ F4, 31872(R0)
+	WORD $0x6f300544 // ushr.4s 16 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f2e05f3 // ushr.4s 18 v19, v15
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31c93 // orr.16b v19, v4, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ead1da4 // orr.16b v4, v13, v13
+	WORD $0x4e36ce64 // fmla.4s v4, v19, v22
+	FMOVQ F4, 27904(R0)
+	WORD $0x6f2c0544 // ushr.4s 20 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f2d05f3 // ushr.4s 19 v19, v15
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31c93 // orr.16b v19, v4, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ea61cc4 // orr.16b v4, v6, v6
+	WORD $0x4e25ce64 // fmla.4s v4, v19, v5
+	FMOVQ F4, 32000(R0)
+	WORD $0x6f280544 // ushr.4s 24 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f2605f3 // ushr.4s 26 v19, v15
+	WORD $0x4e211e73 // and.16b v19, v19, v1
+	WORD $0x4eb31c93 // orr.16b v19, v4, v19
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x4ead1da4 // orr.16b v4, v13, v13
+	WORD $0x4e36ce64 // fmla.4s v4, v19, v22
+	FMOVQ F4, 28032(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f2505ef // ushr.4s 27 v15, v15
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1d4f // orr.16b v15, v10, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea61cca // orr.16b v10, v6, v6
+	WORD $0x4e25cdea // fmla.4s v10, v15, v5
+	FMOVQ F10, 32128(R0)
+	WORD $0x4e201e2a // and.16b v10, v17, v0
+	WORD $0x6f3e064f // ushr.4s 2 v15, v18
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1d4f // orr.16b v15, v10, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ead1daa // orr.16b v10, v13, v13
+	WORD $0x4e36cdea // fmla.4s v10, v15, v22
+	FMOVQ F10, 28160(R0)
+	WORD $0x6f3c062a // ushr.4s 4 v10, v17
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3d064f // ushr.4s 3 v15, v18
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1d4f // orr.16b v15, v10, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea61cca // orr.16b v10, v6, v6
+	WORD $0x4e25cdea // fmla.4s v10, v15, v5
+	FMOVQ F10, 32256(R0)
+	WORD $0x6f38062a // ushr.4s 8 v10, v17
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f36064f // ushr.4s 10 v15, v18
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1d4f // orr.16b v15, v10, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ead1daa // orr.16b v10, v13, v13
+	WORD $0x4e36cdea // fmla.4s v10, v15, v22
+	FMOVQ F10, 28288(R0)
+	WORD $0x6f34062a // ushr.4s 12 v10, v17
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f35064f // ushr.4s 11 v15, v18
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1d4f // orr.16b v15, v10, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea61cca // orr.16b v10, v6, v6
+	WORD $0x4e25cdea // fmla.4s v10, v15, v5
+	FMOVQ F10, 32384(R0)
+	WORD $0x6f30062a // ushr.4s 16 v10, v17
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2e064f // ushr.4s 18 v15, v18
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1d4f // orr.16b v15, v10, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ead1daa // orr.16b v10, v13, v13
+	WORD $0x4e36cdea // fmla.4s v10, v15, v22
+	FMOVQ F10, 28416(R0)
+	WORD $0x6f2c062a // ushr.4s 20 v10, v17
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2d064f // ushr.4s 19 v15, v18
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1d4f // orr.16b v15, v10, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ea61cca // orr.16b v10, v6, v6
+	WORD $0x4e25cdea // fmla.4s v10, v15, v5
+	FMOVQ F10, 32512(R0)
+	WORD $0x6f28062a // ushr.4s 24 v10, v17
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f26064f // ushr.4s 26 v15, v18
+	WORD $0x4e211def // and.16b v15, v15, v1
+	WORD $0x4eaf1d4f // orr.16b v15, v10, v15
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4ead1dad // orr.16b v13, v13, v13
+	WORD $0x4e36cded // fmla.4s v13, v15, v22
+	FMOVQ F13, 28544(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x6f250652 // ushr.4s 27 v18, v18
+	WORD $0x4e211e52 // and.16b v18, v18, v1
+	WORD $0x4eb21e32 // orr.16b v18, v17, v18
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x4ea61cc6 // orr.16b v6, v6, v6
+	WORD $0x4e25ce46 // fmla.4s v6, v18, v5
+	FMOVQ F6, 32640(R0)
+	ADD $176, R2
+	ADD $176, R3
+	ADD $176, R4
+	ADD $176, R5
+	ADD $32768, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·unpackQ6_KNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0000000f, R26
+	VDUP R26, V0.S4
+	MOVD $0x00000020, R26
+	VDUP R26, V1.S4
+	MOVD $0x00000030, R26
+	VDUP R26, V2.S4
+block:
+	ADD $206, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[0]
+	ADD $206, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[1]
+	ADD $206, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[2]
+	ADD $206, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[3]
+	WORD $0x6f300463 // ushr.4s 16 v3, v3
+	WORD $0x0e612863 // xtn.4h.4s v3, v3
+	WORD $0x0e217863 // fcvtl.4s.4h v3, v3
+	ADD $192, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $192, R3, R9
+	VLD1 (R9), [V5.B16]
+	ADD $192, R4, R9
+	VLD1 (R9), [V6.B16]
+	ADD $192, R5, R9
+	VLD1 (R9), [V7.B16]
+	WORD $0x4e853888 // zip1.4s v8, v4, v5
+	WORD $0x4e8738c9 // zip1.4s v9, v6, v7
+	WORD $0x4e857885 // zip2.4s v5, v4, v5
+	WORD $0x4e8778c7 // zip2.4s v7, v6, v7
+	WORD $0x4ec93906 // zip1.2d v6, v8, v9
+	WORD $0x4ec97909 // zip2.2d v9, v8, v9
+	WORD $0x4ec738a8 // zip1.2d v8, v5, v7
+	WORD $0x4ec778a7 // zip2.2d v7, v5, v7
+	ADD $128, R2, R9
+	VLD1 (R9), [V5.B16]
+	ADD $128, R3, R9
+	VLD1 (R9), [V4.B16]
+	ADD $128, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $128, R5, R9
+	VLD1 (R9), [V11.B16]
+	WORD $0x4e8438ac // zip1.4s v12, v5, v4
+	WORD $0x4e8b394d // zip1.4s v13, v10, v11
+	WORD $0x4e8478a4 // zip2.4s v4, v5, v4
+	WORD $0x4e8b794b // zip2.4s v11, v10, v11
+	WORD $0x4ecd398a // zip1.2d v10, v12, v13
+	WORD $0x4ecd798d // zip2.2d v13, v12, v13
+	WORD $0x4ecb388c // zip1.2d v12, v4, v11
+	WORD $0x4ecb788b // zip2.2d v11, v4, v11
+	WORD $0x4f3854c4 // shl.4s 24 v4, v6
+	WORD $0x4f280484 // sshr.4s 24 v4, v4
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e23dc84 // fmul.4s v4, v4, v3
+	WORD $0x4f385525 // shl.4s 24 v5, v9
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	VLD1 (R2), [V14.B16]
+	VLD1 (R3), [V15.B16]
+	VLD1 (R4), [V16.B16]
+	VLD1 (R5), [V17.B16]
+	WORD $0x4e8f39d2 // zip1.4s v18, v14, v15
+	WORD $0x4e913a13 // zip1.4s v19, v16, v17
+	WORD $0x4e8f79cf // zip2.4s v15, v14, v15
+	WORD $0x4e917a11 // zip2.4s v17, v16, v17
+	WORD $0x4ed33a50 // zip1.2d v16, v18, v19
+	WORD $0x4ed37a53 // zip2.2d v19, v18, v19
+	WORD $0x4ed139f2 // zip1.2d v18, v15, v17
+	WORD $0x4ed179f1 // zip2.2d v17, v15, v17
+	WORD $0x4e201e0f // and.16b v15, v16, v0
+	WORD $0x4f24554e // shl.4s 4 v14, v10
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e24ddce // fmul.4s v14, v14, v4
+	FMOVQ F14, 0(R0)
+	WORD $0x6f3c060e // ushr.4s 4 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x4e221d4f // and.16b v15, v10, v2
+	WORD $0x4eaf1dcf // orr.16b v15, v14, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e25ddef // fmul.4s v15, v15, v5
+	FMOVQ F15, 8192(R0)
+	WORD $0x6f38060f // ushr.4s 8 v15, v16
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f3c054e // ushr.4s 4 v14, v10
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e24ddce // fmul.4s v14, v14, v4
+	FMOVQ F14, 128(R0)
+	WORD $0x6f34060e // ushr.4s 12 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f38054f // ushr.4s 8 v15, v10
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1dcf // orr.16b v15, v14, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e25ddef // fmul.4s v15, v15, v5
+	FMOVQ F15, 8320(R0)
+	WORD $0x6f30060f // ushr.4s 16 v15, v16
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f34054e // ushr.4s 12 v14, v10
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e24ddce // fmul.4s v14, v14, v4
+	FMOVQ F14, 256(R0)
+	WORD $0x6f2c060e // ushr.4s 20 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f30054f // ushr.4s 16 v15, v10
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1dcf // orr.16b v15, v14, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e25ddef // fmul.4s v15, v15, v5
+	FMOVQ F15, 8448(R0)
+	WORD $0x6f28060f // ushr.4s 24 v15, v16
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f2c054e // ushr.4s 20 v14, v10
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e24ddce // fmul.4s v14, v14, v4
+	FMOVQ F14, 384(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x6f28054e // ushr.4s 24 v14, v10
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1e0e // orr.16b v14, v16, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 8576(R0)
+	WORD $0x4e201e6e // and.16b v14, v19, v0
+	WORD $0x4f2455b0 // shl.4s 4 v16, v13
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01dd0 // orr.16b v16, v14, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e24de10 // fmul.4s v16, v16, v4
+	FMOVQ F16, 512(R0)
+	WORD $0x6f3c0670 // ushr.4s 4 v16, v19
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e221dae // and.16b v14, v13, v2
+	WORD $0x4eae1e0e // orr.16b v14, v16, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 8704(R0)
+	WORD $0x6f38066e // ushr.4s 8 v14, v19
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3c05b0 // ushr.4s 4 v16, v13
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01dd0 // orr.16b v16, v14, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e24de10 // fmul.4s v16, v16, v4
+	FMOVQ F16, 640(R0)
+	WORD $0x6f340670 // ushr.4s 12 v16, v19
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3805ae // ushr.4s 8 v14, v13
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1e0e // orr.16b v14, v16, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 8832(R0)
+	WORD $0x6f30066e // ushr.4s 16 v14, v19
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3405b0 // ushr.4s 12 v16, v13
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01dd0 // orr.16b v16, v14, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e24de10 // fmul.4s v16, v16, v4
+	FMOVQ F16, 768(R0)
+	WORD $0x6f2c0670 // ushr.4s 20 v16, v19
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3005ae // ushr.4s 16 v14, v13
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1e0e // orr.16b v14, v16, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 8960(R0)
+	WORD $0x6f28066e // ushr.4s 24 v14, v19
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f2c05b0 // ushr.4s 20 v16, v13
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01dd0 // orr.16b v16, v14, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e24de10 // fmul.4s v16, v16, v4
+	FMOVQ F16, 896(R0)
+	WORD $0x6f240673 // ushr.4s 28 v19, v19
+	WORD $0x6f2805b0 // ushr.4s 24 v16, v13
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01e70 // orr.16b v16, v19, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e25de10 // fmul.4s v16, v16, v5
+	FMOVQ F16, 9088(R0)
+	WORD $0x4e201e50 // and.16b v16, v18, v0
+	WORD $0x4f245593 // shl.4s 4 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e24de73 // fmul.4s v19, v19, v4
+	FMOVQ F19, 1024(R0)
+	WORD $0x6f3c0653 // ushr.4s 4 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x4e221d90 // and.16b v16, v12, v2
+	WORD $0x4eb01e70 // orr.16b v16, v19, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e25de10 // fmul.4s v16, v16, v5
+	FMOVQ F16, 9216(R0)
+	WORD $0x6f380650 // ushr.4s 8 v16, v18
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3c0593 // ushr.4s 4 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e24de73 // fmul.4s v19, v19, v4
+	FMOVQ F19, 1152(R0)
+	WORD $0x6f340653 // ushr.4s 12 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f380590 // ushr.4s 8 v16, v12
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01e70 // orr.16b v16, v19, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e25de10 // fmul.4s v16, v16, v5
+	FMOVQ F16, 9344(R0)
+	WORD $0x6f300650 // ushr.4s 16 v16, v18
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f340593 // ushr.4s 12 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e24de73 // fmul.4s v19, v19, v4
+	FMOVQ F19, 1280(R0)
+	WORD $0x6f2c0653 // ushr.4s 20 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f300590 // ushr.4s 16 v16, v12
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01e70 // orr.16b v16, v19, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e25de10 // fmul.4s v16, v16, v5
+	FMOVQ F16, 9472(R0)
+	WORD $0x6f280650 // ushr.4s 24 v16, v18
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2c0593 // ushr.4s 20 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e24de73 // fmul.4s v19, v19, v4
+	FMOVQ F19, 1408(R0)
+	WORD $0x6f240652 // ushr.4s 28 v18, v18
+	WORD $0x6f280593 // ushr.4s 24 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 9600(R0)
+	WORD $0x4e201e33 // and.16b v19, v17, v0
+	WORD $0x4f245572 // shl.4s 4 v18, v11
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 1536(R0)
+	WORD $0x6f3c0632 // ushr.4s 4 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x4e221d73 // and.16b v19, v11, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 9728(R0)
+	WORD $0x6f380633 // ushr.4s 8 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3c0572 // ushr.4s 4 v18, v11
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 1664(R0)
+	WORD $0x6f340632 // ushr.4s 12 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f380573 // ushr.4s 8 v19, v11
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 9856(R0)
+	WORD $0x6f300633 // ushr.4s 16 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f340572 // ushr.4s 12 v18, v11
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 1792(R0)
+	WORD $0x6f2c0632 // ushr.4s 20 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f300573 // ushr.4s 16 v19, v11
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 9984(R0)
+	WORD $0x6f280633 // ushr.4s 24 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f2c0572 // ushr.4s 20 v18, v11
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de44 // fmul.4s v4, v18, v4
+	FMOVQ F4, 1920(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x6f280564 // ushr.4s 24 v4, v11
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e24 // orr.16b v4, v17, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc85 // fmul.4s v5, v4, v5
+	FMOVQ F5, 10112(R0)
+	WORD $0x4f2854c5 // shl.4s 8 v5, v6
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	WORD $0x4f285524 // shl.4s 8 v4, v9
+	WORD $0x4f280484 // sshr.4s 24 v4, v4
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e23dc84 // fmul.4s v4, v4, v3
+	ADD $32, R2, R9
+	VLD1 (R9), [V17.B16]
+	ADD $32, R3, R9
+	VLD1 (R9), [V18.B16]
+	ADD $32, R4, R9
+	VLD1 (R9), [V19.B16]
+	ADD $32, R5, R9
+	VLD1 (R9), [V16.B16]
+	WORD $0x4e923a2e // zip1.4s v14, v17, v18
+	WORD $0x4e903a6f // zip1.4s v15, v19, v16
+	WORD $0x4e927a32 // zip2.4s v18, v17, v18
+	WORD $0x4e907a70 // zip2.4s v16, v19, v16
+	WORD $0x4ecf39d3 // zip1.2d v19, v14, v15
+	WORD $0x4ecf79cf // zip2.2d v15, v14, v15
+	WORD $0x4ed03a4e // zip1.2d v14, v18, v16
+	WORD $0x4ed07a50 // zip2.2d v16, v18, v16
+	WORD $0x4e201e72 // and.16b v18, v19, v0
+	WORD $0x4f225551 // shl.4s 2 v17, v10
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	FMOVQ F17, 4096(R0)
+	WORD $0x6f3c0671 // ushr.4s 4 v17, v19
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3e0552 // ushr.4s 2 v18, v10
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e32 // orr.16b v18, v17, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 12288(R0)
+	WORD $0x6f380672 // ushr.4s 8 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3a0551 // ushr.4s 6 v17, v10
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	FMOVQ F17, 4224(R0)
+	WORD $0x6f340671 // ushr.4s 12 v17, v19
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f360552 // ushr.4s 10 v18, v10
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e32 // orr.16b v18, v17, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 12416(R0)
+	WORD $0x6f300672 // ushr.4s 16 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f320551 // ushr.4s 14 v17, v10
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	FMOVQ F17, 4352(R0)
+	WORD $0x6f2c0671 // ushr.4s 20 v17, v19
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f2e0552 // ushr.4s 18 v18, v10
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e32 // orr.16b v18, v17, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 12544(R0)
+	WORD $0x6f280672 // ushr.4s 24 v18, v19
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2a0551 // ushr.4s 22 v17, v10
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	FMOVQ F17, 4480(R0)
+	WORD $0x6f240673 // ushr.4s 28 v19, v19
+	WORD $0x6f26054a // ushr.4s 26 v10, v10
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e6a // orr.16b v10, v19, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e24dd4a // fmul.4s v10, v10, v4
+	FMOVQ F10, 12672(R0)
+	WORD $0x4e201dea // and.16b v10, v15, v0
+	WORD $0x4f2255b3 // shl.4s 2 v19, v13
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d53 // orr.16b v19, v10, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 4608(R0)
+	WORD $0x6f3c05f3 // ushr.4s 4 v19, v15
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3e05aa // ushr.4s 2 v10, v13
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e6a // orr.16b v10, v19, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e24dd4a // fmul.4s v10, v10, v4
+	FMOVQ F10, 12800(R0)
+	WORD $0x6f3805ea // ushr.4s 8 v10, v15
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3a05b3 // ushr.4s 6 v19, v13
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d53 // orr.16b v19, v10, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 4736(R0)
+	WORD $0x6f3405f3 // ushr.4s 12 v19, v15
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3605aa // ushr.4s 10 v10, v13
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e6a // orr.16b v10, v19, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e24dd4a // fmul.4s v10, v10, v4
+	FMOVQ F10, 12928(R0)
+	WORD $0x6f3005ea // ushr.4s 16 v10, v15
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3205b3 // ushr.4s 14 v19, v13
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d53 // orr.16b v19, v10, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 4864(R0)
+	WORD $0x6f2c05f3 // ushr.4s 20 v19, v15
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f2e05aa // ushr.4s 18 v10, v13
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e6a // orr.16b v10, v19, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e24dd4a // fmul.4s v10, v10, v4
+	FMOVQ F10, 13056(R0)
+	WORD $0x6f2805ea // ushr.4s 24 v10, v15
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2a05b3 // ushr.4s 22 v19, v13
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d53 // orr.16b v19, v10, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 4992(R0)
+	WORD $0x6f2405ef // ushr.4s 28 v15, v15
+	WORD $0x6f2605ad // ushr.4s 26 v13, v13
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1ded // orr.16b v13, v15, v13
+	WORD $0x6ea185ad // sub.4s v13, v13, v1
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e24ddad // fmul.4s v13, v13, v4
+	FMOVQ F13, 13184(R0)
+	WORD $0x4e201dcd // and.16b v13, v14, v0
+	WORD $0x4f22558f // shl.4s 2 v15, v12
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1daf // orr.16b v15, v13, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e25ddef // fmul.4s v15, v15, v5
+	FMOVQ F15, 5120(R0)
+	WORD $0x6f3c05cf // ushr.4s 4 v15, v14
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f3e058d // ushr.4s 2 v13, v12
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1ded // orr.16b v13, v15, v13
+	WORD $0x6ea185ad // sub.4s v13, v13, v1
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e24ddad // fmul.4s v13, v13, v4
+	FMOVQ F13, 13312(R0)
+	WORD $0x6f3805cd // ushr.4s 8 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x6f3a058f // ushr.4s 6 v15, v12
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1daf // orr.16b v15, v13, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e25ddef // fmul.4s v15, v15, v5
+	FMOVQ F15, 5248(R0)
+	WORD $0x6f3405cf // ushr.4s 12 v15, v14
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f36058d // ushr.4s 10 v13, v12
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1ded // orr.16b v13, v15, v13
+	WORD $0x6ea185ad // sub.4s v13, v13, v1
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e24ddad // fmul.4s v13, v13, v4
+	FMOVQ F13, 13440(R0)
+	WORD $0x6f3005cd // ushr.4s 16 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x6f32058f // ushr.4s 14 v15, v12
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1daf // orr.16b v15, v13, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e25ddef // fmul.4s v15, v15, v5
+	FMOVQ F15, 5376(R0)
+	WORD $0x6f2c05cf // ushr.4s 20 v15, v14
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f2e058d // ushr.4s 18 v13, v12
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1ded // orr.16b v13, v15, v13
+	WORD $0x6ea185ad // sub.4s v13, v13, v1
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e24ddad // fmul.4s v13, v13, v4
+	FMOVQ F13, 13568(R0)
+	WORD $0x6f2805cd // ushr.4s 24 v13, v14
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x6f2a058f // ushr.4s 22 v15, v12
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1daf // orr.16b v15, v13, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e25ddef // fmul.4s v15, v15, v5
+	FMOVQ F15, 5504(R0)
+	WORD $0x6f2405ce // ushr.4s 28 v14, v14
+	WORD $0x6f26058c // ushr.4s 26 v12, v12
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e24dd8c // fmul.4s v12, v12, v4
+	FMOVQ F12, 13696(R0)
+	WORD $0x4e201e0c // and.16b v12, v16, v0
+	WORD $0x4f22556e // shl.4s 2 v14, v11
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 5632(R0)
+	WORD $0x6f3c060e // ushr.4s 4 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3e056c // ushr.4s 2 v12, v11
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e24dd8c // fmul.4s v12, v12, v4
+	FMOVQ F12, 13824(R0)
+	WORD $0x6f38060c // ushr.4s 8 v12, v16
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3a056e // ushr.4s 6 v14, v11
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 5760(R0)
+	WORD $0x6f34060e // ushr.4s 12 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f36056c // ushr.4s 10 v12, v11
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e24dd8c // fmul.4s v12, v12, v4
+	FMOVQ F12, 13952(R0)
+	WORD $0x6f30060c // ushr.4s 16 v12, v16
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f32056e // ushr.4s 14 v14, v11
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 5888(R0)
+	WORD $0x6f2c060e // ushr.4s 20 v14, v16
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f2e056c // ushr.4s 18 v12, v11
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e24dd8c // fmul.4s v12, v12, v4
+	FMOVQ F12, 14080(R0)
+	WORD $0x6f28060c // ushr.4s 24 v12, v16
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f2a056e // ushr.4s 22 v14, v11
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddc5 // fmul.4s v5, v14, v5
+	FMOVQ F5, 6016(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x6f26056b // ushr.4s 26 v11, v11
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1e0b // orr.16b v11, v16, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e24dd64 // fmul.4s v4, v11, v4
+	FMOVQ F4, 14208(R0)
+	ADD $144, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $144, R3, R9
+	VLD1 (R9), [V11.B16]
+	ADD $144, R4, R9
+	VLD1 (R9), [V16.B16]
+	ADD $144, R5, R9
+	VLD1 (R9), [V5.B16]
+	WORD $0x4e8b388e // zip1.4s v14, v4, v11
+	WORD $0x4e853a0c // zip1.4s v12, v16, v5
+	WORD $0x4e8b788b // zip2.4s v11, v4, v11
+	WORD $0x4e857a05 // zip2.4s v5, v16, v5
+	WORD $0x4ecc39d0 // zip1.2d v16, v14, v12
+	WORD $0x4ecc79cc // zip2.2d v12, v14, v12
+	WORD $0x4ec5396e // zip1.2d v14, v11, v5
+	WORD $0x4ec57965 // zip2.2d v5, v11, v5
+	WORD $0x4f3054cb // shl.4s 16 v11, v6
+	WORD $0x4f28056b // sshr.4s 24 v11, v11
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e23dd6b // fmul.4s v11, v11, v3
+	WORD $0x4f305524 // shl.4s 16 v4, v9
+	WORD $0x4f280484 // sshr.4s 24 v4, v4
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e23dc84 // fmul.4s v4, v4, v3
+	ADD $16, R2, R9
+	VLD1 (R9), [V15.B16]
+	ADD $16, R3, R9
+	VLD1 (R9), [V13.B16]
+	ADD $16, R4, R9
+	VLD1 (R9), [V19.B16]
+	ADD $16, R5, R9
+	VLD1 (R9), [V10.B16]
+	WORD $0x4e8d39f1 // zip1.4s v17, v15, v13
+	WORD $0x4e8a3a72 // zip1.4s v18, v19, v10
+	WORD $0x4e8d79ed // zip2.4s v13, v15, v13
+	WORD $0x4e8a7a6a // zip2.4s v10, v19, v10
+	WORD $0x4ed23a33 // zip1.2d v19, v17, v18
+	WORD $0x4ed27a32 // zip2.2d v18, v17, v18
+	WORD $0x4eca39b1 // zip1.2d v17, v13, v10
+	WORD $0x4eca79aa // zip2.2d v10, v13, v10
+	WORD $0x4e201e6d // and.16b v13, v19, v0
+	WORD $0x4f24560f // shl.4s 4 v15, v16
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1daf // orr.16b v15, v13, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e2bddef // fmul.4s v15, v15, v11
+	FMOVQ F15, 2048(R0)
+	WORD $0x6f3c066f // ushr.4s 4 v15, v19
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x4e221e0d // and.16b v13, v16, v2
+	WORD $0x4ead1ded // orr.16b v13, v15, v13
+	WORD $0x6ea185ad // sub.4s v13, v13, v1
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e24ddad // fmul.4s v13, v13, v4
+	FMOVQ F13, 10240(R0)
+	WORD $0x6f38066d // ushr.4s 8 v13, v19
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x6f3c060f // ushr.4s 4 v15, v16
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1daf // orr.16b v15, v13, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e2bddef // fmul.4s v15, v15, v11
+	FMOVQ F15, 2176(R0)
+	WORD $0x6f34066f // ushr.4s 12 v15, v19
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f38060d // ushr.4s 8 v13, v16
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1ded // orr.16b v13, v15, v13
+	WORD $0x6ea185ad // sub.4s v13, v13, v1
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e24ddad // fmul.4s v13, v13, v4
+	FMOVQ F13, 10368(R0)
+	WORD $0x6f30066d // ushr.4s 16 v13, v19
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x6f34060f // ushr.4s 12 v15, v16
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1daf // orr.16b v15, v13, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e2bddef // fmul.4s v15, v15, v11
+	FMOVQ F15, 2304(R0)
+	WORD $0x6f2c066f // ushr.4s 20 v15, v19
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f30060d // ushr.4s 16 v13, v16
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1ded // orr.16b v13, v15, v13
+	WORD $0x6ea185ad // sub.4s v13, v13, v1
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e24ddad // fmul.4s v13, v13, v4
+	FMOVQ F13, 10496(R0)
+	WORD $0x6f28066d // ushr.4s 24 v13, v19
+	WORD $0x4e201dad // and.16b v13, v13, v0
+	WORD $0x6f2c060f // ushr.4s 20 v15, v16
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1daf // orr.16b v15, v13, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e2bddef // fmul.4s v15, v15, v11
+	FMOVQ F15, 2432(R0)
+	WORD $0x6f240673 // ushr.4s 28 v19, v19
+	WORD $0x6f28060f // ushr.4s 24 v15, v16
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1e6f // orr.16b v15, v19, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e24ddef // fmul.4s v15, v15, v4
+	FMOVQ F15, 10624(R0)
+	WORD $0x4e201e4f // and.16b v15, v18, v0
+	WORD $0x4f245593 // shl.4s 4 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31df3 // orr.16b v19, v15, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e2bde73 // fmul.4s v19, v19, v11
+	FMOVQ F19, 2560(R0)
+	WORD $0x6f3c0653 // ushr.4s 4 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x4e221d8f // and.16b v15, v12, v2
+	WORD $0x4eaf1e6f // orr.16b v15, v19, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e24ddef // fmul.4s v15, v15, v4
+	FMOVQ F15, 10752(R0)
+	WORD $0x6f38064f // ushr.4s 8 v15, v18
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f3c0593 // ushr.4s 4 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31df3 // orr.16b v19, v15, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e2bde73 // fmul.4s v19, v19, v11
+	FMOVQ F19, 2688(R0)
+	WORD $0x6f340653 // ushr.4s 12 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f38058f // ushr.4s 8 v15, v12
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1e6f // orr.16b v15, v19, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e24ddef // fmul.4s v15, v15, v4
+	FMOVQ F15, 10880(R0)
+	WORD $0x6f30064f // ushr.4s 16 v15, v18
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f340593 // ushr.4s 12 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31df3 // orr.16b v19, v15, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e2bde73 // fmul.4s v19, v19, v11
+	FMOVQ F19, 2816(R0)
+	WORD $0x6f2c0653 // ushr.4s 20 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f30058f // ushr.4s 16 v15, v12
+	WORD $0x4e221def // and.16b v15, v15, v2
+	WORD $0x4eaf1e6f // orr.16b v15, v19, v15
+	WORD $0x6ea185ef // sub.4s v15, v15, v1
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x6e24ddef // fmul.4s v15, v15, v4
+	FMOVQ F15, 11008(R0)
+	WORD $0x6f28064f // ushr.4s 24 v15, v18
+	WORD $0x4e201def // and.16b v15, v15, v0
+	WORD $0x6f2c0593 // ushr.4s 20 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31df3 // orr.16b v19, v15, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e2bde73 // fmul.4s v19, v19, v11
+	FMOVQ F19, 2944(R0)
+	WORD $0x6f240652 // ushr.4s 28 v18, v18
+	WORD $0x6f280593 // ushr.4s 24 v19, v12
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e24de73 // fmul.4s v19, v19, v4
+	FMOVQ F19, 11136(R0)
+	WORD $0x4e201e33 // and.16b v19, v17, v0
+	WORD $0x4f2455d2 // shl.4s 4 v18, v14
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e2bde52 // fmul.4s v18, v18, v11
+	FMOVQ F18, 3072(R0)
+	WORD $0x6f3c0632 // ushr.4s 4 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x4e221dd3 // and.16b v19, v14, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e24de73 // fmul.4s v19, v19, v4
+	FMOVQ F19, 11264(R0)
+	WORD $0x6f380633 // ushr.4s 8 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3c05d2 // ushr.4s 4 v18, v14
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e2bde52 // fmul.4s v18, v18, v11
+	FMOVQ F18, 3200(R0)
+	WORD $0x6f340632 // ushr.4s 12 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3805d3 // ushr.4s 8 v19, v14
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e24de73 // fmul.4s v19, v19, v4
+	FMOVQ F19, 11392(R0)
+	WORD $0x6f300633 // ushr.4s 16 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3405d2 // ushr.4s 12 v18, v14
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e2bde52 // fmul.4s v18, v18, v11
+	FMOVQ F18, 3328(R0)
+	WORD $0x6f2c0632 // ushr.4s 20 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3005d3 // ushr.4s 16 v19, v14
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e24de73 // fmul.4s v19, v19, v4
+	FMOVQ F19, 11520(R0)
+	WORD $0x6f280633 // ushr.4s 24 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f2c05d2 // ushr.4s 20 v18, v14
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e2bde52 // fmul.4s v18, v18, v11
+	FMOVQ F18, 3456(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x6f2805d2 // ushr.4s 24 v18, v14
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e32 // orr.16b v18, v17, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 11648(R0)
+	WORD $0x4e201d52 // and.16b v18, v10, v0
+	WORD $0x4f2454b1 // shl.4s 4 v17, v5
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e2bde31 // fmul.4s v17, v17, v11
+	FMOVQ F17, 3584(R0)
+	WORD $0x6f3c0551 // ushr.4s 4 v17, v10
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x4e221cb2 // and.16b v18, v5, v2
+	WORD $0x4eb21e32 // orr.16b v18, v17, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 11776(R0)
+	WORD $0x6f380552 // ushr.4s 8 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3c04b1 // ushr.4s 4 v17, v5
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e2bde31 // fmul.4s v17, v17, v11
+	FMOVQ F17, 3712(R0)
+	WORD $0x6f340551 // ushr.4s 12 v17, v10
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3804b2 // ushr.4s 8 v18, v5
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e32 // orr.16b v18, v17, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 11904(R0)
+	WORD $0x6f300552 // ushr.4s 16 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3404b1 // ushr.4s 12 v17, v5
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e2bde31 // fmul.4s v17, v17, v11
+	FMOVQ F17, 3840(R0)
+	WORD $0x6f2c0551 // ushr.4s 20 v17, v10
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3004b2 // ushr.4s 16 v18, v5
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e32 // orr.16b v18, v17, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e24de52 // fmul.4s v18, v18, v4
+	FMOVQ F18, 12032(R0)
+	WORD $0x6f280552 // ushr.4s 24 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2c04b1 // ushr.4s 20 v17, v5
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11e51 // orr.16b v17, v18, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e2bde2b // fmul.4s v11, v17, v11
+	FMOVQ F11, 3968(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f2804ab // ushr.4s 24 v11, v5
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e24dd64 // fmul.4s v4, v11, v4
+	FMOVQ F4, 12160(R0)
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e23dcc6 // fmul.4s v6, v6, v3
+	WORD $0x4f280529 // sshr.4s 24 v9, v9
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e23dd29 // fmul.4s v9, v9, v3
+	ADD $48, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $48, R3, R9
+	VLD1 (R9), [V11.B16]
+	ADD $48, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $48, R5, R9
+	VLD1 (R9), [V17.B16]
+	WORD $0x4e8b3892 // zip1.4s v18, v4, v11
+	WORD $0x4e913953 // zip1.4s v19, v10, v17
+	WORD $0x4e8b788b // zip2.4s v11, v4, v11
+	WORD $0x4e917951 // zip2.4s v17, v10, v17
+	WORD $0x4ed33a4a // zip1.2d v10, v18, v19
+	WORD $0x4ed37a53 // zip2.2d v19, v18, v19
+	WORD $0x4ed13972 // zip1.2d v18, v11, v17
+	WORD $0x4ed17971 // zip2.2d v17, v11, v17
+	WORD $0x4e201d4b // and.16b v11, v10, v0
+	WORD $0x4f225604 // shl.4s 2 v4, v16
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	FMOVQ F4, 6144(R0)
+	WORD $0x6f3c0544 // ushr.4s 4 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3e060b // ushr.4s 2 v11, v16
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 14336(R0)
+	WORD $0x6f38054b // ushr.4s 8 v11, v10
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f3a0604 // ushr.4s 6 v4, v16
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	FMOVQ F4, 6272(R0)
+	WORD $0x6f340544 // ushr.4s 12 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f36060b // ushr.4s 10 v11, v16
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 14464(R0)
+	WORD $0x6f30054b // ushr.4s 16 v11, v10
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f320604 // ushr.4s 14 v4, v16
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	FMOVQ F4, 6400(R0)
+	WORD $0x6f2c0544 // ushr.4s 20 v4, v10
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f2e060b // ushr.4s 18 v11, v16
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 14592(R0)
+	WORD $0x6f28054b // ushr.4s 24 v11, v10
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f2a0604 // ushr.4s 22 v4, v16
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	FMOVQ F4, 6528(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f260610 // ushr.4s 26 v16, v16
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e29de10 // fmul.4s v16, v16, v9
+	FMOVQ F16, 14720(R0)
+	WORD $0x4e201e70 // and.16b v16, v19, v0
+	WORD $0x4f22558a // shl.4s 2 v10, v12
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e0a // orr.16b v10, v16, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e26dd4a // fmul.4s v10, v10, v6
+	FMOVQ F10, 6656(R0)
+	WORD $0x6f3c066a // ushr.4s 4 v10, v19
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3e0590 // ushr.4s 2 v16, v12
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e29de10 // fmul.4s v16, v16, v9
+	FMOVQ F16, 14848(R0)
+	WORD $0x6f380670 // ushr.4s 8 v16, v19
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3a058a // ushr.4s 6 v10, v12
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e0a // orr.16b v10, v16, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e26dd4a // fmul.4s v10, v10, v6
+	FMOVQ F10, 6784(R0)
+	WORD $0x6f34066a // ushr.4s 12 v10, v19
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f360590 // ushr.4s 10 v16, v12
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e29de10 // fmul.4s v16, v16, v9
+	FMOVQ F16, 14976(R0)
+	WORD $0x6f300670 // ushr.4s 16 v16, v19
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f32058a // ushr.4s 14 v10, v12
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e0a // orr.16b v10, v16, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e26dd4a // fmul.4s v10, v10, v6
+	FMOVQ F10, 6912(R0)
+	WORD $0x6f2c066a // ushr.4s 20 v10, v19
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2e0590 // ushr.4s 18 v16, v12
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01d50 // orr.16b v16, v10, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e29de10 // fmul.4s v16, v16, v9
+	FMOVQ F16, 15104(R0)
+	WORD $0x6f280670 // ushr.4s 24 v16, v19
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2a058a // ushr.4s 22 v10, v12
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e0a // orr.16b v10, v16, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e26dd4a // fmul.4s v10, v10, v6
+	FMOVQ F10, 7040(R0)
+	WORD $0x6f240673 // ushr.4s 28 v19, v19
+	WORD $0x6f26058c // ushr.4s 26 v12, v12
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1e6c // orr.16b v12, v19, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 15232(R0)
+	WORD $0x4e201e4c // and.16b v12, v18, v0
+	WORD $0x4f2255d3 // shl.4s 2 v19, v14
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d93 // orr.16b v19, v12, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e26de73 // fmul.4s v19, v19, v6
+	FMOVQ F19, 7168(R0)
+	WORD $0x6f3c0653 // ushr.4s 4 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3e05cc // ushr.4s 2 v12, v14
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1e6c // orr.16b v12, v19, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 15360(R0)
+	WORD $0x6f38064c // ushr.4s 8 v12, v18
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3a05d3 // ushr.4s 6 v19, v14
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d93 // orr.16b v19, v12, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e26de73 // fmul.4s v19, v19, v6
+	FMOVQ F19, 7296(R0)
+	WORD $0x6f340653 // ushr.4s 12 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3605cc // ushr.4s 10 v12, v14
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1e6c // orr.16b v12, v19, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 15488(R0)
+	WORD $0x6f30064c // ushr.4s 16 v12, v18
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3205d3 // ushr.4s 14 v19, v14
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d93 // orr.16b v19, v12, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e26de73 // fmul.4s v19, v19, v6
+	FMOVQ F19, 7424(R0)
+	WORD $0x6f2c0653 // ushr.4s 20 v19, v18
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f2e05cc // ushr.4s 18 v12, v14
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1e6c // orr.16b v12, v19, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 15616(R0)
+	WORD $0x6f28064c // ushr.4s 24 v12, v18
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f2a05d3 // ushr.4s 22 v19, v14
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d93 // orr.16b v19, v12, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e26de73 // fmul.4s v19, v19, v6
+	FMOVQ F19, 7552(R0)
+	WORD $0x6f240652 // ushr.4s 28 v18, v18
+	WORD $0x6f2605ce // ushr.4s 26 v14, v14
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1e4e // orr.16b v14, v18, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e29ddce // fmul.4s v14, v14, v9
+	FMOVQ F14, 15744(R0)
+	WORD $0x4e201e2e // and.16b v14, v17, v0
+	WORD $0x4f2254b2 // shl.4s 2 v18, v5
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21dd2 // orr.16b v18, v14, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e26de52 // fmul.4s v18, v18, v6
+	FMOVQ F18, 7680(R0)
+	WORD $0x6f3c0632 // ushr.4s 4 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3e04ae // ushr.4s 2 v14, v5
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1e4e // orr.16b v14, v18, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e29ddce // fmul.4s v14, v14, v9
+	FMOVQ F14, 15872(R0)
+	WORD $0x6f38062e // ushr.4s 8 v14, v17
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3a04b2 // ushr.4s 6 v18, v5
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21dd2 // orr.16b v18, v14, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e26de52 // fmul.4s v18, v18, v6
+	FMOVQ F18, 7808(R0)
+	WORD $0x6f340632 // ushr.4s 12 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3604ae // ushr.4s 10 v14, v5
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1e4e // orr.16b v14, v18, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e29ddce // fmul.4s v14, v14, v9
+	FMOVQ F14, 16000(R0)
+	WORD $0x6f30062e // ushr.4s 16 v14, v17
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3204b2 // ushr.4s 14 v18, v5
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21dd2 // orr.16b v18, v14, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e26de52 // fmul.4s v18, v18, v6
+	FMOVQ F18, 7936(R0)
+	WORD $0x6f2c0632 // ushr.4s 20 v18, v17
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2e04ae // ushr.4s 18 v14, v5
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1e4e // orr.16b v14, v18, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e29ddce // fmul.4s v14, v14, v9
+	FMOVQ F14, 16128(R0)
+	WORD $0x6f28062e // ushr.4s 24 v14, v17
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f2a04b2 // ushr.4s 22 v18, v5
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21dd2 // orr.16b v18, v14, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e26de46 // fmul.4s v6, v18, v6
+	FMOVQ F6, 8064(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x6f2604a5 // ushr.4s 26 v5, v5
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51e25 // orr.16b v5, v17, v5
+	WORD $0x6ea184a5 // sub.4s v5, v5, v1
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e29dca9 // fmul.4s v9, v5, v9
+	FMOVQ F9, 16256(R0)
+	ADD $160, R2, R9
+	VLD1 (R9), [V9.B16]
+	ADD $160, R3, R9
+	VLD1 (R9), [V5.B16]
+	ADD $160, R4, R9
+	VLD1 (R9), [V17.B16]
+	ADD $160, R5, R9
+	VLD1 (R9), [V6.B16]
+	WORD $0x4e853932 // zip1.4s v18, v9, v5
+	WORD $0x4e863a2e // zip1.4s v14, v17, v6
+	WORD $0x4e857925 // zip2.4s v5, v9, v5
+	WORD $0x4e867a26 // zip2.4s v6, v17, v6
+	WORD $0x4ece3a51 // zip1.2d v17, v18, v14
+	WORD $0x4ece7a4e // zip2.2d v14, v18, v14
+	WORD $0x4ec638b2 // zip1.2d v18, v5, v6
+	WORD $0x4ec678a6 // zip2.2d v6, v5, v6
+	WORD $0x4f385505 // shl.4s 24 v5, v8
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	WORD $0x4f3854e9 // shl.4s 24 v9, v7
+	WORD $0x4f280529 // sshr.4s 24 v9, v9
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e23dd29 // fmul.4s v9, v9, v3
+	ADD $64, R2, R9
+	VLD1 (R9), [V19.B16]
+	ADD $64, R3, R9
+	VLD1 (R9), [V12.B16]
+	ADD $64, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $64, R5, R9
+	VLD1 (R9), [V16.B16]
+	WORD $0x4e8c3a64 // zip1.4s v4, v19, v12
+	WORD $0x4e90394b // zip1.4s v11, v10, v16
+	WORD $0x4e8c7a6c // zip2.4s v12, v19, v12
+	WORD $0x4e907950 // zip2.4s v16, v10, v16
+	WORD $0x4ecb388a // zip1.2d v10, v4, v11
+	WORD $0x4ecb788b // zip2.2d v11, v4, v11
+	WORD $0x4ed03984 // zip1.2d v4, v12, v16
+	WORD $0x4ed07990 // zip2.2d v16, v12, v16
+	WORD $0x4e201d4c // and.16b v12, v10, v0
+	WORD $0x4f245633 // shl.4s 4 v19, v17
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d93 // orr.16b v19, v12, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 16384(R0)
+	WORD $0x6f3c0553 // ushr.4s 4 v19, v10
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x4e221e2c // and.16b v12, v17, v2
+	WORD $0x4eac1e6c // orr.16b v12, v19, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 24576(R0)
+	WORD $0x6f38054c // ushr.4s 8 v12, v10
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3c0633 // ushr.4s 4 v19, v17
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d93 // orr.16b v19, v12, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 16512(R0)
+	WORD $0x6f340553 // ushr.4s 12 v19, v10
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f38062c // ushr.4s 8 v12, v17
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1e6c // orr.16b v12, v19, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 24704(R0)
+	WORD $0x6f30054c // ushr.4s 16 v12, v10
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f340633 // ushr.4s 12 v19, v17
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d93 // orr.16b v19, v12, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 16640(R0)
+	WORD $0x6f2c0553 // ushr.4s 20 v19, v10
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f30062c // ushr.4s 16 v12, v17
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1e6c // orr.16b v12, v19, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 24832(R0)
+	WORD $0x6f28054c // ushr.4s 24 v12, v10
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f2c0633 // ushr.4s 20 v19, v17
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d93 // orr.16b v19, v12, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e25de73 // fmul.4s v19, v19, v5
+	FMOVQ F19, 16768(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f280633 // ushr.4s 24 v19, v17
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d53 // orr.16b v19, v10, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e29de73 // fmul.4s v19, v19, v9
+	FMOVQ F19, 24960(R0)
+	WORD $0x4e201d73 // and.16b v19, v11, v0
+	WORD $0x4f2455ca // shl.4s 4 v10, v14
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e6a // orr.16b v10, v19, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e25dd4a // fmul.4s v10, v10, v5
+	FMOVQ F10, 16896(R0)
+	WORD $0x6f3c056a // ushr.4s 4 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x4e221dd3 // and.16b v19, v14, v2
+	WORD $0x4eb31d53 // orr.16b v19, v10, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e29de73 // fmul.4s v19, v19, v9
+	FMOVQ F19, 25088(R0)
+	WORD $0x6f380573 // ushr.4s 8 v19, v11
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3c05ca // ushr.4s 4 v10, v14
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e6a // orr.16b v10, v19, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e25dd4a // fmul.4s v10, v10, v5
+	FMOVQ F10, 17024(R0)
+	WORD $0x6f34056a // ushr.4s 12 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3805d3 // ushr.4s 8 v19, v14
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d53 // orr.16b v19, v10, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e29de73 // fmul.4s v19, v19, v9
+	FMOVQ F19, 25216(R0)
+	WORD $0x6f300573 // ushr.4s 16 v19, v11
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3405ca // ushr.4s 12 v10, v14
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e6a // orr.16b v10, v19, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e25dd4a // fmul.4s v10, v10, v5
+	FMOVQ F10, 17152(R0)
+	WORD $0x6f2c056a // ushr.4s 20 v10, v11
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3005d3 // ushr.4s 16 v19, v14
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31d53 // orr.16b v19, v10, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e29de73 // fmul.4s v19, v19, v9
+	FMOVQ F19, 25344(R0)
+	WORD $0x6f280573 // ushr.4s 24 v19, v11
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f2c05ca // ushr.4s 20 v10, v14
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1e6a // orr.16b v10, v19, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e25dd4a // fmul.4s v10, v10, v5
+	FMOVQ F10, 17280(R0)
+	WORD $0x6f24056b // ushr.4s 28 v11, v11
+	WORD $0x6f2805ca // ushr.4s 24 v10, v14
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1d6a // orr.16b v10, v11, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e29dd4a // fmul.4s v10, v10, v9
+	FMOVQ F10, 25472(R0)
+	WORD $0x4e201c8a // and.16b v10, v4, v0
+	WORD $0x4f24564b // shl.4s 4 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	FMOVQ F11, 17408(R0)
+	WORD $0x6f3c048b // ushr.4s 4 v11, v4
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e221e4a // and.16b v10, v18, v2
+	WORD $0x4eaa1d6a // orr.16b v10, v11, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e29dd4a // fmul.4s v10, v10, v9
+	FMOVQ F10, 25600(R0)
+	WORD $0x6f38048a // ushr.4s 8 v10, v4
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3c064b // ushr.4s 4 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	FMOVQ F11, 17536(R0)
+	WORD $0x6f34048b // ushr.4s 12 v11, v4
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f38064a // ushr.4s 8 v10, v18
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1d6a // orr.16b v10, v11, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e29dd4a // fmul.4s v10, v10, v9
+	FMOVQ F10, 25728(R0)
+	WORD $0x6f30048a // ushr.4s 16 v10, v4
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f34064b // ushr.4s 12 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	FMOVQ F11, 17664(R0)
+	WORD $0x6f2c048b // ushr.4s 20 v11, v4
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f30064a // ushr.4s 16 v10, v18
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1d6a // orr.16b v10, v11, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e29dd4a // fmul.4s v10, v10, v9
+	FMOVQ F10, 25856(R0)
+	WORD $0x6f28048a // ushr.4s 24 v10, v4
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2c064b // ushr.4s 20 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	FMOVQ F11, 17792(R0)
+	WORD $0x6f240484 // ushr.4s 28 v4, v4
+	WORD $0x6f28064b // ushr.4s 24 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 25984(R0)
+	WORD $0x4e201e0b // and.16b v11, v16, v0
+	WORD $0x4f2454c4 // shl.4s 4 v4, v6
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 17920(R0)
+	WORD $0x6f3c0604 // ushr.4s 4 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x4e221ccb // and.16b v11, v6, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 26112(R0)
+	WORD $0x6f38060b // ushr.4s 8 v11, v16
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f3c04c4 // ushr.4s 4 v4, v6
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 18048(R0)
+	WORD $0x6f340604 // ushr.4s 12 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3804cb // ushr.4s 8 v11, v6
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 26240(R0)
+	WORD $0x6f30060b // ushr.4s 16 v11, v16
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f3404c4 // ushr.4s 12 v4, v6
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 18176(R0)
+	WORD $0x6f2c0604 // ushr.4s 20 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3004cb // ushr.4s 16 v11, v6
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 26368(R0)
+	WORD $0x6f28060b // ushr.4s 24 v11, v16
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f2c04c4 // ushr.4s 20 v4, v6
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc85 // fmul.4s v5, v4, v5
+	FMOVQ F5, 18304(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x6f2804c5 // ushr.4s 24 v5, v6
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51e05 // orr.16b v5, v16, v5
+	WORD $0x6ea184a5 // sub.4s v5, v5, v1
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e29dca9 // fmul.4s v9, v5, v9
+	FMOVQ F9, 26496(R0)
+	WORD $0x4f285509 // shl.4s 8 v9, v8
+	WORD $0x4f280529 // sshr.4s 24 v9, v9
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e23dd29 // fmul.4s v9, v9, v3
+	WORD $0x4f2854e5 // shl.4s 8 v5, v7
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	ADD $96, R2, R9
+	VLD1 (R9), [V16.B16]
+	ADD $96, R3, R9
+	VLD1 (R9), [V4.B16]
+	ADD $96, R4, R9
+	VLD1 (R9), [V11.B16]
+	ADD $96, R5, R9
+	VLD1 (R9), [V10.B16]
+	WORD $0x4e843a13 // zip1.4s v19, v16, v4
+	WORD $0x4e8a396c // zip1.4s v12, v11, v10
+	WORD $0x4e847a04 // zip2.4s v4, v16, v4
+	WORD $0x4e8a796a // zip2.4s v10, v11, v10
+	WORD $0x4ecc3a6b // zip1.2d v11, v19, v12
+	WORD $0x4ecc7a6c // zip2.2d v12, v19, v12
+	WORD $0x4eca3893 // zip1.2d v19, v4, v10
+	WORD $0x4eca788a // zip2.2d v10, v4, v10
+	WORD $0x4e201d64 // and.16b v4, v11, v0
+	WORD $0x4f225630 // shl.4s 2 v16, v17
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01c90 // orr.16b v16, v4, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e29de10 // fmul.4s v16, v16, v9
+	FMOVQ F16, 20480(R0)
+	WORD $0x6f3c0570 // ushr.4s 4 v16, v11
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3e0624 // ushr.4s 2 v4, v17
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e04 // orr.16b v4, v16, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 28672(R0)
+	WORD $0x6f380564 // ushr.4s 8 v4, v11
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3a0630 // ushr.4s 6 v16, v17
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01c90 // orr.16b v16, v4, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e29de10 // fmul.4s v16, v16, v9
+	FMOVQ F16, 20608(R0)
+	WORD $0x6f340570 // ushr.4s 12 v16, v11
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f360624 // ushr.4s 10 v4, v17
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e04 // orr.16b v4, v16, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 28800(R0)
+	WORD $0x6f300564 // ushr.4s 16 v4, v11
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f320630 // ushr.4s 14 v16, v17
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01c90 // orr.16b v16, v4, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e29de10 // fmul.4s v16, v16, v9
+	FMOVQ F16, 20736(R0)
+	WORD $0x6f2c0570 // ushr.4s 20 v16, v11
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2e0624 // ushr.4s 18 v4, v17
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e04 // orr.16b v4, v16, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 28928(R0)
+	WORD $0x6f280564 // ushr.4s 24 v4, v11
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f2a0630 // ushr.4s 22 v16, v17
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01c90 // orr.16b v16, v4, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e29de10 // fmul.4s v16, v16, v9
+	FMOVQ F16, 20864(R0)
+	WORD $0x6f24056b // ushr.4s 28 v11, v11
+	WORD $0x6f260631 // ushr.4s 26 v17, v17
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11d71 // orr.16b v17, v11, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	FMOVQ F17, 29056(R0)
+	WORD $0x4e201d91 // and.16b v17, v12, v0
+	WORD $0x4f2255cb // shl.4s 2 v11, v14
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1e2b // orr.16b v11, v17, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 20992(R0)
+	WORD $0x6f3c058b // ushr.4s 4 v11, v12
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f3e05d1 // ushr.4s 2 v17, v14
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11d71 // orr.16b v17, v11, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	FMOVQ F17, 29184(R0)
+	WORD $0x6f380591 // ushr.4s 8 v17, v12
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3a05cb // ushr.4s 6 v11, v14
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1e2b // orr.16b v11, v17, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 21120(R0)
+	WORD $0x6f34058b // ushr.4s 12 v11, v12
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f3605d1 // ushr.4s 10 v17, v14
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11d71 // orr.16b v17, v11, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	FMOVQ F17, 29312(R0)
+	WORD $0x6f300591 // ushr.4s 16 v17, v12
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f3205cb // ushr.4s 14 v11, v14
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1e2b // orr.16b v11, v17, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 21248(R0)
+	WORD $0x6f2c058b // ushr.4s 20 v11, v12
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f2e05d1 // ushr.4s 18 v17, v14
+	WORD $0x4e221e31 // and.16b v17, v17, v2
+	WORD $0x4eb11d71 // orr.16b v17, v11, v17
+	WORD $0x6ea18631 // sub.4s v17, v17, v1
+	WORD $0x4e21da31 // scvtf.4s v17, v17
+	WORD $0x6e25de31 // fmul.4s v17, v17, v5
+	FMOVQ F17, 29440(R0)
+	WORD $0x6f280591 // ushr.4s 24 v17, v12
+	WORD $0x4e201e31 // and.16b v17, v17, v0
+	WORD $0x6f2a05cb // ushr.4s 22 v11, v14
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1e2b // orr.16b v11, v17, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e29dd6b // fmul.4s v11, v11, v9
+	FMOVQ F11, 21376(R0)
+	WORD $0x6f24058c // ushr.4s 28 v12, v12
+	WORD $0x6f2605ce // ushr.4s 26 v14, v14
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 29568(R0)
+	WORD $0x4e201e6e // and.16b v14, v19, v0
+	WORD $0x4f22564c // shl.4s 2 v12, v18
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 21504(R0)
+	WORD $0x6f3c066c // ushr.4s 4 v12, v19
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3e064e // ushr.4s 2 v14, v18
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 29696(R0)
+	WORD $0x6f38066e // ushr.4s 8 v14, v19
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3a064c // ushr.4s 6 v12, v18
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 21632(R0)
+	WORD $0x6f34066c // ushr.4s 12 v12, v19
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f36064e // ushr.4s 10 v14, v18
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 29824(R0)
+	WORD $0x6f30066e // ushr.4s 16 v14, v19
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f32064c // ushr.4s 14 v12, v18
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 21760(R0)
+	WORD $0x6f2c066c // ushr.4s 20 v12, v19
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f2e064e // ushr.4s 18 v14, v18
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 29952(R0)
+	WORD $0x6f28066e // ushr.4s 24 v14, v19
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f2a064c // ushr.4s 22 v12, v18
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e29dd8c // fmul.4s v12, v12, v9
+	FMOVQ F12, 21888(R0)
+	WORD $0x6f240673 // ushr.4s 28 v19, v19
+	WORD $0x6f260652 // ushr.4s 26 v18, v18
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e25de52 // fmul.4s v18, v18, v5
+	FMOVQ F18, 30080(R0)
+	WORD $0x4e201d52 // and.16b v18, v10, v0
+	WORD $0x4f2254d3 // shl.4s 2 v19, v6
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e29de73 // fmul.4s v19, v19, v9
+	FMOVQ F19, 22016(R0)
+	WORD $0x6f3c0553 // ushr.4s 4 v19, v10
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3e04d2 // ushr.4s 2 v18, v6
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e25de52 // fmul.4s v18, v18, v5
+	FMOVQ F18, 30208(R0)
+	WORD $0x6f380552 // ushr.4s 8 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3a04d3 // ushr.4s 6 v19, v6
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e29de73 // fmul.4s v19, v19, v9
+	FMOVQ F19, 22144(R0)
+	WORD $0x6f340553 // ushr.4s 12 v19, v10
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3604d2 // ushr.4s 10 v18, v6
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e25de52 // fmul.4s v18, v18, v5
+	FMOVQ F18, 30336(R0)
+	WORD $0x6f300552 // ushr.4s 16 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3204d3 // ushr.4s 14 v19, v6
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e29de73 // fmul.4s v19, v19, v9
+	FMOVQ F19, 22272(R0)
+	WORD $0x6f2c0553 // ushr.4s 20 v19, v10
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f2e04d2 // ushr.4s 18 v18, v6
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21e72 // orr.16b v18, v19, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e25de52 // fmul.4s v18, v18, v5
+	FMOVQ F18, 30464(R0)
+	WORD $0x6f280552 // ushr.4s 24 v18, v10
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2a04d3 // ushr.4s 22 v19, v6
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e53 // orr.16b v19, v18, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e29de69 // fmul.4s v9, v19, v9
+	FMOVQ F9, 22400(R0)
+	WORD $0x6f24054a // ushr.4s 28 v10, v10
+	WORD $0x6f2604c6 // ushr.4s 26 v6, v6
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e25dcc5 // fmul.4s v5, v6, v5
+	FMOVQ F5, 30592(R0)
+	ADD $176, R2, R9
+	VLD1 (R9), [V5.B16]
+	ADD $176, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $176, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $176, R5, R9
+	VLD1 (R9), [V9.B16]
+	WORD $0x4e8638b3 // zip1.4s v19, v5, v6
+	WORD $0x4e893952 // zip1.4s v18, v10, v9
+	WORD $0x4e8678a6 // zip2.4s v6, v5, v6
+	WORD $0x4e897949 // zip2.4s v9, v10, v9
+	WORD $0x4ed23a6a // zip1.2d v10, v19, v18
+	WORD $0x4ed27a72 // zip2.2d v18, v19, v18
+	WORD $0x4ec938d3 // zip1.2d v19, v6, v9
+	WORD $0x4ec978c9 // zip2.2d v9, v6, v9
+	WORD $0x4f305506 // shl.4s 16 v6, v8
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e23dcc6 // fmul.4s v6, v6, v3
+	WORD $0x4f3054e5 // shl.4s 16 v5, v7
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	ADD $80, R2, R9
+	VLD1 (R9), [V12.B16]
+	ADD $80, R3, R9
+	VLD1 (R9), [V14.B16]
+	ADD $80, R4, R9
+	VLD1 (R9), [V11.B16]
+	ADD $80, R5, R9
+	VLD1 (R9), [V17.B16]
+	WORD $0x4e8e3990 // zip1.4s v16, v12, v14
+	WORD $0x4e913964 // zip1.4s v4, v11, v17
+	WORD $0x4e8e798e // zip2.4s v14, v12, v14
+	WORD $0x4e917971 // zip2.4s v17, v11, v17
+	WORD $0x4ec43a0b // zip1.2d v11, v16, v4
+	WORD $0x4ec47a04 // zip2.2d v4, v16, v4
+	WORD $0x4ed139d0 // zip1.2d v16, v14, v17
+	WORD $0x4ed179d1 // zip2.2d v17, v14, v17
+	WORD $0x4e201d6e // and.16b v14, v11, v0
+	WORD $0x4f24554c // shl.4s 4 v12, v10
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e26dd8c // fmul.4s v12, v12, v6
+	FMOVQ F12, 18432(R0)
+	WORD $0x6f3c056c // ushr.4s 4 v12, v11
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e221d4e // and.16b v14, v10, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 26624(R0)
+	WORD $0x6f38056e // ushr.4s 8 v14, v11
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f3c054c // ushr.4s 4 v12, v10
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e26dd8c // fmul.4s v12, v12, v6
+	FMOVQ F12, 18560(R0)
+	WORD $0x6f34056c // ushr.4s 12 v12, v11
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f38054e // ushr.4s 8 v14, v10
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 26752(R0)
+	WORD $0x6f30056e // ushr.4s 16 v14, v11
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f34054c // ushr.4s 12 v12, v10
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e26dd8c // fmul.4s v12, v12, v6
+	FMOVQ F12, 18688(R0)
+	WORD $0x6f2c056c // ushr.4s 20 v12, v11
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f30054e // ushr.4s 16 v14, v10
+	WORD $0x4e221dce // and.16b v14, v14, v2
+	WORD $0x4eae1d8e // orr.16b v14, v12, v14
+	WORD $0x6ea185ce // sub.4s v14, v14, v1
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x6e25ddce // fmul.4s v14, v14, v5
+	FMOVQ F14, 26880(R0)
+	WORD $0x6f28056e // ushr.4s 24 v14, v11
+	WORD $0x4e201dce // and.16b v14, v14, v0
+	WORD $0x6f2c054c // ushr.4s 20 v12, v10
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dcc // orr.16b v12, v14, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e26dd8c // fmul.4s v12, v12, v6
+	FMOVQ F12, 18816(R0)
+	WORD $0x6f24056b // ushr.4s 28 v11, v11
+	WORD $0x6f28054c // ushr.4s 24 v12, v10
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1d6c // orr.16b v12, v11, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e25dd8c // fmul.4s v12, v12, v5
+	FMOVQ F12, 27008(R0)
+	WORD $0x4e201c8c // and.16b v12, v4, v0
+	WORD $0x4f24564b // shl.4s 4 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d8b // orr.16b v11, v12, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	FMOVQ F11, 18944(R0)
+	WORD $0x6f3c048b // ushr.4s 4 v11, v4
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e221e4c // and.16b v12, v18, v2
+	WORD $0x4eac1d6c // orr.16b v12, v11, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e25dd8c // fmul.4s v12, v12, v5
+	FMOVQ F12, 27136(R0)
+	WORD $0x6f38048c // ushr.4s 8 v12, v4
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3c064b // ushr.4s 4 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d8b // orr.16b v11, v12, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	FMOVQ F11, 19072(R0)
+	WORD $0x6f34048b // ushr.4s 12 v11, v4
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f38064c // ushr.4s 8 v12, v18
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1d6c // orr.16b v12, v11, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e25dd8c // fmul.4s v12, v12, v5
+	FMOVQ F12, 27264(R0)
+	WORD $0x6f30048c // ushr.4s 16 v12, v4
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f34064b // ushr.4s 12 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d8b // orr.16b v11, v12, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	FMOVQ F11, 19200(R0)
+	WORD $0x6f2c048b // ushr.4s 20 v11, v4
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f30064c // ushr.4s 16 v12, v18
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1d6c // orr.16b v12, v11, v12
+	WORD $0x6ea1858c // sub.4s v12, v12, v1
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e25dd8c // fmul.4s v12, v12, v5
+	FMOVQ F12, 27392(R0)
+	WORD $0x6f28048c // ushr.4s 24 v12, v4
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f2c064b // ushr.4s 20 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d8b // orr.16b v11, v12, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	FMOVQ F11, 19328(R0)
+	WORD $0x6f240484 // ushr.4s 28 v4, v4
+	WORD $0x6f28064b // ushr.4s 24 v11, v18
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	FMOVQ F11, 27520(R0)
+	WORD $0x4e201e0b // and.16b v11, v16, v0
+	WORD $0x4f245664 // shl.4s 4 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	FMOVQ F4, 19456(R0)
+	WORD $0x6f3c0604 // ushr.4s 4 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x4e221e6b // and.16b v11, v19, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	FMOVQ F11, 27648(R0)
+	WORD $0x6f38060b // ushr.4s 8 v11, v16
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f3c0664 // ushr.4s 4 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	FMOVQ F4, 19584(R0)
+	WORD $0x6f340604 // ushr.4s 12 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f38066b // ushr.4s 8 v11, v19
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	FMOVQ F11, 27776(R0)
+	WORD $0x6f30060b // ushr.4s 16 v11, v16
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f340664 // ushr.4s 12 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	FMOVQ F4, 19712(R0)
+	WORD $0x6f2c0604 // ushr.4s 20 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f30066b // ushr.4s 16 v11, v19
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6ea1856b // sub.4s v11, v11, v1
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e25dd6b // fmul.4s v11, v11, v5
+	FMOVQ F11, 27904(R0)
+	WORD $0x6f28060b // ushr.4s 24 v11, v16
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x6f2c0664 // ushr.4s 20 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d64 // orr.16b v4, v11, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e26dc84 // fmul.4s v4, v4, v6
+	FMOVQ F4, 19840(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x6f280664 // ushr.4s 24 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e04 // orr.16b v4, v16, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 28032(R0)
+	WORD $0x4e201e24 // and.16b v4, v17, v0
+	WORD $0x4f245530 // shl.4s 4 v16, v9
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01c90 // orr.16b v16, v4, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e26de10 // fmul.4s v16, v16, v6
+	FMOVQ F16, 19968(R0)
+	WORD $0x6f3c0630 // ushr.4s 4 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x4e221d24 // and.16b v4, v9, v2
+	WORD $0x4ea41e04 // orr.16b v4, v16, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 28160(R0)
+	WORD $0x6f380624 // ushr.4s 8 v4, v17
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3c0530 // ushr.4s 4 v16, v9
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01c90 // orr.16b v16, v4, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e26de10 // fmul.4s v16, v16, v6
+	FMOVQ F16, 20096(R0)
+	WORD $0x6f340630 // ushr.4s 12 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f380524 // ushr.4s 8 v4, v9
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e04 // orr.16b v4, v16, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 28288(R0)
+	WORD $0x6f300624 // ushr.4s 16 v4, v17
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f340530 // ushr.4s 12 v16, v9
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01c90 // orr.16b v16, v4, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e26de10 // fmul.4s v16, v16, v6
+	FMOVQ F16, 20224(R0)
+	WORD $0x6f2c0630 // ushr.4s 20 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f300524 // ushr.4s 16 v4, v9
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e04 // orr.16b v4, v16, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e25dc84 // fmul.4s v4, v4, v5
+	FMOVQ F4, 28416(R0)
+	WORD $0x6f280624 // ushr.4s 24 v4, v17
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f2c0530 // ushr.4s 20 v16, v9
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01c90 // orr.16b v16, v4, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e26de06 // fmul.4s v6, v16, v6
+	FMOVQ F6, 20352(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x6f280526 // ushr.4s 24 v6, v9
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61e26 // orr.16b v6, v17, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e25dcc5 // fmul.4s v5, v6, v5
+	FMOVQ F5, 28544(R0)
+	WORD $0x4f280508 // sshr.4s 24 v8, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e23dd08 // fmul.4s v8, v8, v3
+	WORD $0x4f2804e7 // sshr.4s 24 v7, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e23dce3 // fmul.4s v3, v7, v3
+	ADD $112, R2, R9
+	VLD1 (R9), [V7.B16]
+	ADD $112, R3, R9
+	VLD1 (R9), [V5.B16]
+	ADD $112, R4, R9
+	VLD1 (R9), [V6.B16]
+	ADD $112, R5, R9
+	VLD1 (R9), [V17.B16]
+	WORD $0x4e8538f0 // zip1.4s v16, v7, v5
+	WORD $0x4e9138c4 // zip1.4s v4, v6, v17
+	WORD $0x4e8578e5 // zip2.4s v5, v7, v5
+	WORD $0x4e9178d1 // zip2.4s v17, v6, v17
+	WORD $0x4ec43a06 // zip1.2d v6, v16, v4
+	WORD $0x4ec47a04 // zip2.2d v4, v16, v4
+	WORD $0x4ed138b0 // zip1.2d v16, v5, v17
+	WORD $0x4ed178b1 // zip2.2d v17, v5, v17
+	WORD $0x4e201cc5 // and.16b v5, v6, v0
+	WORD $0x4f225547 // shl.4s 2 v7, v10
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71ca7 // orr.16b v7, v5, v7
+	WORD $0x6ea184e7 // sub.4s v7, v7, v1
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e28dce7 // fmul.4s v7, v7, v8
+	FMOVQ F7, 22528(R0)
+	WORD $0x6f3c04c7 // ushr.4s 4 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f3e0545 // ushr.4s 2 v5, v10
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51ce5 // orr.16b v5, v7, v5
+	WORD $0x6ea184a5 // sub.4s v5, v5, v1
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	FMOVQ F5, 30720(R0)
+	WORD $0x6f3804c5 // ushr.4s 8 v5, v6
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x6f3a0547 // ushr.4s 6 v7, v10
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71ca7 // orr.16b v7, v5, v7
+	WORD $0x6ea184e7 // sub.4s v7, v7, v1
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e28dce7 // fmul.4s v7, v7, v8
+	FMOVQ F7, 22656(R0)
+	WORD $0x6f3404c7 // ushr.4s 12 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f360545 // ushr.4s 10 v5, v10
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51ce5 // orr.16b v5, v7, v5
+	WORD $0x6ea184a5 // sub.4s v5, v5, v1
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	FMOVQ F5, 30848(R0)
+	WORD $0x6f3004c5 // ushr.4s 16 v5, v6
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x6f320547 // ushr.4s 14 v7, v10
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71ca7 // orr.16b v7, v5, v7
+	WORD $0x6ea184e7 // sub.4s v7, v7, v1
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e28dce7 // fmul.4s v7, v7, v8
+	FMOVQ F7, 22784(R0)
+	WORD $0x6f2c04c7 // ushr.4s 20 v7, v6
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f2e0545 // ushr.4s 18 v5, v10
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51ce5 // orr.16b v5, v7, v5
+	WORD $0x6ea184a5 // sub.4s v5, v5, v1
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	FMOVQ F5, 30976(R0)
+	WORD $0x6f2804c5 // ushr.4s 24 v5, v6
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	WORD $0x6f2a0547 // ushr.4s 22 v7, v10
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71ca7 // orr.16b v7, v5, v7
+	WORD $0x6ea184e7 // sub.4s v7, v7, v1
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e28dce7 // fmul.4s v7, v7, v8
+	FMOVQ F7, 22912(R0)
+	WORD $0x6f2404c6 // ushr.4s 28 v6, v6
+	WORD $0x6f26054a // ushr.4s 26 v10, v10
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1cca // orr.16b v10, v6, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e23dd4a // fmul.4s v10, v10, v3
+	FMOVQ F10, 31104(R0)
+	WORD $0x4e201c8a // and.16b v10, v4, v0
+	WORD $0x4f225646 // shl.4s 2 v6, v18
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e28dcc6 // fmul.4s v6, v6, v8
+	FMOVQ F6, 23040(R0)
+	WORD $0x6f3c0486 // ushr.4s 4 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f3e064a // ushr.4s 2 v10, v18
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1cca // orr.16b v10, v6, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e23dd4a // fmul.4s v10, v10, v3
+	FMOVQ F10, 31232(R0)
+	WORD $0x6f38048a // ushr.4s 8 v10, v4
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3a0646 // ushr.4s 6 v6, v18
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e28dcc6 // fmul.4s v6, v6, v8
+	FMOVQ F6, 23168(R0)
+	WORD $0x6f340486 // ushr.4s 12 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f36064a // ushr.4s 10 v10, v18
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1cca // orr.16b v10, v6, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e23dd4a // fmul.4s v10, v10, v3
+	FMOVQ F10, 31360(R0)
+	WORD $0x6f30048a // ushr.4s 16 v10, v4
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f320646 // ushr.4s 14 v6, v18
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e28dcc6 // fmul.4s v6, v6, v8
+	FMOVQ F6, 23296(R0)
+	WORD $0x6f2c0486 // ushr.4s 20 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f2e064a // ushr.4s 18 v10, v18
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1cca // orr.16b v10, v6, v10
+	WORD $0x6ea1854a // sub.4s v10, v10, v1
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e23dd4a // fmul.4s v10, v10, v3
+	FMOVQ F10, 31488(R0)
+	WORD $0x6f28048a // ushr.4s 24 v10, v4
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f2a0646 // ushr.4s 22 v6, v18
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	WORD $0x6ea184c6 // sub.4s v6, v6, v1
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e28dcc6 // fmul.4s v6, v6, v8
+	FMOVQ F6, 23424(R0)
+	WORD $0x6f240484 // ushr.4s 28 v4, v4
+	WORD $0x6f260652 // ushr.4s 26 v18, v18
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21c92 // orr.16b v18, v4, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e23de52 // fmul.4s v18, v18, v3
+	FMOVQ F18, 31616(R0)
+	WORD $0x4e201e12 // and.16b v18, v16, v0
+	WORD $0x4f225664 // shl.4s 2 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e44 // orr.16b v4, v18, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e28dc84 // fmul.4s v4, v4, v8
+	FMOVQ F4, 23552(R0)
+	WORD $0x6f3c0604 // ushr.4s 4 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3e0672 // ushr.4s 2 v18, v19
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21c92 // orr.16b v18, v4, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e23de52 // fmul.4s v18, v18, v3
+	FMOVQ F18, 31744(R0)
+	WORD $0x6f380612 // ushr.4s 8 v18, v16
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f3a0664 // ushr.4s 6 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e44 // orr.16b v4, v18, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e28dc84 // fmul.4s v4, v4, v8
+	FMOVQ F4, 23680(R0)
+	WORD $0x6f340604 // ushr.4s 12 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f360672 // ushr.4s 10 v18, v19
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21c92 // orr.16b v18, v4, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e23de52 // fmul.4s v18, v18, v3
+	FMOVQ F18, 31872(R0)
+	WORD $0x6f300612 // ushr.4s 16 v18, v16
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f320664 // ushr.4s 14 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e44 // orr.16b v4, v18, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e28dc84 // fmul.4s v4, v4, v8
+	FMOVQ F4, 23808(R0)
+	WORD $0x6f2c0604 // ushr.4s 20 v4, v16
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f2e0672 // ushr.4s 18 v18, v19
+	WORD $0x4e221e52 // and.16b v18, v18, v2
+	WORD $0x4eb21c92 // orr.16b v18, v4, v18
+	WORD $0x6ea18652 // sub.4s v18, v18, v1
+	WORD $0x4e21da52 // scvtf.4s v18, v18
+	WORD $0x6e23de52 // fmul.4s v18, v18, v3
+	FMOVQ F18, 32000(R0)
+	WORD $0x6f280612 // ushr.4s 24 v18, v16
+	WORD $0x4e201e52 // and.16b v18, v18, v0
+	WORD $0x6f2a0664 // ushr.4s 22 v4, v19
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41e44 // orr.16b v4, v18, v4
+	WORD $0x6ea18484 // sub.4s v4, v4, v1
+	WORD $0x4e21d884 // scvtf.4s v4, v4
+	WORD $0x6e28dc84 // fmul.4s v4, v4, v8
+	FMOVQ F4, 23936(R0)
+	WORD $0x6f240610 // ushr.4s 28 v16, v16
+	WORD $0x6f260673 // ushr.4s 26 v19, v19
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e23de73 // fmul.4s v19, v19, v3
+	FMOVQ F19, 32128(R0)
+	WORD $0x4e201e33 // and.16b v19, v17, v0
+	WORD $0x4f225530 // shl.4s 2 v16, v9
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01e70 // orr.16b v16, v19, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e28de10 // fmul.4s v16, v16, v8
+	FMOVQ F16, 24064(R0)
+	WORD $0x6f3c0630 // ushr.4s 4 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f3e0533 // ushr.4s 2 v19, v9
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e23de73 // fmul.4s v19, v19, v3
+	FMOVQ F19, 32256(R0)
+	WORD $0x6f380633 // ushr.4s 8 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f3a0530 // ushr.4s 6 v16, v9
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01e70 // orr.16b v16, v19, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e28de10 // fmul.4s v16, v16, v8
+	FMOVQ F16, 24192(R0)
+	WORD $0x6f340630 // ushr.4s 12 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f360533 // ushr.4s 10 v19, v9
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e23de73 // fmul.4s v19, v19, v3
+	FMOVQ F19, 32384(R0)
+	WORD $0x6f300633 // ushr.4s 16 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f320530 // ushr.4s 14 v16, v9
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01e70 // orr.16b v16, v19, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e28de10 // fmul.4s v16, v16, v8
+	FMOVQ F16, 24320(R0)
+	WORD $0x6f2c0630 // ushr.4s 20 v16, v17
+	WORD $0x4e201e10 // and.16b v16, v16, v0
+	WORD $0x6f2e0533 // ushr.4s 18 v19, v9
+	WORD $0x4e221e73 // and.16b v19, v19, v2
+	WORD $0x4eb31e13 // orr.16b v19, v16, v19
+	WORD $0x6ea18673 // sub.4s v19, v19, v1
+	WORD $0x4e21da73 // scvtf.4s v19, v19
+	WORD $0x6e23de73 // fmul.4s v19, v19, v3
+	FMOVQ F19, 32512(R0)
+	WORD $0x6f280633 // ushr.4s 24 v19, v17
+	WORD $0x4e201e73 // and.16b v19, v19, v0
+	WORD $0x6f2a0530 // ushr.4s 22 v16, v9
+	WORD $0x4e221e10 // and.16b v16, v16, v2
+	WORD $0x4eb01e70 // orr.16b v16, v19, v16
+	WORD $0x6ea18610 // sub.4s v16, v16, v1
+	WORD $0x4e21da10 // scvtf.4s v16, v16
+	WORD $0x6e28de08 // fmul.4s v8, v16, v8
+	FMOVQ F8, 24448(R0)
+	WORD $0x6f240631 // ushr.4s 28 v17, v17
+	WORD $0x6f260529 // ushr.4s 26 v9, v9
+	WORD $0x4e221d29 // and.16b v9, v9, v2
+	WORD $0x4ea91e29 // orr.16b v9, v17, v9
+	WORD $0x6ea18529 // sub.4s v9, v9, v1
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e23dd23 // fmul.4s v3, v9, v3
+	FMOVQ F3, 32640(R0)
+	ADD $210, R2
+	ADD $210, R3
+	ADD $210, R4
+	ADD $210, R5
+	ADD $32768, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
 TEXT ·peakNEON(SB), NOSPLIT, $0-8
 	MOVD n+0(FP), R0
 	WORD $0x4f000400 // movi.4s v0, 0

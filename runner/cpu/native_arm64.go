@@ -1,5 +1,7 @@
 package cpu
 
+import "headprof/runner/tensor"
+
 //go:generate go run ./internal/neon kernels_arm64.s
 
 // native gives the vector kernels this machine can run: all arm64 have NEON.
@@ -16,7 +18,11 @@ var setNEON = kernels{
 	toHalf:    toHalfNEON,
 	fromHalf:  fromHalfNEON,
 	storeKeys: storeKeysGo,
-	peak:      func(n int) (flops int) { peakNEON(n); return n * 24 * 4 * 2 },
+	lanes:     4,
+	unpack: [32]func(dst *float32, src *byte, stride, count int){
+		tensor.F32: unpackF32NEON, tensor.F16: unpackF16NEON, tensor.BF16: unpackBF16NEON, tensor.Q4_0: unpackQ4_0NEON, tensor.Q4_1: unpackQ4_1NEON, tensor.Q5_0: unpackQ5_0NEON, tensor.Q5_1: unpackQ5_1NEON, tensor.Q8_0: unpackQ8_0NEON, tensor.Q4_K: unpackQ4_KNEON, tensor.Q5_K: unpackQ5_KNEON, tensor.Q6_K: unpackQ6_KNEON,
+	},
+	peak: func(n int) (flops int) { peakNEON(n); return n * 24 * 4 * 2 },
 }
 
 var productsNEON = [...]func(blocks, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha *float32, mode int){

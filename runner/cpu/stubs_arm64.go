@@ -46,3 +46,36 @@ func toHalfNEON(n int, dst *uint16, src *float32)
 func fromHalfNEON(n int, dst *float32, src *uint16)
 
 func peakNEON(n int)
+
+//go:noescape
+func unpackF32NEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackF16NEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackBF16NEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackQ4_0NEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackQ4_1NEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackQ5_0NEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackQ5_1NEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackQ8_0NEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackQ4_KNEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackQ5_KNEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func unpackQ6_KNEON(dst *float32, src *byte, stride, count int)

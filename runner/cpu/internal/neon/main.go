@@ -101,6 +101,7 @@ func main() {
 	squares()
 	scaled()
 	halves()
+	unpackers()
 	peak()
 	if err := os.WriteFile(os.Args[1], out.Bytes(), 0o644); err != nil {
 		log.Fatal(err)
