@@ -25,6 +25,8 @@ func ModelOf(m *runner.Model) (Model, error) {
 	return &builtIn{m, m.Tokenizer(), sum}, nil
 }
 
+var _ needle.Continuer = (*builtIn)(nil)
+
 // builtIn is the built-in engine behind Model.
 type builtIn struct {
 	model *runner.Model
@@ -32,8 +34,14 @@ type builtIn struct {
 	sum string
 }
 
-func (b *builtIn) Encode(text string) []needle.Token {
-	tokens := b.Tokenizer.Encode(text)
+func (b *builtIn) Encode(text string) []needle.Token { return converted(b.Tokenizer.Encode(text)) }
+
+// EncodeInside is for text that continues other text; see needle.Continuer.
+func (b *builtIn) EncodeInside(text string) []needle.Token {
+	return converted(b.Tokenizer.EncodeInside(text))
+}
+
+func converted(tokens []tokenizer.Token) []needle.Token {
 	out := make([]needle.Token, len(tokens))
 	for i, t := range tokens {
 		out[i] = needle.Token(t)

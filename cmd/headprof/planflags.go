@@ -260,8 +260,8 @@ func (p *planFlags) haystack(tiny bool) (*needle.Haystack, error) {
 // frame is what stands around every prompt: BOS, and the chat template's text.
 func (p *planFlags) frame(m *runner.Model) (needle.Frame, error) {
 	t, template := m.Tokenizer(), m.ChatTemplate()
-	bos, add := t.BOS()
 	var f needle.Frame
+	var before, after string
 	on := p.chat == "on" || (p.chat == "auto" && template != "")
 	switch {
 	case p.chat != "on" && p.chat != "off" && p.chat != "auto":
@@ -269,32 +269,19 @@ func (p *planFlags) frame(m *runner.Model) (needle.Frame, error) {
 	case on && template == "":
 		return f, fmt.Errorf("%s has no chat template; run without it: --chat off", m.Name())
 	}
-	if !on {
-		if add {
-			f.Prefix = []int32{bos}
+	if on {
+		text := func(id int32, _ bool) string {
+			if id < 0 {
+				return ""
+			}
+			return t.Text(id)
 		}
-		return f, nil
-	}
-	text := func(id int32, ok bool) string {
-		if !ok {
-			return ""
+		var err error
+		if before, after, err = chat.Frame(template, text(t.BOS()), text(t.EOS())); err != nil {
+			return f, fmt.Errorf("%s: %w", m.Name(), err)
 		}
-		return t.Text(id)
 	}
-	eos, _ := t.EOS()
-	before, after, err := chat.Frame(template, text(bos, bos >= 0), text(eos, eos >= 0))
-	if err != nil {
-		return f, fmt.Errorf("%s: %w", m.Name(), err)
-	}
-	for _, tok := range t.EncodeSpecial(before) {
-		f.Prefix = append(f.Prefix, tok.ID)
-	}
-	for _, tok := range t.EncodeSpecial(after) {
-		f.Suffix = append(f.Suffix, tok.ID)
-	}
-	if add && (len(f.Prefix) == 0 || f.Prefix[0] != bos) {
-		f.Prefix = append([]int32{bos}, f.Prefix...)
-	}
+	f.Prefix, f.Suffix = t.Frame(before, after)
 	return f, nil
 }
 
