@@ -110,7 +110,7 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	picture, err := drawAblation(f.out, plots.Meta{Model: modelName(model), Method: method, Trials: len(items)}, effects)
+	picture, err := drawAblation(f.out, plots.Meta{Model: modelName(model), Method: method, Note: fmt.Sprintf("%d prompts", len(items))}, effects)
 	if err != nil {
 		return err
 	}

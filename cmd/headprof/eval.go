@@ -69,8 +69,8 @@ command is given again.`,
 	fs.Float64Var(&s.Floor, "floor", s.Floor, "Ada-SnapKV: share of the mean that every head is sure of")
 	fs.IntVar(&s.Slope, "slope", s.Slope, "PyramidKV: how much smaller the last layer's share is")
 	fs.IntVar(&s.Sinks, "sinks", s.Sinks, "streaming: first tokens kept")
-	fs.IntVar(&s.DuoSinks, "duo-sinks", 0, "DuoAttention: first tokens of streaming heads (default: capacity/8)")
-	fs.IntVar(&s.Recent, "recent", 0, "DuoAttention: last tokens of streaming heads (default: 3/8 of the capacity)")
+	fs.IntVar(&s.DuoSinks, "duo-sinks", 0, "DuoAttention: first tokens of streaming heads (default: by capacity)")
+	fs.IntVar(&s.Recent, "recent", 0, "DuoAttention: last tokens of streaming heads (default: by capacity)")
 	fs.StringVar(&f.out, "out", "headprof-eval", "`folder`: journal, tables and plots")
 	fs.IntVar(&f.decodeOnly, "decode-only", 0, "instead: decode so many tokens after the first prompt with each cache, and measure speed and memory")
 	fs.IntVar(&f.repeat, "repeat", 3, "--decode-only: measurements of each cache; the median is given")
@@ -278,7 +278,7 @@ func drawEval(dir, model string, rows []evaluate.Row) ([]string, error) {
 			{"", "score, %", func(r evaluate.Row) evaluate.Interval { return r.Score }, 100},
 			{"-logprob", "answer log-probability, nats", func(r evaluate.Row) evaluate.Interval { return r.LogProb }, 1},
 		} {
-			p := plots.Evaluation{Meta: plots.Meta{Model: model, Trials: byTask[task][0].N}, Task: task, Label: d.label, Full: plots.Point{Y: math.NaN()}}
+			p := plots.Evaluation{Meta: plots.Meta{Model: model, Note: fmt.Sprintf("%d prompts", byTask[task][0].N)}, Task: task, Label: d.label, Full: plots.Point{Y: math.NaN()}}
 			for _, r := range byTask[task] {
 				v := d.of(r)
 				q := plots.Point{X: r.Share, Y: d.by * v.Mean, Low: d.by * v.Low, High: d.by * v.High}

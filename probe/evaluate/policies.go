@@ -26,8 +26,8 @@ type Setting struct {
 	Floor    float64        // Ada-SnapKV's sure share of the mean
 	Slope    int            // PyramidKV's β
 	Sinks    int            // first tokens that StreamingLLM keeps
-	DuoSinks int            // of DuoAttention's streaming heads; 0: an eighth of the capacity
-	Recent   int            // of DuoAttention's streaming heads; 0: three eighths of the capacity
+	DuoSinks int            // first tokens of DuoAttention's streaming heads; 0: by capacity
+	Recent   int            // last tokens of DuoAttention's streaming heads; 0: by capacity
 	Scores   *scoring.Table // for policies that need a profile
 }
 
@@ -180,8 +180,10 @@ func headKV(label, method string) maker {
 	}
 }
 
-// duoAttention spends half of the capacity on sinks and recent tokens of every
-// head, unless their sizes are given, and the rest on whole heads, best first.
+// duoAttention spends half of the entries on whole heads, best first, as far as
+// whole ones go, and divides the rest evenly over the streaming heads: a
+// quarter sinks, the others recent tokens. Given sizes are kept instead, and
+// as many heads are whole as the capacity then pays for.
 func duoAttention(s Setting, m allocate.Model, capacity, n int) (kvcache.Policy, error) {
 	rows, err := s.rows("duoattention")
 	if err != nil {
@@ -189,18 +191,38 @@ func duoAttention(s Setting, m allocate.Model, capacity, n int) (kvcache.Policy,
 			return nil, err
 		}
 	}
+	caches := 0
+	for _, l := range m.Layers {
+		caches += l.KVHeads
+	}
+	whole := min(caches, capacity*caches/2/n)
+	each := capacity
+	if whole < caches {
+		each = min(n, (capacity*caches-whole*n)/(caches-whole))
+	}
 	sinks, recent := s.DuoSinks, s.Recent
+	if sinks > 0 || recent > 0 {
+		whole = 0 // what is left pays for them
+	}
 	if sinks == 0 {
-		sinks = max(1, capacity/8)
+		sinks = max(1, each/4)
 	}
 	if recent == 0 {
-		recent = max(1, capacity*3/8)
+		recent = max(1, each-sinks)
 	}
-	plan, err := allocate.Make("top-heads", rows, m, allocate.Params{Capacity: capacity, Window: s.Window, Context: n, Sink: sinks, Recent: recent})
+	p := kvcache.DuoAttention{Full: make([][]bool, len(m.Layers)), Sinks: sinks, Recent: recent}
+	for l := range p.Full {
+		p.Full[l] = make([]bool, m.Layers[l].KVHeads)
+	}
+	if whole == 0 && s.DuoSinks == 0 && s.Recent == 0 {
+		return p, nil // no head can be whole
+	}
+	plan, err := allocate.Make("top-heads", rows, m, allocate.Params{Capacity: capacity, Window: s.Window, Context: n, Full: whole, Sink: sinks, Recent: recent})
 	if err != nil {
 		return nil, err
 	}
-	return kvcache.DuoAttention{Full: grid(plan, m, func(b allocate.Budget) bool { return b.Full }), Sinks: sinks, Recent: recent}, nil
+	p.Full = grid(plan, m, func(b allocate.Budget) bool { return b.Full })
+	return p, nil
 }
 
 // grid lays a plan's caches out as [layer][KV head].
