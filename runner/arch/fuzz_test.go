@@ -147,8 +147,8 @@ func FuzzSettings(f *testing.F) {
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
 			t.Fatalf("%d MiB allocated", grown>>20)
 		}
-		if time.Since(start) > 5*time.Second {
-			t.Fatal("more than 5 seconds")
+		if time.Since(start) > time.Minute {
+			t.Fatal("more than a minute")
 		}
 		if err != nil {
 			return
