@@ -153,8 +153,7 @@ func usable(t tensor.Tensor) error {
 
 // plusOne gives 1 + t: Gemma's norms as Hugging Face stores them.
 func plusOne(t tensor.Tensor) tensor.Tensor {
-	x := make([]float32, t.Cols())
-	tensor.Dequantize(x, t.Data, t.Type)
+	x := t.F32()
 	t.Type, t.Data = tensor.F32, make([]byte, 0, 4*len(x))
 	for _, y := range x {
 		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(1+y))
