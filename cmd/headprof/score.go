@@ -125,7 +125,11 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		o.Stop = probe.UntilStable(f.method, f.top(model), scoring.DefaultBound, f.seed)
 	}
 	result, err := probe.Run(cmd.Context(), e, plan, o)
-	say.end()
+	done := 0
+	if result != nil {
+		done = result.Done
+	}
+	say.end(done)
 	if errors.Is(err, probe.ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return &exit{exitInterrupted, fmt.Errorf("interrupted after %d of %d trials; the journal in %s is intact. Continue with:\n  %s", result.Done, result.Total, f.out, resumeCommand(cmd))}
 	}

@@ -24,6 +24,7 @@ type speaker struct {
 	quiet, json bool
 	forced      bool // every answer is fed, so nothing passes or fails
 	resumed     bool // the user knows that a run continues
+	moved       bool // something was computed
 	bar         *progressbar.ProgressBar
 	last        time.Time // of the last plain line
 	said        int
@@ -59,6 +60,7 @@ func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory int
 
 // progress shows how far a run is.
 func (s *speaker) progress(p probe.Progress) {
+	s.moved = true
 	if p.Resumed > 0 && !s.resumed && !s.quiet {
 		s.resumed = true
 		s.clear()
@@ -98,8 +100,11 @@ func (s *speaker) describe(p probe.Progress) string {
 	return t
 }
 
-// end takes the bar away.
-func (s *speaker) end() {
+// end takes the bar away; done trials are in the journal.
+func (s *speaker) end(done int) {
+	if !s.moved && done > 0 && !s.quiet {
+		fmt.Fprintf(s.err, "%s are in the journal already; nothing is left to compute\n", trialsText(done))
+	}
 	if s.bar != nil {
 		s.clear()
 		s.bar = nil
