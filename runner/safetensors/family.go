@@ -47,11 +47,28 @@ var families = map[string]*family{
 // ModelTypes lists the supported values of config.json's model_type.
 func ModelTypes() []string { return slices.Sorted(maps.Keys(families)) }
 
+// unsupported gives the reason why a model type that people have is refused.
+var unsupported = map[string]string{
+	"bloom": alibi, "mpt": alibi,
+	"deepseek_v2": latent, "deepseek_v3": latent,
+	"gemma3n": residuals, "gemma3n_text": residuals,
+}
+
+const (
+	alibi     = "it uses ALiBi, whose position biases headprof does not compute"
+	latent    = "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to"
+	residuals = "it mixes several residual streams and shares keys and values between layers"
+)
+
 func findFamily(modelType string) (*family, error) {
 	if f := families[modelType]; f != nil {
 		return f, nil
 	}
-	return nil, fmt.Errorf("model type %q is not supported; supported: %s", modelType, strings.Join(ModelTypes(), ", "))
+	reason := ""
+	if r := unsupported[modelType]; r != "" {
+		reason = ": " + r
+	}
+	return nil, fmt.Errorf("model type %q is not supported%s; supported: %s", modelType, reason, strings.Join(ModelTypes(), ", "))
 }
 
 // place is where a tensor belongs in GGUF's vocabulary.

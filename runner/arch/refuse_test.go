@@ -1,0 +1,118 @@
+package arch_test
+
+import (
+	"strings"
+	"testing"
+
+	"headprof/runner/arch"
+	"headprof/runner/gguf"
+	"headprof/runner/tensor"
+)
+
+// changed is a golden model with other settings; a nil removes one.
+func changed(t *testing.T, name string, settings map[string]any) mutant {
+	t.Helper()
+	f := together(t, name)
+	m := mutant{gguf.NewMetadata("mutant"), map[string]tensor.Tensor{}}
+	for _, k := range f.Keys() {
+		if _, ok := settings[k]; !ok {
+			copyKey(m.Metadata, f.Metadata, k)
+		}
+	}
+	for k, v := range settings {
+		if v == nil {
+			continue
+		}
+		if err := m.Set(k, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, w := range f.tensors {
+		m.tensors[w.Name] = w
+	}
+	return m
+}
+
+// What headprof does not compute is refused, with the reason.
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		model    string
+		settings map[string]any
+		want     []string
+	}{
+		"ALiBi family":     {"llama", map[string]any{"general.architecture": "bloom"}, []string{"bloom", "ALiBi"}},
+		"ALiBi setting":    {"llama", map[string]any{"llama.attention.max_alibi_bias": 8.0}, []string{"max_alibi_bias", "ALiBi"}},
+		"MLA":              {"llama", map[string]any{"general.architecture": "deepseek2"}, []string{"deepseek2", "latent", "KV heads"}},
+		"gemma3n":          {"gemma3", map[string]any{"general.architecture": "gemma3n"}, []string{"gemma3n", "residual streams"}},
+		"unknown family":   {"llama", map[string]any{"general.architecture": "nova"}, []string{`"nova"`, "supported: gemma"}},
+		"no family":        {"llama", map[string]any{"general.architecture": nil}, []string{"general.architecture"}},
+		"scaling":          {"llama", map[string]any{"llama.rope.scaling.type": "spiral"}, []string{"spiral", "yarn"}},
+		"negative base":    {"llama", map[string]any{"llama.rope.freq_base": -1.0}, []string{"llama.rope", "frequency"}},
+		"sigmoid experts":  {"qwen3-moe", map[string]any{"qwen3moe.expert_gating_func": 2}, []string{"expert_gating_func", "softmax"}},
+		"no experts used":  {"qwen3-moe", map[string]any{"qwen3moe.expert_used_count": 0}, []string{"expert_used_count", "0 of 5"}},
+		"window list":      {"gemma3", map[string]any{"gemma3.attention.sliding_window_pattern": []bool{true, false}}, []string{"sliding_window_pattern", "2 entries for 6 layers"}},
+		"heads of a layer": {"llama", map[string]any{"llama.attention.head_count": []int{4, 2}}, []string{"8 dimensions in layer 0 and 16 in layer 1"}},
+		"width":            {"llama", map[string]any{"llama.embedding_length": 64}, []string{"token_embd.weight", "[67 32]"}},
+		"no length":        {"llama", map[string]any{"llama.context_length": nil}, []string{"llama.context_length is missing"}},
+		"encoder":          {"llama", map[string]any{"llama.attention.causal": false}, []string{"attention.causal", "encoder"}},
+	} {
+		_, err := arch.Describe(changed(t, c.model, c.settings))
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		for _, w := range c.want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %q does not say %q", name, err, w)
+			}
+		}
+	}
+}
+
+// A sliding-window pattern may be a number or a list of bools.
+func TestWindowPatterns(t *testing.T) {
+	for name, c := range map[string]struct {
+		pattern any
+		local   string // by layer: w with a window, - without
+	}{
+		"absent": {nil, "wwwww-"},
+		"number": {3, "ww-ww-"},
+		"zero":   {0, "wwwwww"},
+		"list":   {[]bool{true, false, false, true, false, true}, "w--w-w"},
+	} {
+		settings := map[string]any{"gemma3.attention.sliding_window_pattern": c.pattern}
+		got, err := arch.Describe(changed(t, "gemma3", settings))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for l, a := range got.Layers {
+			if a.Window != map[byte]int{'w': 8, '-': 0}[c.local[l]] {
+				t.Errorf("%s: layer %d has the window %d", name, l, a.Window)
+			}
+		}
+	}
+}
+
+// Dynamic scaling and LongRoPE's short factors hold up to the original context.
+func TestContextLimits(t *testing.T) {
+	for _, c := range []struct {
+		model       string
+		settings    map[string]any
+		limit, long int
+	}{
+		{"llama", map[string]any{"llama.rope.scaling.type": "dynamic", "llama.rope.scaling.factor": 4.0, "llama.rope.scaling.original_context_length": 20}, 20, 0},
+		{"llama", map[string]any{"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0, "llama.rope.scaling.original_context_length": 20}, 64, 0},
+		{"phi3-long", nil, 16, 256},
+		{"phi3-long", map[string]any{"headprof.context": 16}, 16, 256},
+		{"phi3-long", map[string]any{"headprof.context": 17}, 256, 0},
+	} {
+		got, err := arch.Describe(changed(t, c.model, c.settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Context != c.limit || got.LongContext != c.long {
+			t.Errorf("%s %v: limits %d and %d, want %d and %d", c.model, c.settings, got.Context, got.LongContext, c.limit, c.long)
+		}
+	}
+}
