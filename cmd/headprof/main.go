@@ -130,7 +130,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 no trial passed,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newScore(), newPrompts(), newMerge(), newPlot(), newCompare(), newBudget(), newExport(), newEval(), newAblate(), newTokenize(), newInspect(), newBench())
+	root.AddCommand(newScore(), newPrompts(), newMerge(), newPlot(), newCompare(), newBudget(), newExport(), newEval(), newAblate(), newTokenize(), newInspect(), newBench(), newDevices())
 	return root
 }
 

@@ -66,7 +66,7 @@ func (b *Backend) NewCache(layers []backend.CacheLayer, kv backend.KVType, capac
 	}
 	capacity = max(capacity, 0)
 	if need, free := c.tokenBytes()*int64(capacity), b.v.free(); need > free {
-		return nil, fmt.Errorf("gpu: a KV cache for %d tokens needs %s and %s has %s free; at most %d tokens fit (--kv f16 halves the need of f32)", capacity, megabytes(need), b.v.Device.Name, megabytes(free), free/max(1, c.tokenBytes()))
+		return nil, fmt.Errorf("gpu: a KV cache for %d tokens needs %s and %s has %s free; at most %d tokens fit (--kv-type f16 halves the need of f32)", capacity, megabytes(need), b.v.Device.Name, megabytes(free), free/max(1, c.tokenBytes()))
 	}
 	c.heads = make([][]kvHead, len(layers))
 	for l, s := range layers {

@@ -245,12 +245,17 @@ func choose(all []Device, name string) (*Device, error) {
 	return nil, fmt.Errorf("%w%s", ErrNone, problem)
 }
 
+// Preferred is the index of the device that "gpu" stands for; -1: none.
+func Preferred(all []Device) int {
+	d, err := choose(all, "gpu")
+	if err != nil {
+		return -1
+	}
+	return d.Index
+}
+
 // Hardware reports whether "gpu" would find a device: what "auto" asks.
 func Hardware() bool {
 	all, err := Devices()
-	if err != nil {
-		return false
-	}
-	_, err = choose(all, "gpu")
-	return err == nil
+	return err == nil && Preferred(all) >= 0
 }
