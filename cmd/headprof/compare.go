@@ -51,7 +51,7 @@ heads, the other's groups count by their best head.`,
 				if err != nil {
 					return err
 				}
-				x, err := scoring.Compare(first.Of(m), other.Of(om), f.top, scoring.Options{Seed: seed})
+				x, err := scoring.Compare(wholeModel(first.Of(m), other.Of(om)), wholeModel(other.Of(om), first.Of(m)), f.top, scoring.Options{Seed: seed})
 				if err != nil {
 					return fmt.Errorf("%s and %s: %w", args[0], path, err)
 				}
@@ -103,6 +103,31 @@ heads, the other's groups count by their best head.`,
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the bootstrap")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
 	return c
+}
+
+// wholeModel widens a list of top heads (QRHead's), which reaches no further
+// than its last entry, to the layers and heads of the profile it is compared
+// with: the heads that it does not name score 0.
+func wholeModel(list, other []scoring.Head) []scoring.Head {
+	if len(list) == 0 || list[0].Method != "qrhead" {
+		return list
+	}
+	listed := map[[2]int]scoring.Head{}
+	for _, h := range list {
+		if h.Mean > 0 {
+			listed[[2]int{h.Layer, h.Head}] = h
+		}
+	}
+	var all []scoring.Head
+	for _, h := range other {
+		at := [2]int{h.Layer, h.Head}
+		all = append(all, scoring.Head{Method: list[0].Method, Layer: h.Layer, Head: h.Head, KVHead: h.KVHead, Window: h.Window, Mean: listed[at].Mean})
+		delete(listed, at)
+	}
+	if len(listed) > 0 {
+		return list // it names heads that the other does not have
+	}
+	return all
 }
 
 func estimateText(e scoring.Estimate) string {

@@ -48,6 +48,11 @@ docs/downstream.md shows the lines that load each.`,
 					return usagef("--kv-heads: %w", err)
 				}
 			}
+			if format == string(export.HeadKV) {
+				if err := addTrials(t, args[0]); err != nil {
+					return err
+				}
+			}
 			if out == "" {
 				out = beside(args[0], endings[format])
 			}

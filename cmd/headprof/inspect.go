@@ -117,7 +117,7 @@ func inspect(path, pre string, check bool) (*report, error) {
 		return nil, err
 	}
 	defer p.Close()
-	var problems []string
+	problems := []string{}
 	for _, e := range p.Problems {
 		problems = append(problems, strings.TrimPrefix(e.Error(), path+": "))
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"headprof/export"
 	"headprof/probe"
@@ -22,6 +25,27 @@ func readTable(path string) (*scoring.Table, error) {
 		t.Meta.Model = strings.TrimSuffix(filepath.Base(filepath.Clean(path)), filepath.Ext(path))
 	}
 	return t, nil
+}
+
+// addTrials adds each head's scores of single trials, where dir is a run's folder.
+func addTrials(t *scoring.Table, dir string) error {
+	trials, err := export.ReadTrials(filepath.Join(dir, "trials.parquet"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := range t.Heads {
+		h := &t.Heads[i]
+		h.Trials = nil
+		for _, x := range trials {
+			if s := x.Scores[h.Method]; x.Pass && h.Layer < len(s) && h.Head < len(s[h.Layer]) {
+				h.Trials = append(h.Trials, s[h.Layer][h.Head])
+			}
+		}
+	}
+	return nil
 }
 
 // methodOf picks the method to show: the one asked for, else the default where
