@@ -35,12 +35,7 @@ func loadGemma2(s Source, b backend.Backend) (Model, error) {
 	}
 	c.window(2)
 	m := &gemma2{rope: c.rope(false), eps: c.eps(), config: c.Config}
-	// The 27B model alone scales by √(width/heads); GGUF files do not say so.
-	root := float64(c.Layers[0].HeadDim)
-	if len(c.Layers) == 46 {
-		root = float64(c.Width) / float64(c.Layers[0].Heads)
-	}
-	m.scale = float32(c.float("attention.scale", 1/math.Sqrt(root)))
+	m.scale = c.gemmaScale(46)
 	m.attnCap = float32(c.float("attn_logit_softcapping", 50))
 	m.logitsCap = float32(c.float("final_logit_softcapping", 30))
 	if c.err != nil {
@@ -49,6 +44,17 @@ func loadGemma2(s Source, b backend.Backend) (Model, error) {
 	var err error
 	m.blocks, err = bindModel[gemma2Block](s, b, &m.ends, &m.config)
 	return m, err
+}
+
+// gemmaScale reads the scale of attention scores. The 27B models, which have so
+// many layers, scale by √(width/heads), the others by √dim; GGUF files do not say so.
+func (m *metadata) gemmaScale(of27B int) float32 {
+	a := m.Layers[0]
+	root := float64(a.HeadDim)
+	if len(m.Layers) == of27B {
+		root = float64(m.Width) / float64(a.Heads)
+	}
+	return float32(m.float("attention.scale", 1/math.Sqrt(root)))
 }
 
 func (m *gemma2) Config() *Config { return &m.config }

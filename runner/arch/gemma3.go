@@ -32,7 +32,7 @@ func loadGemma3(s Source, b backend.Backend) (Model, error) {
 	m := &gemma3{global: c.rope(false), eps: c.eps(), config: c.Config}
 	m.local = backend.Rope{InvFreq: inverseFrequencies(c.float("rope.freq_base_swa", 10000), dim), Dims: dim, Scale: 1}
 	c.checkRope(m.local)
-	m.scale = float32(c.float("attention.scale", 1/math.Sqrt(float64(dim))))
+	m.scale = c.gemmaScale(62)
 	if c.err != nil {
 		return nil, c.err
 	}

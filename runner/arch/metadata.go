@@ -121,6 +121,20 @@ func (m *metadata) eps() float32 {
 	return float32(e)
 }
 
+// expertWidth is the hidden width of an expert in files that do not state it.
+func expertWidth(s Source, dense int) int {
+	const name = "blk.0.ffn_down_exps.weight"
+	if e, ok := s.(ExpertSource); ok {
+		if parts, ok := e.Experts(name); ok && parts[0].Cols() <= maxWidth {
+			return parts[0].Cols()
+		}
+	}
+	if t, ok := s.Tensor(name); ok && len(t.Shape) == 3 && t.Cols() <= maxWidth {
+		return t.Cols()
+	}
+	return dense
+}
+
 // readConfig reads what every family states the same way.
 func readConfig(s Source) *metadata {
 	m := &metadata{src: s}
@@ -138,7 +152,9 @@ func readConfig(s Source) *metadata {
 	ff := m.perLayer("feed_forward_length", layers, maxWidth, 0)
 	m.Experts = m.count("expert_count", maxExperts, 0)
 	m.Used = m.count("expert_used_count", maxExperts, 0)
-	m.ExpertWidth = m.count("expert_feed_forward_length", maxWidth, ff[0])
+	if m.ExpertWidth = m.count("expert_feed_forward_length", maxWidth, 0); m.ExpertWidth == 0 {
+		m.ExpertWidth = expertWidth(s, ff[0])
+	}
 	m.SharedWidth = m.count("expert_shared_feed_forward_length", maxWidth, 0)
 	keyDim := m.count("attention.key_length", maxWidth, 0)
 	valueDim := m.count("attention.value_length", maxWidth, 0)
