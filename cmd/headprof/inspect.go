@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 
@@ -101,6 +102,9 @@ type inspected interface {
 func inspect(path, pre string, check bool) (*report, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() || runner.IsFolder(path) {
 		s, err := runner.OpenSource(path)
+		if err != nil && runner.IsFolder(path) {
+			return unopened(path, err), nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -136,6 +140,33 @@ func inspect(path, pre string, check bool) (*report, error) {
 		return tokenizer.FromMetadata(p, tokenizer.Options{Override: pre})
 	})
 	return r, nil
+}
+
+// unopened reports on a Hugging Face folder that cannot be opened: its family
+// and size, as far as they can be read, and the reason.
+func unopened(path string, reason error) *report {
+	r := &report{File: path, Types: map[string]int64{}, Problems: []string{}, Ignored: []string{}}
+	dir := path
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		dir = filepath.Dir(path)
+	}
+	r.Problems = append(r.Problems, strings.TrimPrefix(reason.Error(), dir+": "))
+	var config struct {
+		Type string `json:"model_type"`
+	}
+	name := filepath.Join(dir, "config.json")
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Size() < 16<<20 {
+		if data, err := os.ReadFile(name); err == nil && json.Unmarshal(data, &config) == nil {
+			r.Family = config.Type
+		}
+	}
+	weights, _ := filepath.Glob(filepath.Join(dir, "*.safetensors"))
+	for _, w := range weights {
+		if info, err := os.Stat(w); err == nil {
+			r.Bytes += info.Size()
+		}
+	}
+	return r
 }
 
 // reportOn reports on everything but the tokenizer.

@@ -175,4 +175,15 @@ func TestInspectFolder(t *testing.T) {
 	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "tokenizer.json") {
 		t.Errorf("problems %q", r.Problems)
 	}
+	// One of an unsupported family is reported on, too.
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"model_type": "bloom"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	size := r.Bytes
+	if r, err = inspect(dir, "", true); err != nil {
+		t.Fatal(err)
+	}
+	if r.Family != "bloom" || r.Bytes != size || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "ALiBi") {
+		t.Errorf("%+v", r)
+	}
 }
