@@ -86,7 +86,7 @@ func (p *planFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&p.generate, "generate", 0, "make so many needles of each kind named by --needles, from --seed, instead of the embedded sets")
 	f.StringSliceVar(&p.haystacks, "haystack", nil, "UTF-8 text `files` to hide needles in, joined (default: embedded text)")
 	f.StringVar(&p.lengths, "lengths", "", "context lengths in tokens: 512:4096:8 (first:last:how many) or 512,1024 (default: four up to 4096 or the model's limit)")
-	f.StringVar(&p.depths, "depths", "10", "needle depths in percent: how many from 0 to 100, or a list such as 0,50,100")
+	f.StringVar(&p.depths, "depths", "10", "needle depths in percent: how many from 0 to 100, or a list such as 0,50,100 (one depth: 50%)")
 	f.IntVar(&p.count, "count", defaultCount, "run a balanced sample of so many trials; 0 runs all of them")
 	f.Uint64Var(&p.seed, "seed", 1, "seed of the sample, of generated needles and of the bootstrap")
 	f.StringVar(&p.decode, "decode", "greedy", "greedy (judge the model's own answer) or forced (feed the answer; every trial counts)")
@@ -179,7 +179,9 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 		return nil, err
 	}
 	g := probe.Grid{Frame: frame, Buffer: p.buffer, Count: p.count, Seed: p.seed, Duplicates: p.duplicates}
-	if !p.keepSink {
+	// Depths that the user lists are taken exactly; a grid of so many depths may
+	// move its first ones away from the attention sink.
+	if listed := strings.ContainsAny(p.depths, ",%"); !p.keepSink && !listed {
 		g.KeepBefore = probe.KeepBefore(frame)
 	}
 	if p.lengths == "" {
