@@ -6,8 +6,6 @@ import (
 	"headprof/runner/tensor"
 )
 
-//go:generate go run ./internal/asm -out kernels_amd64.s -stubs stubs_amd64.go -pkg cpu
-
 // native gives the vector kernels this machine can run, best first.
 func native() []*kernels {
 	var k []*kernels

@@ -2,8 +2,6 @@ package cpu
 
 import "headprof/runner/tensor"
 
-//go:generate go run ./internal/neon kernels_arm64.s
-
 // native gives the vector kernels this machine can run: all arm64 have NEON.
 func native() []*kernels { return []*kernels{&setNEON} }
 
