@@ -1,6 +1,7 @@
 package vulkan
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -84,7 +85,15 @@ func install() string {
 	return "install the loader and your card's driver (Debian, Ubuntu: apt install libvulkan1 mesa-vulkan-drivers, or NVIDIA's driver package; Fedora: dnf install vulkan-loader mesa-vulkan-drivers)"
 }
 
+// missingLoader says that no library could be opened, why, and what helps.
+func missingLoader(tried []string) error {
+	return fmt.Errorf("gpu: no Vulkan loader was found (%s); %s", strings.Join(tried, "; "), install())
+}
+
 func openLoader() (*loader, error) {
+	if !built {
+		return nil, errors.New("gpu: this binary was built without GPU support (tag nogpu)")
+	}
 	l := &loader{}
 	var errs []string
 	for _, name := range libraries() {
@@ -98,7 +107,7 @@ func openLoader() (*loader, error) {
 		}
 	}
 	if l.getInstanceProc == 0 {
-		return nil, fmt.Errorf("gpu: no Vulkan loader was found (%s); %s", strings.Join(errs, "; "), install())
+		return nil, missingLoader(errs)
 	}
 	for name, p := range map[string]*uintptr{
 		"vkEnumerateInstanceExtensionProperties": &l.enumerateInstanceExtensions,

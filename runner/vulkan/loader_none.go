@@ -4,6 +4,9 @@ package vulkan
 
 import "errors"
 
+// built reports whether this binary can open a Vulkan loader.
+const built = false
+
 func libraries() []string { return []string{"none"} }
 
 func openLibrary(string, string) (uintptr, error) {

@@ -8,6 +8,9 @@ import (
 	"github.com/ebitengine/purego"
 )
 
+// built reports whether this binary can open a Vulkan loader.
+const built = true
+
 // libraries are the names under which a Vulkan loader is installed.
 func libraries() []string {
 	if runtime.GOOS == "darwin" {

@@ -4,6 +4,9 @@ package vulkan
 
 import "syscall"
 
+// built reports whether this binary can open a Vulkan loader.
+const built = true
+
 func libraries() []string { return []string{"vulkan-1.dll"} }
 
 func openLibrary(name, symbol string) (uintptr, error) {

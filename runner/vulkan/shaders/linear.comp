@@ -57,7 +57,7 @@ void main() {
 			[[unroll]] for (uint j = 0u; j < 4u; j++) ws[(k + j) * WS + n] = HALF ? rounded(v[j]) : v[j];
 		}
 		barrier();
-		for (uint k = 0u; k < BK; k++) {
+		for (uint ks = 0u; ks < BK; ks += 4u) [[unroll]] for (uint k = ks; k < ks + 4u; k++) {
 			float a[TM], b[TN];
 			[[unroll]] for (uint i = 0u; i < TM; i++) a[i] = xs[k * XS + tm + i * (BM / TM)];
 			[[unroll]] for (uint j = 0u; j < TN; j++) b[j] = ws[k * WS + tn + j * (BN / TN)];
