@@ -21,7 +21,7 @@ type Options struct {
 	Chunk   int            // tokens computed at once; 0: 512. It changes time and memory, never a result
 	KV      backend.KVType // format of the KV cache
 	Device  string         // "cpu" (default), "gpu" (the first hardware GPU), "gpu:N" (number N of 'headprof devices'), "auto" (a hardware GPU if there is one, else the CPU) or "plain", the slow twin
-	Half    bool           // on a GPU: matrix products take their inputs rounded to binary16
+	GPUMath string         // how a GPU multiplies: "f32" (default), "f16" or "cooperative"; see docs/gpu.md
 	Kernels string         // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"
 	Pre     string         // pre-tokenizer in place of the file's
 	// Context is the longest sequence to expect, in tokens; 0: up to the
@@ -121,7 +121,11 @@ func device(o Options, size int64) (backend.Backend, error) {
 	case o.Device == "auto" && !vulkan.Hardware():
 		return onCPU()
 	case o.Device == "auto", o.Device == "gpu", strings.HasPrefix(o.Device, "gpu:"):
-		return vulkan.New(vulkan.Options{Device: strings.Replace(o.Device, "auto", "gpu", 1), Weights: size, Half: o.Half})
+		math, err := vulkan.ParseMath(o.GPUMath)
+		if err != nil {
+			return nil, err
+		}
+		return vulkan.New(vulkan.Options{Device: strings.Replace(o.Device, "auto", "gpu", 1), Weights: size, Math: math})
 	}
 	return nil, fmt.Errorf("device %q is unknown; known: cpu, gpu, gpu:N (see 'headprof devices'), auto, plain", o.Device)
 }

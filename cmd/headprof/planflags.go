@@ -20,13 +20,14 @@ import (
 
 // modelFlags say which model runs and how.
 type modelFlags struct {
-	model, device, kernels, kvType, pre string
-	threads, chunk                      int
+	model, device, kernels, gpuMath, kvType, pre string
+	threads, chunk                               int
 }
 
 func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&m.model, "model", "", "model: a GGUF `file` or a Hugging Face folder (default: the built-in tiny model)")
 	f.StringVar(&m.device, "device", "cpu", "cpu, gpu, gpu:N or auto; 'headprof devices' lists them")
+	f.StringVar(&m.gpuMath, "gpu-math", "f32", "how a GPU multiplies: f32, f16 or cooperative (untried)")
 	f.IntVar(&m.threads, "threads", 0, "CPU threads (default: one per core)")
 	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
 	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
@@ -40,7 +41,7 @@ var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f1
 const builtIn = "headprof-tiny"
 
 func (m *modelFlags) options() (runner.Options, error) {
-	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, Pre: m.pre}
+	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, Pre: m.pre}
 	switch {
 	case m.threads < 0:
 		return o, usagef("--threads %d is negative", m.threads)

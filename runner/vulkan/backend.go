@@ -10,9 +10,33 @@ import (
 // Options says which device to use and how.
 type Options struct {
 	Device  string // "gpu": the first hardware GPU; "gpu:N": number N of Devices, software ones too
-	Half    bool   // matrix products take their inputs rounded to binary16 (sums stay float32)
+	Math    Math   // how matrix products are computed
 	Weights int64  // bytes of weights to come; checked against the device's memory. 0: unknown
 }
+
+// Math is how matrix products are computed. Sums are float32 in each case.
+type Math int
+
+// Ways to multiply.
+const (
+	Float32     Math = iota
+	Half             // inputs rounded to binary16
+	Cooperative      // inputs rounded to binary16, by the device's matrix units (VK_KHR_cooperative_matrix); never run on hardware so far
+)
+
+var mathNames = map[string]Math{"": Float32, "f32": Float32, "f16": Half, "cooperative": Cooperative}
+
+// ParseMath reads "f32" (or ""), "f16" or "cooperative".
+func ParseMath(name string) (Math, error) {
+	m, ok := mathNames[name]
+	if !ok {
+		return 0, fmt.Errorf("GPU arithmetic %q is unknown; known: f32, f16, cooperative", name)
+	}
+	return m, nil
+}
+
+// String is the name that ParseMath reads.
+func (m Math) String() string { return [...]string{"f32", "f16", "cooperative"}[m] }
 
 // Backend computes on one Vulkan device. It may be used by several goroutines.
 type Backend struct {
@@ -46,7 +70,10 @@ func New(o Options) (*Backend, error) {
 	if o.Weights > d.Free {
 		return nil, fmt.Errorf("gpu: the weights need %s and %s has %s of memory free; a smaller quantisation fits, or --device cpu", megabytes(o.Weights), d.Name, megabytes(d.Free))
 	}
-	v, err := l.openDevice(d)
+	if o.Math == Cooperative && d.coopShape == nil {
+		return nil, fmt.Errorf("gpu: %s has no 16×16×16 cooperative matrices (VK_KHR_cooperative_matrix of binary16 into float32); use f16", d.Name)
+	}
+	v, err := l.openDevice(d, o.Math == Cooperative)
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +92,7 @@ func (b *Backend) Name() string { return "vulkan" }
 
 // Kernels names the device and how it multiplies.
 func (b *Backend) Kernels() string {
-	how := "f32"
-	if b.o.Half {
-		how = "f16"
-	}
-	return fmt.Sprintf("vulkan %s on %s", how, b.v.Device.Name)
+	return fmt.Sprintf("vulkan %s on %s", b.o.Math, b.v.Device.Name)
 }
 
 // Device describes the device in use.

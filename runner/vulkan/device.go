@@ -15,7 +15,6 @@ type device struct {
 	queue  uintptr
 	lock   sync.Mutex // of queue
 	layout handle
-	coop   bool // cooperative matrices are enabled
 
 	types struct{ local, upload, read uint32 } // memory types
 	used  struct {
@@ -26,12 +25,11 @@ type device struct {
 	fail func(size uint64) error
 }
 
-func (l *loader) openDevice(d *Device) (*device, error) {
+func (l *loader) openDevice(d *Device, cooperative bool) (*device, error) {
 	v := &device{Device: *d}
 	one := float32(1)
 	q := &deviceQueueCreateInfo{sType: typeDeviceQueueCreate, family: d.family, count: 1, priorities: unsafe.Pointer(&one)}
-	f11 := &features11{sType: typeFeatures11}
-	f12 := &features12{sType: typeFeatures12, next: unsafe.Pointer(f11)}
+	f12 := &features12{sType: typeFeatures12}
 	f12.flags[flagBufferDeviceAddress] = 1
 	var extensions []*byte
 	want := func(name string) {
@@ -40,10 +38,10 @@ func (l *loader) openDevice(d *Device) (*device, error) {
 		}
 	}
 	want("VK_KHR_portability_subset") // must be enabled where present
-	if v.coop = d.coopShape != nil; v.coop {
+	if cooperative {
 		want(extensionCooperative)
-		f11.next = unsafe.Pointer(&cooperativeMatrixFeatures{sType: typeCooperativeMatrix, matrix: 1})
-		f11.flags[flagStorage16], f12.flags[flagShaderFloat16], f12.flags[flagMemoryModel] = 1, 1, 1
+		f12.next = unsafe.Pointer(&cooperativeMatrixFeatures{sType: typeCooperativeMatrix, matrix: 1})
+		f12.flags[flagShaderFloat16], f12.flags[flagMemoryModel] = 1, 1
 	}
 	info := &deviceCreateInfo{sType: typeDeviceCreateInfo, next: unsafe.Pointer(f12), queueCount: 1, queues: q}
 	if len(extensions) > 0 {

@@ -42,9 +42,6 @@ type Device struct {
 	extensions     map[string]bool
 	subgroup       uint32
 	coopShape      *cooperativeMatrixProperties // f16 × f16 → f32 within a subgroup; nil: none
-	memoryModel    bool
-	float16        bool
-	storage16      bool
 	budgetReported bool
 }
 
@@ -116,11 +113,10 @@ const extensionCooperative = "VK_KHR_cooperative_matrix"
 
 func (l *loader) describeFeatures(d *Device) {
 	coop := &cooperativeMatrixFeatures{sType: typeCooperativeMatrix}
-	f11 := &features11{sType: typeFeatures11}
+	f12 := &features12{sType: typeFeatures12}
 	if d.extensions[extensionCooperative] {
-		f11.next = unsafe.Pointer(coop)
+		f12.next = unsafe.Pointer(coop)
 	}
-	f12 := &features12{sType: typeFeatures12, next: unsafe.Pointer(f11)}
 	f := &features2{sType: typeFeatures2, next: unsafe.Pointer(f12)}
 	call(l.getFeatures2, d.physical, uintptr(unsafe.Pointer(f)))
 	d.Features = []string{fmt.Sprintf("subgroup %d", d.subgroup)}
@@ -129,11 +125,11 @@ func (l *loader) describeFeatures(d *Device) {
 	} else {
 		d.Features = append(d.Features, "buffer addresses")
 	}
-	d.memoryModel, d.float16, d.storage16 = f12.flags[flagMemoryModel] != 0, f12.flags[flagShaderFloat16] != 0, f11.flags[flagStorage16] != 0
-	if d.float16 {
+	float16 := f12.flags[flagShaderFloat16] != 0
+	if float16 {
 		d.Features = append(d.Features, "float16")
 	}
-	if coop.matrix != 0 && d.memoryModel && d.float16 && d.storage16 && l.getCooperativeMatrix != 0 {
+	if coop.matrix != 0 && f12.flags[flagMemoryModel] != 0 && float16 && l.getCooperativeMatrix != 0 {
 		if d.coopShape = l.cooperative(d.physical); d.coopShape != nil {
 			d.Features = append(d.Features, fmt.Sprintf("cooperative matrix %dx%dx%d", d.coopShape.m, d.coopShape.n, d.coopShape.k))
 		}

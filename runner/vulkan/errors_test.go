@@ -182,3 +182,15 @@ func TestStagedWeights(t *testing.T) {
 	}
 	b.weights.release(r)
 }
+
+// Cooperative matrices are refused where the device has none, as llvmpipe.
+func TestCooperativeNeedsHardware(t *testing.T) {
+	b := onDevice(t, Options{})
+	if b.v.coopShape != nil {
+		t.Skip("this device has cooperative matrices")
+	}
+	_, err := New(Options{Device: b.deviceName(), Math: Cooperative})
+	wants(t, err, "cooperative matrices", "use f16")
+	_, err = ParseMath("f64")
+	wants(t, err, "f64", "f32, f16, cooperative")
+}

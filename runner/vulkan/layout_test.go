@@ -41,7 +41,6 @@ func TestLayouts(t *testing.T) {
 		sub   subgroupProperties
 		f2    features2
 		f12   features12
-		f11   features11
 		qf    queueFamily
 		mp    memoryProperties
 		mp2   memoryProperties2
@@ -79,7 +78,6 @@ func TestLayouts(t *testing.T) {
 		"VkPhysicalDeviceSubgroupProperties.sizeof": unsafe.Sizeof(sub), "VkPhysicalDeviceSubgroupProperties.subgroupSize": unsafe.Offsetof(sub.size), "VkPhysicalDeviceSubgroupProperties.supportedOperations": unsafe.Offsetof(sub.operations),
 		"VkPhysicalDeviceFeatures2.sizeof": unsafe.Sizeof(f2), "VkPhysicalDeviceFeatures2.features": unsafe.Offsetof(f2.features),
 		"VkPhysicalDeviceVulkan12Features.sizeof": unsafe.Sizeof(f12), "VkPhysicalDeviceVulkan12Features.samplerMirrorClampToEdge": unsafe.Offsetof(f12.flags), "VkPhysicalDeviceVulkan12Features.shaderFloat16": unsafe.Offsetof(f12.flags) + 4*flagShaderFloat16, "VkPhysicalDeviceVulkan12Features.bufferDeviceAddress": unsafe.Offsetof(f12.flags) + 4*flagBufferDeviceAddress, "VkPhysicalDeviceVulkan12Features.vulkanMemoryModel": unsafe.Offsetof(f12.flags) + 4*flagMemoryModel,
-		"VkPhysicalDeviceVulkan11Features.sizeof": unsafe.Sizeof(f11), "VkPhysicalDeviceVulkan11Features.storageBuffer16BitAccess": unsafe.Offsetof(f11.flags) + 4*flagStorage16,
 		"VkQueueFamilyProperties.sizeof": unsafe.Sizeof(qf), "VkQueueFamilyProperties.queueCount": unsafe.Offsetof(qf.count),
 		"VkPhysicalDeviceMemoryProperties.sizeof": unsafe.Sizeof(mp), "VkPhysicalDeviceMemoryProperties.memoryTypes": unsafe.Offsetof(mp.types), "VkPhysicalDeviceMemoryProperties.memoryHeapCount": unsafe.Offsetof(mp.heapCount), "VkPhysicalDeviceMemoryProperties.memoryHeaps": unsafe.Offsetof(mp.heaps),
 		"VkPhysicalDeviceMemoryProperties2.sizeof": unsafe.Sizeof(mp2), "VkPhysicalDeviceMemoryProperties2.memoryProperties": unsafe.Offsetof(mp2.properties),

@@ -40,6 +40,12 @@ func (o *ops) linear(dst, x *value, w *weight, bias uint64, scale float32, add b
 			rows: uint32(x.rows), cols: uint32(w.cols), outs: uint32(p.rows), rowBytes: uint32(w.rowBytes),
 			stride: uint32(dst.width), first: uint32(p.first), share: 1, add: flag(add), scale: scale,
 		}
+		if o.b.o.Math == Cooperative {
+			// For few rows, too: a row's bits must not depend on how many there are.
+			o.dispatch(program{"cooperative", [10]uint32{4 * o.b.v.subgroup, uint32(w.format)}}, unsafe.Pointer(&push), unsafe.Sizeof(push),
+				[3]int{(p.rows + 63) / 64, (x.rows + 63) / 64, 1}, []span{x.span()}, []span{dst.span()})
+			continue
+		}
 		o.dispatch(o.linearProgram(w, t, false), unsafe.Pointer(&push), unsafe.Sizeof(push),
 			[3]int{(p.rows + int(t.bn) - 1) / int(t.bn), (x.rows + int(t.bm) - 1) / int(t.bm), 1},
 			[]span{x.span()}, []span{dst.span()})
@@ -47,7 +53,7 @@ func (o *ops) linear(dst, x *value, w *weight, bias uint64, scale float32, add b
 }
 
 func (o *ops) linearProgram(w *weight, t tile, experts bool) program {
-	return program{"linear", [10]uint32{t.threads(), uint32(w.format), t.bm, t.bn, t.tm, t.tn, flag(o.b.o.Half), flag(experts)}}
+	return program{"linear", [10]uint32{t.threads(), uint32(w.format), t.bm, t.bn, t.tm, t.tn, flag(o.b.o.Math != Float32), flag(experts)}}
 }
 
 // Linear is x·wᵀ (+ bias).

@@ -88,11 +88,11 @@ func TestOracleTrials(t *testing.T) {
 		score, logit  float64
 	}{
 		{"smollm2", "smollm2.gguf", 512, 2, runner.Options{}, 5e-4, 2e-2},
-		{"smollm2", "smollm2.gguf", 256, 1, runner.Options{Half: true, KV: backend.KVF16}, 5e-3, 2e-1},
+		{"smollm2", "smollm2.gguf", 256, 1, runner.Options{GPUMath: "f16", KV: backend.KVF16}, 5e-3, 2e-1},
 		{"gemma3", "gemma3-270m.gguf", 512, 1, runner.Options{}, 5e-4, 2e-2},
 	} {
 		name := c.model + "-f32"
-		if c.options.Half {
+		if c.options.GPUMath == "f16" {
 			name = c.model + "-f16"
 		}
 		t.Run(name, func(t *testing.T) {

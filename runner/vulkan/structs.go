@@ -25,7 +25,6 @@ const (
 	typeCommandBufferAlloc   = 40
 	typeCommandBufferBegin   = 42
 	typeMemoryBarrier        = 46
-	typeFeatures11           = 49
 	typeFeatures12           = 51
 	typeFeatures2            = 1000059000
 	typeProperties2          = 1000059001
@@ -198,14 +197,6 @@ const (
 	flagBufferDeviceAddress = 38
 	flagMemoryModel         = 41
 )
-
-type features11 struct {
-	sType uint32
-	next  unsafe.Pointer
-	flags [12]uint32
-}
-
-const flagStorage16 = 0
 
 type cooperativeMatrixFeatures struct {
 	sType  uint32

@@ -21,7 +21,6 @@ int main(void) {
 	S(VkPhysicalDeviceSubgroupProperties); F(VkPhysicalDeviceSubgroupProperties, subgroupSize); F(VkPhysicalDeviceSubgroupProperties, supportedOperations);
 	S(VkPhysicalDeviceFeatures2); F(VkPhysicalDeviceFeatures2, features);
 	S(VkPhysicalDeviceVulkan12Features); F(VkPhysicalDeviceVulkan12Features, samplerMirrorClampToEdge); F(VkPhysicalDeviceVulkan12Features, shaderFloat16); F(VkPhysicalDeviceVulkan12Features, bufferDeviceAddress); F(VkPhysicalDeviceVulkan12Features, vulkanMemoryModel);
-	S(VkPhysicalDeviceVulkan11Features); F(VkPhysicalDeviceVulkan11Features, storageBuffer16BitAccess);
 	S(VkQueueFamilyProperties); F(VkQueueFamilyProperties, queueCount);
 	S(VkPhysicalDeviceMemoryProperties); F(VkPhysicalDeviceMemoryProperties, memoryTypes); F(VkPhysicalDeviceMemoryProperties, memoryHeapCount); F(VkPhysicalDeviceMemoryProperties, memoryHeaps);
 	S(VkPhysicalDeviceMemoryProperties2); F(VkPhysicalDeviceMemoryProperties2, memoryProperties);
