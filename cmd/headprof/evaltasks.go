@@ -78,7 +78,7 @@ func (t *taskFlags) needleItems(m *runner.Model, e probe.Model) ([]*evaluate.Ite
 	}
 	g := probe.Grid{Frame: frame, Buffer: p.buffer, Count: p.count, Seed: p.seed, KeepBefore: probe.KeepBefore(frame)}
 	if p.lengths == "" {
-		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix))
+		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix), tiny)
 	}
 	if g.Lengths, err = probe.ParseLengths(p.lengths); err != nil {
 		return nil, usagef("--lengths: %w", err)

@@ -66,16 +66,6 @@ const (
 	logitTolerance = 2e-2
 )
 
-// execute runs a command line in this process and fails the test on an error.
-func execute(t *testing.T, args ...string) {
-	t.Helper()
-	root := newRoot()
-	root.SetArgs(args)
-	if err := root.Execute(); err != nil {
-		t.Fatalf("headprof %v: %v", args, err)
-	}
-}
-
 // runTrials runs the oracle's prompts through 'headprof score --trials'.
 func runTrials(t *testing.T, o oracle, args ...string) map[string]*probe.Record {
 	t.Helper()

@@ -186,7 +186,7 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 		g.KeepBefore = probe.KeepBefore(frame)
 	}
 	if p.lengths == "" {
-		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix))
+		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix), m.Name() == builtIn)
 	}
 	if g.Lengths, err = probe.ParseLengths(p.lengths); err != nil {
 		return nil, usagef("--lengths: %w", err)
@@ -206,13 +206,18 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 }
 
 // defaultLengths are four lengths up to 4096 tokens or what the model holds
-// with room for question and answer.
-func defaultLengths(context, frame int) string {
+// with room for question and answer. The shortest holds the longest needle: of
+// the embedded sets 140 tokens or so, of the tiny model's own fewer.
+func defaultLengths(context, frame int, tiny bool) string {
+	shortest := 256
+	if tiny {
+		shortest = 128
+	}
 	top := min(4096, context-frame-64)
 	if top < 64 {
 		return strconv.Itoa(max(1, context/2))
 	}
-	return fmt.Sprintf("%d:%d:4", max(top/8, min(128, top)), top)
+	return fmt.Sprintf("%d:%d:4", max(top/8, min(shortest, top)), top)
 }
 
 func (p *planFlags) needleSets(tiny bool) ([]needle.Needle, error) {

@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -15,7 +16,11 @@ import (
 // tree: characters 9000 to 60000 and 200000 to 251000.
 func opticks(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src", "testdata", "Isaac.Newton-Opticks.txt"))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		missing(t, "go env GOROOT: "+err.Error())
+	}
+	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "src", "testdata", "Isaac.Newton-Opticks.txt"))
 	if err != nil {
 		missing(t, err.Error())
 	}
