@@ -170,6 +170,16 @@ func (m *Model) Kernels() string {
 	return m.backend.Name()
 }
 
+// PeakGFLOPS measures what a GPU can do at most, in 10⁹ float32 operations per
+// second; 0 where the model runs on the CPU (see cpu.PeakGFLOPS).
+func (m *Model) PeakGFLOPS() float64 {
+	if p, ok := m.backend.(interface{ PeakGFLOPS() (float64, error) }); ok {
+		peak, _ := p.PeakGFLOPS()
+		return peak
+	}
+	return 0
+}
+
 // Close releases the device and the file. Sessions must be closed before.
 func (m *Model) Close() error {
 	m.backend.Close()

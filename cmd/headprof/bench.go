@@ -82,7 +82,9 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 		}
 		if first { // measured last, so that it does not delay the first token
 			first, l.FirstToken = false, math.Round(start.Sub(opened).Seconds()*1000)/1000
-			peak = cpu.PeakGFLOPS(m.Options().Threads)
+			if peak = m.PeakGFLOPS(); peak == 0 {
+				peak = cpu.PeakGFLOPS(m.Options().Threads)
+			}
 		}
 		l.PeakGFLOPs = math.Round(peak*10) / 10
 		if f.json {

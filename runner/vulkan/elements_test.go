@@ -150,3 +150,11 @@ func TestMutedHeads(t *testing.T) {
 		near(t, k, rows[k], wantRows[k], 1e-5)
 	}
 }
+
+// The measured peak is a number that a device can have.
+func TestPeak(t *testing.T) {
+	peak, err := onDevice(t, Options{}).PeakGFLOPS()
+	if err != nil || peak < 0.01 || peak > 1e7 {
+		t.Errorf("%v GFLOP/s, %v", peak, err)
+	}
+}
