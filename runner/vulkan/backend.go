@@ -45,7 +45,6 @@ type Backend struct {
 	pipelines pipelines
 	weights   heap // device memory, whole model
 	caches    heap // device memory, keys and values
-	scratch   heap // device memory, Values
 	uploads   heap // host memory the device reads
 	results   heap // host memory the device writes
 
@@ -81,7 +80,6 @@ func New(o Options) (*Backend, error) {
 	b.pipelines = pipelines{v: v, modules: map[string]handle{}, made: map[program]handle{}}
 	b.weights = heap{v: v, what: "the weights", kind: v.types.local, chunk: 64 << 20}
 	b.caches = heap{v: v, what: "the KV cache", kind: v.types.local, chunk: 8 << 20}
-	b.scratch = heap{v: v, what: "a step's intermediate values", kind: v.types.local, chunk: 16 << 20, hold: true}
 	b.uploads = heap{v: v, what: "a step's arguments", kind: v.types.upload, chunk: 1 << 20, hold: true}
 	b.results = heap{v: v, what: "a step's results", kind: v.types.read, chunk: 1 << 20, hold: true}
 	return b, nil
@@ -106,7 +104,7 @@ func (b *Backend) Close() {
 	}
 	b.idle = nil
 	b.pipelines.close()
-	for _, h := range []*heap{&b.weights, &b.caches, &b.scratch, &b.uploads, &b.results} {
+	for _, h := range []*heap{&b.weights, &b.caches, &b.uploads, &b.results} {
 		h.close()
 	}
 	b.v.close()

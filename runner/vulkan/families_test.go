@@ -188,6 +188,26 @@ func TestSessionsReuseAndDraft(t *testing.T) {
 		}
 	}
 	want := run(func(s *runner.Session) *runner.Session { return s })
+	// Two sessions side by side, layer by layer.
+	var jobs []runner.Job
+	for range 2 {
+		s, err := m.NewSession(60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		jobs = append(jobs, runner.Job{Session: s, Tokens: ids, Watch: runner.Watch{Logits: []int{59}}})
+	}
+	jobs[1].Tokens = append(append([]int32(nil), ids[1:]...), ids[0])
+	both, err := runner.ExtendAll(context.Background(), jobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if both[0][0][i] != want[i] {
+			t.Fatalf("side by side: logit %d is %v, want %v", i, both[0][0][i], want[i])
+		}
+	}
 	for name, prepare := range map[string]func(s *runner.Session) *runner.Session{
 		"reuse": func(s *runner.Session) *runner.Session {
 			extend(s, append(append([]int32(nil), ids[:40]...), 5, 6, 7, 8))

@@ -60,7 +60,7 @@ func (o *ops) First() int { return o.first }
 func (o *ops) value(rows, width int) *value {
 	v := &value{rows: rows, width: width}
 	if o.err == nil {
-		r, err := o.b.scratch.alloc(uint64(4 * rows * width))
+		r, err := o.scratch.alloc(uint64(4 * rows * width))
 		if !o.failed(err) {
 			v.region = r
 			o.values = append(o.values, v)
@@ -297,7 +297,7 @@ func (o *ops) EndLayer() {
 		if v.kept {
 			alive = append(alive, v)
 		} else {
-			o.b.scratch.release(v.region)
+			o.scratch.release(v.region)
 		}
 	}
 	clear(o.values[len(alive):])
@@ -360,7 +360,7 @@ func (o *ops) end() {
 	o.ended = true
 	o.wait()
 	for _, v := range o.values {
-		o.b.scratch.release(v.region)
+		o.scratch.release(v.region)
 	}
 	for _, r := range o.args {
 		o.b.uploads.release(r)

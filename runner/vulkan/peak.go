@@ -15,11 +15,11 @@ func (b *Backend) PeakGFLOPS() (float64, error) {
 	}
 	defer b.giveBack(r)
 	const groups = 1024
-	out, err := b.scratch.alloc(4 * groups * wide)
+	out, err := r.scratch.alloc(4 * groups * wide)
 	if err != nil {
 		return 0, err
 	}
-	defer b.scratch.release(out)
+	defer r.scratch.release(out)
 	run := func(rounds uint32) (time.Duration, error) {
 		push := struct {
 			dst    uint64

@@ -8,6 +8,7 @@ import (
 // submits them. It is used by one goroutine at a time.
 type recorder struct {
 	b        *Backend
+	scratch  heap // Values. Of its own: what it gives back may still be read by what is recorded and not submitted
 	pool     handle
 	fence    handle
 	commands []uintptr // allocated, in the order of use
@@ -22,8 +23,8 @@ type recorder struct {
 }
 
 func (b *Backend) newRecorder() (*recorder, error) {
-	r := &recorder{b: b}
 	v := b.v
+	r := &recorder{b: b, scratch: heap{v: v, what: "a step's intermediate values", kind: v.types.local, chunk: 16 << 20, hold: true}}
 	p := &commandPoolCreateInfo{sType: typeCommandPool, family: v.family}
 	if err := result("vkCreateCommandPool", call(v.createPool, v.handle, uintptr(unsafe.Pointer(p)), 0, uintptr(unsafe.Pointer(&r.pool)))); err != nil {
 		return nil, err
@@ -40,6 +41,7 @@ func (r *recorder) close() {
 	v := r.b.v
 	call(v.destroyFence, v.handle, uintptr(r.fence), 0)
 	call(v.destroyPool, v.handle, uintptr(r.pool), 0)
+	r.scratch.close()
 }
 
 // failed keeps the first error.
