@@ -94,13 +94,13 @@ const (
 )
 
 type applicationInfo struct {
-	sType         uint32
-	next          unsafe.Pointer
-	name          unsafe.Pointer
-	version       uint32
-	engine        unsafe.Pointer
-	engineVersion uint32
-	apiVersion    uint32
+	sType      uint32
+	_          unsafe.Pointer // next
+	name       unsafe.Pointer
+	_          uint32         // version
+	_          unsafe.Pointer // engine
+	_          uint32         // engineVersion
+	apiVersion uint32
 }
 
 type instanceCreateInfo struct {
@@ -251,8 +251,8 @@ type memoryBudget struct {
 
 type deviceQueueCreateInfo struct {
 	sType      uint32
-	next       unsafe.Pointer
-	flags      uint32
+	_          unsafe.Pointer // next
+	_          uint32         // flags
 	family     uint32
 	count      uint32
 	priorities unsafe.Pointer
