@@ -128,6 +128,7 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 		unsafe.Pointer(&push), unsafe.Sizeof(push),
 		[3]int{(count*group + int(bq) - 1) / int(bq), a.KVHeads, 1},
 		append(cacheReads(a.Layer), x.span()), []span{out.span()})
+	o.worked(float64(count*a.Heads) * float64(o.c.heads[a.Layer][0].n+o.n) * float64(a.HeadDim+a.ValueDim))
 	if o.watch != nil && len(o.watch.Rows) > 0 && o.watch.Deliver != nil {
 		o.watchRows(x, a, lows)
 	}

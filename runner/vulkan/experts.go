@@ -36,6 +36,7 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 		}
 		o.dispatch(o.linearProgram(w, t, true), unsafe.Pointer(&push), unsafe.Sizeof(push),
 			[3]int{(y.width + 63) / 64, y.rows, 1}, []span{x.span(), pick.span()}, []span{y.span()})
+		o.worked(float64(y.rows) * float64(y.width) * float64(w.cols))
 		return y
 	}
 	h := o.Gate(each(in, m.Gate, m.Used), each(in, m.Up, m.Used), m.Act).(*value)

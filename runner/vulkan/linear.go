@@ -34,6 +34,7 @@ type linearPush struct {
 
 func (o *ops) linear(dst, x *value, w *weight, bias uint64, scale float32, add bool) {
 	t := tileFor(x.rows)
+	defer o.worked(float64(x.rows) * float64(w.rows) * float64(w.cols))
 	for _, p := range w.parts {
 		push := linearPush{
 			w: p.address(), x: x.address(), bias: bias, dst: dst.address(),

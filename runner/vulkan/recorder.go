@@ -16,6 +16,7 @@ type recorder struct {
 	current  uintptr   // being recorded; 0: none
 	pending  bool      // something was submitted and not waited for
 	count    int       // operations since the last submission
+	work     float64   // multiply-adds since then
 	err      error     // the first error; all that follows is not recorded
 
 	// What was read and written since the last barrier.
@@ -147,13 +148,24 @@ func (r *recorder) copy(dst region, dstOff uint64, src region, srcOff, size uint
 	r.count++
 }
 
+// maxWork bounds the multiply-adds of one submission. Systems reset a device
+// that works on one for more than about two seconds.
+const maxWork = 50e9
+
+// worked counts multiply-adds and submits when there are enough.
+func (r *recorder) worked(n float64) {
+	if r.work += n; r.work >= maxWork {
+		r.submit()
+	}
+}
+
 // submit hands over what is recorded and does not wait.
 func (r *recorder) submit() {
 	if r.current == 0 {
 		return
 	}
 	c := r.current
-	r.current, r.count = 0, 0
+	r.current, r.count, r.work = 0, 0, 0
 	if r.err != nil {
 		return
 	}
@@ -187,7 +199,7 @@ func (r *recorder) wait() error {
 	}
 	if r.next > 0 {
 		call(v.resetPool, v.handle, uintptr(r.pool), 0)
-		r.next, r.current, r.count = 0, 0, 0
+		r.next, r.current, r.count, r.work = 0, 0, 0, 0
 	}
 	r.reads, r.writes = r.reads[:0], r.writes[:0]
 	return r.err
