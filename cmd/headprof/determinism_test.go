@@ -18,17 +18,18 @@ var waysToRun = [][]string{
 
 // A run gives the same journal whatever the threads, chunks and short cuts.
 func TestNothingButTimeChanges(t *testing.T) {
-	sameJournals(t, "--count", "10")
-	sameJournals(t, "--count", "6", "--decode", "forced", "--kv-type", "f16")
+	sameJournals(t, waysToRun, "--count", "8")
+	sameJournals(t, waysToRun, "--count", "4", "--decode", "forced", "--kv-type", "f16")
 }
 
 // The same on a real model.
 func TestNothingButTimeChangesOnARealModel(t *testing.T) {
 	model := realModel(t, "smollm2.gguf")
-	sameJournals(t, "--model", model, "--count", "3", "--lengths", "300,600", "--depths", "40%")
+	ways := [][]string{{"--threads", "1", "--chunk", "64"}, {"--threads", "2", "--no-reuse", "--no-draft"}}
+	sameJournals(t, ways, "--model", model, "--count", "2", "--lengths", "300,400", "--depths", "40%")
 }
 
-func sameJournals(t *testing.T, args ...string) {
+func sameJournals(t *testing.T, ways [][]string, args ...string) {
 	t.Helper()
 	journal := func(way []string) string {
 		dir := filepath.Join(t.TempDir(), "run")
@@ -47,7 +48,7 @@ func sameJournals(t *testing.T, args ...string) {
 		return text
 	}
 	want := journal([]string{"--threads", "2"})
-	for _, way := range waysToRun {
+	for _, way := range ways {
 		if journal(way) != want {
 			t.Errorf("%v: trials.jsonl differs with %v", args, way)
 		}
