@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"runtime/debug"
 
 	"headprof/probe"
 	"headprof/runner"
@@ -30,6 +32,10 @@ func fitMemory(m *runner.Model, p *probe.Plan, reuse bool) (probe.Cost, int64, e
 		case have == 0 || anonymous < have:
 			if have > 0 {
 				m.KeepResident(have - anonymous)
+			}
+			if os.Getenv("GOMEMLIMIT") == "" {
+				// Garbage is collected before it takes more than what was announced.
+				debug.SetMemoryLimit(anonymous)
 			}
 			return cost, need.Total(), nil
 		case p.OneCache:
