@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -49,6 +50,8 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "root":
 				return os.Getuid() == 0, nil
+			case "hup": // is it heeded, or were the tests started under nohup?
+				return !signal.Ignored(syscall.SIGHUP), nil
 			case "smalldisk": // may one be mounted here?
 				unmount, err := mountSmall(t.TempDir(), 16)
 				if err == nil {
