@@ -162,6 +162,9 @@ func (m *Model) ChatTemplate() string {
 	return t
 }
 
+// Device names what computes: "cpu", "plain" or "vulkan".
+func (m *Model) Device() string { return m.backend.Name() }
+
 // Kernels names the device's kernels, such as "avx512".
 func (m *Model) Kernels() string {
 	if k, ok := m.backend.(interface{ Kernels() string }); ok {

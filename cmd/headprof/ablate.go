@@ -95,9 +95,11 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	}
 	say := newStepper(cmd, f.quiet, f.json, len(items)*len(masks), "runs")
 	say.say("%s: %d prompts × %d masks, %s", model.Name(), len(items), len(masks), memoryText(model, items))
+	settings := f.settings(model)
+	settings["method"] = method
 	records, err := evaluate.Ablate(cmd.Context(), model, items, masks, evaluate.Options{
 		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(),
-		Settings: map[string]string{"kv-type": f.kvType, "device": deviceKind(model), "method": method}, Progress: say.step,
+		Settings: settings, Progress: say.step,
 	})
 	if err := interrupted(cmd, err, f.out); err != nil {
 		return err

@@ -126,7 +126,7 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	say.say("%s: %d prompts × %d caches, %s", model.Name(), len(items), len(variants), memoryText(model, items))
 	records, err := evaluate.Run(cmd.Context(), model, items, f.setting, variants, evaluate.Options{
 		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(), NoReuse: f.noReuse,
-		Settings: map[string]string{"kv-type": f.kvType, "device": deviceKind(model)}, Progress: say.step,
+		Settings: f.settings(model), Progress: say.step,
 	})
 	if err := interrupted(cmd, err, f.out); err != nil {
 		return err

@@ -275,7 +275,7 @@ func longText(long int) string {
 	if long == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; up to %d with the frequencies for long texts", long)
+	return fmt.Sprintf("; up to %d with --long-context, which takes the frequencies for long texts", long)
 }
 
 // headsText tells heads and KV heads, by layer where layers differ.

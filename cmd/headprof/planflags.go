@@ -21,7 +21,7 @@ import (
 // modelFlags say which model runs and how.
 type modelFlags struct {
 	model, device, kernels, gpuMath, kvType, pre string
-	threads, chunk                               int
+	threads, chunk, longContext                  int
 }
 
 func (m *modelFlags) register(f *pflag.FlagSet) {
@@ -32,7 +32,20 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
 	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
 	f.StringVar(&m.kernels, "kernels", "auto", "CPU kernels: auto, avx512, avx2, neon or portable")
+	f.IntVar(&m.longContext, "long-context", 0, "sequences of up to so many tokens, for models that rotate positions differently beyond their original context (LongRoPE)")
 	f.StringVar(&m.pre, "pre", "", "pre-tokenizer in place of the one the model file names")
+}
+
+// settings are those of these flags that change results, for the manifest.
+func (m *modelFlags) settings(model *runner.Model) map[string]string {
+	s := map[string]string{"kv-type": m.kvType, "device": deviceKind(model)}
+	if m.pre != "" {
+		s["pre"] = m.pre
+	}
+	if m.longContext > 0 {
+		s["long-context"] = strconv.Itoa(m.longContext)
+	}
+	return s
 }
 
 var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f16"}
@@ -41,10 +54,12 @@ var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f1
 const builtIn = "headprof-tiny"
 
 func (m *modelFlags) options() (runner.Options, error) {
-	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, Pre: m.pre}
+	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, Pre: m.pre, Context: m.longContext}
 	switch {
 	case m.threads < 0:
 		return o, usagef("--threads %d is negative", m.threads)
+	case m.longContext < 0:
+		return o, usagef("--long-context %d is negative", m.longContext)
 	case m.chunk < 1:
 		return o, usagef("--chunk %d: at least 1 token is computed at once", m.chunk)
 	}

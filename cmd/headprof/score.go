@@ -114,7 +114,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 
 	o := probe.Options{
 		Dir: f.out, Version: version(), Chunk: f.chunk, NoReuse: f.noReuse, NoDraft: f.noDraft,
-		Settings: map[string]string{"kv-type": f.kvType, "device": deviceKind(model)},
+		Settings: f.settings(model),
 		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 			"key_dim": fmt.Sprint(model.Config().Layers[0].HeadDim), "value_dim": fmt.Sprint(model.Config().Layers[0].ValueDim)},
 		Progress: say.progress,
@@ -215,10 +215,10 @@ func meta(m *runner.Model, r *probe.Result) scoring.Meta {
 }
 
 func deviceKind(m *runner.Model) string {
-	if d := m.Options().Device; d != "plain" {
-		return "cpu"
+	if d := m.Device(); d != "vulkan" {
+		return d // every CPU gives the same bytes
 	}
-	return "plain"
+	return m.Kernels()
 }
 
 // resumeCommand is the command line as it was given, ready for a shell.
