@@ -22,6 +22,7 @@ import (
 type modelFlags struct {
 	model, device, kernels, gpuMath, kvType, pre string
 	threads, chunk, longContext                  int
+	fast                                         bool
 }
 
 func (m *modelFlags) register(f *pflag.FlagSet) {
@@ -32,6 +33,7 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
 	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
 	f.StringVar(&m.kernels, "kernels", "auto", "CPU kernels: auto, avx512, avx2, neon or portable")
+	f.BoolVar(&m.fast, "fast", false, "int8 activations: much faster on CPUs with AVX-512 VNNI, and results a little off; see docs/performance.md")
 	f.IntVar(&m.longContext, "long-context", 0, "sequences of up to so many tokens, for models that rotate positions differently beyond their original context (LongRoPE)")
 	f.StringVar(&m.pre, "pre", "", "pre-tokenizer in place of the one the model file names")
 }
@@ -41,6 +43,9 @@ func (m *modelFlags) settings(model *runner.Model) map[string]string {
 	s := map[string]string{"kv-type": m.kvType, "device": deviceKind(model)}
 	if m.pre != "" {
 		s["pre"] = m.pre
+	}
+	if m.fast {
+		s["fast"] = "on"
 	}
 	if m.longContext > 0 {
 		s["long-context"] = strconv.Itoa(m.longContext)
@@ -54,7 +59,7 @@ var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f1
 const builtIn = "headprof-tiny"
 
 func (m *modelFlags) options() (runner.Options, error) {
-	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, Pre: m.pre, Context: m.longContext}
+	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, Pre: m.pre, Context: m.longContext, Fast: m.fast}
 	switch {
 	case m.threads < 0:
 		return o, usagef("--threads %d is negative", m.threads)

@@ -55,9 +55,20 @@ func BenchmarkLinear(b *testing.B) {
 					continue
 				}
 			}
-			for _, m := range []int{1, 16, 512} {
-				b.Run(fmt.Sprintf("%v/%dx%d/m%d", f, s[0], s[1], m), func(b *testing.B) {
-					be := must(New(Options{Threads: benchThreads()}))
+			for _, c := range []struct {
+				m    int
+				fast bool
+			}{{1, false}, {16, false}, {512, false}, {1, true}, {16, true}, {512, true}} {
+				m := c.m
+				name := fmt.Sprintf("%v/%dx%d/m%d", f, s[0], s[1], m)
+				if c.fast {
+					if codings[f] == notCoded || native()[0].int8 == nil {
+						continue
+					}
+					name += "-fast"
+				}
+				b.Run(name, func(b *testing.B) {
+					be := must(New(Options{Threads: benchThreads(), Fast: c.fast}))
 					defer be.Close()
 					w := must(be.Weight(quantised(rng, f, s[0], s[1])))
 					c := must(be.NewCache(nil, backend.KVF16, 0))

@@ -1,0 +1,175 @@
+package cpu
+
+import (
+	"fmt"
+	"unsafe"
+
+	"headprof/runner/tensor"
+)
+
+// With Options.Fast, Linears whose weights are stored as integer codes multiply
+// int8 activations. A row's activations are quantised in blocks of 32: scale
+// s = max|x| / 127, code a = x / s rounded half to even. With a weight's own
+// codes c, scale d and minimum m (w = d·c + m), a block adds
+//
+//	Σ x·w ≈ s·d·Σ a·c + m·s·Σ a
+//
+// to its output: integer sums, which are exact, then per scale one float32
+// fused multiply-add, blocks ascending. So results depend on no batch, thread
+// or instruction set here either, and only the weight decides whether codes
+// are used: its format, and that it makes no logits.
+
+// A block of quantised activations: 32 codes, then scale and s·Σa as float32,
+// and −128·Σa of the block, of its first and of its second half as int32.
+const (
+	codeBlock = 32
+	codeBytes = 52
+)
+
+// A block of a panel of codes: [8][panelWidth][4] bytes, the codes of 32
+// columns k in groups of four, then panelWidth scales, then as many minima or
+// scales of the blocks' second halves.
+const (
+	panelBytes = panelWidth * (codeBlock + 4 + 4)
+	scalesAt   = panelWidth * codeBlock
+	secondsAt  = scalesAt + 4*panelWidth
+)
+
+// depthInt8 bounds the columns of a panel of codes, in blocks: 2048 columns are 80 KiB.
+const depthInt8 = 64
+
+// coding is how a format's codes become weights.
+type coding int
+
+const (
+	notCoded coding = iota
+	centred         // d·(c − 128)
+	shifted         // d·c + m
+	halved          // d·(c − 128), where each half of a block has a d of its own
+)
+
+// codings of the formats that lend themselves.
+var codings = [32]coding{
+	tensor.Q4_0: centred, tensor.Q5_0: centred, tensor.Q8_0: centred,
+	tensor.Q4_1: shifted, tensor.Q5_1: shifted, tensor.Q4_K: shifted, tensor.Q5_K: shifted,
+	tensor.Q6_K: halved,
+}
+
+// int8Kernels is one implementation of products with int8 activations. All give the same bytes.
+type int8Kernels struct {
+	// quantise writes blocks of codes of 32 floats each.
+	quantise func(blocks int, dst *byte, src *float32)
+	// codes, per format, unpacks count of the format's blocks of lanes weight
+	// rows, stride bytes apart, into columns of a panel; dst is the first
+	// column's first code. nil: row by row.
+	codes [32]func(dst *byte, src *byte, stride, count int)
+	lanes int
+	// product, per coding, is c[r][j] = the sum over so many blocks for m rows of
+	// codes lda bytes apart and a panel's columns; modes as in kernels.product.
+	product [halved + 1]func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+}
+
+// codingOf says whether and how products with w use codes.
+func (o *ops) codingOf(w *weight) coding {
+	if !o.b.fast || w.exact || int(w.format) >= len(codings) {
+		return notCoded
+	}
+	return codings[w.format]
+}
+
+// makesLogits says whether a weight of this name gives logits, which --fast
+// leaves exact: they are computed for few rows, and they decide answers.
+func makesLogits(name string) bool { return name == "output.weight" || name == "token_embd.weight" }
+
+// linearInt8 is linear with int8 activations.
+func (o *ops) linearInt8(l linear, how coding) {
+	rows, blocks := l.x.rows, l.w.cols/codeBlock
+	ld := blocks * codeBytes
+	buf := o.arena.take(rows * ld / 4)
+	a := unsafe.Slice((*byte)(unsafe.Pointer(&buf[0])), rows*ld)
+	k := o.k.int8
+	o.perRow(rows, l.w.cols, func(_ *scratch, lo, hi int) {
+		for r := lo; r < hi; r++ {
+			k.quantise(blocks, &a[r*ld], l.x.at(r, 0))
+		}
+	})
+	panels := (l.out + panelWidth - 1) / panelWidth
+	whole, parts := split(panels, rows, o.pool.threads)
+	o.run(whole+(panels-whole)*parts, func(worker, t int) {
+		s := &o.b.scratch[worker]
+		p, part, of := t, 0, 1
+		if t >= whole {
+			t -= whole
+			p, part, of = whole+t/parts, t%parts, parts
+		}
+		o.panelInt8(s, &l, how, a, ld, p*panelWidth, rows*part/of, rows*(part+1)/of)
+	})
+	o.arena.free = append(o.arena.free, buf)
+}
+
+// panelInt8 computes one panel's columns of the rows [r0, r1) of codes.
+func (o *ops) panelInt8(s *scratch, l *linear, how coding, a []byte, ld, column, r0, r1 int) {
+	blocks := l.w.cols / codeBlock
+	width := min(panelWidth, l.out-column)
+	direct := width == panelWidth && l.bias == nil && l.scale == 1
+	if direct && blocks <= depthInt8 {
+		b := o.unpackCodes(s, l.w, l.from+column, width, 0, blocks)
+		o.prefetch(l, column+panelWidth*o.pool.threads, 0, l.w.cols)
+		mode := fromZero
+		if l.add {
+			mode = addToC
+		}
+		o.k.int8.product[how](r1-r0, blocks, &a[r0*ld], ld, &b[0], l.dst.at(r0, column), l.dst.stride, mode)
+		return
+	}
+	for ; r0 < r1; r0 += waiting {
+		rows := min(waiting, r1-r0)
+		c := grown(&s.product, rows*panelWidth)
+		mode := fromZero
+		for b0 := 0; b0 < blocks; b0 += depthInt8 {
+			n := min(depthInt8, blocks-b0)
+			b := o.unpackCodes(s, l.w, l.from+column, width, b0, n)
+			o.k.int8.product[how](rows, n, &a[r0*ld+b0*codeBytes], ld, &b[0], &c[0], panelWidth, mode)
+			mode = fromC
+		}
+		for i := range rows {
+			l.epilogue(l.dst.row(r0 + i)[column:column+width], c[i*panelWidth:][:width], column)
+		}
+	}
+}
+
+// unpackCodes makes a panel of blocks [b0, b0+n) of width rows of w from row on; missing rows are zero.
+func (o *ops) unpackCodes(s *scratch, w *weight, row, width, b0, n int) []byte {
+	buf := grown(&s.panel, n*panelBytes/4)
+	panel := unsafe.Slice((*byte)(unsafe.Pointer(&buf[0])), n*panelBytes)
+	elements, bytes := w.format.Block()
+	at, count := b0*codeBlock/elements*bytes, n*codeBlock/elements
+	if width < panelWidth {
+		clear(buf)
+	}
+	i, k := 0, o.k.int8
+	if f := k.codes[w.format]; f != nil {
+		for ; i+k.lanes <= width; i += k.lanes {
+			f(&panel[4*i], &w.data[(row+i)*w.rowBytes+at], w.rowBytes, count)
+		}
+	}
+	for ; i < width; i++ {
+		codesGo(panel[4*i:], w.row(row + i)[at:][:count*bytes], w.format)
+	}
+	return panel
+}
+
+// fastKernels says why a set cannot run with Options.Fast.
+func fastKernels(k *kernels, asked string) error {
+	if k.int8 != nil {
+		return nil
+	}
+	return fmt.Errorf("cpu: int8 activations (--fast) need a CPU with AVX-512 VNNI, and the %s kernels have no such products; run without --fast%s", k.name, portableHint(asked))
+}
+
+func portableHint(asked string) string {
+	if asked == "" || asked == "auto" {
+		return ", or with --kernels portable to see its (slow) results"
+	}
+	return ""
+}

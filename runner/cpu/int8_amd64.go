@@ -1,0 +1,43 @@
+package cpu
+
+import (
+	"golang.org/x/sys/cpu"
+
+	"headprof/runner/tensor"
+)
+
+// vnniIfHere gives the kernels where the processor has AVX-512 VNNI.
+func vnniIfHere() *int8Kernels {
+	if cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512VL {
+		return &vnni
+	}
+	return nil
+}
+
+var vnni = int8Kernels{
+	quantise: quantiseVNNI,
+	lanes:    16,
+	codes: [32]func(dst *byte, src *byte, stride, count int){
+		tensor.Q4_0: codesQ4_0VNNI, tensor.Q4_1: codesQ4_1VNNI, tensor.Q5_0: codesQ5_0VNNI, tensor.Q5_1: codesQ5_1VNNI,
+		tensor.Q8_0: codesQ8_0VNNI, tensor.Q4_K: codesQ4_KVNNI, tensor.Q5_K: codesQ5_KVNNI, tensor.Q6_K: codesQ6_KVNNI,
+	},
+	product: [halved + 1]productInt8Func{
+		centred: inGroups(productCentredVNNIx1, productCentredVNNIx2, productCentredVNNIx3, productCentredVNNIx4, productCentredVNNIx5, productCentredVNNIx6),
+		shifted: inGroups(productShiftedVNNIx1, productShiftedVNNIx2, productShiftedVNNIx3, productShiftedVNNIx4, productShiftedVNNIx5, productShiftedVNNIx6),
+		halved:  inGroups(productHalvedVNNIx1, productHalvedVNNIx2, productHalvedVNNIx3, productHalvedVNNIx4, productHalvedVNNIx5, productHalvedVNNIx6),
+	},
+}
+
+// inGroups makes a product of any number of rows from those of 1, 2, … rows.
+func inGroups(of ...func(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)) productInt8Func {
+	return func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int) {
+		most := len(of)
+		if groups := m / most; groups > 0 {
+			of[most-1](groups, blocks, a, lda, b, c, ldc, mode)
+		}
+		if rest := m % most; rest > 0 {
+			done := m - rest
+			of[rest-1](1, blocks, byteAfter(a, done*lda), lda, b, after(c, done*ldc), ldc, mode)
+		}
+	}
+}
