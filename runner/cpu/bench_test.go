@@ -62,7 +62,7 @@ func BenchmarkLinear(b *testing.B) {
 				m := c.m
 				name := fmt.Sprintf("%v/%dx%d/m%d", f, s[0], s[1], m)
 				if c.fast {
-					if codings[f] == notCoded || native()[0].int8 == nil {
+					if codingOf(f) == notCoded || native()[0].int8 == nil {
 						continue
 					}
 					name += "-fast"

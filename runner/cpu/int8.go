@@ -71,10 +71,17 @@ type int8Kernels struct {
 
 // codingOf says whether and how products with w use codes.
 func (o *ops) codingOf(w *weight) coding {
-	if !o.b.fast || w.exact || int(w.format) >= len(codings) {
+	if !o.b.fast || w.exact {
 		return notCoded
 	}
-	return codings[w.format]
+	return codingOf(w.format)
+}
+
+func codingOf(f tensor.Type) coding {
+	if int(f) >= len(codings) {
+		return notCoded
+	}
+	return codings[f]
 }
 
 // makesLogits says whether a weight of this name gives logits, which --fast
