@@ -105,6 +105,10 @@ func New(s Source, o Options) (*Model, error) {
 		b.Close()
 		return nil, err
 	}
+	if c, ok := b.(interface{ CodedWeights() int }); ok && o.Fast && c.CodedWeights() == 0 {
+		b.Close()
+		return nil, fmt.Errorf("%s: its weights are not stored as integer codes of the formats Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K, so int8 activations (--fast) have nothing to multiply; leave out --fast", s.Name())
+	}
 	return &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t,
 		stream: newStream(s, len(m.Config().Layers), o.Resident)}, nil
 }

@@ -38,6 +38,13 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&m.pre, "pre", "", "pre-tokenizer in place of the one the model file names")
 }
 
+// How a manifest says that activations were int8, and how people are told.
+const (
+	fastSetting = "fast"
+	fastOn      = "on"
+	fastNote    = "int8 activations (--fast)"
+)
+
 // settings are those of these flags that change results, for the manifest.
 func (m *modelFlags) settings(model *runner.Model) map[string]string {
 	s := map[string]string{"kv-type": m.kvType, "device": deviceKind(model)}
@@ -45,12 +52,21 @@ func (m *modelFlags) settings(model *runner.Model) map[string]string {
 		s["pre"] = m.pre
 	}
 	if m.fast {
-		s["fast"] = "on"
+		s[fastSetting] = fastOn
 	}
 	if m.longContext > 0 {
 		s["long-context"] = strconv.Itoa(m.longContext)
 	}
 	return s
+}
+
+// note is the remark on the figures of so many prompts.
+func (m *modelFlags) note(prompts int) string {
+	text := fmt.Sprintf("%d prompts", prompts)
+	if m.fast {
+		text += ", " + fastNote
+	}
+	return text
 }
 
 var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f16"}

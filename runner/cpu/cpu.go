@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
@@ -41,6 +42,8 @@ type Backend struct {
 
 	mu     sync.Mutex
 	arenas []*arena // of steps that ended
+
+	coded atomic.Int64 // weights that are multiplied as codes
 }
 
 // New makes a backend. It fails when the kernels asked for cannot run here.
@@ -51,7 +54,7 @@ func New(o Options) (*Backend, error) {
 	}
 	k, err := choose(o.Kernels)
 	if err == nil && o.Fast {
-		err = fastKernels(k, o.Kernels)
+		err = fastKernels(k)
 	}
 	if err != nil {
 		return nil, err
@@ -94,6 +97,10 @@ func (b *Backend) Kernels() string {
 	return b.k.name
 }
 
+// CodedWeights is how many of the weights made so far are multiplied as their
+// integer codes, which is what Options.Fast asks for.
+func (b *Backend) CodedWeights() int { return int(b.coded.Load()) }
+
 // Threads is the number of goroutines that compute.
 func (b *Backend) Threads() int { return b.pool.threads }
 
@@ -131,6 +138,9 @@ func (b *Backend) Weight(t tensor.Tensor) (backend.Weight, error) {
 		return nil, fmt.Errorf("tensor %s: %d bytes, %d rows of %d needed", t.Name, len(t.Data), rows, t.RowBytes())
 	}
 	w := &weight{rows: rows, cols: cols, format: t.Type, rowBytes: t.RowBytes(), data: t.Data, exact: makesLogits(t.Name)}
+	if b.fast && rows > 1 && !w.exact && codingOf(w.format) != notCoded {
+		b.coded.Add(1)
+	}
 	if rows == 1 {
 		w.vec = make([]float32, roundUp(cols, 16))
 		tensor.Dequantize(w.vec[:cols], w.row(0), w.format)

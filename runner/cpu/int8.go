@@ -167,16 +167,9 @@ func (o *ops) unpackCodes(s *scratch, w *weight, row, width, b0, n int) []byte {
 }
 
 // fastKernels says why a set cannot run with Options.Fast.
-func fastKernels(k *kernels, asked string) error {
+func fastKernels(k *kernels) error {
 	if k.int8 != nil {
 		return nil
 	}
-	return fmt.Errorf("cpu: int8 activations (--fast) need a CPU with AVX-512 VNNI, and the %s kernels have no such products; run without --fast%s", k.name, portableHint(asked))
-}
-
-func portableHint(asked string) string {
-	if asked == "" || asked == "auto" {
-		return ", or with --kernels portable to see its (slow) results"
-	}
-	return ""
+	return fmt.Errorf("cpu: int8 activations (--fast) are for CPUs with AVX-512 VNNI, and the %s kernels have none; leave out --fast, or see its results at a slow pace with --kernels portable", k.name)
 }
