@@ -23,7 +23,7 @@ type Options struct {
 	Device  string         // "cpu" (default), "gpu" (the first hardware GPU), "gpu:N" (number N of 'headprof devices'), "auto" (a hardware GPU if there is one, else the CPU) or "plain", the slow twin
 	GPUMath string         // how a GPU multiplies: "f32" (default), "f16" or "cooperative"; see docs/gpu.md
 	Kernels string         // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"
-	Fast    bool           // int8 activations on the CPU (needs AVX-512 VNNI): results are close to those without, not equal
+	Fast    bool           // int8 activations on the CPU (AVX2 or AVX-512 VNNI): results are close to those without, not equal
 	Pre     string         // pre-tokenizer in place of the file's
 	// Context is the longest sequence to expect, in tokens; 0: up to the
 	// model's original context. It matters to models with LongRoPE only, which

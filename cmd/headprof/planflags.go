@@ -33,7 +33,7 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
 	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
 	f.StringVar(&m.kernels, "kernels", "auto", "CPU kernels: auto, avx512, avx2, neon or portable")
-	f.BoolVar(&m.fast, "fast", false, "int8 activations: much faster on CPUs with AVX-512 VNNI, and results a little off; see docs/performance.md")
+	f.BoolVar(&m.fast, "fast", false, "int8 activations for weights of 4 to 8 bits: up to twice as fast on the CPU, and results a little off (see docs/performance.md)")
 	f.IntVar(&m.longContext, "long-context", 0, "sequences of up to so many tokens, for models that rotate positions differently beyond their original context (LongRoPE)")
 	f.StringVar(&m.pre, "pre", "", "pre-tokenizer in place of the one the model file names")
 }

@@ -166,3 +166,22 @@ func BenchmarkPeakThread(b *testing.B) {
 		b.Run(k.name, func(b *testing.B) { best(b, float64(k.peak(1)*20000), func() { k.peak(20000) }) })
 	}
 }
+
+// Quantisation of activations, as elements per nanosecond of the fastest run.
+func BenchmarkQuantise(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, k := range native() {
+		if k.int8 == nil {
+			continue
+		}
+		const blocks = 64
+		x, dst := random(rng, blocks*codeBlock), alignedBytes(blocks*codeBytes)
+		b.Run(k.name, func(b *testing.B) {
+			best(b, 200*blocks*codeBlock, func() {
+				for range 200 {
+					k.int8.quantise(blocks, &dst[0], &x[0])
+				}
+			})
+		})
+	}
+}

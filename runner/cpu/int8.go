@@ -48,6 +48,20 @@ const (
 	halved          // d·(c − 128), where each half of a block has a d of its own
 )
 
+// centres are the codes of symmetric formats that stand for zero.
+var centres = [32]byte{tensor.Q4_0: 8, tensor.Q5_0: 16, tensor.Q8_0: 128, tensor.Q6_K: 32}
+
+// productInt8Func is int8Kernels.product of one format.
+type productInt8Func = func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+// byCoding makes products of all formats from those of all codings.
+func byCoding(of [halved + 1]productInt8Func) (all [32]productInt8Func) {
+	for f, how := range codings {
+		all[f] = of[how]
+	}
+	return all
+}
+
 // codings of the formats that lend themselves.
 var codings = [32]coding{
 	tensor.Q4_0: centred, tensor.Q5_0: centred, tensor.Q8_0: centred,
@@ -64,9 +78,12 @@ type int8Kernels struct {
 	// column's first code. nil: row by row.
 	codes [32]func(dst *byte, src *byte, stride, count int)
 	lanes int
-	// product, per coding, is c[r][j] = the sum over so many blocks for m rows of
+	// raw panels hold a format's codes as they are stored; in others the codes
+	// of symmetric formats are moved so that 128 is zero.
+	raw bool
+	// product, per format, is c[r][j] = the sum over so many blocks for m rows of
 	// codes lda bytes apart and a panel's columns; modes as in kernels.product.
-	product [halved + 1]func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+	product [32]productInt8Func
 }
 
 // codingOf says whether and how products with w use codes.
@@ -89,7 +106,7 @@ func codingOf(f tensor.Type) coding {
 func makesLogits(name string) bool { return name == "output.weight" || name == "token_embd.weight" }
 
 // linearInt8 is linear with int8 activations.
-func (o *ops) linearInt8(l linear, how coding) {
+func (o *ops) linearInt8(l linear) {
 	rows, blocks := l.x.rows, l.w.cols/codeBlock
 	ld := blocks * codeBytes
 	buf := o.arena.take(rows * ld / 4)
@@ -109,13 +126,13 @@ func (o *ops) linearInt8(l linear, how coding) {
 			t -= whole
 			p, part, of = whole+t/parts, t%parts, parts
 		}
-		o.panelInt8(s, &l, how, a, ld, p*panelWidth, rows*part/of, rows*(part+1)/of)
+		o.panelInt8(s, &l, a, ld, p*panelWidth, rows*part/of, rows*(part+1)/of)
 	})
 	o.arena.free = append(o.arena.free, buf)
 }
 
 // panelInt8 computes one panel's columns of the rows [r0, r1) of codes.
-func (o *ops) panelInt8(s *scratch, l *linear, how coding, a []byte, ld, column, r0, r1 int) {
+func (o *ops) panelInt8(s *scratch, l *linear, a []byte, ld, column, r0, r1 int) {
 	blocks := l.w.cols / codeBlock
 	width := min(panelWidth, l.out-column)
 	direct := width == panelWidth && l.bias == nil && l.scale == 1
@@ -126,7 +143,7 @@ func (o *ops) panelInt8(s *scratch, l *linear, how coding, a []byte, ld, column,
 		if l.add {
 			mode = addToC
 		}
-		o.k.int8.product[how](r1-r0, blocks, &a[r0*ld], ld, &b[0], l.dst.at(r0, column), l.dst.stride, mode)
+		o.k.int8.product[l.w.format](r1-r0, blocks, &a[r0*ld], ld, &b[0], l.dst.at(r0, column), l.dst.stride, mode)
 		return
 	}
 	for ; r0 < r1; r0 += waiting {
@@ -136,7 +153,7 @@ func (o *ops) panelInt8(s *scratch, l *linear, how coding, a []byte, ld, column,
 		for b0 := 0; b0 < blocks; b0 += depthInt8 {
 			n := min(depthInt8, blocks-b0)
 			b := o.unpackCodes(s, l.w, l.from+column, width, b0, n)
-			o.k.int8.product[how](rows, n, &a[r0*ld+b0*codeBytes], ld, &b[0], &c[0], panelWidth, mode)
+			o.k.int8.product[l.w.format](rows, n, &a[r0*ld+b0*codeBytes], ld, &b[0], &c[0], panelWidth, mode)
 			mode = fromC
 		}
 		for i := range rows {
@@ -161,7 +178,7 @@ func (o *ops) unpackCodes(s *scratch, w *weight, row, width, b0, n int) []byte {
 		}
 	}
 	for ; i < width; i++ {
-		codesGo(panel[4*i:], w.row(row + i)[at:][:count*bytes], w.format)
+		codesGo(panel[4*i:], w.row(row + i)[at:][:count*bytes], w.format, k.raw)
 	}
 	return panel
 }
@@ -171,5 +188,5 @@ func fastKernels(k *kernels) error {
 	if k.int8 != nil {
 		return nil
 	}
-	return fmt.Errorf("cpu: int8 activations (--fast) are for CPUs with AVX-512 VNNI, and the %s kernels have none; leave out --fast, or see its results at a slow pace with --kernels portable", k.name)
+	return fmt.Errorf("cpu: int8 activations (--fast) need AVX2, or better AVX-512 VNNI, and the %s kernels have no products for them; leave out --fast, or see its results at a slow pace with --kernels portable", k.name)
 }

@@ -11,10 +11,8 @@ import (
 // portableInt8 computes what the assembly of --fast computes, operation by operation.
 var portableInt8 = int8Kernels{
 	quantise: quantiseGo,
-	product:  [halved + 1]productInt8Func{centred: productCentredGo, shifted: productShiftedGo, halved: productHalvedGo},
+	product:  byCoding([halved + 1]productInt8Func{centred: productCentredGo, shifted: productShiftedGo, halved: productHalvedGo}),
 }
-
-type productInt8Func = func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
 
 // leastTop is the least maximum of a block that has a scale of its own: what
 // is much smaller becomes zero, and nothing is divided by zero.
@@ -124,11 +122,15 @@ func (p codeColumn) second(block int, d float32) {
 }
 
 // codesGo unpacks one weight row into a column of a panel.
-func codesGo(column []byte, src []byte, format tensor.Type) {
+func codesGo(column []byte, src []byte, format tensor.Type, raw bool) {
 	_, bytes := format.Block()
 	unpack := codeUnpackers[format]
+	var plus byte
+	if codings[format] != shifted && !raw {
+		plus = 128 - centres[format]
+	}
 	for ; len(src) > 0; src = src[bytes:] {
-		blocks := unpack(codeColumn(column), src[:bytes])
+		blocks := unpack(codeColumn(column), src[:bytes], plus)
 		if len(src) > bytes {
 			column = column[blocks*panelBytes:]
 		}
@@ -138,17 +140,17 @@ func codesGo(column []byte, src []byte, format tensor.Type) {
 func halfAt(b []byte, at int) float32 { return tensor.F16ToF32(binary.LittleEndian.Uint16(b[at:])) }
 
 // codeUnpackers unpack one block of a format and say how many blocks of a
-// panel it is. The layouts are those of runner/tensor.
-var codeUnpackers = [32]func(p codeColumn, b []byte) int{
-	tensor.Q4_0: func(p codeColumn, b []byte) int {
+// panel it is; plus is added to codes. The layouts are those of runner/tensor.
+var codeUnpackers = [32]func(p codeColumn, b []byte, plus byte) int{
+	tensor.Q4_0: func(p codeColumn, b []byte, plus byte) int {
 		p.scale(0, halfAt(b, 0))
 		for i, c := range b[2:18] {
-			p.set(i, c&15+120)
-			p.set(16+i, c>>4+120)
+			p.set(i, c&15+plus)
+			p.set(16+i, c>>4+plus)
 		}
 		return 1
 	},
-	tensor.Q4_1: func(p codeColumn, b []byte) int {
+	tensor.Q4_1: func(p codeColumn, b []byte, plus byte) int {
 		p.scale(0, halfAt(b, 0))
 		p.second(0, halfAt(b, 2))
 		for i, c := range b[4:20] {
@@ -157,25 +159,25 @@ var codeUnpackers = [32]func(p codeColumn, b []byte) int{
 		}
 		return 1
 	},
-	tensor.Q5_0: func(p codeColumn, b []byte) int {
+	tensor.Q5_0: func(p codeColumn, b []byte, plus byte) int {
 		p.scale(0, halfAt(b, 0))
-		p.five(b[2:], b[6:22], 112)
+		p.five(b[2:], b[6:22], plus)
 		return 1
 	},
-	tensor.Q5_1: func(p codeColumn, b []byte) int {
+	tensor.Q5_1: func(p codeColumn, b []byte, plus byte) int {
 		p.scale(0, halfAt(b, 0))
 		p.second(0, halfAt(b, 2))
-		p.five(b[4:], b[8:24], 0)
+		p.five(b[4:], b[8:24], plus)
 		return 1
 	},
-	tensor.Q8_0: func(p codeColumn, b []byte) int {
+	tensor.Q8_0: func(p codeColumn, b []byte, plus byte) int {
 		p.scale(0, halfAt(b, 0))
 		for i, c := range b[2:34] {
 			p.set(i, c+128)
 		}
 		return 1
 	},
-	tensor.Q4_K: func(p codeColumn, b []byte) int {
+	tensor.Q4_K: func(p codeColumn, b []byte, plus byte) int {
 		p.scalesAndMinima(b)
 		for i, c := range b[16:144] {
 			k := i/32*64 + i%32
@@ -184,7 +186,7 @@ var codeUnpackers = [32]func(p codeColumn, b []byte) int{
 		}
 		return 8
 	},
-	tensor.Q5_K: func(p codeColumn, b []byte) int {
+	tensor.Q5_K: func(p codeColumn, b []byte, plus byte) int {
 		p.scalesAndMinima(b)
 		for i, c := range b[48:176] {
 			k, high := i/32*64+i%32, b[16+i%32]>>(i/32*2)
@@ -193,7 +195,7 @@ var codeUnpackers = [32]func(p codeColumn, b []byte) int{
 		}
 		return 8
 	},
-	tensor.Q6_K: func(p codeColumn, b []byte) int {
+	tensor.Q6_K: func(p codeColumn, b []byte, plus byte) int {
 		d := halfAt(b, 208)
 		for k, s := range b[192:208] { // of 16 elements
 			if f := d * float32(int8(s)); k%2 == 0 {
@@ -205,7 +207,7 @@ var codeUnpackers = [32]func(p codeColumn, b []byte) int{
 		for k := range 256 {
 			part, run, i := k/128, k%128/32, k%32
 			low := b[64*part+32*(run%2)+i] >> (run / 2 * 4) & 15
-			p.set(k, (low|b[128+32*part+i]>>(2*run)&3<<4)+96)
+			p.set(k, (low|b[128+32*part+i]>>(2*run)&3<<4)+plus)
 		}
 		return 8
 	},

@@ -72,7 +72,7 @@ func compareInt8(t *testing.T, k *kernels, rng *rand.Rand) {
 		panel[i], twin[i] = 0, 0
 	}
 	for i := range panelWidth {
-		codesGo(twin[4*i:], w.Row(i), format)
+		codesGo(twin[4*i:], w.Row(i), format, k.int8.raw)
 	}
 	if f := k.int8.codes[format]; f != nil {
 		for i := 0; i < panelWidth; i += k.int8.lanes {
@@ -85,6 +85,10 @@ func compareInt8(t *testing.T, k *kernels, rng *rand.Rand) {
 		}
 	}
 
+	copy(panel, twin)
+	for i := range panelWidth {
+		codesGo(twin[4*i:], w.Row(i), format, false)
+	}
 	for i := range m * blocks { // infinities are for quantise alone
 		if s := want[i/blocks*ld+i%blocks*codeBytes:][32:36]; s[3]&0x7f == 0x7f && s[2]&0x80 != 0 {
 			copy(s, []byte{0, 0, 0x80, 0x3f})
@@ -95,9 +99,8 @@ func compareInt8(t *testing.T, k *kernels, rng *rand.Rand) {
 	c := wild(rng, m*ldc+panelWidth)
 	for mode := fromZero; mode <= addToC; mode++ {
 		y, z := clone(c), clone(c)
-		how := codings[format]
-		k.int8.product[how](m, blocks, &want[0], ld, &twin[0], &y[0], ldc, mode)
-		portableInt8.product[how](m, blocks, &want[0], ld, &twin[0], &z[0], ldc, mode)
+		k.int8.product[format](m, blocks, &want[0], ld, &panel[0], &y[0], ldc, mode)
+		portableInt8.product[format](m, blocks, &want[0], ld, &twin[0], &z[0], ldc, mode)
 		sameBits(t, fmt.Sprintf("%s: product of %v, %d rows, %d blocks, mode %d", k.name, format, m, blocks, mode), y, z)
 	}
 }
@@ -110,7 +113,7 @@ func TestCodesAreTheWeights(t *testing.T) {
 		const cols = 512
 		w := quantised(rng, f, 1, cols)
 		panel, want := make([]byte, cols/codeBlock*panelBytes), make([]float32, cols)
-		codesGo(panel[4*5:], w.Data, f)
+		codesGo(panel[4*5:], w.Data, f, false)
 		tensor.Dequantize(want, w.Data, f)
 		float := func(block, at int) float32 {
 			p := panel[4*5+block*panelBytes+at:]

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -182,5 +183,9 @@ func TestFastNeedsKernels(t *testing.T) {
 			}
 			b.Close()
 		}
+	}
+	err := fastKernels(&kernels{name: "mmx"})
+	if err == nil || !strings.Contains(err.Error(), "mmx") || !strings.Contains(err.Error(), "leave out --fast") {
+		t.Errorf("kernels without int8 products: %v", err)
 	}
 }

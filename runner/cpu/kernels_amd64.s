@@ -48386,82 +48386,6 @@ block:
 	VZEROUPPER
 	RET
 
-// func quantiseVNNI(blocks int, dst *byte, src *float32)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512_VNNI
-TEXT ·quantiseVNNI(SB), NOSPLIT, $0-24
-	MOVQ         blocks+0(FP), AX
-	MOVQ         dst+8(FP), CX
-	MOVQ         src+16(FP), DX
-	VBROADCASTSS w7fffffff<>+0(SB), Z0
-	VBROADCASTSS w17800000<>+0(SB), Z1
-	VBROADCASTSS w42fe0000<>+0(SB), Z2
-	VBROADCASTSS w01010101<>+0(SB), Z3
-	VPXORD       Z4, Z4, Z4
-
-block:
-	VMOVDQA32     Z1, Z7
-	VMOVUPS       (DX), Z5
-	VPANDD        Z5, Z0, Z6
-	VPMAXUD       Z6, Z7, Z7
-	VMOVUPS       64(DX), Z6
-	VPANDD        Z6, Z0, Z8
-	VPMAXUD       Z8, Z7, Z7
-	VEXTRACTI64X4 $0x01, Z7, Y8
-	VPMAXUD       Y8, Y7, Y7
-	VEXTRACTI32X4 $0x01, Y7, X8
-	VPMAXUD       X8, X7, X7
-	VPSHUFD       $0x4e, X7, X8
-	VPMAXUD       X8, X7, X7
-	VPSHUFD       $0xb1, X7, X8
-	VPMAXUD       X8, X7, X7
-	VDIVPS        X2, X7, X8
-	VDIVPS        X7, X2, X7
-	VBROADCASTSS  X7, Z7
-	VMULPS        Z7, Z5, Z5
-	VCVTPS2DQ     Z5, Z5
-	VPMOVSDB      Z5, X5
-	VMOVDQU32     X5, (CX)
-	VPXORD        X9, X9, X9
-	VPDPBUSD      X5, X3, X9
-	VMULPS        Z7, Z6, Z6
-	VCVTPS2DQ     Z6, Z6
-	VPMOVSDB      Z6, X5
-	VMOVDQU32     X5, 16(CX)
-	VPXORD        X10, X10, X10
-	VPDPBUSD      X5, X3, X10
-	VPUNPCKLDQ    X10, X9, X5
-	VPUNPCKHDQ    X10, X9, X6
-	VPADDD        X5, X6, X5
-	VPSHUFD       $0x4e, X5, X6
-	VPADDD        X5, X6, X5
-	VPSHUFD       $0xb1, X5, X6
-	VPADDD        X5, X6, X6
-	VCVTDQ2PS     X6, X7
-	VMULPS        X8, X7, X7
-	VUNPCKLPS     X7, X8, X8
-	VMOVQ         X8, 32(CX)
-	VPSLLD        $0x07, X5, X5
-	VPSUBD        X5, X4, X5
-	VPSLLD        $0x07, X6, X6
-	VPSUBD        X6, X4, X6
-	VMOVD         X6, 40(CX)
-	VMOVQ         X5, 44(CX)
-	ADDQ          $0x00000080, DX
-	ADDQ          $0x00000034, CX
-	SUBQ          $0x00000001, AX
-	JG            block
-	VZEROUPPER
-	RET
-
-DATA w7fffffff<>+0(SB)/4, $0x7fffffff
-GLOBL w7fffffff<>(SB), RODATA|NOPTR, $4
-
-DATA w17800000<>+0(SB)/4, $0x17800000
-GLOBL w17800000<>(SB), RODATA|NOPTR, $4
-
-DATA w01010101<>+0(SB)/4, $0x01010101
-GLOBL w01010101<>(SB), RODATA|NOPTR, $4
-
 // func productCentredVNNIx1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512_VNNI
 TEXT ·productCentredVNNIx1(SB), NOSPLIT, $0-64
@@ -52631,6 +52555,82 @@ store:
 	VZEROUPPER
 	RET
 
+// func quantiseVNNI(blocks int, dst *byte, src *float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512_VNNI
+TEXT ·quantiseVNNI(SB), NOSPLIT, $0-24
+	MOVQ         blocks+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         src+16(FP), DX
+	VBROADCASTSS w7fffffff<>+0(SB), Z0
+	VBROADCASTSS w17800000<>+0(SB), Z1
+	VBROADCASTSS w42fe0000<>+0(SB), Z2
+	VBROADCASTSS w01010101<>+0(SB), Z4
+	VXORPS       X3, X3, X3
+
+block:
+	VMOVUPS       Z1, Z7
+	VMOVUPS       (DX), Z5
+	VPANDD        Z5, Z0, Z6
+	VPMAXUD       Z6, Z7, Z7
+	VMOVUPS       64(DX), Z6
+	VPANDD        Z6, Z0, Z8
+	VPMAXUD       Z8, Z7, Z7
+	VEXTRACTI64X4 $0x01, Z7, Y8
+	VPMAXUD       Y8, Y7, Y7
+	VEXTRACTI32X4 $0x01, Y7, X8
+	VPMAXUD       X8, X7, X7
+	VPSHUFD       $0x4e, X7, X8
+	VPMAXUD       X8, X7, X7
+	VPSHUFD       $0xb1, X7, X8
+	VPMAXUD       X8, X7, X7
+	VDIVPS        X2, X7, X8
+	VDIVPS        X7, X2, X7
+	VBROADCASTSS  X7, Z7
+	VMULPS        Z7, Z5, Z5
+	VCVTPS2DQ     Z5, Z5
+	VMULPS        Z7, Z6, Z6
+	VCVTPS2DQ     Z6, Z6
+	VPMOVSDB      Z5, X5
+	VMOVDQU32     X5, (CX)
+	VPXORD        X9, X9, X9
+	VPDPBUSD      X5, X4, X9
+	VPMOVSDB      Z6, X5
+	VMOVDQU32     X5, 16(CX)
+	VPXORD        X10, X10, X10
+	VPDPBUSD      X5, X4, X10
+	VPUNPCKLDQ    X10, X9, X5
+	VPUNPCKHDQ    X10, X9, X6
+	VPADDD        X5, X6, X5
+	VPSHUFD       $0x4e, X5, X6
+	VPADDD        X5, X6, X5
+	VPSHUFD       $0xb1, X5, X6
+	VPADDD        X5, X6, X6
+	VCVTDQ2PS     X6, X7
+	VMULPS        X8, X7, X7
+	VUNPCKLPS     X7, X8, X8
+	VMOVQ         X8, 32(CX)
+	VPSLLD        $0x07, X5, X5
+	VPSUBD        X5, X3, X5
+	VPSLLD        $0x07, X6, X6
+	VPSUBD        X6, X3, X6
+	VMOVD         X6, 40(CX)
+	VMOVQ         X5, 44(CX)
+	ADDQ          $0x00000080, DX
+	ADDQ          $0x00000034, CX
+	SUBQ          $0x00000001, AX
+	JG            block
+	VZEROUPPER
+	RET
+
+DATA w7fffffff<>+0(SB)/4, $0x7fffffff
+GLOBL w7fffffff<>(SB), RODATA|NOPTR, $4
+
+DATA w17800000<>+0(SB)/4, $0x17800000
+GLOBL w17800000<>(SB), RODATA|NOPTR, $4
+
+DATA w01010101<>+0(SB)/4, $0x01010101
+GLOBL w01010101<>(SB), RODATA|NOPTR, $4
+
 // func codesQ4_0VNNI(dst *byte, src *byte, stride int, count int)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F
 TEXT ·codesQ4_0VNNI(SB), NOSPLIT, $0-32
@@ -55633,6 +55633,5319 @@ GLOBL w60606060<>(SB), RODATA|NOPTR, $4
 
 DATA w30303030<>+0(SB)/4, $0x30303030
 GLOBL w30303030<>(SB), RODATA|NOPTR, $4
+
+// func quantiseAVX2(blocks int, dst *byte, src *float32)
+// Requires: AVX, AVX2
+TEXT ·quantiseAVX2(SB), NOSPLIT, $0-24
+	MOVQ         blocks+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         src+16(FP), DX
+	VBROADCASTSS w7fffffff<>+0(SB), Y0
+	VBROADCASTSS w17800000<>+0(SB), Y1
+	VBROADCASTSS w42fe0000<>+0(SB), Y2
+	VBROADCASTSS w01010101<>+0(SB), Y4
+	VXORPS       X3, X3, X3
+
+block:
+	VMOVUPS      Y1, Y9
+	VMOVUPS      (DX), Y5
+	VPAND        Y5, Y0, Y6
+	VPMAXUD      Y6, Y9, Y9
+	VMOVUPS      32(DX), Y6
+	VPAND        Y6, Y0, Y7
+	VPMAXUD      Y7, Y9, Y9
+	VMOVUPS      64(DX), Y7
+	VPAND        Y7, Y0, Y8
+	VPMAXUD      Y8, Y9, Y9
+	VMOVUPS      96(DX), Y8
+	VPAND        Y8, Y0, Y10
+	VPMAXUD      Y10, Y9, Y9
+	VEXTRACTI128 $0x01, Y9, X10
+	VPMAXUD      X10, X9, X9
+	VPSHUFD      $0x4e, X9, X10
+	VPMAXUD      X10, X9, X9
+	VPSHUFD      $0xb1, X9, X10
+	VPMAXUD      X10, X9, X9
+	VDIVPS       X2, X9, X10
+	VDIVPS       X9, X2, X9
+	VBROADCASTSS X9, Y9
+	VMULPS       Y9, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMULPS       Y9, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMULPS       Y9, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKSSWB    Y7, Y5, Y5
+	VMOVDQU      packedOrder<>+0(SB), Y6
+	VPERMD       Y5, Y6, Y5
+	VMOVDQU      Y5, (CX)
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VMOVDQA      X5, X6
+	VEXTRACTI128 $0x01, Y5, X5
+	VPUNPCKLDQ   X5, X6, X7
+	VPUNPCKHDQ   X5, X6, X5
+	VPADDD       X7, X5, X7
+	VPSHUFD      $0x4e, X7, X5
+	VPADDD       X7, X5, X7
+	VPSHUFD      $0xb1, X7, X5
+	VPADDD       X7, X5, X5
+	VCVTDQ2PS    X5, X6
+	VMULPS       X10, X6, X6
+	VUNPCKLPS    X6, X10, X10
+	VMOVQ        X10, 32(CX)
+	VPSLLD       $0x07, X7, X7
+	VPSUBD       X7, X3, X7
+	VPSLLD       $0x07, X5, X5
+	VPSUBD       X5, X3, X5
+	VMOVD        X5, 40(CX)
+	VMOVQ        X7, 44(CX)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000034, CX
+	SUBQ         $0x00000001, AX
+	JG           block
+	VZEROUPPER
+	RET
+
+DATA packedOrder<>+0(SB)/4, $0x00000000
+DATA packedOrder<>+4(SB)/4, $0x00000004
+DATA packedOrder<>+8(SB)/4, $0x00000001
+DATA packedOrder<>+12(SB)/4, $0x00000005
+DATA packedOrder<>+16(SB)/4, $0x00000002
+DATA packedOrder<>+20(SB)/4, $0x00000006
+DATA packedOrder<>+24(SB)/4, $0x00000003
+DATA packedOrder<>+28(SB)/4, $0x00000007
+GLOBL packedOrder<>(SB), RODATA|NOPTR, $32
+
+DATA wordOnes<>+0(SB)/4, $0x00010001
+DATA wordOnes<>+4(SB)/4, $0x00010001
+DATA wordOnes<>+8(SB)/4, $0x00010001
+DATA wordOnes<>+12(SB)/4, $0x00010001
+DATA wordOnes<>+16(SB)/4, $0x00010001
+DATA wordOnes<>+20(SB)/4, $0x00010001
+DATA wordOnes<>+24(SB)/4, $0x00010001
+DATA wordOnes<>+28(SB)/4, $0x00010001
+GLOBL wordOnes<>(SB), RODATA|NOPTR, $32
+
+// func codesQ4_0AVX2(dst *byte, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·codesQ4_0AVX2(SB), NOSPLIT, $0-32
+	MOVQ         count+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         src+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y0
+
+block:
+	VMOVD          (DX), X1
+	VPINSRD        $0x01, (DX)(BX*1), X1, X1
+	VPINSRD        $0x02, (DX)(BX*2), X1, X1
+	VPINSRD        $0x03, (DX)(SI*1), X1, X1
+	VMOVD          (DI), X2
+	VPINSRD        $0x01, (DI)(BX*1), X2, X2
+	VPINSRD        $0x02, (DI)(BX*2), X2, X2
+	VPINSRD        $0x03, (DI)(SI*1), X2, X2
+	VXORPS         Y3, Y3, Y3
+	VINSERTI128    $0x00, X1, Y3, Y3
+	VINSERTI128    $0x01, X2, Y3, Y3
+	VBROADCASTSS   w0000ffff<>+0(SB), Y1
+	VPAND          Y1, Y3, Y1
+	VPACKUSDW      Y1, Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y1, 1024(CX)
+	VBROADCASTI128 2(DX), Y1
+	VINSERTI128    $0x01, 2(DI), Y1, Y1
+	VBROADCASTI128 2(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 2(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 2(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 2(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 2(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 2(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, (CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 512(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 128(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 640(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 256(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 768(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 384(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 896(CX)
+	ADDQ           $0x00000012, DX
+	ADDQ           $0x00000012, DI
+	ADDQ           $0x00000500, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func codesQ4_1AVX2(dst *byte, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·codesQ4_1AVX2(SB), NOSPLIT, $0-32
+	MOVQ         count+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         src+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y0
+
+block:
+	VMOVD          (DX), X1
+	VPINSRD        $0x01, (DX)(BX*1), X1, X1
+	VPINSRD        $0x02, (DX)(BX*2), X1, X1
+	VPINSRD        $0x03, (DX)(SI*1), X1, X1
+	VMOVD          (DI), X2
+	VPINSRD        $0x01, (DI)(BX*1), X2, X2
+	VPINSRD        $0x02, (DI)(BX*2), X2, X2
+	VPINSRD        $0x03, (DI)(SI*1), X2, X2
+	VXORPS         Y3, Y3, Y3
+	VINSERTI128    $0x00, X1, Y3, Y3
+	VINSERTI128    $0x01, X2, Y3, Y3
+	VBROADCASTSS   w0000ffff<>+0(SB), Y1
+	VPAND          Y1, Y3, Y1
+	VPACKUSDW      Y1, Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y1, 1024(CX)
+	VPSRLD         $0x10, Y3, Y1
+	VPACKUSDW      Y1, Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y1, 1152(CX)
+	VBROADCASTI128 4(DX), Y1
+	VINSERTI128    $0x01, 4(DI), Y1, Y1
+	VBROADCASTI128 4(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 4(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 4(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 4(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 4(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 4(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, (CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 512(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 128(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 640(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 256(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 768(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 384(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 896(CX)
+	ADDQ           $0x00000014, DX
+	ADDQ           $0x00000014, DI
+	ADDQ           $0x00000500, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func codesQ5_0AVX2(dst *byte, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·codesQ5_0AVX2(SB), NOSPLIT, $0-32
+	MOVQ         count+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         src+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y0
+	VBROADCASTSS w00204081<>+0(SB), Y1
+	VBROADCASTSS w01010101<>+0(SB), Y2
+
+block:
+	VMOVD          (DX), X3
+	VPINSRD        $0x01, (DX)(BX*1), X3, X3
+	VPINSRD        $0x02, (DX)(BX*2), X3, X3
+	VPINSRD        $0x03, (DX)(SI*1), X3, X3
+	VMOVD          (DI), X4
+	VPINSRD        $0x01, (DI)(BX*1), X4, X4
+	VPINSRD        $0x02, (DI)(BX*2), X4, X4
+	VPINSRD        $0x03, (DI)(SI*1), X4, X4
+	VXORPS         Y5, Y5, Y5
+	VINSERTI128    $0x00, X3, Y5, Y5
+	VINSERTI128    $0x01, X4, Y5, Y5
+	VBROADCASTSS   w0000ffff<>+0(SB), Y3
+	VPAND          Y3, Y5, Y3
+	VPACKUSDW      Y3, Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y3, 1024(CX)
+	VMOVD          2(DX), X3
+	VPINSRD        $0x01, 2(DX)(BX*1), X3, X3
+	VPINSRD        $0x02, 2(DX)(BX*2), X3, X3
+	VPINSRD        $0x03, 2(DX)(SI*1), X3, X3
+	VMOVD          2(DI), X4
+	VPINSRD        $0x01, 2(DI)(BX*1), X4, X4
+	VPINSRD        $0x02, 2(DI)(BX*2), X4, X4
+	VPINSRD        $0x03, 2(DI)(SI*1), X4, X4
+	VXORPS         Y5, Y5, Y5
+	VINSERTI128    $0x00, X3, Y5, Y5
+	VINSERTI128    $0x01, X4, Y5, Y5
+	VBROADCASTI128 6(DX), Y3
+	VINSERTI128    $0x01, 6(DI), Y3, Y3
+	VBROADCASTI128 6(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 6(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 6(DX)(BX*2), Y6
+	VINSERTI128    $0x01, 6(DI)(BX*2), Y6, Y6
+	VBROADCASTI128 6(DX)(SI*1), Y7
+	VINSERTI128    $0x01, 6(DI)(SI*1), Y7, Y7
+	VPUNPCKLDQ     Y4, Y3, Y8
+	VPUNPCKHDQ     Y4, Y3, Y9
+	VPUNPCKLDQ     Y7, Y6, Y4
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y4, Y8, Y3
+	VPUNPCKHQDQ    Y4, Y8, Y4
+	VPUNPCKLQDQ    Y7, Y9, Y6
+	VPUNPCKHQDQ    Y7, Y9, Y7
+	VPAND          Y0, Y3, Y8
+	VBROADCASTSS   w0000000f<>+0(SB), Y9
+	VPAND          Y9, Y5, Y9
+	VPMULLD        Y1, Y9, Y9
+	VPAND          Y2, Y9, Y9
+	VPSLLD         $0x04, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VMOVUPS        Y8, (CX)
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y0, Y3, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y9
+	VPSRLD         $0x10, Y5, Y8
+	VPAND          Y9, Y8, Y8
+	VPMULLD        Y1, Y8, Y8
+	VPAND          Y2, Y8, Y8
+	VPSLLD         $0x04, Y8, Y8
+	VPOR           Y8, Y3, Y3
+	VMOVUPS        Y3, 512(CX)
+	VPAND          Y0, Y4, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y9
+	VPSRLD         $0x04, Y5, Y8
+	VPAND          Y9, Y8, Y8
+	VPMULLD        Y1, Y8, Y8
+	VPAND          Y2, Y8, Y8
+	VPSLLD         $0x04, Y8, Y8
+	VPOR           Y8, Y3, Y3
+	VMOVUPS        Y3, 128(CX)
+	VPSRLD         $0x04, Y4, Y3
+	VPAND          Y0, Y3, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y8
+	VPSRLD         $0x14, Y5, Y4
+	VPAND          Y8, Y4, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 640(CX)
+	VPAND          Y0, Y6, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y8
+	VPSRLD         $0x08, Y5, Y4
+	VPAND          Y8, Y4, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 256(CX)
+	VPSRLD         $0x04, Y6, Y3
+	VPAND          Y0, Y3, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x18, Y5, Y4
+	VPAND          Y6, Y4, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 768(CX)
+	VPAND          Y0, Y7, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x0c, Y5, Y4
+	VPAND          Y6, Y4, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 384(CX)
+	VPSRLD         $0x04, Y7, Y3
+	VPAND          Y0, Y3, Y3
+	VPSRLD         $0x1c, Y5, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 896(CX)
+	ADDQ           $0x00000016, DX
+	ADDQ           $0x00000016, DI
+	ADDQ           $0x00000500, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+DATA w00204081<>+0(SB)/4, $0x00204081
+GLOBL w00204081<>(SB), RODATA|NOPTR, $4
+
+// func codesQ5_1AVX2(dst *byte, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·codesQ5_1AVX2(SB), NOSPLIT, $0-32
+	MOVQ         count+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         src+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y0
+	VBROADCASTSS w00204081<>+0(SB), Y1
+	VBROADCASTSS w01010101<>+0(SB), Y2
+
+block:
+	VMOVD          (DX), X3
+	VPINSRD        $0x01, (DX)(BX*1), X3, X3
+	VPINSRD        $0x02, (DX)(BX*2), X3, X3
+	VPINSRD        $0x03, (DX)(SI*1), X3, X3
+	VMOVD          (DI), X4
+	VPINSRD        $0x01, (DI)(BX*1), X4, X4
+	VPINSRD        $0x02, (DI)(BX*2), X4, X4
+	VPINSRD        $0x03, (DI)(SI*1), X4, X4
+	VXORPS         Y5, Y5, Y5
+	VINSERTI128    $0x00, X3, Y5, Y5
+	VINSERTI128    $0x01, X4, Y5, Y5
+	VBROADCASTSS   w0000ffff<>+0(SB), Y3
+	VPAND          Y3, Y5, Y3
+	VPACKUSDW      Y3, Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y3, 1024(CX)
+	VPSRLD         $0x10, Y5, Y3
+	VPACKUSDW      Y3, Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y3, 1152(CX)
+	VMOVD          4(DX), X3
+	VPINSRD        $0x01, 4(DX)(BX*1), X3, X3
+	VPINSRD        $0x02, 4(DX)(BX*2), X3, X3
+	VPINSRD        $0x03, 4(DX)(SI*1), X3, X3
+	VMOVD          4(DI), X4
+	VPINSRD        $0x01, 4(DI)(BX*1), X4, X4
+	VPINSRD        $0x02, 4(DI)(BX*2), X4, X4
+	VPINSRD        $0x03, 4(DI)(SI*1), X4, X4
+	VXORPS         Y5, Y5, Y5
+	VINSERTI128    $0x00, X3, Y5, Y5
+	VINSERTI128    $0x01, X4, Y5, Y5
+	VBROADCASTI128 8(DX), Y3
+	VINSERTI128    $0x01, 8(DI), Y3, Y3
+	VBROADCASTI128 8(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 8(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 8(DX)(BX*2), Y6
+	VINSERTI128    $0x01, 8(DI)(BX*2), Y6, Y6
+	VBROADCASTI128 8(DX)(SI*1), Y7
+	VINSERTI128    $0x01, 8(DI)(SI*1), Y7, Y7
+	VPUNPCKLDQ     Y4, Y3, Y8
+	VPUNPCKHDQ     Y4, Y3, Y9
+	VPUNPCKLDQ     Y7, Y6, Y4
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y4, Y8, Y3
+	VPUNPCKHQDQ    Y4, Y8, Y4
+	VPUNPCKLQDQ    Y7, Y9, Y6
+	VPUNPCKHQDQ    Y7, Y9, Y7
+	VPAND          Y0, Y3, Y8
+	VBROADCASTSS   w0000000f<>+0(SB), Y9
+	VPAND          Y9, Y5, Y9
+	VPMULLD        Y1, Y9, Y9
+	VPAND          Y2, Y9, Y9
+	VPSLLD         $0x04, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VMOVUPS        Y8, (CX)
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y0, Y3, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y9
+	VPSRLD         $0x10, Y5, Y8
+	VPAND          Y9, Y8, Y8
+	VPMULLD        Y1, Y8, Y8
+	VPAND          Y2, Y8, Y8
+	VPSLLD         $0x04, Y8, Y8
+	VPOR           Y8, Y3, Y3
+	VMOVUPS        Y3, 512(CX)
+	VPAND          Y0, Y4, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y9
+	VPSRLD         $0x04, Y5, Y8
+	VPAND          Y9, Y8, Y8
+	VPMULLD        Y1, Y8, Y8
+	VPAND          Y2, Y8, Y8
+	VPSLLD         $0x04, Y8, Y8
+	VPOR           Y8, Y3, Y3
+	VMOVUPS        Y3, 128(CX)
+	VPSRLD         $0x04, Y4, Y3
+	VPAND          Y0, Y3, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y8
+	VPSRLD         $0x14, Y5, Y4
+	VPAND          Y8, Y4, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 640(CX)
+	VPAND          Y0, Y6, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y8
+	VPSRLD         $0x08, Y5, Y4
+	VPAND          Y8, Y4, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 256(CX)
+	VPSRLD         $0x04, Y6, Y3
+	VPAND          Y0, Y3, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x18, Y5, Y4
+	VPAND          Y6, Y4, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 768(CX)
+	VPAND          Y0, Y7, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y6
+	VPSRLD         $0x0c, Y5, Y4
+	VPAND          Y6, Y4, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 384(CX)
+	VPSRLD         $0x04, Y7, Y3
+	VPAND          Y0, Y3, Y3
+	VPSRLD         $0x1c, Y5, Y4
+	VPMULLD        Y1, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 896(CX)
+	ADDQ           $0x00000018, DX
+	ADDQ           $0x00000018, DI
+	ADDQ           $0x00000500, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func codesQ8_0AVX2(dst *byte, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·codesQ8_0AVX2(SB), NOSPLIT, $0-32
+	MOVQ         count+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         src+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VBROADCASTSS w80808080<>+0(SB), Y0
+
+block:
+	VMOVD          (DX), X1
+	VPINSRD        $0x01, (DX)(BX*1), X1, X1
+	VPINSRD        $0x02, (DX)(BX*2), X1, X1
+	VPINSRD        $0x03, (DX)(SI*1), X1, X1
+	VMOVD          (DI), X2
+	VPINSRD        $0x01, (DI)(BX*1), X2, X2
+	VPINSRD        $0x02, (DI)(BX*2), X2, X2
+	VPINSRD        $0x03, (DI)(SI*1), X2, X2
+	VXORPS         Y3, Y3, Y3
+	VINSERTI128    $0x00, X1, Y3, Y3
+	VINSERTI128    $0x01, X2, Y3, Y3
+	VBROADCASTSS   w0000ffff<>+0(SB), Y1
+	VPAND          Y1, Y3, Y1
+	VPACKUSDW      Y1, Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y1, 1024(CX)
+	VBROADCASTI128 2(DX), Y1
+	VINSERTI128    $0x01, 2(DI), Y1, Y1
+	VBROADCASTI128 2(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 2(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 2(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 2(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 2(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 2(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPXOR          Y0, Y1, Y1
+	VMOVUPS        Y1, (CX)
+	VPXOR          Y0, Y2, Y2
+	VMOVUPS        Y2, 128(CX)
+	VPXOR          Y0, Y3, Y3
+	VMOVUPS        Y3, 256(CX)
+	VPXOR          Y0, Y4, Y4
+	VMOVUPS        Y4, 384(CX)
+	VBROADCASTI128 18(DX), Y1
+	VINSERTI128    $0x01, 18(DI), Y1, Y1
+	VBROADCASTI128 18(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 18(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 18(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 18(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 18(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 18(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPXOR          Y0, Y1, Y1
+	VMOVUPS        Y1, 512(CX)
+	VPXOR          Y0, Y2, Y2
+	VMOVUPS        Y2, 640(CX)
+	VPXOR          Y0, Y3, Y3
+	VMOVUPS        Y3, 768(CX)
+	VPXOR          Y0, Y4, Y4
+	VMOVUPS        Y4, 896(CX)
+	ADDQ           $0x00000022, DX
+	ADDQ           $0x00000022, DI
+	ADDQ           $0x00000500, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func codesQ4_KAVX2(dst *byte, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·codesQ4_KAVX2(SB), NOSPLIT, $288-32
+	MOVQ         count+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         src+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y0
+
+block:
+	VBROADCASTI128 (DX), Y1
+	VINSERTI128    $0x01, (DI), Y1, Y1
+	VBROADCASTI128 (DX)(BX*1), Y2
+	VINSERTI128    $0x01, (DI)(BX*1), Y2, Y2
+	VBROADCASTI128 (DX)(BX*2), Y3
+	VINSERTI128    $0x01, (DI)(BX*2), Y3, Y3
+	VBROADCASTI128 (DX)(SI*1), Y4
+	VINSERTI128    $0x01, (DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VBROADCASTSS   w0000ffff<>+0(SB), Y5
+	VPAND          Y5, Y1, Y5
+	VPACKUSDW      Y5, Y5, Y5
+	VPERMQ         $0x08, Y5, Y5
+	VCVTPH2PS      X5, Y5
+	VMOVUPS        Y5, (SP)
+	VPSRLD         $0x10, Y1, Y1
+	VPACKUSDW      Y1, Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y1, 32(SP)
+	VMOVUPS        Y2, 64(SP)
+	VMOVUPS        Y3, 96(SP)
+	VMOVUPS        Y4, 128(SP)
+	VMOVUPS        64(SP), Y1
+	VBROADCASTSS   w0000003f<>+0(SB), Y2
+	VPAND          Y2, Y1, Y1
+	VMOVUPS        96(SP), Y2
+	VBROADCASTSS   w0000003f<>+0(SB), Y3
+	VPAND          Y3, Y2, Y2
+	VCVTDQ2PS      Y1, Y1
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y1, Y1
+	VMULPS         32(SP), Y2, Y2
+	VXORPS         Y3, Y3, Y3
+	VSUBPS         Y2, Y3, Y2
+	VMOVUPS        Y1, 1024(CX)
+	VMOVUPS        Y2, 1152(CX)
+	VMOVUPS        64(SP), Y1
+	VBROADCASTSS   w0000003f<>+0(SB), Y2
+	VPSRLD         $0x08, Y1, Y1
+	VPAND          Y2, Y1, Y1
+	VMOVUPS        96(SP), Y2
+	VBROADCASTSS   w0000003f<>+0(SB), Y3
+	VPSRLD         $0x08, Y2, Y2
+	VPAND          Y3, Y2, Y2
+	VCVTDQ2PS      Y1, Y1
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y1, Y1
+	VMULPS         32(SP), Y2, Y2
+	VXORPS         Y3, Y3, Y3
+	VSUBPS         Y2, Y3, Y2
+	VMOVUPS        Y1, 2304(CX)
+	VMOVUPS        Y2, 2432(CX)
+	VMOVUPS        64(SP), Y1
+	VBROADCASTSS   w0000003f<>+0(SB), Y2
+	VPSRLD         $0x10, Y1, Y1
+	VPAND          Y2, Y1, Y1
+	VMOVUPS        96(SP), Y2
+	VBROADCASTSS   w0000003f<>+0(SB), Y3
+	VPSRLD         $0x10, Y2, Y2
+	VPAND          Y3, Y2, Y2
+	VCVTDQ2PS      Y1, Y1
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y1, Y1
+	VMULPS         32(SP), Y2, Y2
+	VXORPS         Y3, Y3, Y3
+	VSUBPS         Y2, Y3, Y2
+	VMOVUPS        Y1, 3584(CX)
+	VMOVUPS        Y2, 3712(CX)
+	VMOVUPS        64(SP), Y1
+	VBROADCASTSS   w0000003f<>+0(SB), Y2
+	VPSRLD         $0x18, Y1, Y1
+	VPAND          Y2, Y1, Y1
+	VMOVUPS        96(SP), Y2
+	VBROADCASTSS   w0000003f<>+0(SB), Y3
+	VPSRLD         $0x18, Y2, Y2
+	VPAND          Y3, Y2, Y2
+	VCVTDQ2PS      Y1, Y1
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y1, Y1
+	VMULPS         32(SP), Y2, Y2
+	VXORPS         Y3, Y3, Y3
+	VSUBPS         Y2, Y3, Y2
+	VMOVUPS        Y1, 4864(CX)
+	VMOVUPS        Y2, 4992(CX)
+	VMOVUPS        128(SP), Y1
+	VBROADCASTSS   w0000000f<>+0(SB), Y2
+	VPAND          Y2, Y1, Y2
+	VBROADCASTSS   w0000000f<>+0(SB), Y3
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y3, Y1, Y1
+	VMOVUPS        64(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        96(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y1, Y1
+	VCVTDQ2PS      Y2, Y2
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         (SP), Y2, Y2
+	VMULPS         32(SP), Y1, Y1
+	VXORPS         Y3, Y3, Y3
+	VSUBPS         Y1, Y3, Y1
+	VMOVUPS        Y2, 6144(CX)
+	VMOVUPS        Y1, 6272(CX)
+	VMOVUPS        128(SP), Y1
+	VBROADCASTSS   w0000000f<>+0(SB), Y3
+	VPSRLD         $0x08, Y1, Y2
+	VPAND          Y3, Y2, Y2
+	VBROADCASTSS   w0000000f<>+0(SB), Y3
+	VPSRLD         $0x0c, Y1, Y1
+	VPAND          Y3, Y1, Y1
+	VMOVUPS        64(SP), Y3
+	VPSRLD         $0x0a, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        96(SP), Y3
+	VPSRLD         $0x0a, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y1, Y1
+	VCVTDQ2PS      Y2, Y2
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         (SP), Y2, Y2
+	VMULPS         32(SP), Y1, Y1
+	VXORPS         Y3, Y3, Y3
+	VSUBPS         Y1, Y3, Y1
+	VMOVUPS        Y2, 7424(CX)
+	VMOVUPS        Y1, 7552(CX)
+	VMOVUPS        128(SP), Y1
+	VBROADCASTSS   w0000000f<>+0(SB), Y3
+	VPSRLD         $0x10, Y1, Y2
+	VPAND          Y3, Y2, Y2
+	VBROADCASTSS   w0000000f<>+0(SB), Y3
+	VPSRLD         $0x14, Y1, Y1
+	VPAND          Y3, Y1, Y1
+	VMOVUPS        64(SP), Y3
+	VPSRLD         $0x12, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        96(SP), Y3
+	VPSRLD         $0x12, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y1, Y1
+	VCVTDQ2PS      Y2, Y2
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         (SP), Y2, Y2
+	VMULPS         32(SP), Y1, Y1
+	VXORPS         Y3, Y3, Y3
+	VSUBPS         Y1, Y3, Y1
+	VMOVUPS        Y2, 8704(CX)
+	VMOVUPS        Y1, 8832(CX)
+	VMOVUPS        128(SP), Y1
+	VBROADCASTSS   w0000000f<>+0(SB), Y3
+	VPSRLD         $0x18, Y1, Y2
+	VPAND          Y3, Y2, Y2
+	VPSRLD         $0x1c, Y1, Y1
+	VMOVUPS        64(SP), Y3
+	VPSRLD         $0x1a, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        96(SP), Y3
+	VPSRLD         $0x1a, Y3, Y3
+	VBROADCASTSS   w00000030<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VPOR           Y3, Y1, Y1
+	VCVTDQ2PS      Y2, Y2
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         (SP), Y2, Y2
+	VMULPS         32(SP), Y1, Y1
+	VXORPS         Y3, Y3, Y3
+	VSUBPS         Y1, Y3, Y1
+	VMOVUPS        Y2, 9984(CX)
+	VMOVUPS        Y1, 10112(CX)
+	VBROADCASTI128 16(DX), Y1
+	VINSERTI128    $0x01, 16(DI), Y1, Y1
+	VBROADCASTI128 16(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 16(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 16(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 16(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 16(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 16(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, (CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 1280(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 128(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 1408(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 256(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 1536(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 384(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 1664(CX)
+	VBROADCASTI128 32(DX), Y1
+	VINSERTI128    $0x01, 32(DI), Y1, Y1
+	VBROADCASTI128 32(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 32(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 32(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 32(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 32(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 32(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, 512(CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 1792(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 640(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 1920(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 768(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 2048(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 896(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 2176(CX)
+	VBROADCASTI128 48(DX), Y1
+	VINSERTI128    $0x01, 48(DI), Y1, Y1
+	VBROADCASTI128 48(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 48(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 48(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 48(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 48(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 48(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, 2560(CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 3840(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 2688(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 3968(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 2816(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 4096(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 2944(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 4224(CX)
+	VBROADCASTI128 64(DX), Y1
+	VINSERTI128    $0x01, 64(DI), Y1, Y1
+	VBROADCASTI128 64(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 64(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 64(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 64(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 64(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 64(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, 3072(CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 4352(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 3200(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 4480(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 3328(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 4608(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 3456(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 4736(CX)
+	VBROADCASTI128 80(DX), Y1
+	VINSERTI128    $0x01, 80(DI), Y1, Y1
+	VBROADCASTI128 80(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 80(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 80(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 80(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 80(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 80(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, 5120(CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 6400(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 5248(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 6528(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 5376(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 6656(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 5504(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 6784(CX)
+	VBROADCASTI128 96(DX), Y1
+	VINSERTI128    $0x01, 96(DI), Y1, Y1
+	VBROADCASTI128 96(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 96(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 96(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 96(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 96(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 96(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, 5632(CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 6912(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 5760(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 7040(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 5888(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 7168(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 6016(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 7296(CX)
+	VBROADCASTI128 112(DX), Y1
+	VINSERTI128    $0x01, 112(DI), Y1, Y1
+	VBROADCASTI128 112(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 112(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 112(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 112(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 112(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 112(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, 7680(CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 8960(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 7808(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 9088(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 7936(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 9216(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 8064(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 9344(CX)
+	VBROADCASTI128 128(DX), Y1
+	VINSERTI128    $0x01, 128(DI), Y1, Y1
+	VBROADCASTI128 128(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 128(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 128(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 128(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 128(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 128(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y6
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y2, Y5, Y1
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y4, Y6, Y3
+	VPUNPCKHQDQ    Y4, Y6, Y4
+	VPAND          Y0, Y1, Y5
+	VMOVUPS        Y5, 8192(CX)
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 9472(CX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 8320(CX)
+	VPSRLD         $0x04, Y2, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 9600(CX)
+	VPAND          Y0, Y3, Y1
+	VMOVUPS        Y1, 8448(CX)
+	VPSRLD         $0x04, Y3, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 9728(CX)
+	VPAND          Y0, Y4, Y1
+	VMOVUPS        Y1, 8576(CX)
+	VPSRLD         $0x04, Y4, Y1
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y1, 9856(CX)
+	ADDQ           $0x00000090, DX
+	ADDQ           $0x00000090, DI
+	ADDQ           $0x00002800, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func codesQ5_KAVX2(dst *byte, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·codesQ5_KAVX2(SB), NOSPLIT, $288-32
+	MOVQ         count+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         src+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y0
+	VBROADCASTSS w10101010<>+0(SB), Y1
+
+block:
+	VBROADCASTI128 (DX), Y2
+	VINSERTI128    $0x01, (DI), Y2, Y2
+	VBROADCASTI128 (DX)(BX*1), Y3
+	VINSERTI128    $0x01, (DI)(BX*1), Y3, Y3
+	VBROADCASTI128 (DX)(BX*2), Y4
+	VINSERTI128    $0x01, (DI)(BX*2), Y4, Y4
+	VBROADCASTI128 (DX)(SI*1), Y5
+	VINSERTI128    $0x01, (DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VBROADCASTSS   w0000ffff<>+0(SB), Y6
+	VPAND          Y6, Y2, Y6
+	VPACKUSDW      Y6, Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VCVTPH2PS      X6, Y6
+	VMOVUPS        Y6, (SP)
+	VPSRLD         $0x10, Y2, Y2
+	VPACKUSDW      Y2, Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y2, 32(SP)
+	VMOVUPS        Y3, 64(SP)
+	VMOVUPS        Y4, 96(SP)
+	VMOVUPS        Y5, 128(SP)
+	VMOVUPS        64(SP), Y2
+	VBROADCASTSS   w0000003f<>+0(SB), Y3
+	VPAND          Y3, Y2, Y2
+	VMOVUPS        96(SP), Y3
+	VBROADCASTSS   w0000003f<>+0(SB), Y4
+	VPAND          Y4, Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         (SP), Y2, Y2
+	VMULPS         32(SP), Y3, Y3
+	VXORPS         Y4, Y4, Y4
+	VSUBPS         Y3, Y4, Y3
+	VMOVUPS        Y2, 1024(CX)
+	VMOVUPS        Y3, 1152(CX)
+	VMOVUPS        64(SP), Y2
+	VBROADCASTSS   w0000003f<>+0(SB), Y3
+	VPSRLD         $0x08, Y2, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVUPS        96(SP), Y3
+	VBROADCASTSS   w0000003f<>+0(SB), Y4
+	VPSRLD         $0x08, Y3, Y3
+	VPAND          Y4, Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         (SP), Y2, Y2
+	VMULPS         32(SP), Y3, Y3
+	VXORPS         Y4, Y4, Y4
+	VSUBPS         Y3, Y4, Y3
+	VMOVUPS        Y2, 2304(CX)
+	VMOVUPS        Y3, 2432(CX)
+	VMOVUPS        64(SP), Y2
+	VBROADCASTSS   w0000003f<>+0(SB), Y3
+	VPSRLD         $0x10, Y2, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVUPS        96(SP), Y3
+	VBROADCASTSS   w0000003f<>+0(SB), Y4
+	VPSRLD         $0x10, Y3, Y3
+	VPAND          Y4, Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         (SP), Y2, Y2
+	VMULPS         32(SP), Y3, Y3
+	VXORPS         Y4, Y4, Y4
+	VSUBPS         Y3, Y4, Y3
+	VMOVUPS        Y2, 3584(CX)
+	VMOVUPS        Y3, 3712(CX)
+	VMOVUPS        64(SP), Y2
+	VBROADCASTSS   w0000003f<>+0(SB), Y3
+	VPSRLD         $0x18, Y2, Y2
+	VPAND          Y3, Y2, Y2
+	VMOVUPS        96(SP), Y3
+	VBROADCASTSS   w0000003f<>+0(SB), Y4
+	VPSRLD         $0x18, Y3, Y3
+	VPAND          Y4, Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         (SP), Y2, Y2
+	VMULPS         32(SP), Y3, Y3
+	VXORPS         Y4, Y4, Y4
+	VSUBPS         Y3, Y4, Y3
+	VMOVUPS        Y2, 4864(CX)
+	VMOVUPS        Y3, 4992(CX)
+	VMOVUPS        128(SP), Y2
+	VBROADCASTSS   w0000000f<>+0(SB), Y3
+	VPAND          Y3, Y2, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x02, Y4, Y4
+	VBROADCASTSS   w00000030<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        96(SP), Y4
+	VPSRLD         $0x02, Y4, Y4
+	VBROADCASTSS   w00000030<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VPOR           Y4, Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y3, Y3
+	VMULPS         32(SP), Y2, Y2
+	VXORPS         Y4, Y4, Y4
+	VSUBPS         Y2, Y4, Y2
+	VMOVUPS        Y3, 6144(CX)
+	VMOVUPS        Y2, 6272(CX)
+	VMOVUPS        128(SP), Y2
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x08, Y2, Y3
+	VPAND          Y4, Y3, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x0c, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x0a, Y4, Y4
+	VBROADCASTSS   w00000030<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        96(SP), Y4
+	VPSRLD         $0x0a, Y4, Y4
+	VBROADCASTSS   w00000030<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VPOR           Y4, Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y3, Y3
+	VMULPS         32(SP), Y2, Y2
+	VXORPS         Y4, Y4, Y4
+	VSUBPS         Y2, Y4, Y2
+	VMOVUPS        Y3, 7424(CX)
+	VMOVUPS        Y2, 7552(CX)
+	VMOVUPS        128(SP), Y2
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x10, Y2, Y3
+	VPAND          Y4, Y3, Y3
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x14, Y2, Y2
+	VPAND          Y4, Y2, Y2
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x12, Y4, Y4
+	VBROADCASTSS   w00000030<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        96(SP), Y4
+	VPSRLD         $0x12, Y4, Y4
+	VBROADCASTSS   w00000030<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VPOR           Y4, Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y3, Y3
+	VMULPS         32(SP), Y2, Y2
+	VXORPS         Y4, Y4, Y4
+	VSUBPS         Y2, Y4, Y2
+	VMOVUPS        Y3, 8704(CX)
+	VMOVUPS        Y2, 8832(CX)
+	VMOVUPS        128(SP), Y2
+	VBROADCASTSS   w0000000f<>+0(SB), Y4
+	VPSRLD         $0x18, Y2, Y3
+	VPAND          Y4, Y3, Y3
+	VPSRLD         $0x1c, Y2, Y2
+	VMOVUPS        64(SP), Y4
+	VPSRLD         $0x1a, Y4, Y4
+	VBROADCASTSS   w00000030<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        96(SP), Y4
+	VPSRLD         $0x1a, Y4, Y4
+	VBROADCASTSS   w00000030<>+0(SB), Y5
+	VPAND          Y5, Y4, Y4
+	VPOR           Y4, Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y3, Y3
+	VMULPS         32(SP), Y2, Y2
+	VXORPS         Y4, Y4, Y4
+	VSUBPS         Y2, Y4, Y2
+	VMOVUPS        Y3, 9984(CX)
+	VMOVUPS        Y2, 10112(CX)
+	VBROADCASTI128 16(DX), Y2
+	VINSERTI128    $0x01, 16(DI), Y2, Y2
+	VBROADCASTI128 16(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 16(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 16(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 16(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 16(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 16(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VMOVUPS        Y2, 160(SP)
+	VMOVUPS        Y3, 192(SP)
+	VMOVUPS        Y4, 224(SP)
+	VMOVUPS        Y5, 256(SP)
+	VBROADCASTI128 48(DX), Y2
+	VINSERTI128    $0x01, 48(DI), Y2, Y2
+	VBROADCASTI128 48(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 48(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 48(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 48(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 48(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 48(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x04, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, (CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSLLD         $0x03, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 1280(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 128(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSLLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 1408(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 256(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 1536(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 384(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 1664(CX)
+	VBROADCASTI128 80(DX), Y2
+	VINSERTI128    $0x01, 80(DI), Y2, Y2
+	VBROADCASTI128 80(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 80(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 80(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 80(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 80(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 80(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x02, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 2560(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSLLD         $0x01, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 3840(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 2688(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 3968(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2816(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4096(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2944(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4224(CX)
+	VBROADCASTI128 112(DX), Y2
+	VINSERTI128    $0x01, 112(DI), Y2, Y2
+	VBROADCASTI128 112(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 112(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 112(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 112(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 112(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 112(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 5120(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSRLD         $0x01, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 6400(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 5248(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSRLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 6528(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 5376(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 6656(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 5504(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 6784(CX)
+	VBROADCASTI128 144(DX), Y2
+	VINSERTI128    $0x01, 144(DI), Y2, Y2
+	VBROADCASTI128 144(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 144(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 144(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 144(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 144(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 144(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSRLD         $0x02, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 7680(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSRLD         $0x03, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 8960(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSRLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 7808(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSRLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9088(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 7936(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9216(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 8064(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9344(CX)
+	VBROADCASTI128 32(DX), Y2
+	VINSERTI128    $0x01, 32(DI), Y2, Y2
+	VBROADCASTI128 32(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 32(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 32(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 32(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 32(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 32(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VMOVUPS        Y2, 160(SP)
+	VMOVUPS        Y3, 192(SP)
+	VMOVUPS        Y4, 224(SP)
+	VMOVUPS        Y5, 256(SP)
+	VBROADCASTI128 64(DX), Y2
+	VINSERTI128    $0x01, 64(DI), Y2, Y2
+	VBROADCASTI128 64(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 64(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 64(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 64(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 64(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 64(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x04, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 512(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSLLD         $0x03, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 1792(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 640(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSLLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 1920(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 768(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2048(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 896(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2176(CX)
+	VBROADCASTI128 96(DX), Y2
+	VINSERTI128    $0x01, 96(DI), Y2, Y2
+	VBROADCASTI128 96(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 96(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 96(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 96(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 96(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 96(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x02, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 3072(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSLLD         $0x01, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 4352(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 3200(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4480(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 3328(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4608(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 3456(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4736(CX)
+	VBROADCASTI128 128(DX), Y2
+	VINSERTI128    $0x01, 128(DI), Y2, Y2
+	VBROADCASTI128 128(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 128(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 128(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 128(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 128(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 128(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 5632(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSRLD         $0x01, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 6912(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 5760(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSRLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 7040(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 5888(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 7168(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 6016(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x01, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 7296(CX)
+	VBROADCASTI128 160(DX), Y2
+	VINSERTI128    $0x01, 160(DI), Y2, Y2
+	VBROADCASTI128 160(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 160(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 160(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 160(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 160(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 160(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSRLD         $0x02, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 8192(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSRLD         $0x03, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 9472(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSRLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 8320(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSRLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9600(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 8448(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9728(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 8576(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x03, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9856(CX)
+	ADDQ           $0x000000b0, DX
+	ADDQ           $0x000000b0, DI
+	ADDQ           $0x00002800, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func codesQ6_KAVX2(dst *byte, src *byte, stride int, count int)
+// Requires: AVX, AVX2, F16C
+TEXT ·codesQ6_KAVX2(SB), NOSPLIT, $288-32
+	MOVQ         count+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         src+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y0
+	VBROADCASTSS w60606060<>+0(SB), Y1
+	VBROADCASTSS w30303030<>+0(SB), Y1
+
+block:
+	VMOVD          206(DX), X2
+	VPINSRD        $0x01, 206(DX)(BX*1), X2, X2
+	VPINSRD        $0x02, 206(DX)(BX*2), X2, X2
+	VPINSRD        $0x03, 206(DX)(SI*1), X2, X2
+	VMOVD          206(DI), X3
+	VPINSRD        $0x01, 206(DI)(BX*1), X3, X3
+	VPINSRD        $0x02, 206(DI)(BX*2), X3, X3
+	VPINSRD        $0x03, 206(DI)(SI*1), X3, X3
+	VXORPS         Y4, Y4, Y4
+	VINSERTI128    $0x00, X2, Y4, Y4
+	VINSERTI128    $0x01, X3, Y4, Y4
+	VPSRLD         $0x10, Y4, Y2
+	VPACKUSDW      Y2, Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y2, (SP)
+	VBROADCASTI128 192(DX), Y2
+	VINSERTI128    $0x01, 192(DI), Y2, Y2
+	VBROADCASTI128 192(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 192(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 192(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 192(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 192(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 192(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPSLLD         $0x18, Y2, Y6
+	VPSRAD         $0x18, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         (SP), Y6, Y6
+	VMOVUPS        Y6, 1024(CX)
+	VPSLLD         $0x10, Y2, Y6
+	VPSRAD         $0x18, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         (SP), Y6, Y6
+	VMOVUPS        Y6, 1152(CX)
+	VPSLLD         $0x08, Y2, Y6
+	VPSRAD         $0x18, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         (SP), Y6, Y6
+	VMOVUPS        Y6, 2304(CX)
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 2432(CX)
+	VPSLLD         $0x18, Y3, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 3584(CX)
+	VPSLLD         $0x10, Y3, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 3712(CX)
+	VPSLLD         $0x08, Y3, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 4864(CX)
+	VPSRAD         $0x18, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 4992(CX)
+	VPSLLD         $0x18, Y4, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 6144(CX)
+	VPSLLD         $0x10, Y4, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 6272(CX)
+	VPSLLD         $0x08, Y4, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 7424(CX)
+	VPSRAD         $0x18, Y4, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 7552(CX)
+	VPSLLD         $0x18, Y5, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 8704(CX)
+	VPSLLD         $0x10, Y5, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 8832(CX)
+	VPSLLD         $0x08, Y5, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 9984(CX)
+	VPSRAD         $0x18, Y5, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         (SP), Y2, Y2
+	VMOVUPS        Y2, 10112(CX)
+	VBROADCASTI128 128(DX), Y2
+	VINSERTI128    $0x01, 128(DI), Y2, Y2
+	VBROADCASTI128 128(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 128(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 128(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 128(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 128(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 128(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VMOVUPS        Y2, 160(SP)
+	VMOVUPS        Y3, 192(SP)
+	VMOVUPS        Y4, 224(SP)
+	VMOVUPS        Y5, 256(SP)
+	VBROADCASTI128 (DX), Y2
+	VINSERTI128    $0x01, (DI), Y2, Y2
+	VBROADCASTI128 (DX)(BX*1), Y3
+	VINSERTI128    $0x01, (DI)(BX*1), Y3, Y3
+	VBROADCASTI128 (DX)(BX*2), Y4
+	VINSERTI128    $0x01, (DI)(BX*2), Y4, Y4
+	VBROADCASTI128 (DX)(SI*1), Y5
+	VINSERTI128    $0x01, (DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x04, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, (CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 2560(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 128(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2688(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 256(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2816(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 384(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2944(CX)
+	VBROADCASTI128 32(DX), Y2
+	VINSERTI128    $0x01, 32(DI), Y2, Y2
+	VBROADCASTI128 32(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 32(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 32(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 32(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 32(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 32(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x02, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 1280(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSRLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 3840(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 1408(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 3968(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 1536(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4096(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 1664(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4224(CX)
+	VBROADCASTI128 144(DX), Y2
+	VINSERTI128    $0x01, 144(DI), Y2, Y2
+	VBROADCASTI128 144(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 144(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 144(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 144(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 144(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 144(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VMOVUPS        Y2, 160(SP)
+	VMOVUPS        Y3, 192(SP)
+	VMOVUPS        Y4, 224(SP)
+	VMOVUPS        Y5, 256(SP)
+	VBROADCASTI128 16(DX), Y2
+	VINSERTI128    $0x01, 16(DI), Y2, Y2
+	VBROADCASTI128 16(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 16(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 16(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 16(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 16(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 16(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x04, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 512(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 3072(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 640(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 3200(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 768(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 3328(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 896(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 3456(CX)
+	VBROADCASTI128 48(DX), Y2
+	VINSERTI128    $0x01, 48(DI), Y2, Y2
+	VBROADCASTI128 48(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 48(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 48(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 48(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 48(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 48(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x02, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 1792(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSRLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 4352(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 1920(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4480(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2048(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4608(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 2176(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 4736(CX)
+	VBROADCASTI128 160(DX), Y2
+	VINSERTI128    $0x01, 160(DI), Y2, Y2
+	VBROADCASTI128 160(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 160(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 160(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 160(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 160(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 160(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VMOVUPS        Y2, 160(SP)
+	VMOVUPS        Y3, 192(SP)
+	VMOVUPS        Y4, 224(SP)
+	VMOVUPS        Y5, 256(SP)
+	VBROADCASTI128 64(DX), Y2
+	VINSERTI128    $0x01, 64(DI), Y2, Y2
+	VBROADCASTI128 64(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 64(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 64(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 64(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 64(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 64(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x04, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 5120(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 7680(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 5248(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 7808(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 5376(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 7936(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 5504(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 8064(CX)
+	VBROADCASTI128 96(DX), Y2
+	VINSERTI128    $0x01, 96(DI), Y2, Y2
+	VBROADCASTI128 96(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 96(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 96(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 96(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 96(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 96(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x02, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 6400(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSRLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 8960(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 6528(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9088(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 6656(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9216(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 6784(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9344(CX)
+	VBROADCASTI128 176(DX), Y2
+	VINSERTI128    $0x01, 176(DI), Y2, Y2
+	VBROADCASTI128 176(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 176(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 176(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 176(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 176(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 176(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VMOVUPS        Y2, 160(SP)
+	VMOVUPS        Y3, 192(SP)
+	VMOVUPS        Y4, 224(SP)
+	VMOVUPS        Y5, 256(SP)
+	VBROADCASTI128 80(DX), Y2
+	VINSERTI128    $0x01, 80(DI), Y2, Y2
+	VBROADCASTI128 80(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 80(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 80(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 80(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 80(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 80(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x04, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 5632(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 8192(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 5760(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 8320(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 5888(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 8448(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x04, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 6016(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 8576(CX)
+	VBROADCASTI128 112(DX), Y2
+	VINSERTI128    $0x01, 112(DI), Y2, Y2
+	VBROADCASTI128 112(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 112(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 112(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 112(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 112(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 112(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y3, Y6, Y2
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y7, Y4
+	VPUNPCKHQDQ    Y5, Y7, Y5
+	VPAND          Y0, Y2, Y6
+	VMOVUPS        160(SP), Y7
+	VPSLLD         $0x02, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VMOVUPS        Y6, 6912(CX)
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        160(SP), Y6
+	VPSRLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 9472(CX)
+	VPAND          Y0, Y3, Y2
+	VMOVUPS        192(SP), Y6
+	VPSLLD         $0x02, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y6, Y2, Y2
+	VMOVUPS        Y2, 7040(CX)
+	VPSRLD         $0x04, Y3, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        192(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9600(CX)
+	VPAND          Y0, Y4, Y2
+	VMOVUPS        224(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 7168(CX)
+	VPSRLD         $0x04, Y4, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        224(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9728(CX)
+	VPAND          Y0, Y5, Y2
+	VMOVUPS        256(SP), Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 7296(CX)
+	VPSRLD         $0x04, Y5, Y2
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        256(SP), Y3
+	VPSRLD         $0x02, Y3, Y3
+	VPAND          Y1, Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVUPS        Y2, 9856(CX)
+	ADDQ           $0x000000d2, DX
+	ADDQ           $0x000000d2, DI
+	ADDQ           $0x00002800, CX
+	SUBQ           $0x00000001, AX
+	JG             block
+	VZEROUPPER
+	RET
+
+// func productCentred4AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productCentred4AVX2x1(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y2
+	VPBROADCASTD (R8), Y3
+	VPMADDUBSW   Y3, Y2, Y2
+	VMOVDQU      32(R9), Y3
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y3, Y3
+	VMOVDQU      128(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      160(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      256(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      288(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      384(R9), Y4
+	VPBROADCASTD 12(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      416(R9), Y4
+	VPBROADCASTD 12(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      512(R9), Y4
+	VPBROADCASTD 16(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      544(R9), Y4
+	VPBROADCASTD 16(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      640(R9), Y4
+	VPBROADCASTD 20(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      672(R9), Y4
+	VPBROADCASTD 20(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      768(R9), Y4
+	VPBROADCASTD 24(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      800(R9), Y4
+	VPBROADCASTD 24(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      896(R9), Y4
+	VPBROADCASTD 28(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      928(R9), Y4
+	VPBROADCASTD 28(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VPMADDWD     wordOnes<>+0(SB), Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y3, Y3
+	VPBROADCASTD 40(R8), Y4
+	VPSRAD       $0x04, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 32(R8), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y2, Y0
+	VMULPS       1056(R9), Y4, Y2
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	IMUL3Q  $0x01, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x01, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productCentred4AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productCentred4AVX2x2(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y5
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y5, Y4
+	VPBROADCASTD (R8)(AX*1), Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VMOVDQU      32(R9), Y7
+	VPBROADCASTD (R8), Y5
+	VPMADDUBSW   Y5, Y7, Y5
+	VPBROADCASTD (R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y7, Y7
+	VMOVDQU      128(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      160(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      256(R9), Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      288(R9), Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      384(R9), Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      416(R9), Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      512(R9), Y8
+	VPBROADCASTD 16(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 16(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      544(R9), Y8
+	VPBROADCASTD 16(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 16(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      640(R9), Y8
+	VPBROADCASTD 20(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 20(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      672(R9), Y8
+	VPBROADCASTD 20(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 20(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      768(R9), Y8
+	VPBROADCASTD 24(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 24(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      800(R9), Y8
+	VPBROADCASTD 24(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 24(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      896(R9), Y8
+	VPBROADCASTD 28(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 28(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      928(R9), Y8
+	VPBROADCASTD 28(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 28(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPBROADCASTD 40(R8), Y8
+	VPSRAD       $0x04, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VPADDD       Y8, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 32(R8), Y8
+	VMULPS       1024(R9), Y8, Y9
+	VFMADD231PS  Y9, Y4, Y0
+	VMULPS       1056(R9), Y8, Y4
+	VFMADD231PS  Y4, Y5, Y1
+	VPBROADCASTD 40(R8)(AX*1), Y4
+	VPSRAD       $0x04, Y4, Y4
+	VPADDD       Y4, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VPADDD       Y4, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 32(R8)(AX*1), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y6, Y2
+	VMULPS       1056(R9), Y4, Y4
+	VFMADD231PS  Y4, Y7, Y3
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       (BX)(CX*1), Y2, Y2
+	VADDPS       32(BX)(CX*1), Y3, Y3
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, (BX)(CX*1)
+	VMOVUPS Y3, 32(BX)(CX*1)
+	IMUL3Q  $0x02, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x02, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productCentred4AVX2x3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productCentred4AVX2x3(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+	VMOVUPS (BX)(CX*2), Y4
+	VMOVUPS 32(BX)(CX*2), Y5
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y7
+	VPBROADCASTD (R8), Y6
+	VPMADDUBSW   Y6, Y7, Y6
+	VPBROADCASTD (R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y7, Y8
+	VPBROADCASTD (R8)(AX*2), Y9
+	VPMADDUBSW   Y9, Y7, Y10
+	VMOVDQU      32(R9), Y11
+	VPBROADCASTD (R8), Y7
+	VPMADDUBSW   Y7, Y11, Y7
+	VPBROADCASTD (R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y11, Y9
+	VPBROADCASTD (R8)(AX*2), Y12
+	VPMADDUBSW   Y12, Y11, Y11
+	VMOVDQU      128(R9), Y12
+	VPBROADCASTD 4(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 4(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 4(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      160(R9), Y12
+	VPBROADCASTD 4(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 4(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 4(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      256(R9), Y12
+	VPBROADCASTD 8(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 8(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 8(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      288(R9), Y12
+	VPBROADCASTD 8(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 8(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 8(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      384(R9), Y12
+	VPBROADCASTD 12(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 12(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 12(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      416(R9), Y12
+	VPBROADCASTD 12(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 12(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 12(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      512(R9), Y12
+	VPBROADCASTD 16(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 16(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 16(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      544(R9), Y12
+	VPBROADCASTD 16(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 16(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 16(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      640(R9), Y12
+	VPBROADCASTD 20(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 20(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 20(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      672(R9), Y12
+	VPBROADCASTD 20(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 20(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 20(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      768(R9), Y12
+	VPBROADCASTD 24(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 24(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 24(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      800(R9), Y12
+	VPBROADCASTD 24(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 24(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 24(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      896(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 28(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      928(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 28(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y8, Y8
+	VPMADDWD     wordOnes<>+0(SB), Y9, Y9
+	VPMADDWD     wordOnes<>+0(SB), Y10, Y10
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPBROADCASTD 40(R8), Y12
+	VPSRAD       $0x04, Y12, Y12
+	VPADDD       Y12, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VPADDD       Y12, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 32(R8), Y12
+	VMULPS       1024(R9), Y12, Y13
+	VFMADD231PS  Y13, Y6, Y0
+	VMULPS       1056(R9), Y12, Y6
+	VFMADD231PS  Y6, Y7, Y1
+	VPBROADCASTD 40(R8)(AX*1), Y6
+	VPSRAD       $0x04, Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VPADDD       Y6, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 32(R8)(AX*1), Y6
+	VMULPS       1024(R9), Y6, Y7
+	VFMADD231PS  Y7, Y8, Y2
+	VMULPS       1056(R9), Y6, Y6
+	VFMADD231PS  Y6, Y9, Y3
+	VPBROADCASTD 40(R8)(AX*2), Y6
+	VPSRAD       $0x04, Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VPADDD       Y6, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS 32(R8)(AX*2), Y6
+	VMULPS       1024(R9), Y6, Y7
+	VFMADD231PS  Y7, Y10, Y4
+	VMULPS       1056(R9), Y6, Y6
+	VFMADD231PS  Y6, Y11, Y5
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       (BX)(CX*1), Y2, Y2
+	VADDPS       32(BX)(CX*1), Y3, Y3
+	VADDPS       (BX)(CX*2), Y4, Y4
+	VADDPS       32(BX)(CX*2), Y5, Y5
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, (BX)(CX*1)
+	VMOVUPS Y3, 32(BX)(CX*1)
+	VMOVUPS Y4, (BX)(CX*2)
+	VMOVUPS Y5, 32(BX)(CX*2)
+	IMUL3Q  $0x03, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x03, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productShifted4AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productShifted4AVX2x1(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y2
+	VPBROADCASTD (R8), Y3
+	VPMADDUBSW   Y3, Y2, Y2
+	VMOVDQU      32(R9), Y3
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y3, Y3
+	VMOVDQU      128(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      160(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      256(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      288(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      384(R9), Y4
+	VPBROADCASTD 12(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      416(R9), Y4
+	VPBROADCASTD 12(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      512(R9), Y4
+	VPBROADCASTD 16(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      544(R9), Y4
+	VPBROADCASTD 16(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      640(R9), Y4
+	VPBROADCASTD 20(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      672(R9), Y4
+	VPBROADCASTD 20(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      768(R9), Y4
+	VPBROADCASTD 24(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      800(R9), Y4
+	VPBROADCASTD 24(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      896(R9), Y4
+	VPBROADCASTD 28(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      928(R9), Y4
+	VPBROADCASTD 28(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VPMADDWD     wordOnes<>+0(SB), Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 32(R8), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y2, Y0
+	VMULPS       1056(R9), Y4, Y2
+	VFMADD231PS  Y2, Y3, Y1
+	VBROADCASTSS 36(R8), Y2
+	VFMADD231PS  1152(R9), Y2, Y0
+	VFMADD231PS  1184(R9), Y2, Y1
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	IMUL3Q  $0x01, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x01, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productShifted4AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productShifted4AVX2x2(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y5
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y5, Y4
+	VPBROADCASTD (R8)(AX*1), Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VMOVDQU      32(R9), Y7
+	VPBROADCASTD (R8), Y5
+	VPMADDUBSW   Y5, Y7, Y5
+	VPBROADCASTD (R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y7, Y7
+	VMOVDQU      128(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      160(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      256(R9), Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      288(R9), Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      384(R9), Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      416(R9), Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      512(R9), Y8
+	VPBROADCASTD 16(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 16(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      544(R9), Y8
+	VPBROADCASTD 16(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 16(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      640(R9), Y8
+	VPBROADCASTD 20(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 20(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      672(R9), Y8
+	VPBROADCASTD 20(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 20(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      768(R9), Y8
+	VPBROADCASTD 24(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 24(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      800(R9), Y8
+	VPBROADCASTD 24(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 24(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      896(R9), Y8
+	VPBROADCASTD 28(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 28(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      928(R9), Y8
+	VPBROADCASTD 28(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 28(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 32(R8), Y8
+	VMULPS       1024(R9), Y8, Y9
+	VFMADD231PS  Y9, Y4, Y0
+	VMULPS       1056(R9), Y8, Y4
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 36(R8), Y4
+	VFMADD231PS  1152(R9), Y4, Y0
+	VFMADD231PS  1184(R9), Y4, Y1
+	VCVTDQ2PS    Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 32(R8)(AX*1), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y6, Y2
+	VMULPS       1056(R9), Y4, Y4
+	VFMADD231PS  Y4, Y7, Y3
+	VBROADCASTSS 36(R8)(AX*1), Y4
+	VFMADD231PS  1152(R9), Y4, Y2
+	VFMADD231PS  1184(R9), Y4, Y3
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       (BX)(CX*1), Y2, Y2
+	VADDPS       32(BX)(CX*1), Y3, Y3
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, (BX)(CX*1)
+	VMOVUPS Y3, 32(BX)(CX*1)
+	IMUL3Q  $0x02, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x02, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productShifted4AVX2x3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productShifted4AVX2x3(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+	VMOVUPS (BX)(CX*2), Y4
+	VMOVUPS 32(BX)(CX*2), Y5
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y7
+	VPBROADCASTD (R8), Y6
+	VPMADDUBSW   Y6, Y7, Y6
+	VPBROADCASTD (R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y7, Y8
+	VPBROADCASTD (R8)(AX*2), Y9
+	VPMADDUBSW   Y9, Y7, Y10
+	VMOVDQU      32(R9), Y11
+	VPBROADCASTD (R8), Y7
+	VPMADDUBSW   Y7, Y11, Y7
+	VPBROADCASTD (R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y11, Y9
+	VPBROADCASTD (R8)(AX*2), Y12
+	VPMADDUBSW   Y12, Y11, Y11
+	VMOVDQU      128(R9), Y12
+	VPBROADCASTD 4(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 4(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 4(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      160(R9), Y12
+	VPBROADCASTD 4(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 4(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 4(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      256(R9), Y12
+	VPBROADCASTD 8(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 8(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 8(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      288(R9), Y12
+	VPBROADCASTD 8(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 8(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 8(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      384(R9), Y12
+	VPBROADCASTD 12(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 12(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 12(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      416(R9), Y12
+	VPBROADCASTD 12(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 12(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 12(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      512(R9), Y12
+	VPBROADCASTD 16(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 16(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 16(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      544(R9), Y12
+	VPBROADCASTD 16(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 16(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 16(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      640(R9), Y12
+	VPBROADCASTD 20(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 20(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 20(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      672(R9), Y12
+	VPBROADCASTD 20(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 20(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 20(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      768(R9), Y12
+	VPBROADCASTD 24(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 24(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 24(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      800(R9), Y12
+	VPBROADCASTD 24(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 24(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 24(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      896(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y6, Y6
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 28(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      928(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y7, Y7
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 28(R8)(AX*2), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y8, Y8
+	VPMADDWD     wordOnes<>+0(SB), Y9, Y9
+	VPMADDWD     wordOnes<>+0(SB), Y10, Y10
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VCVTDQ2PS    Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 32(R8), Y12
+	VMULPS       1024(R9), Y12, Y13
+	VFMADD231PS  Y13, Y6, Y0
+	VMULPS       1056(R9), Y12, Y6
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 36(R8), Y6
+	VFMADD231PS  1152(R9), Y6, Y0
+	VFMADD231PS  1184(R9), Y6, Y1
+	VCVTDQ2PS    Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 32(R8)(AX*1), Y6
+	VMULPS       1024(R9), Y6, Y7
+	VFMADD231PS  Y7, Y8, Y2
+	VMULPS       1056(R9), Y6, Y6
+	VFMADD231PS  Y6, Y9, Y3
+	VBROADCASTSS 36(R8)(AX*1), Y6
+	VFMADD231PS  1152(R9), Y6, Y2
+	VFMADD231PS  1184(R9), Y6, Y3
+	VCVTDQ2PS    Y10, Y10
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS 32(R8)(AX*2), Y6
+	VMULPS       1024(R9), Y6, Y7
+	VFMADD231PS  Y7, Y10, Y4
+	VMULPS       1056(R9), Y6, Y6
+	VFMADD231PS  Y6, Y11, Y5
+	VBROADCASTSS 36(R8)(AX*2), Y6
+	VFMADD231PS  1152(R9), Y6, Y4
+	VFMADD231PS  1184(R9), Y6, Y5
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       (BX)(CX*1), Y2, Y2
+	VADDPS       32(BX)(CX*1), Y3, Y3
+	VADDPS       (BX)(CX*2), Y4, Y4
+	VADDPS       32(BX)(CX*2), Y5, Y5
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, (BX)(CX*1)
+	VMOVUPS Y3, 32(BX)(CX*1)
+	VMOVUPS Y4, (BX)(CX*2)
+	VMOVUPS Y5, 32(BX)(CX*2)
+	IMUL3Q  $0x03, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x03, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productCentred5AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productCentred5AVX2x1(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y2
+	VPBROADCASTD (R8), Y3
+	VPMADDUBSW   Y3, Y2, Y2
+	VMOVDQU      32(R9), Y3
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y3, Y3
+	VMOVDQU      128(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      160(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      256(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      288(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      384(R9), Y4
+	VPBROADCASTD 12(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      416(R9), Y4
+	VPBROADCASTD 12(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VPMADDWD     wordOnes<>+0(SB), Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y3, Y3
+	VMOVDQU      512(R9), Y4
+	VPBROADCASTD 16(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VMOVDQU      544(R9), Y5
+	VPBROADCASTD 16(R8), Y6
+	VPMADDUBSW   Y6, Y5, Y5
+	VMOVDQU      640(R9), Y6
+	VPBROADCASTD 20(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y4, Y4
+	VMOVDQU      672(R9), Y6
+	VPBROADCASTD 20(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VMOVDQU      768(R9), Y6
+	VPBROADCASTD 24(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y4, Y4
+	VMOVDQU      800(R9), Y6
+	VPBROADCASTD 24(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VMOVDQU      896(R9), Y6
+	VPBROADCASTD 28(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y4, Y4
+	VMOVDQU      928(R9), Y6
+	VPBROADCASTD 28(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VPBROADCASTD 40(R8), Y4
+	VPSRAD       $0x03, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 32(R8), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y2, Y0
+	VMULPS       1056(R9), Y4, Y2
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	IMUL3Q  $0x01, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x01, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productCentred5AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productCentred5AVX2x2(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y5
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y5, Y4
+	VPBROADCASTD (R8)(AX*1), Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VMOVDQU      32(R9), Y7
+	VPBROADCASTD (R8), Y5
+	VPMADDUBSW   Y5, Y7, Y5
+	VPBROADCASTD (R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y7, Y7
+	VMOVDQU      128(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      160(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      256(R9), Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      288(R9), Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      384(R9), Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      416(R9), Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VMOVDQU      512(R9), Y9
+	VPBROADCASTD 16(R8), Y8
+	VPMADDUBSW   Y8, Y9, Y8
+	VPBROADCASTD 16(R8)(AX*1), Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VMOVDQU      544(R9), Y11
+	VPBROADCASTD 16(R8), Y9
+	VPMADDUBSW   Y9, Y11, Y9
+	VPBROADCASTD 16(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y11, Y11
+	VMOVDQU      640(R9), Y12
+	VPBROADCASTD 20(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 20(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      672(R9), Y12
+	VPBROADCASTD 20(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 20(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      768(R9), Y12
+	VPBROADCASTD 24(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 24(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      800(R9), Y12
+	VPBROADCASTD 24(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 24(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      896(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      928(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPBROADCASTD 40(R8), Y8
+	VPSRAD       $0x03, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VPADDD       Y8, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 32(R8), Y8
+	VMULPS       1024(R9), Y8, Y9
+	VFMADD231PS  Y9, Y4, Y0
+	VMULPS       1056(R9), Y8, Y4
+	VFMADD231PS  Y4, Y5, Y1
+	VPBROADCASTD 40(R8)(AX*1), Y4
+	VPSRAD       $0x03, Y4, Y4
+	VPADDD       Y4, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VPADDD       Y4, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 32(R8)(AX*1), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y6, Y2
+	VMULPS       1056(R9), Y4, Y4
+	VFMADD231PS  Y4, Y7, Y3
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       (BX)(CX*1), Y2, Y2
+	VADDPS       32(BX)(CX*1), Y3, Y3
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, (BX)(CX*1)
+	VMOVUPS Y3, 32(BX)(CX*1)
+	IMUL3Q  $0x02, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x02, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productShifted5AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productShifted5AVX2x1(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y2
+	VPBROADCASTD (R8), Y3
+	VPMADDUBSW   Y3, Y2, Y2
+	VMOVDQU      32(R9), Y3
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y3, Y3
+	VMOVDQU      128(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      160(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      256(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      288(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      384(R9), Y4
+	VPBROADCASTD 12(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      416(R9), Y4
+	VPBROADCASTD 12(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VPMADDWD     wordOnes<>+0(SB), Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y3, Y3
+	VMOVDQU      512(R9), Y4
+	VPBROADCASTD 16(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VMOVDQU      544(R9), Y5
+	VPBROADCASTD 16(R8), Y6
+	VPMADDUBSW   Y6, Y5, Y5
+	VMOVDQU      640(R9), Y6
+	VPBROADCASTD 20(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y4, Y4
+	VMOVDQU      672(R9), Y6
+	VPBROADCASTD 20(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VMOVDQU      768(R9), Y6
+	VPBROADCASTD 24(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y4, Y4
+	VMOVDQU      800(R9), Y6
+	VPBROADCASTD 24(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VMOVDQU      896(R9), Y6
+	VPBROADCASTD 28(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y4, Y4
+	VMOVDQU      928(R9), Y6
+	VPBROADCASTD 28(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VCVTDQ2PS    Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 32(R8), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y2, Y0
+	VMULPS       1056(R9), Y4, Y2
+	VFMADD231PS  Y2, Y3, Y1
+	VBROADCASTSS 36(R8), Y2
+	VFMADD231PS  1152(R9), Y2, Y0
+	VFMADD231PS  1184(R9), Y2, Y1
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	IMUL3Q  $0x01, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x01, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productShifted5AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productShifted5AVX2x2(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y5
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y5, Y4
+	VPBROADCASTD (R8)(AX*1), Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VMOVDQU      32(R9), Y7
+	VPBROADCASTD (R8), Y5
+	VPMADDUBSW   Y5, Y7, Y5
+	VPBROADCASTD (R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y7, Y7
+	VMOVDQU      128(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      160(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      256(R9), Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      288(R9), Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VMOVDQU      384(R9), Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      416(R9), Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VMOVDQU      512(R9), Y9
+	VPBROADCASTD 16(R8), Y8
+	VPMADDUBSW   Y8, Y9, Y8
+	VPBROADCASTD 16(R8)(AX*1), Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VMOVDQU      544(R9), Y11
+	VPBROADCASTD 16(R8), Y9
+	VPMADDUBSW   Y9, Y11, Y9
+	VPBROADCASTD 16(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y11, Y11
+	VMOVDQU      640(R9), Y12
+	VPBROADCASTD 20(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 20(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      672(R9), Y12
+	VPBROADCASTD 20(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 20(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      768(R9), Y12
+	VPBROADCASTD 24(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 24(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      800(R9), Y12
+	VPBROADCASTD 24(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 24(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VMOVDQU      896(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      928(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 32(R8), Y8
+	VMULPS       1024(R9), Y8, Y9
+	VFMADD231PS  Y9, Y4, Y0
+	VMULPS       1056(R9), Y8, Y4
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 36(R8), Y4
+	VFMADD231PS  1152(R9), Y4, Y0
+	VFMADD231PS  1184(R9), Y4, Y1
+	VCVTDQ2PS    Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 32(R8)(AX*1), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y6, Y2
+	VMULPS       1056(R9), Y4, Y4
+	VFMADD231PS  Y4, Y7, Y3
+	VBROADCASTSS 36(R8)(AX*1), Y4
+	VFMADD231PS  1152(R9), Y4, Y2
+	VFMADD231PS  1184(R9), Y4, Y3
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       (BX)(CX*1), Y2, Y2
+	VADDPS       32(BX)(CX*1), Y3, Y3
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, (BX)(CX*1)
+	VMOVUPS Y3, 32(BX)(CX*1)
+	IMUL3Q  $0x02, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x02, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productHalved6AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productHalved6AVX2x1(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y2
+	VPBROADCASTD (R8), Y3
+	VPMADDUBSW   Y3, Y2, Y2
+	VMOVDQU      32(R9), Y3
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y3, Y3
+	VMOVDQU      128(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      160(R9), Y4
+	VPBROADCASTD 4(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VPMADDWD     wordOnes<>+0(SB), Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y3, Y3
+	VMOVDQU      256(R9), Y4
+	VPBROADCASTD 8(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VMOVDQU      288(R9), Y5
+	VPBROADCASTD 8(R8), Y6
+	VPMADDUBSW   Y6, Y5, Y5
+	VMOVDQU      384(R9), Y6
+	VPBROADCASTD 12(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y4, Y4
+	VMOVDQU      416(R9), Y6
+	VPBROADCASTD 12(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VPBROADCASTD 44(R8), Y4
+	VPSRAD       $0x02, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 32(R8), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y2, Y0
+	VMULPS       1056(R9), Y4, Y2
+	VFMADD231PS  Y2, Y3, Y1
+	VMOVDQU      512(R9), Y2
+	VPBROADCASTD 16(R8), Y3
+	VPMADDUBSW   Y3, Y2, Y2
+	VMOVDQU      544(R9), Y3
+	VPBROADCASTD 16(R8), Y4
+	VPMADDUBSW   Y4, Y3, Y3
+	VMOVDQU      640(R9), Y4
+	VPBROADCASTD 20(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VMOVDQU      672(R9), Y4
+	VPBROADCASTD 20(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VPADDW       Y4, Y3, Y3
+	VPMADDWD     wordOnes<>+0(SB), Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y3, Y3
+	VMOVDQU      768(R9), Y4
+	VPBROADCASTD 24(R8), Y5
+	VPMADDUBSW   Y5, Y4, Y4
+	VMOVDQU      800(R9), Y5
+	VPBROADCASTD 24(R8), Y6
+	VPMADDUBSW   Y6, Y5, Y5
+	VMOVDQU      896(R9), Y6
+	VPBROADCASTD 28(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y4, Y4
+	VMOVDQU      928(R9), Y6
+	VPBROADCASTD 28(R8), Y7
+	VPMADDUBSW   Y7, Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VPBROADCASTD 48(R8), Y4
+	VPSRAD       $0x02, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 32(R8), Y4
+	VMULPS       1152(R9), Y4, Y5
+	VFMADD231PS  Y5, Y2, Y0
+	VMULPS       1184(R9), Y4, Y2
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	IMUL3Q  $0x01, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x01, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productHalved6AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productHalved6AVX2x2(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VMOVDQU      (R9), Y5
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y5, Y4
+	VPBROADCASTD (R8)(AX*1), Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VMOVDQU      32(R9), Y7
+	VPBROADCASTD (R8), Y5
+	VPMADDUBSW   Y5, Y7, Y5
+	VPBROADCASTD (R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y7, Y7
+	VMOVDQU      128(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      160(R9), Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VMOVDQU      256(R9), Y9
+	VPBROADCASTD 8(R8), Y8
+	VPMADDUBSW   Y8, Y9, Y8
+	VPBROADCASTD 8(R8)(AX*1), Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VMOVDQU      288(R9), Y11
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y11, Y9
+	VPBROADCASTD 8(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y11, Y11
+	VMOVDQU      384(R9), Y12
+	VPBROADCASTD 12(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 12(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      416(R9), Y12
+	VPBROADCASTD 12(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 12(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPBROADCASTD 44(R8), Y8
+	VPSRAD       $0x02, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VPADDD       Y8, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 32(R8), Y8
+	VMULPS       1024(R9), Y8, Y9
+	VFMADD231PS  Y9, Y4, Y0
+	VMULPS       1056(R9), Y8, Y4
+	VFMADD231PS  Y4, Y5, Y1
+	VPBROADCASTD 44(R8)(AX*1), Y4
+	VPSRAD       $0x02, Y4, Y4
+	VPADDD       Y4, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VPADDD       Y4, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 32(R8)(AX*1), Y4
+	VMULPS       1024(R9), Y4, Y5
+	VFMADD231PS  Y5, Y6, Y2
+	VMULPS       1056(R9), Y4, Y4
+	VFMADD231PS  Y4, Y7, Y3
+	VMOVDQU      512(R9), Y5
+	VPBROADCASTD 16(R8), Y4
+	VPMADDUBSW   Y4, Y5, Y4
+	VPBROADCASTD 16(R8)(AX*1), Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VMOVDQU      544(R9), Y7
+	VPBROADCASTD 16(R8), Y5
+	VPMADDUBSW   Y5, Y7, Y5
+	VPBROADCASTD 16(R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y7, Y7
+	VMOVDQU      640(R9), Y8
+	VPBROADCASTD 20(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y4, Y4
+	VPBROADCASTD 20(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y6, Y6
+	VMOVDQU      672(R9), Y8
+	VPBROADCASTD 20(R8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 20(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VMOVDQU      768(R9), Y9
+	VPBROADCASTD 24(R8), Y8
+	VPMADDUBSW   Y8, Y9, Y8
+	VPBROADCASTD 24(R8)(AX*1), Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VMOVDQU      800(R9), Y11
+	VPBROADCASTD 24(R8), Y9
+	VPMADDUBSW   Y9, Y11, Y9
+	VPBROADCASTD 24(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y11, Y11
+	VMOVDQU      896(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y8, Y8
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y10, Y10
+	VMOVDQU      928(R9), Y12
+	VPBROADCASTD 28(R8), Y13
+	VPMADDUBSW   Y13, Y12, Y13
+	VPADDW       Y13, Y9, Y9
+	VPBROADCASTD 28(R8)(AX*1), Y13
+	VPMADDUBSW   Y13, Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPBROADCASTD 48(R8), Y8
+	VPSRAD       $0x02, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VPADDD       Y8, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 32(R8), Y8
+	VMULPS       1152(R9), Y8, Y9
+	VFMADD231PS  Y9, Y4, Y0
+	VMULPS       1184(R9), Y8, Y4
+	VFMADD231PS  Y4, Y5, Y1
+	VPBROADCASTD 48(R8)(AX*1), Y4
+	VPSRAD       $0x02, Y4, Y4
+	VPADDD       Y4, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VPADDD       Y4, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 32(R8)(AX*1), Y4
+	VMULPS       1152(R9), Y4, Y5
+	VFMADD231PS  Y5, Y6, Y2
+	VMULPS       1184(R9), Y4, Y4
+	VFMADD231PS  Y4, Y7, Y3
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       (BX)(CX*1), Y2, Y2
+	VADDPS       32(BX)(CX*1), Y3, Y3
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, (BX)(CX*1)
+	VMOVUPS Y3, 32(BX)(CX*1)
+	IMUL3Q  $0x02, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x02, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productCentred8AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productCentred8AVX2x1(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y1
+	VMOVDQU      (R9), Y2
+	VPSRLD       $0x04, Y2, Y3
+	VPAND        Y1, Y2, Y2
+	VPAND        Y1, Y3, Y3
+	VPBROADCASTD (R8), Y4
+	VPMADDUBSW   Y4, Y2, Y2
+	VPMADDUBSW   Y4, Y3, Y3
+	VMOVDQU      128(R9), Y4
+	VPSRLD       $0x04, Y4, Y5
+	VPAND        Y1, Y4, Y4
+	VPAND        Y1, Y5, Y5
+	VPBROADCASTD 4(R8), Y6
+	VPMADDUBSW   Y6, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VPMADDUBSW   Y6, Y5, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      256(R9), Y4
+	VPSRLD       $0x04, Y4, Y5
+	VPAND        Y1, Y4, Y4
+	VPAND        Y1, Y5, Y5
+	VPBROADCASTD 8(R8), Y6
+	VPMADDUBSW   Y6, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VPMADDUBSW   Y6, Y5, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      384(R9), Y4
+	VPSRLD       $0x04, Y4, Y5
+	VPAND        Y1, Y4, Y4
+	VPAND        Y1, Y5, Y5
+	VPBROADCASTD 12(R8), Y6
+	VPMADDUBSW   Y6, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VPMADDUBSW   Y6, Y5, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      512(R9), Y4
+	VPSRLD       $0x04, Y4, Y5
+	VPAND        Y1, Y4, Y4
+	VPAND        Y1, Y5, Y5
+	VPBROADCASTD 16(R8), Y6
+	VPMADDUBSW   Y6, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VPMADDUBSW   Y6, Y5, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      640(R9), Y4
+	VPSRLD       $0x04, Y4, Y5
+	VPAND        Y1, Y4, Y4
+	VPAND        Y1, Y5, Y5
+	VPBROADCASTD 20(R8), Y6
+	VPMADDUBSW   Y6, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VPMADDUBSW   Y6, Y5, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      768(R9), Y4
+	VPSRLD       $0x04, Y4, Y5
+	VPAND        Y1, Y4, Y4
+	VPAND        Y1, Y5, Y5
+	VPBROADCASTD 24(R8), Y6
+	VPMADDUBSW   Y6, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VPMADDUBSW   Y6, Y5, Y4
+	VPADDW       Y4, Y3, Y3
+	VMOVDQU      896(R9), Y4
+	VPSRLD       $0x04, Y4, Y5
+	VPAND        Y1, Y4, Y4
+	VPAND        Y1, Y5, Y5
+	VPBROADCASTD 28(R8), Y1
+	VPMADDUBSW   Y1, Y4, Y4
+	VPADDW       Y4, Y2, Y2
+	VPMADDUBSW   Y1, Y5, Y1
+	VPADDW       Y1, Y3, Y3
+	VPMADDWD     wordOnes<>+0(SB), Y2, Y2
+	VPMADDWD     wordOnes<>+0(SB), Y3, Y3
+	VPBROADCASTD 40(R8), Y1
+	VPSLLD       $0x04, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPADDD       Y1, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(R8), Y1
+	VMULPS       1024(R9), Y1, Y1
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+
+store:
+	VMOVUPS Y0, (BX)
+	IMUL3Q  $0x01, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x01, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productCentred8AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productCentred8AVX2x2(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS (BX)(CX*1), Y1
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y2
+	VMOVDQU      (R9), Y4
+	VPSRLD       $0x04, Y4, Y6
+	VPAND        Y2, Y4, Y4
+	VPAND        Y2, Y6, Y6
+	VPBROADCASTD (R8), Y5
+	VPMADDUBSW   Y5, Y4, Y3
+	VPMADDUBSW   Y5, Y6, Y5
+	VPBROADCASTD (R8)(AX*1), Y7
+	VPMADDUBSW   Y7, Y4, Y4
+	VPMADDUBSW   Y7, Y6, Y6
+	VMOVDQU      128(R9), Y7
+	VPSRLD       $0x04, Y7, Y8
+	VPAND        Y2, Y7, Y7
+	VPAND        Y2, Y8, Y8
+	VPBROADCASTD 4(R8), Y9
+	VPMADDUBSW   Y9, Y7, Y10
+	VPADDW       Y10, Y3, Y3
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 4(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y7, Y7
+	VPADDW       Y7, Y4, Y4
+	VPMADDUBSW   Y9, Y8, Y7
+	VPADDW       Y7, Y6, Y6
+	VMOVDQU      256(R9), Y7
+	VPSRLD       $0x04, Y7, Y8
+	VPAND        Y2, Y7, Y7
+	VPAND        Y2, Y8, Y8
+	VPBROADCASTD 8(R8), Y9
+	VPMADDUBSW   Y9, Y7, Y10
+	VPADDW       Y10, Y3, Y3
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 8(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y7, Y7
+	VPADDW       Y7, Y4, Y4
+	VPMADDUBSW   Y9, Y8, Y7
+	VPADDW       Y7, Y6, Y6
+	VMOVDQU      384(R9), Y7
+	VPSRLD       $0x04, Y7, Y8
+	VPAND        Y2, Y7, Y7
+	VPAND        Y2, Y8, Y8
+	VPBROADCASTD 12(R8), Y9
+	VPMADDUBSW   Y9, Y7, Y10
+	VPADDW       Y10, Y3, Y3
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 12(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y7, Y7
+	VPADDW       Y7, Y4, Y4
+	VPMADDUBSW   Y9, Y8, Y7
+	VPADDW       Y7, Y6, Y6
+	VMOVDQU      512(R9), Y7
+	VPSRLD       $0x04, Y7, Y8
+	VPAND        Y2, Y7, Y7
+	VPAND        Y2, Y8, Y8
+	VPBROADCASTD 16(R8), Y9
+	VPMADDUBSW   Y9, Y7, Y10
+	VPADDW       Y10, Y3, Y3
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 16(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y7, Y7
+	VPADDW       Y7, Y4, Y4
+	VPMADDUBSW   Y9, Y8, Y7
+	VPADDW       Y7, Y6, Y6
+	VMOVDQU      640(R9), Y7
+	VPSRLD       $0x04, Y7, Y8
+	VPAND        Y2, Y7, Y7
+	VPAND        Y2, Y8, Y8
+	VPBROADCASTD 20(R8), Y9
+	VPMADDUBSW   Y9, Y7, Y10
+	VPADDW       Y10, Y3, Y3
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 20(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y7, Y7
+	VPADDW       Y7, Y4, Y4
+	VPMADDUBSW   Y9, Y8, Y7
+	VPADDW       Y7, Y6, Y6
+	VMOVDQU      768(R9), Y7
+	VPSRLD       $0x04, Y7, Y8
+	VPAND        Y2, Y7, Y7
+	VPAND        Y2, Y8, Y8
+	VPBROADCASTD 24(R8), Y9
+	VPMADDUBSW   Y9, Y7, Y10
+	VPADDW       Y10, Y3, Y3
+	VPMADDUBSW   Y9, Y8, Y9
+	VPADDW       Y9, Y5, Y5
+	VPBROADCASTD 24(R8)(AX*1), Y9
+	VPMADDUBSW   Y9, Y7, Y7
+	VPADDW       Y7, Y4, Y4
+	VPMADDUBSW   Y9, Y8, Y7
+	VPADDW       Y7, Y6, Y6
+	VMOVDQU      896(R9), Y7
+	VPSRLD       $0x04, Y7, Y8
+	VPAND        Y2, Y7, Y7
+	VPAND        Y2, Y8, Y8
+	VPBROADCASTD 28(R8), Y2
+	VPMADDUBSW   Y2, Y7, Y9
+	VPADDW       Y9, Y3, Y3
+	VPMADDUBSW   Y2, Y8, Y2
+	VPADDW       Y2, Y5, Y5
+	VPBROADCASTD 28(R8)(AX*1), Y2
+	VPMADDUBSW   Y2, Y7, Y7
+	VPADDW       Y7, Y4, Y4
+	VPMADDUBSW   Y2, Y8, Y2
+	VPADDW       Y2, Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y3, Y3
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPBROADCASTD 40(R8), Y2
+	VPSLLD       $0x04, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VPADDD       Y2, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 32(R8), Y2
+	VMULPS       1024(R9), Y2, Y2
+	VFMADD231PS  Y2, Y3, Y0
+	VPBROADCASTD 40(R8)(AX*1), Y2
+	VPSLLD       $0x04, Y6, Y6
+	VPADDD       Y6, Y4, Y4
+	VPADDD       Y2, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS 32(R8)(AX*1), Y2
+	VMULPS       1024(R9), Y2, Y2
+	VFMADD231PS  Y2, Y4, Y1
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       (BX)(CX*1), Y1, Y1
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, (BX)(CX*1)
+	IMUL3Q  $0x02, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x02, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
+
+// func productCentred8AVX2x3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productCentred8AVX2x3(SB), NOSPLIT, $0-64
+	MOVQ lda+24(FP), AX
+	MOVQ ldc+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ a+16(FP), DX
+	MOVQ c+40(FP), BX
+	MOVQ groups+0(FP), SI
+	MOVQ mode+56(FP), DI
+
+group:
+	CMPQ   DI, $0x01
+	JE     continued
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	JMP    begin
+
+continued:
+	VMOVUPS (BX), Y0
+	VMOVUPS (BX)(CX*1), Y1
+	VMOVUPS (BX)(CX*2), Y2
+
+begin:
+	MOVQ DX, R8
+	MOVQ b+32(FP), R9
+	MOVQ blocks+8(FP), R10
+
+block:
+	VBROADCASTSS w0f0f0f0f<>+0(SB), Y3
+	VMOVDQU      (R9), Y6
+	VPSRLD       $0x04, Y6, Y9
+	VPAND        Y3, Y6, Y6
+	VPAND        Y3, Y9, Y9
+	VPBROADCASTD (R8), Y5
+	VPMADDUBSW   Y5, Y6, Y4
+	VPMADDUBSW   Y5, Y9, Y7
+	VPBROADCASTD (R8)(AX*1), Y8
+	VPMADDUBSW   Y8, Y6, Y5
+	VPMADDUBSW   Y8, Y9, Y8
+	VPBROADCASTD (R8)(AX*2), Y10
+	VPMADDUBSW   Y10, Y6, Y6
+	VPMADDUBSW   Y10, Y9, Y9
+	VMOVDQU      128(R9), Y10
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        Y3, Y10, Y10
+	VPAND        Y3, Y11, Y11
+	VPBROADCASTD 4(R8), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y4, Y4
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y7, Y7
+	VPBROADCASTD 4(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y5, Y5
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 4(R8)(AX*2), Y12
+	VPMADDUBSW   Y12, Y10, Y10
+	VPADDW       Y10, Y6, Y6
+	VPMADDUBSW   Y12, Y11, Y10
+	VPADDW       Y10, Y9, Y9
+	VMOVDQU      256(R9), Y10
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        Y3, Y10, Y10
+	VPAND        Y3, Y11, Y11
+	VPBROADCASTD 8(R8), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y4, Y4
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y7, Y7
+	VPBROADCASTD 8(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y5, Y5
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 8(R8)(AX*2), Y12
+	VPMADDUBSW   Y12, Y10, Y10
+	VPADDW       Y10, Y6, Y6
+	VPMADDUBSW   Y12, Y11, Y10
+	VPADDW       Y10, Y9, Y9
+	VMOVDQU      384(R9), Y10
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        Y3, Y10, Y10
+	VPAND        Y3, Y11, Y11
+	VPBROADCASTD 12(R8), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y4, Y4
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y7, Y7
+	VPBROADCASTD 12(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y5, Y5
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 12(R8)(AX*2), Y12
+	VPMADDUBSW   Y12, Y10, Y10
+	VPADDW       Y10, Y6, Y6
+	VPMADDUBSW   Y12, Y11, Y10
+	VPADDW       Y10, Y9, Y9
+	VMOVDQU      512(R9), Y10
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        Y3, Y10, Y10
+	VPAND        Y3, Y11, Y11
+	VPBROADCASTD 16(R8), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y4, Y4
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y7, Y7
+	VPBROADCASTD 16(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y5, Y5
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 16(R8)(AX*2), Y12
+	VPMADDUBSW   Y12, Y10, Y10
+	VPADDW       Y10, Y6, Y6
+	VPMADDUBSW   Y12, Y11, Y10
+	VPADDW       Y10, Y9, Y9
+	VMOVDQU      640(R9), Y10
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        Y3, Y10, Y10
+	VPAND        Y3, Y11, Y11
+	VPBROADCASTD 20(R8), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y4, Y4
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y7, Y7
+	VPBROADCASTD 20(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y5, Y5
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 20(R8)(AX*2), Y12
+	VPMADDUBSW   Y12, Y10, Y10
+	VPADDW       Y10, Y6, Y6
+	VPMADDUBSW   Y12, Y11, Y10
+	VPADDW       Y10, Y9, Y9
+	VMOVDQU      768(R9), Y10
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        Y3, Y10, Y10
+	VPAND        Y3, Y11, Y11
+	VPBROADCASTD 24(R8), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y4, Y4
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y7, Y7
+	VPBROADCASTD 24(R8)(AX*1), Y12
+	VPMADDUBSW   Y12, Y10, Y13
+	VPADDW       Y13, Y5, Y5
+	VPMADDUBSW   Y12, Y11, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 24(R8)(AX*2), Y12
+	VPMADDUBSW   Y12, Y10, Y10
+	VPADDW       Y10, Y6, Y6
+	VPMADDUBSW   Y12, Y11, Y10
+	VPADDW       Y10, Y9, Y9
+	VMOVDQU      896(R9), Y10
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        Y3, Y10, Y10
+	VPAND        Y3, Y11, Y11
+	VPBROADCASTD 28(R8), Y3
+	VPMADDUBSW   Y3, Y10, Y12
+	VPADDW       Y12, Y4, Y4
+	VPMADDUBSW   Y3, Y11, Y3
+	VPADDW       Y3, Y7, Y7
+	VPBROADCASTD 28(R8)(AX*1), Y3
+	VPMADDUBSW   Y3, Y10, Y12
+	VPADDW       Y12, Y5, Y5
+	VPMADDUBSW   Y3, Y11, Y3
+	VPADDW       Y3, Y8, Y8
+	VPBROADCASTD 28(R8)(AX*2), Y3
+	VPMADDUBSW   Y3, Y10, Y10
+	VPADDW       Y10, Y6, Y6
+	VPMADDUBSW   Y3, Y11, Y3
+	VPADDW       Y3, Y9, Y9
+	VPMADDWD     wordOnes<>+0(SB), Y4, Y4
+	VPMADDWD     wordOnes<>+0(SB), Y5, Y5
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y8, Y8
+	VPMADDWD     wordOnes<>+0(SB), Y9, Y9
+	VPBROADCASTD 40(R8), Y3
+	VPSLLD       $0x04, Y7, Y7
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y3, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS 32(R8), Y3
+	VMULPS       1024(R9), Y3, Y3
+	VFMADD231PS  Y3, Y4, Y0
+	VPBROADCASTD 40(R8)(AX*1), Y3
+	VPSLLD       $0x04, Y8, Y8
+	VPADDD       Y8, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 32(R8)(AX*1), Y3
+	VMULPS       1024(R9), Y3, Y3
+	VFMADD231PS  Y3, Y5, Y1
+	VPBROADCASTD 40(R8)(AX*2), Y3
+	VPSLLD       $0x04, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS 32(R8)(AX*2), Y3
+	VMULPS       1024(R9), Y3, Y3
+	VFMADD231PS  Y3, Y6, Y2
+	ADDQ         $0x00000034, R8
+	ADDQ         $0x00000500, R9
+	SUBQ         $0x00000001, R10
+	JG           block
+	CMPQ         DI, $0x02
+	JNE          store
+	VADDPS       (BX), Y0, Y0
+	VADDPS       (BX)(CX*1), Y1, Y1
+	VADDPS       (BX)(CX*2), Y2, Y2
+
+store:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, (BX)(CX*1)
+	VMOVUPS Y2, (BX)(CX*2)
+	IMUL3Q  $0x03, AX, R8
+	ADDQ    R8, DX
+	IMUL3Q  $0x03, CX, R8
+	ADDQ    R8, BX
+	SUBQ    $0x00000001, SI
+	JG      group
+	VZEROUPPER
+	RET
 
 // func prefetchLines(p *byte, lines int)
 // Requires: MMX+

@@ -65,7 +65,7 @@ func (o *ops) linear(l linear) {
 		return
 	}
 	if how != notCoded {
-		o.linearInt8(l, how)
+		o.linearInt8(l)
 		return
 	}
 	panels := (l.out + panelWidth - 1) / panelWidth

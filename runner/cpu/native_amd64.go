@@ -65,6 +65,7 @@ var setAVX2 = kernels{
 		tensor.IQ4_NL: unpackIQ4_NLAVX2, tensor.IQ4_XS: unpackIQ4_XSAVX2, tensor.Q2_K: unpackQ2_KAVX2, tensor.Q3_K: unpackQ3_KAVX2,
 		tensor.Q4_K: unpackQ4_KAVX2, tensor.Q5_K: unpackQ5_KAVX2, tensor.Q6_K: unpackQ6_KAVX2,
 	},
+	int8:     &pairs,
 	prefetch: prefetchLines,
 	peak:     func(n int) (flops int) { peakAVX2(n); return n * 12 * 8 * 2 },
 }

@@ -35,31 +35,39 @@ func dotBytes(s operand.Op, u, acc reg.Register) {
 }
 
 // quantise emits the int8 codes of so many blocks of 32 floats.
-func quantise() {
-	TEXT("quantiseVNNI", NOSPLIT, "func(blocks int, dst *byte, src *float32)")
+func quantise(s isa) {
+	TEXT("quantise"+int8Suffix(s), NOSPLIT, "func(blocks int, dst *byte, src *float32)")
 	Pragma("noescape")
 	blocks := Load(Param("blocks"), GP64()).(reg.GPVirtual)
 	dst := Load(Param("dst"), GP64()).(reg.GPVirtual)
 	src := Load(Param("src"), GP64()).(reg.GPVirtual)
-	s := avx512
 	magnitude, least := s.bits(0x7fffffff), s.bits(0x17800000) // 2^-80
-	most, ones, zero := s.float(127), s.bits(0x01010101), s.vec()
-	VPXORD(zero, zero, zero)
+	most, zero := s.float(127), XMM()
+	ones := s.bits(0x01010101)
+	VXORPS(zero, zero, zero)
 	loop("block", blocks, 1, func() {
-		v := s.vecs(2)
+		v := s.vecs(2 * s.per16())
 		top := s.vec()
-		VMOVDQA32(least, top)
+		VMOVUPS(least, top)
 		for i := range v {
-			VMOVUPS(mem(src, 64*i), v[i])
+			VMOVUPS(mem(src, i*s.bytes()), v[i])
 			t := s.vec()
-			VPANDD(v[i], magnitude, t)
+			if s.wide() {
+				VPANDD(v[i], magnitude, t)
+			} else {
+				VPAND(v[i], magnitude, t)
+			}
 			VPMAXUD(t, top, top)
 		}
-		half := YMM()
-		VEXTRACTI64X4(operand.Imm(1), top, half)
-		VPMAXUD(half, top.AsY(), top.AsY())
 		x := XMM()
-		VEXTRACTI32X4(operand.Imm(1), top.AsY(), x)
+		if s.wide() {
+			half := YMM()
+			VEXTRACTI64X4(operand.Imm(1), top, half)
+			VPMAXUD(half, top.AsY(), top.AsY())
+			VEXTRACTI32X4(operand.Imm(1), top.AsY(), x)
+		} else {
+			VEXTRACTI128(operand.Imm(1), top, x)
+		}
 		VPMAXUD(x, top.AsX(), top.AsX())
 		for _, order := range []uint64{0x4e, 0xb1} {
 			VPSHUFD(operand.Imm(order), top.AsX(), x)
@@ -70,16 +78,33 @@ func quantise() {
 		VDIVPS(top.AsX(), most.AsX(), inverse)
 		by := s.vec()
 		VBROADCASTSS(inverse, by)
-		sums := make([]reg.VecVirtual, 2)
 		for i := range v {
 			VMULPS(by, v[i], v[i])
 			VCVTPS2DQ(v[i], v[i])
-			codes := XMM()
-			VPMOVSDB(v[i], codes)
-			VMOVDQU32(codes, mem(dst, 16*i))
-			sums[i] = XMM()
-			VPXORD(sums[i], sums[i], sums[i])
-			dotBytes(codes, ones.AsX(), sums[i])
+		}
+		sums := make([]reg.VecVirtual, 2)
+		if s.wide() {
+			for i := range v {
+				codes := XMM()
+				VPMOVSDB(v[i], codes)
+				VMOVDQU32(codes, mem(dst, 16*i))
+				sums[i] = XMM()
+				VPXORD(sums[i], sums[i], sums[i])
+				dotBytes(codes, ones.AsX(), sums[i])
+			}
+		} else {
+			VPACKSSDW(v[1], v[0], v[0])
+			VPACKSSDW(v[3], v[2], v[2])
+			VPACKSSWB(v[2], v[0], v[0])
+			order := s.vec()
+			VMOVDQU(packedOrder(), order)
+			VPERMD(v[0], order, v[0])
+			VMOVDQU(v[0], mem(dst, 0))
+			VPMADDUBSW(v[0], ones, v[0])
+			VPMADDWD(wordOnes(), v[0], v[0])
+			sums[0], sums[1] = XMM(), XMM()
+			VMOVDQA(v[0].AsX(), sums[0])
+			VEXTRACTI128(operand.Imm(1), v[0], sums[1])
 		}
 		low, high := XMM(), XMM()
 		VPUNPCKLDQ(sums[1], sums[0], low)
@@ -96,7 +121,7 @@ func quantise() {
 		VMOVQ(scale, mem(dst, scaleAt))
 		for _, t := range []reg.VecVirtual{low, high} {
 			VPSLLD(operand.Imm(7), t, t)
-			VPSUBD(t, zero.AsX(), t)
+			VPSUBD(t, zero, t)
 		}
 		VMOVD(high, mem(dst, biasAt))
 		VMOVQ(low, mem(dst, biasAt+4))
@@ -275,13 +300,14 @@ func dotBlock(acc [][]reg.VecVirtual, row func(r, disp int) operand.Mem, b reg.G
 }
 
 // codes emits, per format, func(dst *byte, src *byte, stride, count int): the
-// unpacking of count of the format's blocks of 16 rows into half the columns
-// of a panel of codes.
-func codes() {
-	s := avx512
+// unpacking of count of the format's blocks of as many rows as there are lanes
+// into as many columns of a panel of codes. AVX2's codes are as they are
+// stored, AVX-512's of symmetric formats are such that 128 is zero.
+func codes(s isa) {
+	suffix := int8Suffix(s)
 	var u *unpacker
 	block := func(name string, blocks, bytes int, constants func(), body func()) {
-		TEXT("codes"+name+"VNNI", NOSPLIT, "func(dst *byte, src *byte, stride, count int)")
+		TEXT("codes"+name+suffix, NOSPLIT, "func(dst *byte, src *byte, stride, count int)")
 		Pragma("noescape")
 		count := Load(Param("count"), GP64()).(reg.GPVirtual)
 		dst := Load(Param("dst"), GP64()).(reg.GPVirtual)
@@ -304,23 +330,33 @@ func codes() {
 		t := s.vec()
 		if shift > 0 {
 			VPSRLD(operand.Imm(uint64(shift)), v, t)
-			VPANDD(mask, t, t)
+			u.and(mask, t, t)
 		} else {
-			VPANDD(mask, v, t)
+			u.and(mask, v, t)
 		}
 		return t
 	}
 	var low4, more, fifth reg.VecVirtual
 	nibbles := func() { low4 = s.bits(0x0f0f0f0f) }
 	plus := func(n uint32) func() {
-		return func() { nibbles(); more = s.bits(n * 0x01010101) }
+		return func() {
+			nibbles()
+			if s.wide() {
+				more = s.bits(n * 0x01010101)
+			}
+		}
+	}
+	centre := func(v reg.VecVirtual) {
+		if s.wide() {
+			VPADDB(more, v, v)
+		}
 	}
 	block("Q4_0", 1, 18, plus(120), func() {
 		put(0, scalesAt, u.half(u.rows.word32(0), 0))
 		for j, v := range u.rows.columns(2) {
 			for h := range 2 {
 				t := masked(v, 4*h, low4)
-				VPADDB(more, t, t)
+				centre(t)
 				word(0, 4*h+j, t)
 			}
 		}
@@ -339,6 +375,10 @@ func codes() {
 	spread := func(name string, zero, one byte) func() {
 		return func() {
 			nibbles()
+			if !s.wide() {
+				more, fifth = s.bits(0x00204081), s.bits(0x01010101)
+				return
+			}
 			m := GLOBL("spread"+name, attr.RODATA|attr.NOPTR)
 			for i := range 16 {
 				var w uint32
@@ -359,14 +399,20 @@ func codes() {
 		for j, v := range columns {
 			for h := range 2 {
 				t := masked(v, 4*h, low4)
-				bits := s.vec()
-				if shift := 16*h + 4*j; shift > 0 {
+				bits, shift := s.vec(), 16*h+4*j
+				switch {
+				case !s.wide(): // or a product does
+					bits = u.field(high, shift, 4)
+					VPMULLD(more, bits, bits)
+					VPAND(fifth, bits, bits)
+					VPSLLD(operand.Imm(4), bits, bits)
+				case shift > 0:
 					VPSRLD(operand.Imm(uint64(shift)), high, bits)
 					VPERMD(fifth, bits, bits)
-				} else {
+				default:
 					VPERMD(fifth, high, bits)
 				}
-				VPORD(bits, t, t)
+				u.or(bits, t)
 				word(0, 4*h+j, t)
 			}
 		}
@@ -385,7 +431,11 @@ func codes() {
 		put(0, scalesAt, u.half(u.rows.word32(0), 0))
 		for h := range 2 {
 			for j, v := range u.rows.columns(2 + 16*h) {
-				VPXORD(more, v, v)
+				if s.wide() {
+					VPXORD(more, v, v)
+				} else {
+					VPXOR(more, v, v)
+				}
 				word(0, 4*h+j, v)
 			}
 		}
@@ -444,8 +494,8 @@ func codes() {
 						case shift < 0:
 							VPSLLD(operand.Imm(uint64(-shift)), bits, bits)
 						}
-						VPANDD(fifth, bits, bits)
-						VPORD(bits, t, t)
+						u.and(fifth, bits, bits)
+						u.or(bits, t)
 						word(2*g+n, 4*h+j, t)
 					}
 				}
@@ -479,9 +529,9 @@ func codes() {
 							case shift < 0:
 								VPSLLD(operand.Imm(uint64(-shift)), bits, bits)
 							}
-							VPANDD(fifth, bits, bits)
-							VPORD(bits, t, t)
-							VPADDB(more, t, t)
+							u.and(fifth, bits, bits)
+							u.or(bits, t)
+							centre(t)
 							word(4*n+run, 4*h+j, t)
 						}
 					}
@@ -491,13 +541,23 @@ func codes() {
 	})
 }
 
+func int8Suffix(s isa) string {
+	if s.wide() {
+		return "VNNI"
+	}
+	return s.name
+}
+
 // int8Kernels emits all that --fast needs.
 func int8Kernels() {
-	quantise()
 	for _, kind := range []string{centred, shifted, halved} {
 		for rows := 1; rows <= int8Rows; rows++ {
 			productInt8(kind, rows)
 		}
 	}
-	codes()
+	for _, s := range []isa{avx512, avx2} {
+		quantise(s)
+		codes(s)
+	}
+	pairProducts()
 }
