@@ -62,12 +62,45 @@ func byCoding(of [halved + 1]productInt8Func) (all [32]productInt8Func) {
 	return all
 }
 
+// inColumns makes a product of a panel from products of so many columns.
+func inColumns(columns int, of ...productInt8Func) productInt8Func {
+	some := inGroups(of...)
+	return func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int) {
+		for j := 0; j < panelWidth; j += columns {
+			some(m, blocks, a, lda, byteAfter(b, 4*j), after(c, j), ldc, mode)
+		}
+	}
+}
+
+// inGroups makes a product of any number of rows from those of 1, 2, … rows.
+func inGroups(of ...productInt8Func) productInt8Func {
+	return func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int) {
+		most := len(of)
+		if groups := m / most; groups > 0 {
+			of[most-1](groups, blocks, a, lda, b, c, ldc, mode)
+		}
+		if rest := m % most; rest > 0 {
+			done := m - rest
+			of[rest-1](1, blocks, byteAfter(a, done*lda), lda, b, after(c, done*ldc), ldc, mode)
+		}
+	}
+}
+
 // codings of the formats that lend themselves.
 var codings = [32]coding{
 	tensor.Q4_0: centred, tensor.Q5_0: centred, tensor.Q8_0: centred,
 	tensor.Q4_1: shifted, tensor.Q5_1: shifted, tensor.Q4_K: shifted, tensor.Q5_K: shifted,
 	tensor.Q6_K: halved,
 }
+
+// codeForm is how a panel holds the codes of symmetric formats.
+type codeForm byte
+
+const (
+	signed    codeForm = 0 // less the centre
+	offset128 codeForm = 128
+	stored    codeForm = 1 // as in the file
+)
 
 // int8Kernels is one implementation of products with int8 activations. All give the same bytes.
 type int8Kernels struct {
@@ -78,9 +111,7 @@ type int8Kernels struct {
 	// column's first code. nil: row by row.
 	codes [32]func(dst *byte, src *byte, stride, count int)
 	lanes int
-	// raw panels hold a format's codes as they are stored; in others the codes
-	// of symmetric formats are moved so that 128 is zero.
-	raw bool
+	form  codeForm
 	// product, per format, is c[r][j] = the sum over so many blocks for m rows of
 	// codes lda bytes apart and a panel's columns; modes as in kernels.product.
 	product [32]productInt8Func
@@ -178,7 +209,7 @@ func (o *ops) unpackCodes(s *scratch, w *weight, row, width, b0, n int) []byte {
 		}
 	}
 	for ; i < width; i++ {
-		codesGo(panel[4*i:], w.row(row + i)[at:][:count*bytes], w.format, k.raw)
+		codesGo(panel[4*i:], w.row(row + i)[at:][:count*bytes], w.format, k.form)
 	}
 	return panel
 }
@@ -188,5 +219,5 @@ func fastKernels(k *kernels) error {
 	if k.int8 != nil {
 		return nil
 	}
-	return fmt.Errorf("cpu: int8 activations (--fast) need AVX2, or better AVX-512 VNNI, and the %s kernels have no products for them; leave out --fast, or see its results at a slow pace with --kernels portable", k.name)
+	return fmt.Errorf("cpu: int8 activations (--fast) need AVX-512 VNNI, AVX2 or NEON's dot products, and the %s kernels have no products for them; leave out --fast, or see its results at a slow pace with --kernels portable", k.name)
 }

@@ -15,6 +15,7 @@ func vnniIfHere() *int8Kernels {
 }
 
 var vnni = int8Kernels{
+	form:     offset128,
 	quantise: quantiseVNNI,
 	lanes:    16,
 	codes: [32]func(dst *byte, src *byte, stride, count int){
@@ -31,7 +32,7 @@ var vnni = int8Kernels{
 var pairs = int8Kernels{
 	quantise: quantiseAVX2,
 	lanes:    8,
-	raw:      true,
+	form:     stored,
 	codes: [32]func(dst *byte, src *byte, stride, count int){
 		tensor.Q4_0: codesQ4_0AVX2, tensor.Q4_1: codesQ4_1AVX2, tensor.Q5_0: codesQ5_0AVX2, tensor.Q5_1: codesQ5_1AVX2,
 		tensor.Q8_0: codesQ8_0AVX2, tensor.Q4_K: codesQ4_KAVX2, tensor.Q5_K: codesQ5_KAVX2, tensor.Q6_K: codesQ6_KAVX2,
@@ -46,28 +47,4 @@ var pairs = int8Kernels{
 		tensor.Q6_K: inColumns(16, productHalved6AVX2x1, productHalved6AVX2x2),
 		tensor.Q8_0: inColumns(8, productCentred8AVX2x1, productCentred8AVX2x2, productCentred8AVX2x3),
 	},
-}
-
-// inColumns makes a product of a panel from products of so many columns.
-func inColumns(columns int, of ...productInt8Func) productInt8Func {
-	some := inGroups(of...)
-	return func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int) {
-		for j := 0; j < panelWidth; j += columns {
-			some(m, blocks, a, lda, byteAfter(b, 4*j), after(c, j), ldc, mode)
-		}
-	}
-}
-
-// inGroups makes a product of any number of rows from those of 1, 2, … rows.
-func inGroups(of ...productInt8Func) productInt8Func {
-	return func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int) {
-		most := len(of)
-		if groups := m / most; groups > 0 {
-			of[most-1](groups, blocks, a, lda, b, c, ldc, mode)
-		}
-		if rest := m % most; rest > 0 {
-			done := m - rest
-			of[rest-1](1, blocks, byteAfter(a, done*lda), lda, b, after(c, done*ldc), ldc, mode)
-		}
-	}
 }

@@ -11,6 +11,7 @@ import (
 // portableInt8 computes what the assembly of --fast computes, operation by operation.
 var portableInt8 = int8Kernels{
 	quantise: quantiseGo,
+	form:     offset128,
 	product:  byCoding([halved + 1]productInt8Func{centred: productCentredGo, shifted: productShiftedGo, halved: productHalvedGo}),
 }
 
@@ -44,13 +45,13 @@ func quantiseGo(blocks int, dst *byte, src *float32) {
 	}
 }
 
-// roundToInt8 rounds half to even; not-a-number gives −128, as the conversion
-// to int32 of most machines does, saturated.
+// roundToInt8 rounds half to even. What is not a number, in a block whose
+// scale is none either, gives −127.
 func roundToInt8(x float32) int8 {
-	if x != x || x >= 1<<31 {
-		return -128
+	if x != x {
+		return -127
 	}
-	return int8(max(-128, min(127, math.RoundToEven(float64(x)))))
+	return int8(math.RoundToEven(float64(x)))
 }
 
 func productCentredGo(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int) {
@@ -122,12 +123,12 @@ func (p codeColumn) second(block int, d float32) {
 }
 
 // codesGo unpacks one weight row into a column of a panel.
-func codesGo(column []byte, src []byte, format tensor.Type, raw bool) {
+func codesGo(column []byte, src []byte, format tensor.Type, form codeForm) {
 	_, bytes := format.Block()
 	unpack := codeUnpackers[format]
 	var plus byte
-	if codings[format] != shifted && !raw {
-		plus = 128 - centres[format]
+	if codings[format] != shifted && form != stored {
+		plus = byte(form) - centres[format]
 	}
 	for ; len(src) > 0; src = src[bytes:] {
 		blocks := unpack(codeColumn(column), src[:bytes], plus)
@@ -173,7 +174,7 @@ var codeUnpackers = [32]func(p codeColumn, b []byte, plus byte) int{
 	tensor.Q8_0: func(p codeColumn, b []byte, plus byte) int {
 		p.scale(0, halfAt(b, 0))
 		for i, c := range b[2:34] {
-			p.set(i, c+128)
+			p.set(i, c+128+plus)
 		}
 		return 1
 	},

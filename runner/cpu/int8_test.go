@@ -72,7 +72,7 @@ func compareInt8(t *testing.T, k *kernels, rng *rand.Rand) {
 		panel[i], twin[i] = 0, 0
 	}
 	for i := range panelWidth {
-		codesGo(twin[4*i:], w.Row(i), format, k.int8.raw)
+		codesGo(twin[4*i:], w.Row(i), format, k.int8.form)
 	}
 	if f := k.int8.codes[format]; f != nil {
 		for i := 0; i < panelWidth; i += k.int8.lanes {
@@ -87,7 +87,7 @@ func compareInt8(t *testing.T, k *kernels, rng *rand.Rand) {
 
 	copy(panel, twin)
 	for i := range panelWidth {
-		codesGo(twin[4*i:], w.Row(i), format, false)
+		codesGo(twin[4*i:], w.Row(i), format, offset128)
 	}
 	for i := range m * blocks { // infinities are for quantise alone
 		if s := want[i/blocks*ld+i%blocks*codeBytes:][32:36]; s[3]&0x7f == 0x7f && s[2]&0x80 != 0 {
@@ -113,7 +113,7 @@ func TestCodesAreTheWeights(t *testing.T) {
 		const cols = 512
 		w := quantised(rng, f, 1, cols)
 		panel, want := make([]byte, cols/codeBlock*panelBytes), make([]float32, cols)
-		codesGo(panel[4*5:], w.Data, f, false)
+		codesGo(panel[4*5:], w.Data, f, offset128)
 		tensor.Dequantize(want, w.Data, f)
 		float := func(block, at int) float32 {
 			p := panel[4*5+block*panelBytes+at:]

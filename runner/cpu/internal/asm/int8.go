@@ -42,7 +42,7 @@ func quantise(s isa) {
 	dst := Load(Param("dst"), GP64()).(reg.GPVirtual)
 	src := Load(Param("src"), GP64()).(reg.GPVirtual)
 	magnitude, least := s.bits(0x7fffffff), s.bits(0x17800000) // 2^-80
-	most, zero := s.float(127), XMM()
+	most, least127, zero := s.float(127), s.float(-127), XMM()
 	ones := s.bits(0x01010101)
 	VXORPS(zero, zero, zero)
 	loop("block", blocks, 1, func() {
@@ -80,6 +80,7 @@ func quantise(s isa) {
 		VBROADCASTSS(inverse, by)
 		for i := range v {
 			VMULPS(by, v[i], v[i])
+			VMAXPS(least127, v[i], v[i]) // the second operand where the first is no number
 			VCVTPS2DQ(v[i], v[i])
 		}
 		sums := make([]reg.VecVirtual, 2)

@@ -33,8 +33,7 @@ var (
 
 // pairKind is a product for AVX2, where pairs of products of bytes are added
 // in 16 bits. Codes of so many bits allow so many such sums to be added
-// before they must be widened: (2^bits − 1)·127·2·sums < 2^15, where also
-// |−128| would do. Codes of 8 bits are taken in two halves of 4.
+// before they must be widened: (2^bits − 1)·127·2·sums < 2^15. Codes of 8 bits are taken in two halves of 4.
 type pairKind struct {
 	name       string
 	bits, sums int
