@@ -208,3 +208,44 @@ func fastBackends(t testing.TB, threads int) map[string]*Backend {
 	}
 	return all
 }
+
+// A product deeper than a panel, with bias, scale and a part of a panel at the
+// end, adds the same chains as one over the whole depth.
+func TestDeepFastLinear(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 9))
+	const n, rows, cols = 9, 40, 4608
+	for _, f := range []tensor.Type{tensor.Q5_0, tensor.Q4_K, tensor.Q6_K} {
+		q := quantised(rng, f, rows, cols)
+		bias := f32Tensor("b", random(rng, rows), rows)
+		in, before := random(rng, n*cols), random(rng, n*rows)
+		const blocks = cols / codeBlock
+		a, panel := alignedBytes(n*blocks*codeBytes), alignedBytes(blocks*panelBytes)
+		for r := range n {
+			quantiseGo(blocks, &a[r*blocks*codeBytes], &in[r*cols])
+		}
+		want := make([]float32, n*rows)
+		for from := 0; from < rows; from += panelWidth {
+			clear(panel)
+			for j := range min(panelWidth, rows-from) {
+				codesGo(panel[4*j:], q.Row(from+j), f, offset128)
+			}
+			c := aligned(n * panelWidth)
+			productInt8Go(codings[f], n, blocks, &a[0], blocks*codeBytes, &panel[0], &c[0], panelWidth, fromZero)
+			for r := range n {
+				for j := range min(panelWidth, rows-from) {
+					want[r*rows+from+j] = before[r*rows+from+j] + float32((c[r*panelWidth+j]+bias.F32()[from+j])*0.5)
+				}
+			}
+		}
+		for kernels, b := range fastBackends(t, 2) {
+			o := must(b.Begin(must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
+			x, y := o.arena.value(n, cols), o.arena.value(n, rows)
+			for i := range n {
+				copy(x.row(i), in[i*cols:])
+				copy(y.row(i), before[i*rows:])
+			}
+			o.AddLinear(y, x, must(b.Weight(q)), must(b.Weight(bias)), 0.5)
+			sameBits(t, fmt.Sprintf("%v, %s", f, kernels), o.Read(y), want)
+		}
+	}
+}
