@@ -7,6 +7,8 @@
 // they carry at once. Attention walks the keys in tiles aligned to multiples
 // of kvcache.Tile of the entry index with an online softmax (Milakov and
 // Gimelshein, arXiv 1805.02867) whose sums have one fixed order per row.
+// Options.Fast takes other sums for some Linears (see int8.go), as independent
+// of all that.
 package cpu
 
 import (
