@@ -210,6 +210,15 @@ func (p *Plan) shardName() string {
 	return fmt.Sprintf("%d/%d", p.shard, p.of)
 }
 
+// Needles is the number of different needles among the plan's trials.
+func (p *Plan) Needles() int {
+	ids := map[string]bool{}
+	for _, t := range p.Trials {
+		ids[t.Needle.ID] = true
+	}
+	return len(ids)
+}
+
 // maxSteps is the most decode steps any trial takes.
 func (p *Plan) maxSteps() (n int) {
 	for _, t := range p.Trials {
