@@ -134,6 +134,9 @@ func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 		fmt.Fprintf(sum, "%q %d %x %v\n", t.ID, t.Index, t.digest, t.Also)
 	}
 	p.Hash = hex.EncodeToString(sum.Sum(nil))
+	if err := CheckTokens(m); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
