@@ -8,7 +8,7 @@ import (
 
 // StableBlock is the block size for runs that may stop early: often enough
 // asked, and large enough to be a balanced sample of most plans.
-const StableBlock = 24
+const StableBlock = 12
 
 // UntilStable is an Options.Stop that ends a run once further trials would
 // hardly change the method's k best heads (k ≤ 0: a tenth of all): at least 20
