@@ -17,6 +17,7 @@ type answerer struct {
 	observer *scoring.Observer
 	draft    bool
 	openings openings
+	recall   recall
 }
 
 // answered is what running a trial gave.
@@ -89,7 +90,10 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 	guess := newLookup(t, prompt)
 	var produced []int32
 	feed := prompt[session.Len():]
-	draft := a.openings.choose(openings)
+	draft := a.recall.next(t.Needle.ID, nil)
+	if draft == nil {
+		draft = a.openings.choose(openings)
+	}
 	var first time.Time // when the first step was done
 	for {
 		if err := ctx.Err(); err != nil {
@@ -123,6 +127,7 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 			if len(produced) >= limit || a.rules.Judge.Stop(t.Needle, len(t.AnswerIDs), out.steps) {
 				out.decode = time.Since(first)
 				a.openings.learn(openings, produced)
+				a.recall.learn(t.Needle.ID, produced)
 				return a.judged(t, prompt, produced, out)
 			}
 			if j == len(draft) || draft[j] != id {
@@ -140,7 +145,9 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 			reach *= 2
 		}
 		feed = produced[len(produced)-1:]
-		draft = guess.next(produced, reach)
+		if draft = a.recall.next(t.Needle.ID, produced); draft == nil {
+			draft = guess.next(produced, reach)
+		}
 	}
 }
 

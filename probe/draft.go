@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// How drafts are looked up where the model departs from the opening draft
+// How drafts are looked up where no earlier answer to the needle goes on like this
 // (prompt lookup: a run of tokens seen before is likely to go on as it did).
 const (
 	maxDraft    = 32 // tokens of any draft: each needs a row of logits
@@ -67,6 +67,54 @@ func evidenceSentence(text, evidence string) string {
 		}
 	}
 	return strings.TrimSpace(text[start : at+len(evidence)])
+}
+
+// recalled bounds the answers remembered per needle.
+const recalled = 16
+
+// recall remembers what the model answered to each needle's question so far:
+// at other lengths and depths it mostly says the same again, right or wrong.
+type recall map[string]*recalledAnswers
+
+type recalledAnswers struct {
+	distinct [][]int32 // the latest last
+	repeated int       // tokens that the latest shares with any before it
+}
+
+// learn takes a trial's answer.
+func (r recall) learn(needle string, produced []int32) {
+	said := r[needle]
+	if said == nil {
+		r[needle] = &recalledAnswers{distinct: [][]int32{produced}, repeated: maxDraft}
+		return
+	}
+	said.repeated = 0
+	for _, a := range said.distinct {
+		said.repeated = max(said.repeated, commonPrefix(a, produced))
+	}
+	others := slices.DeleteFunc(said.distinct, func(a []int32) bool { return slices.Equal(a, produced) })
+	said.distinct = append(others[max(0, len(others)-recalled+1):], produced)
+}
+
+// next gives what followed produced in the latest answer that began with it,
+// but not far beyond where answers departed from each other.
+func (r recall) next(needle string, produced []int32) []int32 {
+	said := r[needle]
+	if said == nil {
+		return nil
+	}
+	var draft []int32
+	for _, a := range slices.Backward(said.distinct) {
+		if len(a) <= len(produced) || !slices.Equal(a[:len(produced)], produced) {
+			continue
+		}
+		rest := a[len(produced):]
+		if draft != nil {
+			return draft[:min(len(draft), commonPrefix(draft, rest)+draftLength)]
+		}
+		draft = rest[:min(len(rest), max(said.repeated-len(produced), 0)+draftLength)]
+	}
+	return draft
 }
 
 // lookup guesses what an answer goes on with from texts that it may repeat.

@@ -48,3 +48,43 @@ func TestDraftsSaveCalls(t *testing.T) {
 		t.Errorf("%d calls with drafts, %d without", with, m.calls)
 	}
 }
+
+// What a needle's question was answered with before is drafted again: up to
+// where answers departed from each other, and a little further.
+func TestRecall(t *testing.T) {
+	long := func(from int32, n int) (a []int32) {
+		for i := range int32(n) {
+			a = append(a, from+i)
+		}
+		return a
+	}
+	r := recall{}
+	if got := r.next("a", nil); got != nil {
+		t.Errorf("before any answer: %v", got)
+	}
+	first := long(0, 20)
+	r.learn("a", first)
+	for produced, want := range map[int][]int32{0: first, 5: first[5:], 20: nil} {
+		if got := r.next("a", first[:produced]); !reflect.DeepEqual(got, want) {
+			t.Errorf("after %d tokens: %v, want %v", produced, got, want)
+		}
+	}
+	if got := r.next("a", []int32{7}); got != nil {
+		t.Errorf("an answer that began otherwise gives %v", got)
+	}
+	if got := r.next("b", nil); got != nil {
+		t.Errorf("another needle's answer gives %v", got)
+	}
+	second := append(long(0, 4), long(100, 30)...)
+	r.learn("a", second)
+	if got, want := r.next("a", nil), second[:4+draftLength]; !reflect.DeepEqual(got, want) {
+		t.Errorf("two answers: %v, want %v", got, want)
+	}
+	if got, want := r.next("a", first[:5]), first[5:5+draftLength]; !reflect.DeepEqual(got, want) {
+		t.Errorf("on the first's way: %v, want %v", got, want)
+	}
+	r.learn("a", first)
+	if got, want := r.next("a", second[:5]), second[5:]; len(got) == 0 || !reflect.DeepEqual(got, want[:len(got)]) {
+		t.Errorf("on the second's way: %v, want the beginning of %v", got, want)
+	}
+}

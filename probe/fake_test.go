@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"headprof/needle"
@@ -18,7 +17,6 @@ import (
 // Where the last two tokens occurred before, it mostly goes on as it did then,
 // so that it sometimes finds a needle, and sometimes departs from an answer.
 type fakeModel struct {
-	mu       sync.Mutex
 	ids      map[string]int32
 	texts    []string
 	context  int

@@ -25,6 +25,17 @@ func ModelOf(m *runner.Model) (Model, error) {
 	return &builtIn{m, m.Tokenizer(), sum}, nil
 }
 
+// CheckTokens fails where a model's tokenizer had to give up on a text, so that
+// the ids it gave are of no use; see tokenizer.Problem.
+func CheckTokens(m Model) error {
+	if t, ok := m.(interface{ Problem() error }); ok {
+		if err := t.Problem(); err != nil {
+			return fmt.Errorf("%s: %w", m.Name(), err)
+		}
+	}
+	return nil
+}
+
 var _ needle.Continuer = (*builtIn)(nil)
 
 // builtIn is the built-in engine behind Model.

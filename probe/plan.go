@@ -134,6 +134,9 @@ func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 		fmt.Fprintf(sum, "%q %d %x %v\n", t.ID, t.Index, t.digest, t.Also)
 	}
 	p.Hash = hex.EncodeToString(sum.Sum(nil))
+	if err := CheckTokens(m); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -208,6 +211,15 @@ func (p *Plan) shardName() string {
 		return ""
 	}
 	return fmt.Sprintf("%d/%d", p.shard, p.of)
+}
+
+// Needles is the number of different needles among the plan's trials.
+func (p *Plan) Needles() int {
+	ids := map[string]bool{}
+	for _, t := range p.Trials {
+		ids[t.Needle.ID] = true
+	}
+	return len(ids)
 }
 
 // maxSteps is the most decode steps any trial takes.

@@ -114,7 +114,11 @@ func (r *Result) Warnings() []Warning {
 			out = append(out, Warning{LowPassRate, fmt.Sprintf("only %d of %d trials passed (%.0f %%): the scores describe the needles that the model happens to find", r.Passed, r.Done, 100*rate), remedies})
 		}
 		if r.Counted < fewTrials {
-			out = append(out, Warning{FewPassed, fmt.Sprintf("only %d trials count; under %d the ranking of heads is shaky", r.Counted, fewTrials), more})
+			count := "trials count"
+			if r.Counted == 1 {
+				count = "trial counts"
+			}
+			out = append(out, Warning{FewPassed, fmt.Sprintf("only %d %s; under %d the ranking of heads is shaky", r.Counted, count, fewTrials), more})
 		}
 	}
 	if r.Sink > 0 {

@@ -33,7 +33,7 @@ type ledger struct {
 
 func (l *ledger) next(t *Trial, prompt []int32) move {
 	if !l.reuse {
-		return move{cost: len(prompt)}
+		return move{cost: len(prompt) * (1 + len(t.Also))}
 	}
 	// The last prompt token is always computed: its logits are needed.
 	limit := len(prompt) - 1

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ type Options struct {
 	Environment map[string]string
 	Methods     []scoring.Method // nil: all
 	Chunk       int              // tokens computed at once; 0: 512
-	NoReuse     bool             // run every trial from token 0
+	NoReuse     bool             // run every trial from token 0, identical prompts each time
 	NoDraft     bool             // decode one token at a time
 	// Stop is asked after each block whether further trials are needed. It
 	// must depend on its argument alone, so that a resumed run stops where an
@@ -175,11 +176,14 @@ func (r *run) rest(ctx context.Context) error {
 	}
 	defer s.close()
 	a := &answerer{
-		model: r.model, rules: r.plan.Rules, draft: !r.options.NoDraft,
+		model: r.model, rules: r.plan.Rules, draft: !r.options.NoDraft, recall: recall{},
 		observer: scoring.NewObserver(r.options.Methods, r.model.Layers(), r.model.Heads(), r.plan.maxSteps()),
 	}
 	for i, t := range trials {
 		rec, decode, err := r.one(ctx, t, s, a)
+		if err == nil && r.options.NoReuse {
+			err = r.again(ctx, t, s, a, rec)
+		}
 		if err == nil && r.journal != nil {
 			err = r.journal.append(rec)
 		} else if err != nil && ctx.Err() != nil {
@@ -219,6 +223,24 @@ func (r *run) one(ctx context.Context, t *Trial, s *sessions, a *answerer) (rec 
 	rec = newRecord(t, r.plan.Rules, ans, r.model)
 	rec.Seconds = float64(time.Since(start).Microseconds()) / 1e6
 	return rec, ans.decode, nil
+}
+
+// again runs the further points with a trial's prompt, whose records must be
+// the one that stands for them all.
+func (r *run) again(ctx context.Context, t *Trial, s *sessions, a *answerer, rec *Record) error {
+	for _, point := range t.Also {
+		same, _, err := r.one(ctx, t, s, a)
+		if err != nil {
+			return err
+		}
+		rec.Seconds, same.Seconds = rec.Seconds+same.Seconds, 0
+		once := *rec
+		once.Seconds = 0
+		if !reflect.DeepEqual(same, &once) {
+			return fmt.Errorf("point %s has the same prompt and got another result: the engine is not deterministic; please report this with the output of 'headprof devices --json'", point.ID)
+		}
+	}
+	return nil
 }
 
 // stop asks whether to end early, where the count of trials says to ask.

@@ -20,7 +20,10 @@ type Options struct {
 	Confidence float64 // of the intervals; 0: 0.95
 	Splits     int     // random halvings; 0: 100
 	Seed       uint64  // of the bootstrap and the halvings
-	Meta       Meta    // carried into the table; Aggregate fills in the counts
+	// FixedNeedles resamples the trials of each needle and keeps the needles:
+	// for statements about these needles alone (stratified bootstrap).
+	FixedNeedles bool
+	Meta         Meta // carried into the table; Aggregate fills in the counts
 }
 
 func (o Options) withDefaults() Options {
@@ -167,7 +170,7 @@ func Aggregate(trials []TrialScore, o Options) (*Table, error) {
 	t := &Table{Meta: o.Meta}
 	t.Meta.Trials, t.Meta.Passed, t.Meta.Needles = len(trials), len(s.trials), len(s.clusters)
 	t.Meta.Resamples, t.Meta.Confidence, t.Meta.Seed = o.Resamples, o.Confidence, o.Seed
-	d := draw(s.clusters, len(s.trials), o.Resamples, o.Seed)
+	d := draw(s.clusters, len(s.trials), o.Resamples, o.Seed, o.FixedNeedles)
 	for _, method := range s.methods {
 		scores := s.scores(method)
 		heads := o.heads(method, s.shape)

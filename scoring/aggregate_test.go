@@ -30,6 +30,8 @@ type expected struct {
 		K          int
 		Overlap    float64
 		OverlapLow float64 `json:"overlap_low"`
+		Fixed      float64
+		FixedLow   float64 `json:"fixed_low"`
 	}
 	SplitHalf float64 `json:"split_half"`
 	Pairs     []struct {
@@ -116,6 +118,12 @@ func TestAssessAgainstNumPy(t *testing.T) {
 	if DefaultBound.Met(got[0]) {
 		t.Errorf("27 noisy trials count as stable: %+v", got[0])
 	}
+	fixed, err := Assess(trials, e.Stability.K, Options{Resamples: 20000, FixedNeedles: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "overlap, needles fixed", fixed[0].Overlap, e.Stability.Fixed, .01)
+	near(t, "overlap, needles fixed, 5 %", fixed[0].OverlapLow, e.Stability.FixedLow, 1e-9)
 	// Without noise every resample agrees.
 	for i := range trials {
 		trials[i].Scores = trials[0].Scores

@@ -19,15 +19,18 @@ type draws struct {
 	totals []float64   // trials drawn, per resample
 }
 
-// draw makes resamples of trials grouped into clusters. Resample r depends on
-// the seed and r alone.
-func draw(clusters [][]int, trials, resamples int, seed uint64) draws {
+// draw makes resamples of trials grouped into clusters; fixed takes each
+// cluster once instead of drawing among them. Resample r depends on the seed
+// and r alone.
+func draw(clusters [][]int, trials, resamples int, seed uint64, fixed bool) draws {
 	d := draws{make([][]float64, resamples), make([]float64, resamples)}
 	for r := range resamples {
 		rng := rand.New(rand.NewPCG(seed, uint64(r)))
 		counts := make([]float64, trials)
-		for range clusters {
-			c := clusters[rng.IntN(len(clusters))]
+		for _, c := range clusters {
+			if !fixed {
+				c = clusters[rng.IntN(len(clusters))]
+			}
 			for range c {
 				counts[c[rng.IntN(len(c))]]++
 			}

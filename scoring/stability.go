@@ -53,7 +53,7 @@ func Assess(trials []TrialScore, k int, o Options) ([]Stability, error) {
 		k = max(1, (s.heads+5)/10)
 	}
 	k = min(k, s.heads)
-	d := draw(s.clusters, len(s.trials), o.Resamples, o.Seed)
+	d := draw(s.clusters, len(s.trials), o.Resamples, o.Seed, o.FixedNeedles)
 	var out []Stability
 	for _, method := range s.methods {
 		scores := s.scores(method)

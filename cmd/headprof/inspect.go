@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"sort"
@@ -15,6 +16,7 @@ import (
 	"headprof/runner/arch"
 	"headprof/runner/gguf"
 	"headprof/runner/kvcache"
+	"headprof/runner/tensor"
 	"headprof/runner/tokenizer"
 )
 
@@ -169,14 +171,32 @@ func unopened(path string, reason error) *report {
 	return r
 }
 
+// tensorsOf gives a source's tensors one by one, experts that lie apart each by itself.
+func tensorsOf(s inspected) iter.Seq[tensor.Tensor] {
+	return func(yield func(tensor.Tensor) bool) {
+		for _, name := range s.TensorNames() {
+			var parts []tensor.Tensor
+			if e, ok := s.(arch.ExpertSource); ok {
+				parts, _ = e.Experts(name)
+			}
+			if len(parts) == 0 {
+				if t, ok := s.Tensor(name); ok {
+					parts = []tensor.Tensor{t}
+				}
+			}
+			for _, t := range parts {
+				if !yield(t) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // reportOn reports on everything but the tokenizer.
 func reportOn(s inspected, size int64, check bool) *report {
 	r := &report{File: s.Name(), Bytes: size, Types: map[string]int64{}, Problems: []string{}, Ignored: []string{}}
-	for _, name := range s.TensorNames() {
-		t, ok := s.Tensor(name)
-		if !ok {
-			continue
-		}
+	for t := range tensorsOf(s) {
 		n := int64(t.Rows()) * int64(t.Cols())
 		r.Parameters += n
 		r.Types[gguf.TypeName(t.Type)] += n

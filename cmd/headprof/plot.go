@@ -81,10 +81,14 @@ func (f *plotFlags) draw(args []string) (*plots.Figure, error) {
 	if f.kind == "budget" {
 		return f.budget(args[0])
 	}
-	h, err := f.heads(args[0])
+	if f.kind == "compare" {
+		return f.compare(args[0], args[1])
+	}
+	t, method, err := f.read(args[0])
 	if err != nil {
 		return nil, err
 	}
+	h := headsFigure(t, method, topOf(t, method, f.top))
 	switch f.kind {
 	case "ranking":
 		return plots.Ranking(h)
@@ -96,47 +100,39 @@ func (f *plotFlags) draw(args []string) (*plots.Figure, error) {
 			return nil, err
 		}
 		return plots.Needle(needleFigure(h.Meta, r))
-	case "compare":
-		other, err := f.heads(args[1])
-		if err != nil {
-			return nil, err
-		}
-		if h.Layers == other.Layers && h.Heads != other.Heads { // one side scores KV heads
-			if h, err = f.grouped(args[0], h, other); err != nil {
-				return nil, err
-			}
-			if other, err = f.grouped(args[1], other, h); err != nil {
-				return nil, err
-			}
-		}
-		return plots.Compare(h, other)
 	}
 	return plots.HeadMap(h)
 }
 
-func (f *plotFlags) heads(path string) (plots.Heads, error) {
-	t, err := readTable(path)
-	if err != nil {
-		return plots.Heads{}, err
+func (f *plotFlags) read(path string) (t *scoring.Table, method string, err error) {
+	if t, err = readTable(path); err != nil {
+		return nil, "", err
 	}
-	method, err := methodOf(t, f.method, path)
-	if err != nil {
-		return plots.Heads{}, err
-	}
-	return headsFigure(t, method, topOf(t, method, f.top)), nil
+	method, err = methodOf(t, f.method, path)
+	return t, method, err
 }
 
-// grouped reduces a table to KV heads where the other side has fewer heads.
-func (f *plotFlags) grouped(path string, mine, other plots.Heads) (plots.Heads, error) {
-	if mine.Heads <= other.Heads {
-		return mine, nil
-	}
-	t, err := readTable(path)
+// compare draws two profiles of one model, of which one may be a list of top
+// heads or score KV heads.
+func (f *plotFlags) compare(a, b string) (*plots.Figure, error) {
+	x, mx, err := f.read(a)
 	if err != nil {
-		return mine, err
+		return nil, err
 	}
-	t.Heads = scoring.BestOfGroup(t.Of(mine.Method))
-	return headsFigure(t, mine.Method, mine.Top), nil
+	y, my, err := f.read(b)
+	if err != nil {
+		return nil, err
+	}
+	x.Heads, y.Heads = wholeModel(x.Of(mx), y.Of(my)), wholeModel(y.Of(my), x.Of(mx))
+	hx, hy := headsFigure(x, mx, topOf(x, mx, f.top)), headsFigure(y, my, topOf(y, my, f.top))
+	if hx.Layers == hy.Layers && hx.Heads > hy.Heads {
+		x.Heads = scoring.BestOfGroup(x.Heads)
+		hx = headsFigure(x, mx, hx.Top)
+	} else if hx.Layers == hy.Layers && hy.Heads > hx.Heads {
+		y.Heads = scoring.BestOfGroup(y.Heads)
+		hy = headsFigure(y, my, hy.Top)
+	}
+	return plots.Compare(hx, hy)
 }
 
 // topOf is how many heads count as top: a tenth, unless asked otherwise.

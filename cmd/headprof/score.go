@@ -122,7 +122,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	aggregate := aggregation(model, f.seed)
 	if f.until == "stable" {
 		o.Settings["until"] = fmt.Sprintf("stable, top %d", f.top(model))
-		o.Stop = probe.UntilStable(f.method, f.top(model), scoring.DefaultBound, f.seed)
+		o.Stop = probe.UntilStable(f.method, f.top(model), scoring.DefaultBound, plan.Needles(), f.seed)
 	}
 	result, err := probe.Run(cmd.Context(), e, plan, o)
 	done := 0

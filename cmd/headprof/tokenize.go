@@ -59,6 +59,9 @@ The text is plain text: no BOS is added and special tokens in it stay text.`,
 			if err != nil {
 				return err
 			}
+			if err := t.Problem(); err != nil {
+				return fmt.Errorf("%s: %w", model, err)
+			}
 			return out.Flush()
 		},
 	}

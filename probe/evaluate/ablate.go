@@ -170,6 +170,9 @@ func Ablate(ctx context.Context, m *runner.Model, items []*Item, masks []Mask, o
 	if len(items) == 0 {
 		return nil, fmt.Errorf("there is nothing to run: the tasks hold no item")
 	}
+	if err := probe.CheckTokens(e); err != nil {
+		return nil, err
+	}
 	for _, it := range items {
 		if err := it.check(e); err != nil {
 			return nil, err

@@ -119,6 +119,9 @@ func Run(ctx context.Context, m *runner.Model, items []*Item, s Setting, vs []Va
 	if len(items) == 0 {
 		return nil, fmt.Errorf("there is nothing to evaluate: the tasks hold no item")
 	}
+	if err := probe.CheckTokens(e); err != nil {
+		return nil, err
+	}
 	longest := 0
 	for _, it := range items {
 		if err := it.check(e); err != nil {

@@ -17,6 +17,7 @@ type File struct {
 	parts   []*part
 	tensors []tensor.Tensor
 	byName  map[string]int
+	stacks  map[string][]string // experts that lie apart, by their stack's name
 }
 
 // part is one file's bytes: mapped, or held by the caller (file nil).
@@ -68,6 +69,7 @@ func (f *File) load() (*File, error) {
 			return nil, err
 		}
 	}
+	f.stacks = stacks(f.names())
 	return f, nil
 }
 
@@ -88,20 +90,38 @@ func (f *File) add(h *header, p *part) error {
 }
 
 // Tensor finds a tensor by name. Its Data lies in the file's map, not
-// necessarily aligned, and is valid until Close.
+// necessarily aligned, and is valid until Close. A stack of experts that lie
+// apart is a copy.
 func (f *File) Tensor(name string) (tensor.Tensor, bool) {
-	i, ok := f.byName[name]
-	if !ok {
-		return tensor.Tensor{}, false
+	if i, ok := f.byName[name]; ok {
+		return f.tensors[i], true
 	}
-	return f.tensors[i], true
+	if parts, ok := f.Experts(name); ok {
+		return stack(name, parts), true
+	}
+	return tensor.Tensor{}, false
+}
+
+// Experts gives the tensors that make up a stack and lie apart in the file, in
+// order and without a copy; ok is false when name is no such stack.
+func (f *File) Experts(name string) (parts []tensor.Tensor, ok bool) {
+	return experts(f.stacks[name], func(name string) (t tensor.Tensor, ok bool) {
+		i, ok := f.byName[name]
+		if ok {
+			t = f.tensors[i]
+		}
+		return t, ok
+	})
 }
 
 // Tensors lists all tensors in the file's order.
 func (f *File) Tensors() []tensor.Tensor { return append([]tensor.Tensor(nil), f.tensors...) }
 
-// TensorNames lists the names of all tensors in the file's order.
-func (f *File) TensorNames() []string {
+// TensorNames lists the names of all tensors in the file's order, experts that
+// lie apart as their stack.
+func (f *File) TensorNames() []string { return stacked(f.names(), f.stacks) }
+
+func (f *File) names() []string {
 	names := make([]string, len(f.tensors))
 	for i, t := range f.tensors {
 		names[i] = t.Name
@@ -154,7 +174,7 @@ func (f *File) SHA256() (string, error) {
 // Close unmaps the file. Tensors' Data must not be touched afterwards; lookups
 // find nothing any more.
 func (f *File) Close() error {
-	f.Metadata, f.tensors, f.byName = NewMetadata(f.name), nil, nil
+	f.Metadata, f.tensors, f.byName, f.stacks = NewMetadata(f.name), nil, nil, nil
 	var first error
 	for _, p := range f.parts {
 		if err := p.close(); err != nil && first == nil {

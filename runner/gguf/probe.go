@@ -14,6 +14,7 @@ type Report struct {
 
 	file    *File
 	tensors map[string]tensor.Tensor
+	stacks  map[string][]string
 }
 
 // Probe looks at a file that Open may refuse, and lists all it holds and all
@@ -54,6 +55,7 @@ func Probe(path string) (*Report, error) {
 		}
 		r.Problems = append(r.Problems, h.problems...)
 	}
+	r.stacks = stacks(r.names())
 	return r, nil
 }
 
@@ -64,11 +66,25 @@ func (r *Report) Name() string { return r.file.name }
 // valid until Close for the others.
 func (r *Report) Tensor(name string) (tensor.Tensor, bool) {
 	t, ok := r.tensors[name]
+	if parts, apart := r.Experts(name); !ok && apart {
+		return stack(name, parts), true
+	}
 	return t, ok
 }
 
-// TensorNames lists the names of all tensors in the file's order.
-func (r *Report) TensorNames() []string {
+// Experts is File.Experts.
+func (r *Report) Experts(name string) (parts []tensor.Tensor, ok bool) {
+	return experts(r.stacks[name], func(name string) (tensor.Tensor, bool) {
+		t, ok := r.tensors[name]
+		return t, ok
+	})
+}
+
+// TensorNames lists the names of all tensors in the file's order, experts that
+// lie apart as their stack.
+func (r *Report) TensorNames() []string { return stacked(r.names(), r.stacks) }
+
+func (r *Report) names() []string {
 	names := make([]string, len(r.Tensors))
 	for i, t := range r.Tensors {
 		names[i] = t.Name
@@ -78,6 +94,6 @@ func (r *Report) TensorNames() []string {
 
 // Close unmaps the file.
 func (r *Report) Close() error {
-	r.Metadata, r.tensors = NewMetadata(r.file.name), nil
+	r.Metadata, r.tensors, r.stacks = NewMetadata(r.file.name), nil, nil
 	return r.file.Close()
 }

@@ -20,18 +20,6 @@ func (a aligned) origin(i int) int {
 	return int(a.at[i])
 }
 
-// slice is the part [x, y) of a text; places stay those of the whole original.
-func (a aligned) slice(x, y int) aligned {
-	if a.at == nil {
-		at := make([]int32, y-x+1)
-		for i := range at {
-			at[i] = int32(x + i)
-		}
-		return aligned{a.s[x:y], at}
-	}
-	return aligned{a.s[x:y], a.at[x : y+1]}
-}
-
 // place appends the pieces of a word that begins at x.
 func (a aligned) place(out []Token, pieces []piece, x, base int) []Token {
 	from := a.origin(x)

@@ -4,8 +4,8 @@ package tokenizer
 // be text: bytes that print stand for themselves, the others take U+0100 and on
 // in order (Radford et al. 2019, bytes_to_unicode).
 
-var byteToRune, runeToByte = func() (to [256]rune, from map[rune]byte) {
-	from = make(map[rune]byte, 256)
+var runeToByte = func() map[rune]byte {
+	from := make(map[rune]byte, 256)
 	next := rune(0x100)
 	for b := range 256 {
 		r := rune(b)
@@ -13,10 +13,9 @@ var byteToRune, runeToByte = func() (to [256]rune, from map[rune]byte) {
 			r = next
 			next++
 		}
-		to[b] = r
 		from[r] = byte(b)
 	}
-	return to, from
+	return from
 }()
 
 // fromAlphabet turns a token written in the byte alphabet into its bytes; ok is

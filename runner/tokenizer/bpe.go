@@ -215,6 +215,7 @@ type pairAt struct {
 	lid, rid    int32 // the ids it was made for: stale when they changed
 }
 
+//lint:ignore U1000 called through queue's type parameter, which staticcheck does not follow
 func (p pairAt) before(o pairAt) bool {
 	return p.rank < o.rank || p.rank == o.rank && p.left < o.left
 }

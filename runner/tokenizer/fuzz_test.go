@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"headprof/runner/tokenizer"
@@ -55,6 +56,7 @@ func FuzzEncodeRoundTrip(f *testing.F) {
 }
 
 func FuzzFromJSON(f *testing.F) {
+	f.Cleanup(tokenizer.SetMatchTime(20 * time.Millisecond))
 	for _, s := range []string{
 		`{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"added_tokens":[{"id":3,"content":"<x>","special":true}]}`,
 		`{"model":{"type":"BPE","vocab":{"a":0,"Ġ":1,"aĠ":2},"merges":[["a","Ġ"]]},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"a"}},{"Sequence":{"id":"A"}}],"special_tokens":{"a":{"ids":[0]}}}}`,
@@ -130,4 +132,25 @@ func FuzzNew(f *testing.F) {
 		}
 		_ = utf8.ValidString(tok.Decode(ids(tok.Encode(text))))
 	})
+}
+
+// A pattern that takes exponential time holds nobody up, and what comes of it
+// is not passed off as tokens; a harmless one is no problem.
+func TestExponentialPattern(t *testing.T) {
+	defer tokenizer.SetMatchTime(20 * time.Millisecond)()
+	for pattern, bad := range map[string]bool{"(a+)+b": true, "a+b": false} {
+		tok, err := tokenizer.FromJSON([]byte(`{"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"`+pattern+`"},"behavior":"Isolated"}}`), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tok.Problem(); err != nil {
+			t.Errorf("%s, before any text: %v", pattern, err)
+		}
+		tok.Encode(strings.Repeat("a", 40))
+		if err := tok.Problem(); (err != nil) != bad {
+			t.Errorf("%s: %v", pattern, err)
+		} else if bad && !strings.Contains(err.Error(), `tokenizer.json: pattern "(a+)+b" takes over 20ms`) {
+			t.Error(err)
+		}
+	}
 }

@@ -85,15 +85,16 @@ func FromJSON(tokenizerJSON, configJSON []byte) (*Tokenizer, error) {
 }
 
 func (f *hfFile) build(conf *config) (*Tokenizer, error) {
-	norm, err := readNormalizer(f.Normalizer, 0)
+	var s stuck
+	norm, err := readNormalizer(f.Normalizer, 0, &s)
 	if err != nil {
 		return nil, err
 	}
-	steps, byteLevel, err := readSteps(f.Pre, 0)
+	steps, byteLevel, err := readSteps(f.Pre, 0, &s)
 	if err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{bos: None, eos: None, unk: None, ends: map[int32]bool{}}
+	t := &Tokenizer{bos: None, eos: None, unk: None, ends: map[int32]bool{}, stuck: &s}
 	vocab, scores, err := f.vocab()
 	if err != nil {
 		return nil, err

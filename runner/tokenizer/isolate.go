@@ -2,26 +2,28 @@ package tokenizer
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/dlclark/regexp2"
 )
 
 // matchTime bounds one match of a file's pattern, so that a hostile one cannot
-// hold a run: what is left of a text then becomes one word. The patterns of this
-// package need no bound.
-const matchTime = 10 * time.Second
+// hold a run. The patterns of this package need no bound.
+var matchTime = 10 * time.Second
+
+// stuck notes that a file's pattern took too long: what a tokenizer with such a
+// pattern gives is of no use, and Problem says so. nil: nobody asks.
+type stuck struct{ pattern atomic.Pointer[string] }
 
 // finder walks a text's matches: it calls match with the bytes [a, b) of each
 // in order, leaving empty ones out.
 type finder func(s string, match func(a, b int))
 
-// compile makes a finder of a file's pattern.
-func compile(pattern string) (finder, error) { return compileFor(pattern, matchTime) }
-
-// compileFor makes a finder of a pattern in the Oniguruma syntax that
-// tokenizer.json files use, as far as it is that of Perl and .NET too.
-func compileFor(pattern string, limit time.Duration) (finder, error) {
+// compile makes a finder of a pattern in the Oniguruma syntax that
+// tokenizer.json files use, as far as it is that of Perl and .NET too. After a
+// match that takes longer than limit, twice, it finds nothing any more.
+func compile(pattern string, limit time.Duration, s *stuck) (finder, error) {
 	p, err := atomicGroups(pattern)
 	if err != nil {
 		return nil, err
@@ -31,23 +33,38 @@ func compileFor(pattern string, limit time.Duration) (finder, error) {
 		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
 	}
 	re.MatchTimeout = limit
-	return func(s string, match func(a, b int)) {
-		runes := []rune(s)
+	// A process that was stopped for a while looks like a match that takes long.
+	patient := func(find func() (*regexp2.Match, error)) *regexp2.Match {
+		m, err := find()
+		if err != nil {
+			m, err = find()
+		}
+		if err != nil && s != nil {
+			s.pattern.Store(&pattern)
+		}
+		return m
+	}
+	return func(text string, match func(a, b int)) {
+		if s != nil && s.pattern.Load() != nil {
+			return
+		}
+		runes := []rune(text)
 		at, index := 0, 0 // the byte and the rune reached
 		forward := func(to int) int {
 			for index < to {
-				at += width(s, at)
+				at += width(text, at)
 				index++
 			}
 			return at
 		}
-		m, err := re.FindRunesMatch(runes)
-		for err == nil && m != nil {
+		m := patient(func() (*regexp2.Match, error) { return re.FindRunesMatch(runes) })
+		for m != nil {
 			if m.Length > 0 {
 				a := forward(m.Index)
 				match(a, forward(m.Index+m.Length))
 			}
-			m, err = re.FindNextMatch(m)
+			last := m
+			m = patient(func() (*regexp2.Match, error) { return re.FindNextMatch(last) })
 		}
 	}, nil
 }
@@ -81,7 +98,7 @@ func isolate(find finder) splitter {
 
 // mustIsolate is for the patterns of this package.
 func mustIsolate(pattern string) splitter {
-	find, err := compileFor(pattern, regexp2.DefaultMatchTimeout)
+	find, err := compile(pattern, regexp2.DefaultMatchTimeout, nil)
 	if err != nil {
 		panic(err)
 	}

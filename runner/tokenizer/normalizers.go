@@ -38,7 +38,7 @@ func (p prependMark) apply(a aligned) aligned {
 }
 
 // readNormalizer reads the "normalizer" of a tokenizer.json; nil is none.
-func readNormalizer(raw json.RawMessage, depth int) (normalizers, error) {
+func readNormalizer(raw json.RawMessage, depth int, s *stuck) (normalizers, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
@@ -63,7 +63,7 @@ func readNormalizer(raw json.RawMessage, depth int) (normalizers, error) {
 	case "Sequence":
 		var out normalizers
 		for _, x := range n.Normalizers {
-			more, err := readNormalizer(x, depth+1)
+			more, err := readNormalizer(x, depth+1, s)
 			if err != nil {
 				return nil, err
 			}
@@ -73,7 +73,7 @@ func readNormalizer(raw json.RawMessage, depth int) (normalizers, error) {
 	case "Prepend":
 		return normalizers{prependMark(n.Prepend)}, nil
 	case "Replace":
-		literal, find, err := readPattern(n.Pattern)
+		literal, find, err := readPattern(n.Pattern, s)
 		if err != nil {
 			return nil, fmt.Errorf("normalizer Replace: %w", err)
 		}
@@ -109,7 +109,7 @@ func readNormalizer(raw json.RawMessage, depth int) (normalizers, error) {
 }
 
 // readPattern reads {"String": s} or {"Regex": s}; find is nil for a string.
-func readPattern(raw json.RawMessage) (literal string, find finder, err error) {
+func readPattern(raw json.RawMessage, s *stuck) (literal string, find finder, err error) {
 	var p struct{ String, Regex *string }
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return "", nil, fmt.Errorf("pattern: %w", err)
@@ -118,7 +118,7 @@ func readPattern(raw json.RawMessage) (literal string, find finder, err error) {
 	case p.String != nil:
 		return *p.String, nil, nil
 	case p.Regex != nil:
-		find, err = compile(*p.Regex)
+		find, err = compile(*p.Regex, matchTime, s)
 		return *p.Regex, find, err
 	}
 	return "", nil, fmt.Errorf("pattern is neither a String nor a Regex")

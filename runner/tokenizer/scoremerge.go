@@ -36,6 +36,7 @@ type scored struct {
 	size        int32 // bytes of both when it was made: stale when they changed
 }
 
+//lint:ignore U1000 called through queue's type parameter, which staticcheck does not follow
 func (p scored) before(o scored) bool {
 	return p.score > o.score || p.score == o.score && p.left < o.left
 }

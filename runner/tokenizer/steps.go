@@ -52,7 +52,7 @@ const maxNesting = 16
 
 // readSteps reads a "pre_tokenizer" of a tokenizer.json. byteLevel reports
 // whether words reach the model as bytes.
-func readSteps(raw json.RawMessage, depth int) (steps []step, byteLevel bool, err error) {
+func readSteps(raw json.RawMessage, depth int, s *stuck) (steps []step, byteLevel bool, err error) {
 	if isNull(raw) {
 		return nil, false, nil
 	}
@@ -80,7 +80,7 @@ func readSteps(raw json.RawMessage, depth int) (steps []step, byteLevel bool, er
 	switch p.Type {
 	case "Sequence":
 		for _, x := range p.Steps {
-			more, isBytes, err := readSteps(x, depth+1)
+			more, isBytes, err := readSteps(x, depth+1, s)
 			if err != nil {
 				return nil, false, err
 			}
@@ -96,7 +96,7 @@ func readSteps(raw json.RawMessage, depth int) (steps []step, byteLevel bool, er
 		}
 		return steps, true, nil
 	case "Split":
-		split, err := readSplit(p.Pattern, p.Behavior, p.Invert)
+		split, err := readSplit(p.Pattern, p.Behavior, p.Invert, s)
 		if err != nil {
 			return nil, false, err
 		}
@@ -243,14 +243,14 @@ func removed(find finder) splitter {
 	}
 }
 
-func readSplit(raw json.RawMessage, behavior string, invert bool) (splitter, error) {
+func readSplit(raw json.RawMessage, behavior string, invert bool, s *stuck) (splitter, error) {
 	var known struct{ Regex *string }
 	if json.Unmarshal(raw, &known) == nil && known.Regex != nil && strings.EqualFold(behavior, "Isolated") && !invert {
 		if s, ok := scanners[*known.Regex]; ok {
 			return s, nil
 		}
 	}
-	text, find, err := readPattern(raw)
+	text, find, err := readPattern(raw, s)
 	if err != nil {
 		return nil, fmt.Errorf("pre-tokenizer Split: %w", err)
 	}

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Token is a token of a text and the bytes [Start, End) that it covers. What
 // one character gave several tokens for may leave some of them empty, but Start
@@ -24,6 +27,7 @@ type Tokenizer struct {
 	prefixOnce     bool // literals within a text do not bring that space again
 	ends           map[int32]bool
 	newline        int32
+	stuck          *stuck // nil: no patterns of a file's own
 }
 
 // A stage turns a text that holds no literal into tokens. base is added to
@@ -31,8 +35,20 @@ type Tokenizer struct {
 // follows a control token; so a vocabulary that wants a space there adds one.
 type stage func(text string, base int, fresh bool, out []Token) []Token
 
+// Problem says why the ids given so far are not to be used, if so: a pattern in
+// the model's tokenizer.json took so long that it was given up.
+func (t *Tokenizer) Problem() error {
+	if t.stuck == nil {
+		return nil
+	}
+	if p := t.stuck.pattern.Load(); p != nil {
+		return fmt.Errorf("tokenizer.json: pattern %q takes over %v on a piece of text; the file is damaged or hostile, fetch it again or use the model's GGUF form", *p, matchTime)
+	}
+	return nil
+}
+
 // Encode gives the tokens of plain text: no BOS, and control tokens written in
-// it are text. It never fails; see the package comment for invalid UTF-8.
+// it are text. It never fails, but see Problem; see the package comment for invalid UTF-8.
 func (t *Tokenizer) Encode(text string) []Token { return t.encode(text, false, true) }
 
 // EncodeSpecial is Encode for text of the model's own making, such as a chat

@@ -10,6 +10,7 @@ import scipy
 from scipy import stats
 
 rng = np.random.default_rng(7)
+rng_fixed = np.random.default_rng(8)
 layers, heads = 3, 4
 trials = []
 for needle in range(6):
@@ -42,6 +43,9 @@ table = dict(
 top = 4
 best = set(np.argsort(-x.mean(axis=0), kind="stable")[:top].tolist())
 overlap = [len(best & set(np.argsort(-b, kind="stable")[:top].tolist())) / top for b in boot]
+# The same with the needles kept: only the trials of each are drawn.
+strata = np.array([np.concatenate([rng_fixed.choice(g, len(g)) for g in groups]) for _ in range(40000)])
+fixed = [len(best & set(np.argsort(-x[c].mean(axis=0), kind="stable")[:top].tolist())) / top for c in strata]
 halves = []
 for _ in range(4000):
     p = rng.permutation(len(groups))
@@ -78,6 +82,7 @@ short_means = [dict(values=m["seed_values"], mean=float(np.mean(m["seed_values"]
 print(json.dumps(dict(
     versions=dict(numpy=np.__version__, scipy=scipy.__version__),
     trials=trials, table=table,
-    stability=dict(k=top, overlap=float(np.mean(overlap)), overlap_low=float(np.percentile(overlap, 5))),
+    stability=dict(k=top, overlap=float(np.mean(overlap)), overlap_low=float(np.percentile(overlap, 5)),
+                   fixed=float(np.mean(fixed)), fixed_low=float(np.percentile(fixed, 5))),
     split_half=float(np.mean(halves)),
     pairs=pairs, short_means=short_means, long_means=long_means)))

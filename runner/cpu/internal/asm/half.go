@@ -6,14 +6,6 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// narrow gives the register of half v's width.
-func (s isa) narrow(v reg.VecVirtual) reg.Register {
-	if s.wide() {
-		return v.AsY()
-	}
-	return v.AsX()
-}
-
 // saturate holds v within binary16's finite numbers.
 func saturate(v, most, least reg.VecVirtual) {
 	VMINPS(v, most, v)
