@@ -23,6 +23,7 @@ type Options struct {
 	Device  string         // "cpu" (default), "gpu" (the first hardware GPU), "gpu:N" (number N of 'headprof devices'), "auto" (a hardware GPU if there is one, else the CPU) or "plain", the slow twin
 	GPUMath string         // how a GPU multiplies: "f32" (default), "f16" or "cooperative"; see docs/gpu.md
 	Kernels string         // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"
+	Fast    bool           // int8 activations on the CPU (AVX2 or AVX-512 VNNI): results are close to those without, not equal
 	Pre     string         // pre-tokenizer in place of the file's
 	// Context is the longest sequence to expect, in tokens; 0: up to the
 	// model's original context. It matters to models with LongRoPE only, which
@@ -104,6 +105,10 @@ func New(s Source, o Options) (*Model, error) {
 		b.Close()
 		return nil, err
 	}
+	if c, ok := b.(interface{ CodedWeights() int }); ok && o.Fast && c.CodedWeights() == 0 {
+		b.Close()
+		return nil, fmt.Errorf("%s: its weights are not stored as integer codes of the formats Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K, so int8 activations (--fast) have nothing to multiply; leave out --fast", s.Name())
+	}
 	return &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t,
 		stream: newStream(s, len(m.Config().Layers), o.Resident)}, nil
 }
@@ -111,11 +116,13 @@ func New(s Source, o Options) (*Model, error) {
 // device opens the device that o names for a model of the given file size.
 func device(o Options, size int64) (backend.Backend, error) {
 	onCPU := func() (backend.Backend, error) {
-		return cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels})
+		return cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels, Fast: o.Fast})
 	}
 	switch {
 	case o.Device == "cpu":
 		return onCPU()
+	case o.Fast && (o.Device != "auto" || vulkan.Hardware()):
+		return nil, fmt.Errorf("device %q has no int8 activations (--fast); they are for the CPU: leave out --fast, or give --device cpu", o.Device)
 	case o.Device == "plain":
 		return plain.New(), nil
 	case o.Device == "auto" && !vulkan.Hardware():

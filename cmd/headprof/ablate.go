@@ -112,7 +112,7 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	picture, err := drawAblation(f.out, plots.Meta{Model: modelName(model), Method: method, Note: fmt.Sprintf("%d prompts", len(items))}, effects)
+	picture, err := drawAblation(f.out, plots.Meta{Model: modelName(model), Method: method, Note: f.note(len(items))}, effects)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,8 @@ heads, the other's groups count by their best head.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			type row struct {
-				A, B string
+				A, B         string
+				AFast, BFast bool
 				*scoring.Comparison
 			}
 			var rows []row
@@ -55,13 +56,13 @@ heads, the other's groups count by their best head.`,
 				if err != nil {
 					return fmt.Errorf("%s and %s: %w", args[0], path, err)
 				}
-				rows = append(rows, row{args[0], path, x})
+				rows = append(rows, row{args[0], path, first.Meta.Fast, other.Meta.Fast, x})
 			}
 			out := cmd.OutOrStdout()
 			if asJSON {
 				e := json.NewEncoder(out)
 				for _, r := range rows {
-					if err := e.Encode(map[string]any{"a": r.A, "b": r.B, "heads": r.Heads, "k": r.K, "spearman": estimateJSON(r.Spearman),
+					if err := e.Encode(map[string]any{"a": r.A, "b": r.B, "a_fast": r.AFast, "b_fast": r.BFast, "heads": r.Heads, "k": r.K, "spearman": estimateJSON(r.Spearman),
 						"kendall": estimateJSON(r.Kendall), "overlap": estimateJSON(r.Overlap), "jaccard": estimateJSON(r.Jaccard)}); err != nil {
 						return err
 					}
@@ -72,6 +73,12 @@ heads, the other's groups count by their best head.`,
 					break
 				}
 				fmt.Fprintf(out, "%s against %s\n", r.A, r.B)
+				switch {
+				case r.AFast && !r.BFast:
+					fmt.Fprintf(out, "  %s was computed with %s, the other without\n", r.A, fastNote)
+				case r.BFast && !r.AFast:
+					fmt.Fprintf(out, "  %s was computed with %s, the other without\n", r.B, fastNote)
+				}
 				unit := "heads"
 				if r.Reduced {
 					unit = "KV heads (the best head of each group)"

@@ -137,7 +137,7 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	pictures, err := drawEval(f.out, modelName(model), rows)
+	pictures, err := drawEval(f.out, modelName(model), rows, f.note)
 	if err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (f *evalFlags) result(cmd *cobra.Command, rows []evaluate.Row, timings []ev
 
 // drawEval draws score and answer log-probability against the share kept, a
 // pair of figures per task.
-func drawEval(dir, model string, rows []evaluate.Row) ([]string, error) {
+func drawEval(dir, model string, rows []evaluate.Row, note func(prompts int) string) ([]string, error) {
 	byTask := map[string][]evaluate.Row{}
 	var tasks []string
 	for _, r := range rows {
@@ -278,7 +278,7 @@ func drawEval(dir, model string, rows []evaluate.Row) ([]string, error) {
 			{"", "score, %", func(r evaluate.Row) evaluate.Interval { return r.Score }, 100},
 			{"-logprob", "answer log-probability, nats", func(r evaluate.Row) evaluate.Interval { return r.LogProb }, 1},
 		} {
-			p := plots.Evaluation{Meta: plots.Meta{Model: model, Note: fmt.Sprintf("%d prompts", byTask[task][0].N)}, Task: task, Label: d.label, Full: plots.Point{Y: math.NaN()}}
+			p := plots.Evaluation{Meta: plots.Meta{Model: model, Note: note(byTask[task][0].N)}, Task: task, Label: d.label, Full: plots.Point{Y: math.NaN()}}
 			for _, r := range byTask[task] {
 				v := d.of(r)
 				q := plots.Point{X: r.Share, Y: d.by * v.Mean, Low: d.by * v.Low, High: d.by * v.High}

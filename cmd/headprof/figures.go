@@ -11,7 +11,11 @@ import (
 
 // plotMeta is what a title says about a table.
 func plotMeta(t *scoring.Table, method string) plots.Meta {
-	return plots.Meta{Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, Trials: t.Meta.Trials, Passed: t.Meta.Passed}
+	m := plots.Meta{Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, Trials: t.Meta.Trials, Passed: t.Meta.Passed}
+	if t.Meta.Fast {
+		m.Note = fastNote
+	}
+	return m
 }
 
 // headsFigure turns one method's rows into what plots draws.

@@ -33,10 +33,15 @@ func TestMain(m *testing.M) {
 //	nofile DIR PATTERN              no file in DIR has such a name
 //	smalldisk DIR KIB               DIR becomes a disk of that size
 //
-// $TINY is the built-in model as a file.
+// $TINY is the built-in model as a file, $TINY8 the same in Q8_0. [fast] says
+// whether --fast runs with the default kernels here.
 func TestScripts(t *testing.T) {
 	tiny := filepath.Join(t.TempDir(), "tiny.gguf")
 	if err := os.WriteFile(tiny, fixtures.Tiny(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	tiny8 := filepath.Join(t.TempDir(), "tiny8.gguf")
+	if err := os.WriteFile(tiny8, tinyInQ8(t), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
@@ -44,6 +49,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HEADPROF_KERNELS", os.Getenv("HEADPROF_KERNELS"))
 			e.Setenv("TINY", tiny)
+			e.Setenv("TINY8", tiny8)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
@@ -52,6 +58,8 @@ func TestScripts(t *testing.T) {
 				return os.Getuid() == 0, nil
 			case "hup": // is it heeded, or were the tests started under nohup?
 				return !signal.Ignored(syscall.SIGHUP), nil
+			case "fast":
+				return fastHere(), nil
 			case "smalldisk": // may one be mounted here?
 				unmount, err := mountSmall(t.TempDir(), 16)
 				if err == nil {

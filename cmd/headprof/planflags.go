@@ -22,6 +22,7 @@ import (
 type modelFlags struct {
 	model, device, kernels, gpuMath, kvType, pre string
 	threads, chunk, longContext                  int
+	fast                                         bool
 }
 
 func (m *modelFlags) register(f *pflag.FlagSet) {
@@ -32,9 +33,17 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
 	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
 	f.StringVar(&m.kernels, "kernels", "auto", "CPU kernels: auto, avx512, avx2, neon or portable")
+	f.BoolVar(&m.fast, "fast", false, "int8 activations for weights of 4 to 8 bits: up to twice as fast on the CPU, and results a little off (see docs/performance.md)")
 	f.IntVar(&m.longContext, "long-context", 0, "sequences of up to so many tokens, for models that rotate positions differently beyond their original context (LongRoPE)")
 	f.StringVar(&m.pre, "pre", "", "pre-tokenizer in place of the one the model file names")
 }
+
+// How a manifest says that activations were int8, and how people are told.
+const (
+	fastSetting = "fast"
+	fastOn      = "on"
+	fastNote    = "int8 activations (--fast)"
+)
 
 // settings are those of these flags that change results, for the manifest.
 func (m *modelFlags) settings(model *runner.Model) map[string]string {
@@ -42,10 +51,22 @@ func (m *modelFlags) settings(model *runner.Model) map[string]string {
 	if m.pre != "" {
 		s["pre"] = m.pre
 	}
+	if m.fast {
+		s[fastSetting] = fastOn
+	}
 	if m.longContext > 0 {
 		s["long-context"] = strconv.Itoa(m.longContext)
 	}
 	return s
+}
+
+// note is the remark on the figures of so many prompts.
+func (m *modelFlags) note(prompts int) string {
+	text := fmt.Sprintf("%d prompts", prompts)
+	if m.fast {
+		text += ", " + fastNote
+	}
+	return text
 }
 
 var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f16"}
@@ -54,7 +75,7 @@ var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f1
 const builtIn = "headprof-tiny"
 
 func (m *modelFlags) options() (runner.Options, error) {
-	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, Pre: m.pre, Context: m.longContext}
+	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, Pre: m.pre, Context: m.longContext, Fast: m.fast}
 	switch {
 	case m.threads < 0:
 		return o, usagef("--threads %d is negative", m.threads)

@@ -211,7 +211,7 @@ func meta(m *runner.Model, r *probe.Result) scoring.Meta {
 		name = strings.TrimSuffix(filepath.Base(m.Name()), ".gguf")
 	}
 	s := r.Manifest.Settings
-	return scoring.Meta{Model: name, ModelSHA: r.Manifest.Model.SHA256, Decode: s["decode"], Judge: s["judge"], Trials: r.Done}
+	return scoring.Meta{Model: name, ModelSHA: r.Manifest.Model.SHA256, Decode: s["decode"], Judge: s["judge"], Fast: s[fastSetting] == fastOn, Trials: r.Done}
 }
 
 func deviceKind(m *runner.Model) string {

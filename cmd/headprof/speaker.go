@@ -156,7 +156,11 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 				heads = append(heads, map[string]any{"layer": h.Layer, "head": h.Head, "kv_head": h.KVHead, "mean": h.Mean, "std_err": finite(h.StdErr), "low": finite(h.Low), "high": finite(h.High), "rank": h.Rank})
 			}
 		}
-		printJSON(s.out, map[string]any{"event": "result", "method": method, "trials": r.Done, "passed": r.Passed, "counted": r.Counted, "stopped_early": r.Stopped, "top": heads, "files": paths})
+		result := map[string]any{"event": "result", "method": method, "trials": r.Done, "passed": r.Passed, "counted": r.Counted, "stopped_early": r.Stopped, "top": heads, "files": paths}
+		if t.Meta.Fast {
+			result["fast"] = true
+		}
+		printJSON(s.out, result)
 		return
 	}
 	if s.quiet {
@@ -173,6 +177,9 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 	}
 	if r.Stopped != nil {
 		fmt.Fprintf(s.err, "stopped after %d of %d trials: %s\n", r.Stopped.Trials, r.Stopped.Of, r.Stopped.Why)
+	}
+	if t.Meta.Fast {
+		fmt.Fprintf(s.err, "computed with %s: close to a run without, not equal to it\n", fastNote)
 	}
 	fmt.Fprintf(s.err, "\n%s", headTable(t, method, min(max(top, leastShown), mostShown, len(t.Of(method)))))
 	for _, h := range t.Halves {

@@ -55,9 +55,20 @@ func BenchmarkLinear(b *testing.B) {
 					continue
 				}
 			}
-			for _, m := range []int{1, 16, 512} {
-				b.Run(fmt.Sprintf("%v/%dx%d/m%d", f, s[0], s[1], m), func(b *testing.B) {
-					be := must(New(Options{Threads: benchThreads()}))
+			for _, c := range []struct {
+				m    int
+				fast bool
+			}{{1, false}, {16, false}, {512, false}, {1, true}, {16, true}, {512, true}} {
+				m := c.m
+				name := fmt.Sprintf("%v/%dx%d/m%d", f, s[0], s[1], m)
+				if c.fast {
+					if codingOf(f) == notCoded || native()[0].int8 == nil {
+						continue
+					}
+					name += "-fast"
+				}
+				b.Run(name, func(b *testing.B) {
+					be := must(New(Options{Threads: benchThreads(), Fast: c.fast}))
 					defer be.Close()
 					w := must(be.Weight(quantised(rng, f, s[0], s[1])))
 					c := must(be.NewCache(nil, backend.KVF16, 0))
@@ -153,5 +164,24 @@ func BenchmarkCheap(b *testing.B) {
 func BenchmarkPeakThread(b *testing.B) {
 	for _, k := range native() {
 		b.Run(k.name, func(b *testing.B) { best(b, float64(k.peak(1)*20000), func() { k.peak(20000) }) })
+	}
+}
+
+// Quantisation of activations, as elements per nanosecond of the fastest run.
+func BenchmarkQuantise(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, k := range native() {
+		if k.int8 == nil {
+			continue
+		}
+		const blocks = 64
+		x, dst := random(rng, blocks*codeBlock), alignedBytes(blocks*codeBytes)
+		b.Run(k.name, func(b *testing.B) {
+			best(b, 200*blocks*codeBlock, func() {
+				for range 200 {
+					k.int8.quantise(blocks, &dst[0], &x[0])
+				}
+			})
+		})
 	}
 }

@@ -7,6 +7,8 @@
 // they carry at once. Attention walks the keys in tiles aligned to multiples
 // of kvcache.Tile of the entry index with an online softmax (Milakov and
 // Gimelshein, arXiv 1805.02867) whose sums have one fixed order per row.
+// Options.Fast takes other sums for some Linears (see int8.go), as independent
+// of all that.
 package cpu
 
 import (
@@ -14,6 +16,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
@@ -21,10 +24,13 @@ import (
 )
 
 // Options says how a backend computes. The zero value is the default of each;
-// none changes a result.
+// none but Fast changes a result.
 type Options struct {
 	Threads int    // goroutines that compute; 0: runtime.GOMAXPROCS
 	Kernels string // "auto" (or ""), "avx512", "avx2", "neon" or "portable"
+	// Fast multiplies weights that are stored as integer codes with int8
+	// activations. It is the one option that changes results.
+	Fast bool
 }
 
 // Backend is a backend.Backend. It may be used by several goroutines; steps
@@ -32,11 +38,14 @@ type Options struct {
 type Backend struct {
 	k    *kernels
 	pool *pool
+	fast bool
 
 	scratch []scratch // per worker, used inside pool.run only
 
 	mu     sync.Mutex
 	arenas []*arena // of steps that ended
+
+	coded atomic.Int64 // weights that are multiplied as codes
 }
 
 // New makes a backend. It fails when the kernels asked for cannot run here.
@@ -46,6 +55,9 @@ func New(o Options) (*Backend, error) {
 		o.Kernels = os.Getenv("HEADPROF_KERNELS")
 	}
 	k, err := choose(o.Kernels)
+	if err == nil && o.Fast {
+		err = fastKernels(k)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +67,7 @@ func New(o Options) (*Backend, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	return &Backend{k: k, pool: newPool(o.Threads), scratch: make([]scratch, o.Threads)}, nil
+	return &Backend{k: k, pool: newPool(o.Threads), fast: o.Fast, scratch: make([]scratch, o.Threads)}, nil
 }
 
 // choose is the one place that picks kernels.
@@ -78,8 +90,18 @@ func choose(name string) (*kernels, error) {
 // Name is "cpu".
 func (b *Backend) Name() string { return "cpu" }
 
-// Kernels names the set of kernels chosen, such as "avx512".
-func (b *Backend) Kernels() string { return b.k.name }
+// Kernels names the set of kernels chosen, such as "avx512" or, with
+// Options.Fast, "avx512+int8".
+func (b *Backend) Kernels() string {
+	if b.fast {
+		return b.k.name + "+int8"
+	}
+	return b.k.name
+}
+
+// CodedWeights is how many of the weights made so far are multiplied as their
+// integer codes, which is what Options.Fast asks for.
+func (b *Backend) CodedWeights() int { return int(b.coded.Load()) }
 
 // Threads is the number of goroutines that compute.
 func (b *Backend) Threads() int { return b.pool.threads }
@@ -93,6 +115,7 @@ type weight struct {
 	format     tensor.Type
 	rowBytes   int
 	data       []byte
+	exact      bool      // never multiplied as codes
 	vec        []float32 // of a one-row tensor, padded with zeros to a multiple of 16
 	parts      []*weight // of a stack that lies apart; data is nil then
 }
@@ -116,7 +139,10 @@ func (b *Backend) Weight(t tensor.Tensor) (backend.Weight, error) {
 	case len(t.Data)/t.RowBytes() < rows:
 		return nil, fmt.Errorf("tensor %s: %d bytes, %d rows of %d needed", t.Name, len(t.Data), rows, t.RowBytes())
 	}
-	w := &weight{rows: rows, cols: cols, format: t.Type, rowBytes: t.RowBytes(), data: t.Data}
+	w := &weight{rows: rows, cols: cols, format: t.Type, rowBytes: t.RowBytes(), data: t.Data, exact: makesLogits(t.Name)}
+	if b.fast && rows > 1 && !w.exact && codingOf(w.format) != notCoded {
+		b.coded.Add(1)
+	}
 	if rows == 1 {
 		w.vec = make([]float32, roundUp(cols, 16))
 		tensor.Dequantize(w.vec[:cols], w.row(0), w.format)

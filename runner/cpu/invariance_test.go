@@ -3,10 +3,14 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/tensor"
 )
 
 // watchInto records watched rows under "layer head position first".
@@ -90,5 +94,98 @@ func TestResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// bindCoded is a model of two layers whose matrices are stored as codes, of
+// every format that --fast knows in the course of turns 0 to 7.
+func bindCoded(b backend.Backend, turn int) *layer {
+	s := layerShape{width: 256, heads: 4, kvHeads: 2, dim: 64, valueDim: 64, ff: 512, rope: 64, bias: true}
+	l := bindLayer(b, s)
+	rng := rand.New(rand.NewPCG(11, 12))
+	for i, w := range []*backend.Weight{&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down} {
+		*w = must(b.Weight(quantised(rng, coded[(i+turn)%len(coded)], (*w).Rows(), (*w).Cols())))
+	}
+	return l
+}
+
+// The same with int8 activations.
+func TestFastResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
+	const n = 110
+	ids := tokens(n)
+	for turn := range coded {
+		var want []float32
+		for _, threads := range []int{1, 2, 3} {
+			for kernels, b := range fastBackends(t, threads) {
+				cuts := [][]int{{n}, {1, n - 1}, {64, 1, n - 65}, {7, 8, 9, 2, n - 26}}
+				if kernels == "portable" {
+					if cuts = cuts[:1]; threads != 2 || turn > 1 {
+						continue
+					}
+				}
+				l := bindCoded(b, turn)
+				if got := b.CodedWeights(); got != 7 {
+					t.Fatalf("%d weights are multiplied as codes, want 7", got)
+				}
+				for _, cut := range cuts {
+					c := l.cache(backend.KVF16)
+					var got []float32
+					for at, i := 0, 0; i < len(cut); i++ {
+						got = append(got, l.step(c, ids[at:at+cut[i]], nil)...)
+						at += cut[i]
+					}
+					if want == nil {
+						want = got
+					}
+					sameBits(t, fmt.Sprintf("turn %d, %d threads, %s, cut %v", turn, threads, kernels, cut), got, want)
+				}
+			}
+		}
+	}
+}
+
+// The weights that give logits are multiplied exactly.
+func TestFastLeavesLogitsExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 12))
+	w := quantised(rng, tensor.Q8_0, 64, 96)
+	x := random(rng, 5*96)
+	product := func(b *Backend, name string) []float32 {
+		w.Name = name
+		o := must(b.Begin(must(b.NewCache(nil, backend.KVF32, 0)), 5, nil)).(*ops)
+		in := o.arena.value(5, 96)
+		for i := range 5 {
+			copy(in.row(i), x[i*96:])
+		}
+		return append([]float32(nil), o.Read(o.Linear(in, must(b.Weight(w)), nil))...)
+	}
+	exact := must(New(Options{Threads: 1}))
+	defer exact.Close()
+	want := product(exact, "output.weight")
+	for kernels, b := range fastBackends(t, 1) {
+		sameBits(t, kernels, product(b, "output.weight"), want)
+		sameBits(t, kernels, product(b, "token_embd.weight"), want)
+		if got := product(b, "blk.0.attn_q.weight"); slices.Equal(got, want) {
+			t.Errorf("%s: int8 activations change nothing", kernels)
+		}
+	}
+}
+
+// What cannot be done is refused.
+func TestFastNeedsKernels(t *testing.T) {
+	for _, k := range append(native(), &portable) {
+		b, err := New(Options{Threads: 1, Kernels: k.name, Fast: true})
+		if (err == nil) != (k.int8 != nil) {
+			t.Errorf("%s: %v", k.name, err)
+		}
+		if err == nil {
+			if want := k.name + "+int8"; b.Kernels() != want {
+				t.Errorf("kernels are called %s, want %s", b.Kernels(), want)
+			}
+			b.Close()
+		}
+	}
+	err := fastKernels(&kernels{name: "mmx"})
+	if err == nil || !strings.Contains(err.Error(), "mmx") || !strings.Contains(err.Error(), "leave out --fast") {
+		t.Errorf("kernels without int8 products: %v", err)
 	}
 }

@@ -40,6 +40,9 @@ type kernels struct {
 	// registers alone, count blocks deep; it prefetches as much from next on. nil: by unpack and product.
 	dot [32]func(y *float32, src *byte, stride, count int, x *float32, next uintptr)
 
+	// int8 is what --fast needs; nil: the set cannot.
+	int8 *int8Kernels
+
 	// softmax takes one tile of scores s [rows][64] in units of log 2, replaces
 	// them by 2^(s−m) for the new running maximum m, and updates the running sum
 	// l = l·alpha + Σ, where alpha = 2^(m_old − m).
@@ -83,6 +86,8 @@ func (k *kernels) dotOf(t tensor.Type) func(y *float32, src *byte, stride, count
 func after(p *float32, n int) *float32 {
 	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n))
 }
+
+func byteAfter(p *byte, n int) *byte { return (*byte)(unsafe.Add(unsafe.Pointer(p), n)) }
 
 func afterIf(p *float32, n int) *float32 {
 	if p == nil {

@@ -10643,6 +10643,4347 @@ block:
 	BGT block
 	RET
 
+TEXT ·quantiseNEON(SB), NOSPLIT, $0-24
+	MOVD blocks+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD src+16(FP), R2
+	MOVD $0x17800000, R26
+	VDUP R26, V16.S4
+	MOVD $0x42fe0000, R26
+	VDUP R26, V17.S4
+	MOVD $0xc2fe0000, R26
+	VDUP R26, V18.S4
+block:
+	VLD1.P 64(R2), [V0.S4, V1.S4, V2.S4, V3.S4]
+	VLD1.P 64(R2), [V4.S4, V5.S4, V6.S4, V7.S4]
+	WORD $0x4eb01e13 // orr.16b v19, v16, v16
+	WORD $0x4ea0f814 // fabs.4s v20, v0
+	WORD $0x6eb46673 // umax.4s v19, v19, v20
+	WORD $0x4ea0f834 // fabs.4s v20, v1
+	WORD $0x6eb46673 // umax.4s v19, v19, v20
+	WORD $0x4ea0f854 // fabs.4s v20, v2
+	WORD $0x6eb46673 // umax.4s v19, v19, v20
+	WORD $0x4ea0f874 // fabs.4s v20, v3
+	WORD $0x6eb46673 // umax.4s v19, v19, v20
+	WORD $0x4ea0f894 // fabs.4s v20, v4
+	WORD $0x6eb46673 // umax.4s v19, v19, v20
+	WORD $0x4ea0f8b4 // fabs.4s v20, v5
+	WORD $0x6eb46673 // umax.4s v19, v19, v20
+	WORD $0x4ea0f8d4 // fabs.4s v20, v6
+	WORD $0x6eb46673 // umax.4s v19, v19, v20
+	WORD $0x4ea0f8f4 // fabs.4s v20, v7
+	WORD $0x6eb46673 // umax.4s v19, v19, v20
+	WORD $0x6eb0aa73 // umaxv.4s v19, v19
+	WORD $0x4e040673 // dup.4s v19, v19[0]
+	WORD $0x6e31fe74 // fdiv.4s v20, v19, v17
+	WORD $0x6e33fe35 // fdiv.4s v21, v17, v19
+	WORD $0x6e35dc00 // fmul.4s v0, v0, v21
+	WORD $0x4e32c400 // fmaxnm.4s v0, v0, v18
+	WORD $0x4e21a800 // fcvtns.4s v0, v0
+	WORD $0x6e35dc21 // fmul.4s v1, v1, v21
+	WORD $0x4e32c421 // fmaxnm.4s v1, v1, v18
+	WORD $0x4e21a821 // fcvtns.4s v1, v1
+	WORD $0x6e35dc42 // fmul.4s v2, v2, v21
+	WORD $0x4e32c442 // fmaxnm.4s v2, v2, v18
+	WORD $0x4e21a842 // fcvtns.4s v2, v2
+	WORD $0x6e35dc63 // fmul.4s v3, v3, v21
+	WORD $0x4e32c463 // fmaxnm.4s v3, v3, v18
+	WORD $0x4e21a863 // fcvtns.4s v3, v3
+	WORD $0x6e35dc84 // fmul.4s v4, v4, v21
+	WORD $0x4e32c484 // fmaxnm.4s v4, v4, v18
+	WORD $0x4e21a884 // fcvtns.4s v4, v4
+	WORD $0x6e35dca5 // fmul.4s v5, v5, v21
+	WORD $0x4e32c4a5 // fmaxnm.4s v5, v5, v18
+	WORD $0x4e21a8a5 // fcvtns.4s v5, v5
+	WORD $0x6e35dcc6 // fmul.4s v6, v6, v21
+	WORD $0x4e32c4c6 // fmaxnm.4s v6, v6, v18
+	WORD $0x4e21a8c6 // fcvtns.4s v6, v6
+	WORD $0x6e35dce7 // fmul.4s v7, v7, v21
+	WORD $0x4e32c4e7 // fmaxnm.4s v7, v7, v18
+	WORD $0x4e21a8e7 // fcvtns.4s v7, v7
+	WORD $0x0e614816 // sqxtn.4h.4s v22, v0
+	WORD $0x4e614836 // sqxtn2.8h.4s v22, v1
+	WORD $0x0e614857 // sqxtn.4h.4s v23, v2
+	WORD $0x4e614877 // sqxtn2.8h.4s v23, v3
+	WORD $0x0e214ad8 // sqxtn.8b.8h v24, v22
+	WORD $0x4e214af8 // sqxtn2.16b.8h v24, v23
+	FMOVQ F24, 0(R1)
+	WORD $0x4e303b1a // saddlv.16b v26, v24
+	WORD $0x4e022f44 // smov x4, v26.h[0]
+	WORD $0x0e614896 // sqxtn.4h.4s v22, v4
+	WORD $0x4e6148b6 // sqxtn2.8h.4s v22, v5
+	WORD $0x0e6148d7 // sqxtn.4h.4s v23, v6
+	WORD $0x4e6148f7 // sqxtn2.8h.4s v23, v7
+	WORD $0x0e214ad9 // sqxtn.8b.8h v25, v22
+	WORD $0x4e214af9 // sqxtn2.16b.8h v25, v23
+	FMOVQ F25, 16(R1)
+	WORD $0x4e303b3b // saddlv.16b v27, v25
+	WORD $0x4e022f65 // smov x5, v27.h[0]
+	ADD R4, R5, R3
+	SCVTFWS R3, F28
+	FMULS F20, F28, F28
+	FMOVS F20, 32(R1)
+	FMOVS F28, 36(R1)
+	LSL $7, R3, R3
+	NEG R3, R3
+	MOVW R3, 40(R1)
+	LSL $7, R4, R4
+	NEG R4, R4
+	MOVW R4, 44(R1)
+	LSL $7, R5, R5
+	NEG R5, R5
+	MOVW R5, 48(R1)
+	ADD $52, R1
+	SUBS $1, R0
+	BGT block
+	RET
+
+TEXT ·productCentredNEONx1(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	VLD1.P 16(R10), [V16.B16]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	VLD1 (R21), [V22.S4, V23.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	ADD $20, R10
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productCentredNEONx2(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	VLD1.P 16(R10), [V16.B16]
+	VLD1.P 16(R11), [V17.B16]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	VLD1 (R21), [V22.S4, V23.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	ADD $20, R10
+	ADD $20, R11
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productCentredNEONx3(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	WORD $0x4f000404 // movi.4s v4, 0
+	WORD $0x4f000405 // movi.4s v5, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+	VLD1 (R23), [V4.S4, V5.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R12
+	ADD R3, R12, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1.P 16(R12), [V18.B16]
+	WORD $0x4f00040c // movi.4s v12, 0
+	WORD $0x4f00040d // movi.4s v13, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	VLD1.P 16(R10), [V16.B16]
+	VLD1.P 16(R11), [V17.B16]
+	VLD1.P 16(R12), [V18.B16]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	VLD1 (R21), [V22.S4, V23.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 0(R12), F24
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd84 // fmla.4s v4, v12, v25
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acda5 // fmla.4s v5, v13, v26
+	ADD $20, R10
+	ADD $20, R11
+	ADD $20, R12
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e24d704 // fadd.4s v4, v24, v4
+	WORD $0x4e25d725 // fadd.4s v5, v25, v5
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	VST1 [V4.S4, V5.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productCentredNEONx4(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	WORD $0x4f000404 // movi.4s v4, 0
+	WORD $0x4f000405 // movi.4s v5, 0
+	WORD $0x4f000406 // movi.4s v6, 0
+	WORD $0x4f000407 // movi.4s v7, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+	VLD1 (R23), [V4.S4, V5.S4]
+	ADD R6, R23
+	VLD1 (R23), [V6.S4, V7.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R12
+	ADD R3, R12, R13
+	ADD R3, R13, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1.P 16(R12), [V18.B16]
+	WORD $0x4f00040c // movi.4s v12, 0
+	WORD $0x4f00040d // movi.4s v13, 0
+	VLD1.P 16(R13), [V19.B16]
+	WORD $0x4f00040e // movi.4s v14, 0
+	WORD $0x4f00040f // movi.4s v15, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	WORD $0x4f93e28e // sdot.4s v14, v20, v19[0]
+	WORD $0x4f93e2af // sdot.4s v15, v21, v19[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	WORD $0x4fb3e28e // sdot.4s v14, v20, v19[1]
+	WORD $0x4fb3e2af // sdot.4s v15, v21, v19[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	WORD $0x4f93ea8e // sdot.4s v14, v20, v19[2]
+	WORD $0x4f93eaaf // sdot.4s v15, v21, v19[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	WORD $0x4fb3ea8e // sdot.4s v14, v20, v19[3]
+	WORD $0x4fb3eaaf // sdot.4s v15, v21, v19[3]
+	VLD1.P 16(R10), [V16.B16]
+	VLD1.P 16(R11), [V17.B16]
+	VLD1.P 16(R12), [V18.B16]
+	VLD1.P 16(R13), [V19.B16]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	WORD $0x4f93e28e // sdot.4s v14, v20, v19[0]
+	WORD $0x4f93e2af // sdot.4s v15, v21, v19[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	WORD $0x4fb3e28e // sdot.4s v14, v20, v19[1]
+	WORD $0x4fb3e2af // sdot.4s v15, v21, v19[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	WORD $0x4f93ea8e // sdot.4s v14, v20, v19[2]
+	WORD $0x4f93eaaf // sdot.4s v15, v21, v19[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	WORD $0x4fb3ea8e // sdot.4s v14, v20, v19[3]
+	WORD $0x4fb3eaaf // sdot.4s v15, v21, v19[3]
+	VLD1 (R21), [V22.S4, V23.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 0(R12), F24
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd84 // fmla.4s v4, v12, v25
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acda5 // fmla.4s v5, v13, v26
+	FMOVS 0(R13), F24
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cdc6 // fmla.4s v6, v14, v25
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acde7 // fmla.4s v7, v15, v26
+	ADD $20, R10
+	ADD $20, R11
+	ADD $20, R12
+	ADD $20, R13
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e24d704 // fadd.4s v4, v24, v4
+	WORD $0x4e25d725 // fadd.4s v5, v25, v5
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e26d706 // fadd.4s v6, v24, v6
+	WORD $0x4e27d727 // fadd.4s v7, v25, v7
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	VST1 [V4.S4, V5.S4], (R5)
+	ADD R6, R5
+	VST1 [V6.S4, V7.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productShiftedNEONx1(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	VLD1.P 16(R10), [V16.B16]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	VLD1 (R21), [V22.S4, V23.S4]
+	ADD $128, R21, R23
+	VLD1 (R23), [V27.S4, V28.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 4(R10), F24
+	WORD $0x4f981360 // fmla.4s v0, v27, v24[0]
+	WORD $0x4f981381 // fmla.4s v1, v28, v24[0]
+	ADD $20, R10
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productShiftedNEONx2(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	VLD1.P 16(R10), [V16.B16]
+	VLD1.P 16(R11), [V17.B16]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	VLD1 (R21), [V22.S4, V23.S4]
+	ADD $128, R21, R23
+	VLD1 (R23), [V27.S4, V28.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 4(R10), F24
+	WORD $0x4f981360 // fmla.4s v0, v27, v24[0]
+	WORD $0x4f981381 // fmla.4s v1, v28, v24[0]
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 4(R11), F24
+	WORD $0x4f981362 // fmla.4s v2, v27, v24[0]
+	WORD $0x4f981383 // fmla.4s v3, v28, v24[0]
+	ADD $20, R10
+	ADD $20, R11
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productShiftedNEONx3(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	WORD $0x4f000404 // movi.4s v4, 0
+	WORD $0x4f000405 // movi.4s v5, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+	VLD1 (R23), [V4.S4, V5.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R12
+	ADD R3, R12, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1.P 16(R12), [V18.B16]
+	WORD $0x4f00040c // movi.4s v12, 0
+	WORD $0x4f00040d // movi.4s v13, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	VLD1.P 16(R10), [V16.B16]
+	VLD1.P 16(R11), [V17.B16]
+	VLD1.P 16(R12), [V18.B16]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	VLD1 (R21), [V22.S4, V23.S4]
+	ADD $128, R21, R23
+	VLD1 (R23), [V27.S4, V28.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 4(R10), F24
+	WORD $0x4f981360 // fmla.4s v0, v27, v24[0]
+	WORD $0x4f981381 // fmla.4s v1, v28, v24[0]
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 4(R11), F24
+	WORD $0x4f981362 // fmla.4s v2, v27, v24[0]
+	WORD $0x4f981383 // fmla.4s v3, v28, v24[0]
+	FMOVS 0(R12), F24
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd84 // fmla.4s v4, v12, v25
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acda5 // fmla.4s v5, v13, v26
+	FMOVS 4(R12), F24
+	WORD $0x4f981364 // fmla.4s v4, v27, v24[0]
+	WORD $0x4f981385 // fmla.4s v5, v28, v24[0]
+	ADD $20, R10
+	ADD $20, R11
+	ADD $20, R12
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e24d704 // fadd.4s v4, v24, v4
+	WORD $0x4e25d725 // fadd.4s v5, v25, v5
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	VST1 [V4.S4, V5.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productShiftedNEONx4(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	WORD $0x4f000404 // movi.4s v4, 0
+	WORD $0x4f000405 // movi.4s v5, 0
+	WORD $0x4f000406 // movi.4s v6, 0
+	WORD $0x4f000407 // movi.4s v7, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+	VLD1 (R23), [V4.S4, V5.S4]
+	ADD R6, R23
+	VLD1 (R23), [V6.S4, V7.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R12
+	ADD R3, R12, R13
+	ADD R3, R13, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1.P 16(R12), [V18.B16]
+	WORD $0x4f00040c // movi.4s v12, 0
+	WORD $0x4f00040d // movi.4s v13, 0
+	VLD1.P 16(R13), [V19.B16]
+	WORD $0x4f00040e // movi.4s v14, 0
+	WORD $0x4f00040f // movi.4s v15, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	WORD $0x4f93e28e // sdot.4s v14, v20, v19[0]
+	WORD $0x4f93e2af // sdot.4s v15, v21, v19[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	WORD $0x4fb3e28e // sdot.4s v14, v20, v19[1]
+	WORD $0x4fb3e2af // sdot.4s v15, v21, v19[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	WORD $0x4f93ea8e // sdot.4s v14, v20, v19[2]
+	WORD $0x4f93eaaf // sdot.4s v15, v21, v19[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	WORD $0x4fb3ea8e // sdot.4s v14, v20, v19[3]
+	WORD $0x4fb3eaaf // sdot.4s v15, v21, v19[3]
+	VLD1.P 16(R10), [V16.B16]
+	VLD1.P 16(R11), [V17.B16]
+	VLD1.P 16(R12), [V18.B16]
+	VLD1.P 16(R13), [V19.B16]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	WORD $0x4f93e28e // sdot.4s v14, v20, v19[0]
+	WORD $0x4f93e2af // sdot.4s v15, v21, v19[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	WORD $0x4fb3e28e // sdot.4s v14, v20, v19[1]
+	WORD $0x4fb3e2af // sdot.4s v15, v21, v19[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	WORD $0x4f93ea8e // sdot.4s v14, v20, v19[2]
+	WORD $0x4f93eaaf // sdot.4s v15, v21, v19[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	WORD $0x4fb3ea8e // sdot.4s v14, v20, v19[3]
+	WORD $0x4fb3eaaf // sdot.4s v15, v21, v19[3]
+	VLD1 (R21), [V22.S4, V23.S4]
+	ADD $128, R21, R23
+	VLD1 (R23), [V27.S4, V28.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 4(R10), F24
+	WORD $0x4f981360 // fmla.4s v0, v27, v24[0]
+	WORD $0x4f981381 // fmla.4s v1, v28, v24[0]
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 4(R11), F24
+	WORD $0x4f981362 // fmla.4s v2, v27, v24[0]
+	WORD $0x4f981383 // fmla.4s v3, v28, v24[0]
+	FMOVS 0(R12), F24
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd84 // fmla.4s v4, v12, v25
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acda5 // fmla.4s v5, v13, v26
+	FMOVS 4(R12), F24
+	WORD $0x4f981364 // fmla.4s v4, v27, v24[0]
+	WORD $0x4f981385 // fmla.4s v5, v28, v24[0]
+	FMOVS 0(R13), F24
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cdc6 // fmla.4s v6, v14, v25
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acde7 // fmla.4s v7, v15, v26
+	FMOVS 4(R13), F24
+	WORD $0x4f981366 // fmla.4s v6, v27, v24[0]
+	WORD $0x4f981387 // fmla.4s v7, v28, v24[0]
+	ADD $20, R10
+	ADD $20, R11
+	ADD $20, R12
+	ADD $20, R13
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e24d704 // fadd.4s v4, v24, v4
+	WORD $0x4e25d725 // fadd.4s v5, v25, v5
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e26d706 // fadd.4s v6, v24, v6
+	WORD $0x4e27d727 // fadd.4s v7, v25, v7
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	VST1 [V4.S4, V5.S4], (R5)
+	ADD R6, R5
+	VST1 [V6.S4, V7.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productHalvedNEONx1(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	ADD $512, R21, R23
+	VLD1 (R23), [V22.S4, V23.S4]
+	FMOVS 16(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	ADD $128, R21, R23
+	VLD1 (R23), [V22.S4, V23.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	ADD $20, R10
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productHalvedNEONx2(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	ADD $512, R21, R23
+	VLD1 (R23), [V22.S4, V23.S4]
+	FMOVS 16(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 16(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	ADD $128, R21, R23
+	VLD1 (R23), [V22.S4, V23.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	ADD $20, R10
+	ADD $20, R11
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productHalvedNEONx3(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	WORD $0x4f000404 // movi.4s v4, 0
+	WORD $0x4f000405 // movi.4s v5, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+	VLD1 (R23), [V4.S4, V5.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R12
+	ADD R3, R12, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1.P 16(R12), [V18.B16]
+	WORD $0x4f00040c // movi.4s v12, 0
+	WORD $0x4f00040d // movi.4s v13, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	ADD $512, R21, R23
+	VLD1 (R23), [V22.S4, V23.S4]
+	FMOVS 16(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 16(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 16(R12), F24
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd84 // fmla.4s v4, v12, v25
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acda5 // fmla.4s v5, v13, v26
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1.P 16(R12), [V18.B16]
+	WORD $0x4f00040c // movi.4s v12, 0
+	WORD $0x4f00040d // movi.4s v13, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	ADD $128, R21, R23
+	VLD1 (R23), [V22.S4, V23.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 0(R12), F24
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd84 // fmla.4s v4, v12, v25
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acda5 // fmla.4s v5, v13, v26
+	ADD $20, R10
+	ADD $20, R11
+	ADD $20, R12
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e24d704 // fadd.4s v4, v24, v4
+	WORD $0x4e25d725 // fadd.4s v5, v25, v5
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	VST1 [V4.S4, V5.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·productHalvedNEONx4(SB), NOSPLIT, $0-64
+	MOVD groups+0(FP), R0
+	MOVD blocks+8(FP), R1
+	MOVD a+16(FP), R2
+	MOVD lda+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD c+40(FP), R5
+	MOVD ldc+48(FP), R6
+	MOVD mode+56(FP), R7
+	LSL $2, R6, R6
+group:
+	CMP $1, R7
+	BEQ continued
+	WORD $0x4f000400 // movi.4s v0, 0
+	WORD $0x4f000401 // movi.4s v1, 0
+	WORD $0x4f000402 // movi.4s v2, 0
+	WORD $0x4f000403 // movi.4s v3, 0
+	WORD $0x4f000404 // movi.4s v4, 0
+	WORD $0x4f000405 // movi.4s v5, 0
+	WORD $0x4f000406 // movi.4s v6, 0
+	WORD $0x4f000407 // movi.4s v7, 0
+	B begin
+continued:
+	MOVD R5, R23
+	VLD1 (R23), [V0.S4, V1.S4]
+	ADD R6, R23
+	VLD1 (R23), [V2.S4, V3.S4]
+	ADD R6, R23
+	VLD1 (R23), [V4.S4, V5.S4]
+	ADD R6, R23
+	VLD1 (R23), [V6.S4, V7.S4]
+	ADD R6, R23
+begin:
+	MOVD R2, R10
+	ADD R3, R10, R11
+	ADD R3, R11, R12
+	ADD R3, R12, R13
+	ADD R3, R13, R2
+	MOVD R4, R21
+	MOVD R1, R22
+block:
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1.P 16(R12), [V18.B16]
+	WORD $0x4f00040c // movi.4s v12, 0
+	WORD $0x4f00040d // movi.4s v13, 0
+	VLD1.P 16(R13), [V19.B16]
+	WORD $0x4f00040e // movi.4s v14, 0
+	WORD $0x4f00040f // movi.4s v15, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	WORD $0x4f93e28e // sdot.4s v14, v20, v19[0]
+	WORD $0x4f93e2af // sdot.4s v15, v21, v19[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	WORD $0x4fb3e28e // sdot.4s v14, v20, v19[1]
+	WORD $0x4fb3e2af // sdot.4s v15, v21, v19[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	WORD $0x4f93ea8e // sdot.4s v14, v20, v19[2]
+	WORD $0x4f93eaaf // sdot.4s v15, v21, v19[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	WORD $0x4fb3ea8e // sdot.4s v14, v20, v19[3]
+	WORD $0x4fb3eaaf // sdot.4s v15, v21, v19[3]
+	ADD $512, R21, R23
+	VLD1 (R23), [V22.S4, V23.S4]
+	FMOVS 16(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 16(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 16(R12), F24
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd84 // fmla.4s v4, v12, v25
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acda5 // fmla.4s v5, v13, v26
+	FMOVS 16(R13), F24
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cdc6 // fmla.4s v6, v14, v25
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acde7 // fmla.4s v7, v15, v26
+	VLD1.P 16(R10), [V16.B16]
+	WORD $0x4f000408 // movi.4s v8, 0
+	WORD $0x4f000409 // movi.4s v9, 0
+	VLD1.P 16(R11), [V17.B16]
+	WORD $0x4f00040a // movi.4s v10, 0
+	WORD $0x4f00040b // movi.4s v11, 0
+	VLD1.P 16(R12), [V18.B16]
+	WORD $0x4f00040c // movi.4s v12, 0
+	WORD $0x4f00040d // movi.4s v13, 0
+	VLD1.P 16(R13), [V19.B16]
+	WORD $0x4f00040e // movi.4s v14, 0
+	WORD $0x4f00040f // movi.4s v15, 0
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90e288 // sdot.4s v8, v20, v16[0]
+	WORD $0x4f90e2a9 // sdot.4s v9, v21, v16[0]
+	WORD $0x4f91e28a // sdot.4s v10, v20, v17[0]
+	WORD $0x4f91e2ab // sdot.4s v11, v21, v17[0]
+	WORD $0x4f92e28c // sdot.4s v12, v20, v18[0]
+	WORD $0x4f92e2ad // sdot.4s v13, v21, v18[0]
+	WORD $0x4f93e28e // sdot.4s v14, v20, v19[0]
+	WORD $0x4f93e2af // sdot.4s v15, v21, v19[0]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0e288 // sdot.4s v8, v20, v16[1]
+	WORD $0x4fb0e2a9 // sdot.4s v9, v21, v16[1]
+	WORD $0x4fb1e28a // sdot.4s v10, v20, v17[1]
+	WORD $0x4fb1e2ab // sdot.4s v11, v21, v17[1]
+	WORD $0x4fb2e28c // sdot.4s v12, v20, v18[1]
+	WORD $0x4fb2e2ad // sdot.4s v13, v21, v18[1]
+	WORD $0x4fb3e28e // sdot.4s v14, v20, v19[1]
+	WORD $0x4fb3e2af // sdot.4s v15, v21, v19[1]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4f90ea88 // sdot.4s v8, v20, v16[2]
+	WORD $0x4f90eaa9 // sdot.4s v9, v21, v16[2]
+	WORD $0x4f91ea8a // sdot.4s v10, v20, v17[2]
+	WORD $0x4f91eaab // sdot.4s v11, v21, v17[2]
+	WORD $0x4f92ea8c // sdot.4s v12, v20, v18[2]
+	WORD $0x4f92eaad // sdot.4s v13, v21, v18[2]
+	WORD $0x4f93ea8e // sdot.4s v14, v20, v19[2]
+	WORD $0x4f93eaaf // sdot.4s v15, v21, v19[2]
+	VLD1 (R21), [V20.B16, V21.B16]
+	ADD $128, R21
+	WORD $0x4fb0ea88 // sdot.4s v8, v20, v16[3]
+	WORD $0x4fb0eaa9 // sdot.4s v9, v21, v16[3]
+	WORD $0x4fb1ea8a // sdot.4s v10, v20, v17[3]
+	WORD $0x4fb1eaab // sdot.4s v11, v21, v17[3]
+	WORD $0x4fb2ea8c // sdot.4s v12, v20, v18[3]
+	WORD $0x4fb2eaad // sdot.4s v13, v21, v18[3]
+	WORD $0x4fb3ea8e // sdot.4s v14, v20, v19[3]
+	WORD $0x4fb3eaaf // sdot.4s v15, v21, v19[3]
+	ADD $128, R21, R23
+	VLD1 (R23), [V22.S4, V23.S4]
+	FMOVS 0(R10), F24
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd00 // fmla.4s v0, v8, v25
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd21 // fmla.4s v1, v9, v26
+	FMOVS 0(R11), F24
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd42 // fmla.4s v2, v10, v25
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acd63 // fmla.4s v3, v11, v26
+	FMOVS 0(R12), F24
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cd84 // fmla.4s v4, v12, v25
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acda5 // fmla.4s v5, v13, v26
+	FMOVS 0(R13), F24
+	WORD $0x4e21d9ce // scvtf.4s v14, v14
+	WORD $0x4f9892d9 // fmul.4s v25, v22, v24[0]
+	WORD $0x4e39cdc6 // fmla.4s v6, v14, v25
+	WORD $0x4e21d9ef // scvtf.4s v15, v15
+	WORD $0x4f9892fa // fmul.4s v26, v23, v24[0]
+	WORD $0x4e3acde7 // fmla.4s v7, v15, v26
+	ADD $20, R10
+	ADD $20, R11
+	ADD $20, R12
+	ADD $20, R13
+	ADD $256, R21
+	SUBS $1, R22
+	BGT block
+	CMP $2, R7
+	BNE store
+	MOVD R5, R23
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e20d700 // fadd.4s v0, v24, v0
+	WORD $0x4e21d721 // fadd.4s v1, v25, v1
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e22d702 // fadd.4s v2, v24, v2
+	WORD $0x4e23d723 // fadd.4s v3, v25, v3
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e24d704 // fadd.4s v4, v24, v4
+	WORD $0x4e25d725 // fadd.4s v5, v25, v5
+	VLD1 (R23), [V24.S4, V25.S4]
+	ADD R6, R23
+	WORD $0x4e26d706 // fadd.4s v6, v24, v6
+	WORD $0x4e27d727 // fadd.4s v7, v25, v7
+store:
+	VST1 [V0.S4, V1.S4], (R5)
+	ADD R6, R5
+	VST1 [V2.S4, V3.S4], (R5)
+	ADD R6, R5
+	VST1 [V4.S4, V5.S4], (R5)
+	ADD R6, R5
+	VST1 [V6.S4, V7.S4], (R5)
+	ADD R6, R5
+	SUBS $1, R0
+	BGT group
+	RET
+
+TEXT ·codesQ4_0NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x08080808, R26
+	VDUP R26, V0.S4
+	MOVD $0x0f0f0f0f, R26
+	VDUP R26, V1.S4
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V2.S[3]
+	WORD $0x0e612842 // xtn.4h.4s v2, v2
+	WORD $0x0e217842 // fcvtl.4s.4h v2, v2
+	FMOVQ F2, 1024(R0)
+	ADD $2, R2, R9
+	VLD1 (R9), [V2.B16]
+	ADD $2, R3, R9
+	VLD1 (R9), [V3.B16]
+	ADD $2, R4, R9
+	VLD1 (R9), [V4.B16]
+	ADD $2, R5, R9
+	VLD1 (R9), [V5.B16]
+	WORD $0x4e833846 // zip1.4s v6, v2, v3
+	WORD $0x4e853887 // zip1.4s v7, v4, v5
+	WORD $0x4e837843 // zip2.4s v3, v2, v3
+	WORD $0x4e857885 // zip2.4s v5, v4, v5
+	WORD $0x4ec738c4 // zip1.2d v4, v6, v7
+	WORD $0x4ec778c7 // zip2.2d v7, v6, v7
+	WORD $0x4ec53866 // zip1.2d v6, v3, v5
+	WORD $0x4ec57865 // zip2.2d v5, v3, v5
+	WORD $0x4e211c83 // and.16b v3, v4, v1
+	WORD $0x6e208463 // sub.16b v3, v3, v0
+	FMOVQ F3, 0(R0)
+	WORD $0x6f3c0484 // ushr.4s 4 v4, v4
+	WORD $0x4e211c84 // and.16b v4, v4, v1
+	WORD $0x6e208484 // sub.16b v4, v4, v0
+	FMOVQ F4, 512(R0)
+	WORD $0x4e211ce4 // and.16b v4, v7, v1
+	WORD $0x6e208484 // sub.16b v4, v4, v0
+	FMOVQ F4, 128(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e211ce7 // and.16b v7, v7, v1
+	WORD $0x6e2084e7 // sub.16b v7, v7, v0
+	FMOVQ F7, 640(R0)
+	WORD $0x4e211cc7 // and.16b v7, v6, v1
+	WORD $0x6e2084e7 // sub.16b v7, v7, v0
+	FMOVQ F7, 256(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x6e2084c6 // sub.16b v6, v6, v0
+	FMOVQ F6, 768(R0)
+	WORD $0x4e211ca6 // and.16b v6, v5, v1
+	WORD $0x6e2084c6 // sub.16b v6, v6, v0
+	FMOVQ F6, 384(R0)
+	WORD $0x6f3c04a5 // ushr.4s 4 v5, v5
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6e2084a5 // sub.16b v5, v5, v0
+	FMOVQ F5, 896(R0)
+	ADD $18, R2
+	ADD $18, R3
+	ADD $18, R4
+	ADD $18, R5
+	ADD $1280, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·codesQ4_1NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0f0f0f0f, R26
+	VDUP R26, V0.S4
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V1.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V1.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V1.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V1.S[3]
+	WORD $0x0e612822 // xtn.4h.4s v2, v1
+	WORD $0x0e217842 // fcvtl.4s.4h v2, v2
+	FMOVQ F2, 1024(R0)
+	WORD $0x6f300421 // ushr.4s 16 v1, v1
+	WORD $0x0e612821 // xtn.4h.4s v1, v1
+	WORD $0x0e217821 // fcvtl.4s.4h v1, v1
+	FMOVQ F1, 1152(R0)
+	ADD $4, R2, R9
+	VLD1 (R9), [V1.B16]
+	ADD $4, R3, R9
+	VLD1 (R9), [V2.B16]
+	ADD $4, R4, R9
+	VLD1 (R9), [V3.B16]
+	ADD $4, R5, R9
+	VLD1 (R9), [V4.B16]
+	WORD $0x4e823825 // zip1.4s v5, v1, v2
+	WORD $0x4e843866 // zip1.4s v6, v3, v4
+	WORD $0x4e827822 // zip2.4s v2, v1, v2
+	WORD $0x4e847864 // zip2.4s v4, v3, v4
+	WORD $0x4ec638a3 // zip1.2d v3, v5, v6
+	WORD $0x4ec678a6 // zip2.2d v6, v5, v6
+	WORD $0x4ec43845 // zip1.2d v5, v2, v4
+	WORD $0x4ec47844 // zip2.2d v4, v2, v4
+	WORD $0x4e201c62 // and.16b v2, v3, v0
+	FMOVQ F2, 0(R0)
+	WORD $0x6f3c0463 // ushr.4s 4 v3, v3
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	FMOVQ F3, 512(R0)
+	WORD $0x4e201cc3 // and.16b v3, v6, v0
+	FMOVQ F3, 128(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	FMOVQ F6, 640(R0)
+	WORD $0x4e201ca6 // and.16b v6, v5, v0
+	FMOVQ F6, 256(R0)
+	WORD $0x6f3c04a5 // ushr.4s 4 v5, v5
+	WORD $0x4e201ca5 // and.16b v5, v5, v0
+	FMOVQ F5, 768(R0)
+	WORD $0x4e201c85 // and.16b v5, v4, v0
+	FMOVQ F5, 384(R0)
+	WORD $0x6f3c0484 // ushr.4s 4 v4, v4
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	FMOVQ F4, 896(R0)
+	ADD $20, R2
+	ADD $20, R3
+	ADD $20, R4
+	ADD $20, R5
+	ADD $1280, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·codesQ5_0NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0000000f, R26
+	VDUP R26, V0.S4
+	MOVD $0x00204081, R26
+	VDUP R26, V1.S4
+	MOVD $0x01010101, R26
+	VDUP R26, V2.S4
+	MOVD $0x0f0f0f0f, R26
+	VDUP R26, V3.S4
+	MOVD $0x10101010, R26
+	VDUP R26, V4.S4
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V5.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V5.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V5.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V5.S[3]
+	WORD $0x0e6128a5 // xtn.4h.4s v5, v5
+	WORD $0x0e2178a5 // fcvtl.4s.4h v5, v5
+	FMOVQ F5, 1024(R0)
+	ADD $2, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V5.S[0]
+	ADD $2, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V5.S[1]
+	ADD $2, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V5.S[2]
+	ADD $2, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V5.S[3]
+	ADD $6, R2, R9
+	VLD1 (R9), [V6.B16]
+	ADD $6, R3, R9
+	VLD1 (R9), [V7.B16]
+	ADD $6, R4, R9
+	VLD1 (R9), [V8.B16]
+	ADD $6, R5, R9
+	VLD1 (R9), [V9.B16]
+	WORD $0x4e8738ca // zip1.4s v10, v6, v7
+	WORD $0x4e89390b // zip1.4s v11, v8, v9
+	WORD $0x4e8778c7 // zip2.4s v7, v6, v7
+	WORD $0x4e897909 // zip2.4s v9, v8, v9
+	WORD $0x4ecb3948 // zip1.2d v8, v10, v11
+	WORD $0x4ecb794b // zip2.2d v11, v10, v11
+	WORD $0x4ec938ea // zip1.2d v10, v7, v9
+	WORD $0x4ec978e9 // zip2.2d v9, v7, v9
+	WORD $0x4e201ca7 // and.16b v7, v5, v0
+	WORD $0x4ea19ce7 // mul.4s v7, v7, v1
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4f2454e7 // shl.4s 4 v7, v7
+	WORD $0x4e231d06 // and.16b v6, v8, v3
+	WORD $0x4ea71cc7 // orr.16b v7, v6, v7
+	WORD $0x6e2484e7 // sub.16b v7, v7, v4
+	FMOVQ F7, 0(R0)
+	WORD $0x6f3004a7 // ushr.4s 16 v7, v5
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4ea19ce7 // mul.4s v7, v7, v1
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4f2454e7 // shl.4s 4 v7, v7
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e231d08 // and.16b v8, v8, v3
+	WORD $0x4ea71d07 // orr.16b v7, v8, v7
+	WORD $0x6e2484e7 // sub.16b v7, v7, v4
+	FMOVQ F7, 512(R0)
+	WORD $0x6f3c04a7 // ushr.4s 4 v7, v5
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4ea19ce7 // mul.4s v7, v7, v1
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4f2454e7 // shl.4s 4 v7, v7
+	WORD $0x4e231d68 // and.16b v8, v11, v3
+	WORD $0x4ea71d07 // orr.16b v7, v8, v7
+	WORD $0x6e2484e7 // sub.16b v7, v7, v4
+	FMOVQ F7, 128(R0)
+	WORD $0x6f2c04a7 // ushr.4s 20 v7, v5
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4ea19ce7 // mul.4s v7, v7, v1
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4f2454e7 // shl.4s 4 v7, v7
+	WORD $0x6f3c056b // ushr.4s 4 v11, v11
+	WORD $0x4e231d6b // and.16b v11, v11, v3
+	WORD $0x4ea71d67 // orr.16b v7, v11, v7
+	WORD $0x6e2484e7 // sub.16b v7, v7, v4
+	FMOVQ F7, 640(R0)
+	WORD $0x6f3804a7 // ushr.4s 8 v7, v5
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4ea19ce7 // mul.4s v7, v7, v1
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4f2454e7 // shl.4s 4 v7, v7
+	WORD $0x4e231d4b // and.16b v11, v10, v3
+	WORD $0x4ea71d67 // orr.16b v7, v11, v7
+	WORD $0x6e2484e7 // sub.16b v7, v7, v4
+	FMOVQ F7, 256(R0)
+	WORD $0x6f2804a7 // ushr.4s 24 v7, v5
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4ea19ce7 // mul.4s v7, v7, v1
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4f2454e7 // shl.4s 4 v7, v7
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e231d4a // and.16b v10, v10, v3
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x6e2484e7 // sub.16b v7, v7, v4
+	FMOVQ F7, 768(R0)
+	WORD $0x6f3404a7 // ushr.4s 12 v7, v5
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4ea19ce7 // mul.4s v7, v7, v1
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4f2454e7 // shl.4s 4 v7, v7
+	WORD $0x4e231d2a // and.16b v10, v9, v3
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x6e2484e7 // sub.16b v7, v7, v4
+	FMOVQ F7, 384(R0)
+	WORD $0x6f2404a5 // ushr.4s 28 v5, v5
+	WORD $0x4ea19ca5 // mul.4s v5, v5, v1
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4f2454a5 // shl.4s 4 v5, v5
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e231d29 // and.16b v9, v9, v3
+	WORD $0x4ea51d25 // orr.16b v5, v9, v5
+	WORD $0x6e2484a5 // sub.16b v5, v5, v4
+	FMOVQ F5, 896(R0)
+	ADD $22, R2
+	ADD $22, R3
+	ADD $22, R4
+	ADD $22, R5
+	ADD $1280, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·codesQ5_1NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0000000f, R26
+	VDUP R26, V0.S4
+	MOVD $0x00204081, R26
+	VDUP R26, V1.S4
+	MOVD $0x01010101, R26
+	VDUP R26, V2.S4
+	MOVD $0x0f0f0f0f, R26
+	VDUP R26, V3.S4
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[3]
+	WORD $0x0e612885 // xtn.4h.4s v5, v4
+	WORD $0x0e2178a5 // fcvtl.4s.4h v5, v5
+	FMOVQ F5, 1024(R0)
+	WORD $0x6f300484 // ushr.4s 16 v4, v4
+	WORD $0x0e612884 // xtn.4h.4s v4, v4
+	WORD $0x0e217884 // fcvtl.4s.4h v4, v4
+	FMOVQ F4, 1152(R0)
+	ADD $4, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[0]
+	ADD $4, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[1]
+	ADD $4, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[2]
+	ADD $4, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V4.S[3]
+	ADD $8, R2, R9
+	VLD1 (R9), [V5.B16]
+	ADD $8, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $8, R4, R9
+	VLD1 (R9), [V7.B16]
+	ADD $8, R5, R9
+	VLD1 (R9), [V8.B16]
+	WORD $0x4e8638a9 // zip1.4s v9, v5, v6
+	WORD $0x4e8838ea // zip1.4s v10, v7, v8
+	WORD $0x4e8678a6 // zip2.4s v6, v5, v6
+	WORD $0x4e8878e8 // zip2.4s v8, v7, v8
+	WORD $0x4eca3927 // zip1.2d v7, v9, v10
+	WORD $0x4eca792a // zip2.2d v10, v9, v10
+	WORD $0x4ec838c9 // zip1.2d v9, v6, v8
+	WORD $0x4ec878c8 // zip2.2d v8, v6, v8
+	WORD $0x4e201c86 // and.16b v6, v4, v0
+	WORD $0x4ea19cc6 // mul.4s v6, v6, v1
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4f2454c6 // shl.4s 4 v6, v6
+	WORD $0x4e231ce5 // and.16b v5, v7, v3
+	WORD $0x4ea61ca6 // orr.16b v6, v5, v6
+	FMOVQ F6, 0(R0)
+	WORD $0x6f300486 // ushr.4s 16 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4ea19cc6 // mul.4s v6, v6, v1
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4f2454c6 // shl.4s 4 v6, v6
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e231ce7 // and.16b v7, v7, v3
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	FMOVQ F6, 512(R0)
+	WORD $0x6f3c0486 // ushr.4s 4 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4ea19cc6 // mul.4s v6, v6, v1
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4f2454c6 // shl.4s 4 v6, v6
+	WORD $0x4e231d47 // and.16b v7, v10, v3
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	FMOVQ F6, 128(R0)
+	WORD $0x6f2c0486 // ushr.4s 20 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4ea19cc6 // mul.4s v6, v6, v1
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4f2454c6 // shl.4s 4 v6, v6
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e231d4a // and.16b v10, v10, v3
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	FMOVQ F6, 640(R0)
+	WORD $0x6f380486 // ushr.4s 8 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4ea19cc6 // mul.4s v6, v6, v1
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4f2454c6 // shl.4s 4 v6, v6
+	WORD $0x4e231d2a // and.16b v10, v9, v3
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	FMOVQ F6, 256(R0)
+	WORD $0x6f280486 // ushr.4s 24 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4ea19cc6 // mul.4s v6, v6, v1
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4f2454c6 // shl.4s 4 v6, v6
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e231d29 // and.16b v9, v9, v3
+	WORD $0x4ea61d26 // orr.16b v6, v9, v6
+	FMOVQ F6, 768(R0)
+	WORD $0x6f340486 // ushr.4s 12 v6, v4
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x4ea19cc6 // mul.4s v6, v6, v1
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4f2454c6 // shl.4s 4 v6, v6
+	WORD $0x4e231d09 // and.16b v9, v8, v3
+	WORD $0x4ea61d26 // orr.16b v6, v9, v6
+	FMOVQ F6, 384(R0)
+	WORD $0x6f240484 // ushr.4s 28 v4, v4
+	WORD $0x4ea19c84 // mul.4s v4, v4, v1
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4f245484 // shl.4s 4 v4, v4
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e231d08 // and.16b v8, v8, v3
+	WORD $0x4ea41d04 // orr.16b v4, v8, v4
+	FMOVQ F4, 896(R0)
+	ADD $24, R2
+	ADD $24, R3
+	ADD $24, R4
+	ADD $24, R5
+	ADD $1280, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·codesQ8_0NEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+block:
+	ADD $0, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V0.S[0]
+	ADD $0, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V0.S[1]
+	ADD $0, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V0.S[2]
+	ADD $0, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V0.S[3]
+	WORD $0x0e612800 // xtn.4h.4s v0, v0
+	WORD $0x0e217800 // fcvtl.4s.4h v0, v0
+	FMOVQ F0, 1024(R0)
+	ADD $2, R2, R9
+	VLD1 (R9), [V0.B16]
+	ADD $2, R3, R9
+	VLD1 (R9), [V1.B16]
+	ADD $2, R4, R9
+	VLD1 (R9), [V2.B16]
+	ADD $2, R5, R9
+	VLD1 (R9), [V3.B16]
+	WORD $0x4e813804 // zip1.4s v4, v0, v1
+	WORD $0x4e833845 // zip1.4s v5, v2, v3
+	WORD $0x4e817801 // zip2.4s v1, v0, v1
+	WORD $0x4e837843 // zip2.4s v3, v2, v3
+	WORD $0x4ec53882 // zip1.2d v2, v4, v5
+	WORD $0x4ec57885 // zip2.2d v5, v4, v5
+	WORD $0x4ec33824 // zip1.2d v4, v1, v3
+	WORD $0x4ec37823 // zip2.2d v3, v1, v3
+	FMOVQ F2, 0(R0)
+	FMOVQ F5, 128(R0)
+	FMOVQ F4, 256(R0)
+	FMOVQ F3, 384(R0)
+	ADD $18, R2, R9
+	VLD1 (R9), [V3.B16]
+	ADD $18, R3, R9
+	VLD1 (R9), [V4.B16]
+	ADD $18, R4, R9
+	VLD1 (R9), [V5.B16]
+	ADD $18, R5, R9
+	VLD1 (R9), [V2.B16]
+	WORD $0x4e843861 // zip1.4s v1, v3, v4
+	WORD $0x4e8238a0 // zip1.4s v0, v5, v2
+	WORD $0x4e847864 // zip2.4s v4, v3, v4
+	WORD $0x4e8278a2 // zip2.4s v2, v5, v2
+	WORD $0x4ec03825 // zip1.2d v5, v1, v0
+	WORD $0x4ec07820 // zip2.2d v0, v1, v0
+	WORD $0x4ec23881 // zip1.2d v1, v4, v2
+	WORD $0x4ec27882 // zip2.2d v2, v4, v2
+	FMOVQ F5, 512(R0)
+	FMOVQ F0, 640(R0)
+	FMOVQ F1, 768(R0)
+	FMOVQ F2, 896(R0)
+	ADD $34, R2
+	ADD $34, R3
+	ADD $34, R4
+	ADD $34, R5
+	ADD $1280, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·codesQ4_KNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x00000000, R26
+	VDUP R26, V0.S4
+	MOVD $0x0000000f, R26
+	VDUP R26, V1.S4
+	MOVD $0x00000030, R26
+	VDUP R26, V2.S4
+	MOVD $0x0000003f, R26
+	VDUP R26, V3.S4
+	MOVD $0x0f0f0f0f, R26
+	VDUP R26, V4.S4
+block:
+	VLD1 (R2), [V5.B16]
+	VLD1 (R3), [V6.B16]
+	VLD1 (R4), [V7.B16]
+	VLD1 (R5), [V8.B16]
+	WORD $0x4e8638a9 // zip1.4s v9, v5, v6
+	WORD $0x4e8838ea // zip1.4s v10, v7, v8
+	WORD $0x4e8678a6 // zip2.4s v6, v5, v6
+	WORD $0x4e8878e8 // zip2.4s v8, v7, v8
+	WORD $0x4eca3927 // zip1.2d v7, v9, v10
+	WORD $0x4eca792a // zip2.2d v10, v9, v10
+	WORD $0x4ec838c9 // zip1.2d v9, v6, v8
+	WORD $0x4ec878c8 // zip2.2d v8, v6, v8
+	WORD $0x0e6128e6 // xtn.4h.4s v6, v7
+	WORD $0x0e2178c6 // fcvtl.4s.4h v6, v6
+	WORD $0x6f3004e7 // ushr.4s 16 v7, v7
+	WORD $0x0e6128e7 // xtn.4h.4s v7, v7
+	WORD $0x0e2178e7 // fcvtl.4s.4h v7, v7
+	WORD $0x4e231d45 // and.16b v5, v10, v3
+	WORD $0x4e231d2b // and.16b v11, v9, v3
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e26dca5 // fmul.4s v5, v5, v6
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e27dd6b // fmul.4s v11, v11, v7
+	WORD $0x6ea0f96b // fneg.4s v11, v11
+	FMOVQ F5, 1024(R0)
+	WORD $0x4e20d56b // fadd.4s v11, v11, v0
+	FMOVQ F11, 1152(R0)
+	WORD $0x6f38054b // ushr.4s 8 v11, v10
+	WORD $0x4e231d6b // and.16b v11, v11, v3
+	WORD $0x6f380525 // ushr.4s 8 v5, v9
+	WORD $0x4e231ca5 // and.16b v5, v5, v3
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e27dca5 // fmul.4s v5, v5, v7
+	WORD $0x6ea0f8a5 // fneg.4s v5, v5
+	FMOVQ F11, 2304(R0)
+	WORD $0x4e20d4a5 // fadd.4s v5, v5, v0
+	FMOVQ F5, 2432(R0)
+	WORD $0x6f300545 // ushr.4s 16 v5, v10
+	WORD $0x4e231ca5 // and.16b v5, v5, v3
+	WORD $0x6f30052b // ushr.4s 16 v11, v9
+	WORD $0x4e231d6b // and.16b v11, v11, v3
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e26dca5 // fmul.4s v5, v5, v6
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e27dd6b // fmul.4s v11, v11, v7
+	WORD $0x6ea0f96b // fneg.4s v11, v11
+	FMOVQ F5, 3584(R0)
+	WORD $0x4e20d56b // fadd.4s v11, v11, v0
+	FMOVQ F11, 3712(R0)
+	WORD $0x6f28054b // ushr.4s 24 v11, v10
+	WORD $0x4e231d6b // and.16b v11, v11, v3
+	WORD $0x6f280525 // ushr.4s 24 v5, v9
+	WORD $0x4e231ca5 // and.16b v5, v5, v3
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e27dca5 // fmul.4s v5, v5, v7
+	WORD $0x6ea0f8a5 // fneg.4s v5, v5
+	FMOVQ F11, 4864(R0)
+	WORD $0x4e20d4a5 // fadd.4s v5, v5, v0
+	FMOVQ F5, 4992(R0)
+	WORD $0x4e211d05 // and.16b v5, v8, v1
+	WORD $0x6f3e054b // ushr.4s 2 v11, v10
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1cab // orr.16b v11, v5, v11
+	WORD $0x6f3c0505 // ushr.4s 4 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6f3e052c // ushr.4s 2 v12, v9
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1cac // orr.16b v12, v5, v12
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e27dd8c // fmul.4s v12, v12, v7
+	WORD $0x6ea0f98c // fneg.4s v12, v12
+	FMOVQ F11, 6144(R0)
+	WORD $0x4e20d58c // fadd.4s v12, v12, v0
+	FMOVQ F12, 6272(R0)
+	WORD $0x6f38050c // ushr.4s 8 v12, v8
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x6f36054b // ushr.4s 10 v11, v10
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d8b // orr.16b v11, v12, v11
+	WORD $0x6f34050c // ushr.4s 12 v12, v8
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x6f360525 // ushr.4s 10 v5, v9
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51d85 // orr.16b v5, v12, v5
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e27dca5 // fmul.4s v5, v5, v7
+	WORD $0x6ea0f8a5 // fneg.4s v5, v5
+	FMOVQ F11, 7424(R0)
+	WORD $0x4e20d4a5 // fadd.4s v5, v5, v0
+	FMOVQ F5, 7552(R0)
+	WORD $0x6f300505 // ushr.4s 16 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6f2e054b // ushr.4s 18 v11, v10
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1cab // orr.16b v11, v5, v11
+	WORD $0x6f2c0505 // ushr.4s 20 v5, v8
+	WORD $0x4e211ca5 // and.16b v5, v5, v1
+	WORD $0x6f2e052c // ushr.4s 18 v12, v9
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1cac // orr.16b v12, v5, v12
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e26dd6b // fmul.4s v11, v11, v6
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e27dd8c // fmul.4s v12, v12, v7
+	WORD $0x6ea0f98c // fneg.4s v12, v12
+	FMOVQ F11, 8704(R0)
+	WORD $0x4e20d58c // fadd.4s v12, v12, v0
+	FMOVQ F12, 8832(R0)
+	WORD $0x6f28050c // ushr.4s 24 v12, v8
+	WORD $0x4e211d8c // and.16b v12, v12, v1
+	WORD $0x6f26054a // ushr.4s 26 v10, v10
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1d8a // orr.16b v10, v12, v10
+	WORD $0x6f240508 // ushr.4s 28 v8, v8
+	WORD $0x6f260529 // ushr.4s 26 v9, v9
+	WORD $0x4e221d29 // and.16b v9, v9, v2
+	WORD $0x4ea91d09 // orr.16b v9, v8, v9
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e26dd46 // fmul.4s v6, v10, v6
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e27dd27 // fmul.4s v7, v9, v7
+	WORD $0x6ea0f8e7 // fneg.4s v7, v7
+	FMOVQ F6, 9984(R0)
+	WORD $0x4e20d4e7 // fadd.4s v7, v7, v0
+	FMOVQ F7, 10112(R0)
+	ADD $16, R2, R9
+	VLD1 (R9), [V7.B16]
+	ADD $16, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $16, R4, R9
+	VLD1 (R9), [V9.B16]
+	ADD $16, R5, R9
+	VLD1 (R9), [V10.B16]
+	WORD $0x4e8638e8 // zip1.4s v8, v7, v6
+	WORD $0x4e8a392c // zip1.4s v12, v9, v10
+	WORD $0x4e8678e6 // zip2.4s v6, v7, v6
+	WORD $0x4e8a792a // zip2.4s v10, v9, v10
+	WORD $0x4ecc3909 // zip1.2d v9, v8, v12
+	WORD $0x4ecc790c // zip2.2d v12, v8, v12
+	WORD $0x4eca38c8 // zip1.2d v8, v6, v10
+	WORD $0x4eca78ca // zip2.2d v10, v6, v10
+	WORD $0x4e241d26 // and.16b v6, v9, v4
+	FMOVQ F6, 0(R0)
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e241d29 // and.16b v9, v9, v4
+	FMOVQ F9, 1280(R0)
+	WORD $0x4e241d89 // and.16b v9, v12, v4
+	FMOVQ F9, 128(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	FMOVQ F12, 1408(R0)
+	WORD $0x4e241d0c // and.16b v12, v8, v4
+	FMOVQ F12, 256(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	FMOVQ F8, 1536(R0)
+	WORD $0x4e241d48 // and.16b v8, v10, v4
+	FMOVQ F8, 384(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	FMOVQ F10, 1664(R0)
+	ADD $32, R2, R9
+	VLD1 (R9), [V10.B16]
+	ADD $32, R3, R9
+	VLD1 (R9), [V8.B16]
+	ADD $32, R4, R9
+	VLD1 (R9), [V12.B16]
+	ADD $32, R5, R9
+	VLD1 (R9), [V9.B16]
+	WORD $0x4e883946 // zip1.4s v6, v10, v8
+	WORD $0x4e893987 // zip1.4s v7, v12, v9
+	WORD $0x4e887948 // zip2.4s v8, v10, v8
+	WORD $0x4e897989 // zip2.4s v9, v12, v9
+	WORD $0x4ec738cc // zip1.2d v12, v6, v7
+	WORD $0x4ec778c7 // zip2.2d v7, v6, v7
+	WORD $0x4ec93906 // zip1.2d v6, v8, v9
+	WORD $0x4ec97909 // zip2.2d v9, v8, v9
+	WORD $0x4e241d88 // and.16b v8, v12, v4
+	FMOVQ F8, 512(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	FMOVQ F12, 1792(R0)
+	WORD $0x4e241cec // and.16b v12, v7, v4
+	FMOVQ F12, 640(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e241ce7 // and.16b v7, v7, v4
+	FMOVQ F7, 1920(R0)
+	WORD $0x4e241cc7 // and.16b v7, v6, v4
+	FMOVQ F7, 768(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	FMOVQ F6, 2048(R0)
+	WORD $0x4e241d26 // and.16b v6, v9, v4
+	FMOVQ F6, 896(R0)
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e241d29 // and.16b v9, v9, v4
+	FMOVQ F9, 2176(R0)
+	ADD $48, R2, R9
+	VLD1 (R9), [V9.B16]
+	ADD $48, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $48, R4, R9
+	VLD1 (R9), [V7.B16]
+	ADD $48, R5, R9
+	VLD1 (R9), [V12.B16]
+	WORD $0x4e863928 // zip1.4s v8, v9, v6
+	WORD $0x4e8c38ea // zip1.4s v10, v7, v12
+	WORD $0x4e867926 // zip2.4s v6, v9, v6
+	WORD $0x4e8c78ec // zip2.4s v12, v7, v12
+	WORD $0x4eca3907 // zip1.2d v7, v8, v10
+	WORD $0x4eca790a // zip2.2d v10, v8, v10
+	WORD $0x4ecc38c8 // zip1.2d v8, v6, v12
+	WORD $0x4ecc78cc // zip2.2d v12, v6, v12
+	WORD $0x4e241ce6 // and.16b v6, v7, v4
+	FMOVQ F6, 2560(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e241ce7 // and.16b v7, v7, v4
+	FMOVQ F7, 3840(R0)
+	WORD $0x4e241d47 // and.16b v7, v10, v4
+	FMOVQ F7, 2688(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	FMOVQ F10, 3968(R0)
+	WORD $0x4e241d0a // and.16b v10, v8, v4
+	FMOVQ F10, 2816(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	FMOVQ F8, 4096(R0)
+	WORD $0x4e241d88 // and.16b v8, v12, v4
+	FMOVQ F8, 2944(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	FMOVQ F12, 4224(R0)
+	ADD $64, R2, R9
+	VLD1 (R9), [V12.B16]
+	ADD $64, R3, R9
+	VLD1 (R9), [V8.B16]
+	ADD $64, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $64, R5, R9
+	VLD1 (R9), [V7.B16]
+	WORD $0x4e883986 // zip1.4s v6, v12, v8
+	WORD $0x4e873949 // zip1.4s v9, v10, v7
+	WORD $0x4e887988 // zip2.4s v8, v12, v8
+	WORD $0x4e877947 // zip2.4s v7, v10, v7
+	WORD $0x4ec938ca // zip1.2d v10, v6, v9
+	WORD $0x4ec978c9 // zip2.2d v9, v6, v9
+	WORD $0x4ec73906 // zip1.2d v6, v8, v7
+	WORD $0x4ec77907 // zip2.2d v7, v8, v7
+	WORD $0x4e241d48 // and.16b v8, v10, v4
+	FMOVQ F8, 3072(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	FMOVQ F10, 4352(R0)
+	WORD $0x4e241d2a // and.16b v10, v9, v4
+	FMOVQ F10, 3200(R0)
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e241d29 // and.16b v9, v9, v4
+	FMOVQ F9, 4480(R0)
+	WORD $0x4e241cc9 // and.16b v9, v6, v4
+	FMOVQ F9, 3328(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	FMOVQ F6, 4608(R0)
+	WORD $0x4e241ce6 // and.16b v6, v7, v4
+	FMOVQ F6, 3456(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e241ce7 // and.16b v7, v7, v4
+	FMOVQ F7, 4736(R0)
+	ADD $80, R2, R9
+	VLD1 (R9), [V7.B16]
+	ADD $80, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $80, R4, R9
+	VLD1 (R9), [V9.B16]
+	ADD $80, R5, R9
+	VLD1 (R9), [V10.B16]
+	WORD $0x4e8638e8 // zip1.4s v8, v7, v6
+	WORD $0x4e8a392c // zip1.4s v12, v9, v10
+	WORD $0x4e8678e6 // zip2.4s v6, v7, v6
+	WORD $0x4e8a792a // zip2.4s v10, v9, v10
+	WORD $0x4ecc3909 // zip1.2d v9, v8, v12
+	WORD $0x4ecc790c // zip2.2d v12, v8, v12
+	WORD $0x4eca38c8 // zip1.2d v8, v6, v10
+	WORD $0x4eca78ca // zip2.2d v10, v6, v10
+	WORD $0x4e241d26 // and.16b v6, v9, v4
+	FMOVQ F6, 5120(R0)
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e241d29 // and.16b v9, v9, v4
+	FMOVQ F9, 6400(R0)
+	WORD $0x4e241d89 // and.16b v9, v12, v4
+	FMOVQ F9, 5248(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	FMOVQ F12, 6528(R0)
+	WORD $0x4e241d0c // and.16b v12, v8, v4
+	FMOVQ F12, 5376(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	FMOVQ F8, 6656(R0)
+	WORD $0x4e241d48 // and.16b v8, v10, v4
+	FMOVQ F8, 5504(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	FMOVQ F10, 6784(R0)
+	ADD $96, R2, R9
+	VLD1 (R9), [V10.B16]
+	ADD $96, R3, R9
+	VLD1 (R9), [V8.B16]
+	ADD $96, R4, R9
+	VLD1 (R9), [V12.B16]
+	ADD $96, R5, R9
+	VLD1 (R9), [V9.B16]
+	WORD $0x4e883946 // zip1.4s v6, v10, v8
+	WORD $0x4e893987 // zip1.4s v7, v12, v9
+	WORD $0x4e887948 // zip2.4s v8, v10, v8
+	WORD $0x4e897989 // zip2.4s v9, v12, v9
+	WORD $0x4ec738cc // zip1.2d v12, v6, v7
+	WORD $0x4ec778c7 // zip2.2d v7, v6, v7
+	WORD $0x4ec93906 // zip1.2d v6, v8, v9
+	WORD $0x4ec97909 // zip2.2d v9, v8, v9
+	WORD $0x4e241d88 // and.16b v8, v12, v4
+	FMOVQ F8, 5632(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	FMOVQ F12, 6912(R0)
+	WORD $0x4e241cec // and.16b v12, v7, v4
+	FMOVQ F12, 5760(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e241ce7 // and.16b v7, v7, v4
+	FMOVQ F7, 7040(R0)
+	WORD $0x4e241cc7 // and.16b v7, v6, v4
+	FMOVQ F7, 5888(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	FMOVQ F6, 7168(R0)
+	WORD $0x4e241d26 // and.16b v6, v9, v4
+	FMOVQ F6, 6016(R0)
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e241d29 // and.16b v9, v9, v4
+	FMOVQ F9, 7296(R0)
+	ADD $112, R2, R9
+	VLD1 (R9), [V9.B16]
+	ADD $112, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $112, R4, R9
+	VLD1 (R9), [V7.B16]
+	ADD $112, R5, R9
+	VLD1 (R9), [V12.B16]
+	WORD $0x4e863928 // zip1.4s v8, v9, v6
+	WORD $0x4e8c38ea // zip1.4s v10, v7, v12
+	WORD $0x4e867926 // zip2.4s v6, v9, v6
+	WORD $0x4e8c78ec // zip2.4s v12, v7, v12
+	WORD $0x4eca3907 // zip1.2d v7, v8, v10
+	WORD $0x4eca790a // zip2.2d v10, v8, v10
+	WORD $0x4ecc38c8 // zip1.2d v8, v6, v12
+	WORD $0x4ecc78cc // zip2.2d v12, v6, v12
+	WORD $0x4e241ce6 // and.16b v6, v7, v4
+	FMOVQ F6, 7680(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e241ce7 // and.16b v7, v7, v4
+	FMOVQ F7, 8960(R0)
+	WORD $0x4e241d47 // and.16b v7, v10, v4
+	FMOVQ F7, 7808(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	FMOVQ F10, 9088(R0)
+	WORD $0x4e241d0a // and.16b v10, v8, v4
+	FMOVQ F10, 7936(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	FMOVQ F8, 9216(R0)
+	WORD $0x4e241d88 // and.16b v8, v12, v4
+	FMOVQ F8, 8064(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	FMOVQ F12, 9344(R0)
+	ADD $128, R2, R9
+	VLD1 (R9), [V12.B16]
+	ADD $128, R3, R9
+	VLD1 (R9), [V8.B16]
+	ADD $128, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $128, R5, R9
+	VLD1 (R9), [V7.B16]
+	WORD $0x4e883986 // zip1.4s v6, v12, v8
+	WORD $0x4e873949 // zip1.4s v9, v10, v7
+	WORD $0x4e887988 // zip2.4s v8, v12, v8
+	WORD $0x4e877947 // zip2.4s v7, v10, v7
+	WORD $0x4ec938ca // zip1.2d v10, v6, v9
+	WORD $0x4ec978c9 // zip2.2d v9, v6, v9
+	WORD $0x4ec73906 // zip1.2d v6, v8, v7
+	WORD $0x4ec77907 // zip2.2d v7, v8, v7
+	WORD $0x4e241d48 // and.16b v8, v10, v4
+	FMOVQ F8, 8192(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	FMOVQ F10, 9472(R0)
+	WORD $0x4e241d2a // and.16b v10, v9, v4
+	FMOVQ F10, 8320(R0)
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e241d29 // and.16b v9, v9, v4
+	FMOVQ F9, 9600(R0)
+	WORD $0x4e241cc9 // and.16b v9, v6, v4
+	FMOVQ F9, 8448(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	FMOVQ F6, 9728(R0)
+	WORD $0x4e241ce6 // and.16b v6, v7, v4
+	FMOVQ F6, 8576(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e241ce7 // and.16b v7, v7, v4
+	FMOVQ F7, 9856(R0)
+	ADD $144, R2
+	ADD $144, R3
+	ADD $144, R4
+	ADD $144, R5
+	ADD $10240, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·codesQ5_KNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x00000000, R26
+	VDUP R26, V0.S4
+	MOVD $0x0000000f, R26
+	VDUP R26, V1.S4
+	MOVD $0x00000030, R26
+	VDUP R26, V2.S4
+	MOVD $0x0000003f, R26
+	VDUP R26, V3.S4
+	MOVD $0x0f0f0f0f, R26
+	VDUP R26, V4.S4
+	MOVD $0x10101010, R26
+	VDUP R26, V5.S4
+block:
+	VLD1 (R2), [V6.B16]
+	VLD1 (R3), [V7.B16]
+	VLD1 (R4), [V8.B16]
+	VLD1 (R5), [V9.B16]
+	WORD $0x4e8738ca // zip1.4s v10, v6, v7
+	WORD $0x4e89390b // zip1.4s v11, v8, v9
+	WORD $0x4e8778c7 // zip2.4s v7, v6, v7
+	WORD $0x4e897909 // zip2.4s v9, v8, v9
+	WORD $0x4ecb3948 // zip1.2d v8, v10, v11
+	WORD $0x4ecb794b // zip2.2d v11, v10, v11
+	WORD $0x4ec938ea // zip1.2d v10, v7, v9
+	WORD $0x4ec978e9 // zip2.2d v9, v7, v9
+	WORD $0x0e612907 // xtn.4h.4s v7, v8
+	WORD $0x0e2178e7 // fcvtl.4s.4h v7, v7
+	WORD $0x6f300508 // ushr.4s 16 v8, v8
+	WORD $0x0e612908 // xtn.4h.4s v8, v8
+	WORD $0x0e217908 // fcvtl.4s.4h v8, v8
+	WORD $0x4e231d66 // and.16b v6, v11, v3
+	WORD $0x4e231d4c // and.16b v12, v10, v3
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e27dcc6 // fmul.4s v6, v6, v7
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e28dd8c // fmul.4s v12, v12, v8
+	WORD $0x6ea0f98c // fneg.4s v12, v12
+	FMOVQ F6, 1024(R0)
+	WORD $0x4e20d58c // fadd.4s v12, v12, v0
+	FMOVQ F12, 1152(R0)
+	WORD $0x6f38056c // ushr.4s 8 v12, v11
+	WORD $0x4e231d8c // and.16b v12, v12, v3
+	WORD $0x6f380546 // ushr.4s 8 v6, v10
+	WORD $0x4e231cc6 // and.16b v6, v6, v3
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e27dd8c // fmul.4s v12, v12, v7
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e28dcc6 // fmul.4s v6, v6, v8
+	WORD $0x6ea0f8c6 // fneg.4s v6, v6
+	FMOVQ F12, 2304(R0)
+	WORD $0x4e20d4c6 // fadd.4s v6, v6, v0
+	FMOVQ F6, 2432(R0)
+	WORD $0x6f300566 // ushr.4s 16 v6, v11
+	WORD $0x4e231cc6 // and.16b v6, v6, v3
+	WORD $0x6f30054c // ushr.4s 16 v12, v10
+	WORD $0x4e231d8c // and.16b v12, v12, v3
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e27dcc6 // fmul.4s v6, v6, v7
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e28dd8c // fmul.4s v12, v12, v8
+	WORD $0x6ea0f98c // fneg.4s v12, v12
+	FMOVQ F6, 3584(R0)
+	WORD $0x4e20d58c // fadd.4s v12, v12, v0
+	FMOVQ F12, 3712(R0)
+	WORD $0x6f28056c // ushr.4s 24 v12, v11
+	WORD $0x4e231d8c // and.16b v12, v12, v3
+	WORD $0x6f280546 // ushr.4s 24 v6, v10
+	WORD $0x4e231cc6 // and.16b v6, v6, v3
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e27dd8c // fmul.4s v12, v12, v7
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e28dcc6 // fmul.4s v6, v6, v8
+	WORD $0x6ea0f8c6 // fneg.4s v6, v6
+	FMOVQ F12, 4864(R0)
+	WORD $0x4e20d4c6 // fadd.4s v6, v6, v0
+	FMOVQ F6, 4992(R0)
+	WORD $0x4e211d26 // and.16b v6, v9, v1
+	WORD $0x6f3e056c // ushr.4s 2 v12, v11
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1ccc // orr.16b v12, v6, v12
+	WORD $0x6f3c0526 // ushr.4s 4 v6, v9
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x6f3e054d // ushr.4s 2 v13, v10
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1ccd // orr.16b v13, v6, v13
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e27dd8c // fmul.4s v12, v12, v7
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e28ddad // fmul.4s v13, v13, v8
+	WORD $0x6ea0f9ad // fneg.4s v13, v13
+	FMOVQ F12, 6144(R0)
+	WORD $0x4e20d5ad // fadd.4s v13, v13, v0
+	FMOVQ F13, 6272(R0)
+	WORD $0x6f38052d // ushr.4s 8 v13, v9
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x6f36056c // ushr.4s 10 v12, v11
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1dac // orr.16b v12, v13, v12
+	WORD $0x6f34052d // ushr.4s 12 v13, v9
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x6f360546 // ushr.4s 10 v6, v10
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61da6 // orr.16b v6, v13, v6
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e27dd8c // fmul.4s v12, v12, v7
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e28dcc6 // fmul.4s v6, v6, v8
+	WORD $0x6ea0f8c6 // fneg.4s v6, v6
+	FMOVQ F12, 7424(R0)
+	WORD $0x4e20d4c6 // fadd.4s v6, v6, v0
+	FMOVQ F6, 7552(R0)
+	WORD $0x6f300526 // ushr.4s 16 v6, v9
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x6f2e056c // ushr.4s 18 v12, v11
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1ccc // orr.16b v12, v6, v12
+	WORD $0x6f2c0526 // ushr.4s 20 v6, v9
+	WORD $0x4e211cc6 // and.16b v6, v6, v1
+	WORD $0x6f2e054d // ushr.4s 18 v13, v10
+	WORD $0x4e221dad // and.16b v13, v13, v2
+	WORD $0x4ead1ccd // orr.16b v13, v6, v13
+	WORD $0x4e21d98c // scvtf.4s v12, v12
+	WORD $0x6e27dd8c // fmul.4s v12, v12, v7
+	WORD $0x4e21d9ad // scvtf.4s v13, v13
+	WORD $0x6e28ddad // fmul.4s v13, v13, v8
+	WORD $0x6ea0f9ad // fneg.4s v13, v13
+	FMOVQ F12, 8704(R0)
+	WORD $0x4e20d5ad // fadd.4s v13, v13, v0
+	FMOVQ F13, 8832(R0)
+	WORD $0x6f28052d // ushr.4s 24 v13, v9
+	WORD $0x4e211dad // and.16b v13, v13, v1
+	WORD $0x6f26056b // ushr.4s 26 v11, v11
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1dab // orr.16b v11, v13, v11
+	WORD $0x6f240529 // ushr.4s 28 v9, v9
+	WORD $0x6f26054a // ushr.4s 26 v10, v10
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1d2a // orr.16b v10, v9, v10
+	WORD $0x4e21d96b // scvtf.4s v11, v11
+	WORD $0x6e27dd67 // fmul.4s v7, v11, v7
+	WORD $0x4e21d94a // scvtf.4s v10, v10
+	WORD $0x6e28dd48 // fmul.4s v8, v10, v8
+	WORD $0x6ea0f908 // fneg.4s v8, v8
+	FMOVQ F7, 9984(R0)
+	WORD $0x4e20d508 // fadd.4s v8, v8, v0
+	FMOVQ F8, 10112(R0)
+	ADD $16, R2, R9
+	VLD1 (R9), [V8.B16]
+	ADD $16, R3, R9
+	VLD1 (R9), [V7.B16]
+	ADD $16, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $16, R5, R9
+	VLD1 (R9), [V11.B16]
+	WORD $0x4e873909 // zip1.4s v9, v8, v7
+	WORD $0x4e8b394d // zip1.4s v13, v10, v11
+	WORD $0x4e877907 // zip2.4s v7, v8, v7
+	WORD $0x4e8b794b // zip2.4s v11, v10, v11
+	WORD $0x4ecd392a // zip1.2d v10, v9, v13
+	WORD $0x4ecd792d // zip2.2d v13, v9, v13
+	WORD $0x4ecb38e9 // zip1.2d v9, v7, v11
+	WORD $0x4ecb78eb // zip2.2d v11, v7, v11
+	ADD $48, R2, R9
+	VLD1 (R9), [V7.B16]
+	ADD $48, R3, R9
+	VLD1 (R9), [V8.B16]
+	ADD $48, R4, R9
+	VLD1 (R9), [V12.B16]
+	ADD $48, R5, R9
+	VLD1 (R9), [V6.B16]
+	WORD $0x4e8838ee // zip1.4s v14, v7, v8
+	WORD $0x4e86398f // zip1.4s v15, v12, v6
+	WORD $0x4e8878e8 // zip2.4s v8, v7, v8
+	WORD $0x4e867986 // zip2.4s v6, v12, v6
+	WORD $0x4ecf39cc // zip1.2d v12, v14, v15
+	WORD $0x4ecf79cf // zip2.2d v15, v14, v15
+	WORD $0x4ec6390e // zip1.2d v14, v8, v6
+	WORD $0x4ec67906 // zip2.2d v6, v8, v6
+	WORD $0x4e241d88 // and.16b v8, v12, v4
+	WORD $0x4f245547 // shl.4s 4 v7, v10
+	WORD $0x4e251ce7 // and.16b v7, v7, v5
+	WORD $0x4ea71d07 // orr.16b v7, v8, v7
+	FMOVQ F7, 0(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	WORD $0x4f235547 // shl.4s 3 v7, v10
+	WORD $0x4e251ce7 // and.16b v7, v7, v5
+	WORD $0x4ea71d87 // orr.16b v7, v12, v7
+	FMOVQ F7, 1280(R0)
+	WORD $0x4e241de7 // and.16b v7, v15, v4
+	WORD $0x4f2455ac // shl.4s 4 v12, v13
+	WORD $0x4e251d8c // and.16b v12, v12, v5
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	FMOVQ F12, 128(R0)
+	WORD $0x6f3c05ef // ushr.4s 4 v15, v15
+	WORD $0x4e241def // and.16b v15, v15, v4
+	WORD $0x4f2355ac // shl.4s 3 v12, v13
+	WORD $0x4e251d8c // and.16b v12, v12, v5
+	WORD $0x4eac1dec // orr.16b v12, v15, v12
+	FMOVQ F12, 1408(R0)
+	WORD $0x4e241dcc // and.16b v12, v14, v4
+	WORD $0x4f24552f // shl.4s 4 v15, v9
+	WORD $0x4e251def // and.16b v15, v15, v5
+	WORD $0x4eaf1d8f // orr.16b v15, v12, v15
+	FMOVQ F15, 256(R0)
+	WORD $0x6f3c05ce // ushr.4s 4 v14, v14
+	WORD $0x4e241dce // and.16b v14, v14, v4
+	WORD $0x4f23552f // shl.4s 3 v15, v9
+	WORD $0x4e251def // and.16b v15, v15, v5
+	WORD $0x4eaf1dcf // orr.16b v15, v14, v15
+	FMOVQ F15, 1536(R0)
+	WORD $0x4e241ccf // and.16b v15, v6, v4
+	WORD $0x4f24556e // shl.4s 4 v14, v11
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	FMOVQ F14, 384(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	WORD $0x4f23556e // shl.4s 3 v14, v11
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1cce // orr.16b v14, v6, v14
+	FMOVQ F14, 1664(R0)
+	ADD $80, R2, R9
+	VLD1 (R9), [V14.B16]
+	ADD $80, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $80, R4, R9
+	VLD1 (R9), [V15.B16]
+	ADD $80, R5, R9
+	VLD1 (R9), [V12.B16]
+	WORD $0x4e8639c7 // zip1.4s v7, v14, v6
+	WORD $0x4e8c39e8 // zip1.4s v8, v15, v12
+	WORD $0x4e8679c6 // zip2.4s v6, v14, v6
+	WORD $0x4e8c79ec // zip2.4s v12, v15, v12
+	WORD $0x4ec838ef // zip1.2d v15, v7, v8
+	WORD $0x4ec878e8 // zip2.2d v8, v7, v8
+	WORD $0x4ecc38c7 // zip1.2d v7, v6, v12
+	WORD $0x4ecc78cc // zip2.2d v12, v6, v12
+	WORD $0x4e241de6 // and.16b v6, v15, v4
+	WORD $0x4f22554e // shl.4s 2 v14, v10
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1cce // orr.16b v14, v6, v14
+	FMOVQ F14, 2560(R0)
+	WORD $0x6f3c05ef // ushr.4s 4 v15, v15
+	WORD $0x4e241def // and.16b v15, v15, v4
+	WORD $0x4f21554e // shl.4s 1 v14, v10
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	FMOVQ F14, 3840(R0)
+	WORD $0x4e241d0e // and.16b v14, v8, v4
+	WORD $0x4f2255af // shl.4s 2 v15, v13
+	WORD $0x4e251def // and.16b v15, v15, v5
+	WORD $0x4eaf1dcf // orr.16b v15, v14, v15
+	FMOVQ F15, 2688(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	WORD $0x4f2155af // shl.4s 1 v15, v13
+	WORD $0x4e251def // and.16b v15, v15, v5
+	WORD $0x4eaf1d0f // orr.16b v15, v8, v15
+	FMOVQ F15, 3968(R0)
+	WORD $0x4e241cef // and.16b v15, v7, v4
+	WORD $0x4f225528 // shl.4s 2 v8, v9
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81de8 // orr.16b v8, v15, v8
+	FMOVQ F8, 2816(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e241ce7 // and.16b v7, v7, v4
+	WORD $0x4f215528 // shl.4s 1 v8, v9
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81ce8 // orr.16b v8, v7, v8
+	FMOVQ F8, 4096(R0)
+	WORD $0x4e241d88 // and.16b v8, v12, v4
+	WORD $0x4f225567 // shl.4s 2 v7, v11
+	WORD $0x4e251ce7 // and.16b v7, v7, v5
+	WORD $0x4ea71d07 // orr.16b v7, v8, v7
+	FMOVQ F7, 2944(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	WORD $0x4f215567 // shl.4s 1 v7, v11
+	WORD $0x4e251ce7 // and.16b v7, v7, v5
+	WORD $0x4ea71d87 // orr.16b v7, v12, v7
+	FMOVQ F7, 4224(R0)
+	ADD $112, R2, R9
+	VLD1 (R9), [V7.B16]
+	ADD $112, R3, R9
+	VLD1 (R9), [V12.B16]
+	ADD $112, R4, R9
+	VLD1 (R9), [V8.B16]
+	ADD $112, R5, R9
+	VLD1 (R9), [V15.B16]
+	WORD $0x4e8c38ee // zip1.4s v14, v7, v12
+	WORD $0x4e8f3906 // zip1.4s v6, v8, v15
+	WORD $0x4e8c78ec // zip2.4s v12, v7, v12
+	WORD $0x4e8f790f // zip2.4s v15, v8, v15
+	WORD $0x4ec639c8 // zip1.2d v8, v14, v6
+	WORD $0x4ec679c6 // zip2.2d v6, v14, v6
+	WORD $0x4ecf398e // zip1.2d v14, v12, v15
+	WORD $0x4ecf798f // zip2.2d v15, v12, v15
+	WORD $0x4e241d0c // and.16b v12, v8, v4
+	WORD $0x4e251d47 // and.16b v7, v10, v5
+	WORD $0x4ea71d87 // orr.16b v7, v12, v7
+	FMOVQ F7, 5120(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	WORD $0x6f3f0547 // ushr.4s 1 v7, v10
+	WORD $0x4e251ce7 // and.16b v7, v7, v5
+	WORD $0x4ea71d07 // orr.16b v7, v8, v7
+	FMOVQ F7, 6400(R0)
+	WORD $0x4e241cc7 // and.16b v7, v6, v4
+	WORD $0x4e251da8 // and.16b v8, v13, v5
+	WORD $0x4ea81ce8 // orr.16b v8, v7, v8
+	FMOVQ F8, 5248(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	WORD $0x6f3f05a8 // ushr.4s 1 v8, v13
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81cc8 // orr.16b v8, v6, v8
+	FMOVQ F8, 6528(R0)
+	WORD $0x4e241dc8 // and.16b v8, v14, v4
+	WORD $0x4e251d26 // and.16b v6, v9, v5
+	WORD $0x4ea61d06 // orr.16b v6, v8, v6
+	FMOVQ F6, 5376(R0)
+	WORD $0x6f3c05ce // ushr.4s 4 v14, v14
+	WORD $0x4e241dce // and.16b v14, v14, v4
+	WORD $0x6f3f0526 // ushr.4s 1 v6, v9
+	WORD $0x4e251cc6 // and.16b v6, v6, v5
+	WORD $0x4ea61dc6 // orr.16b v6, v14, v6
+	FMOVQ F6, 6656(R0)
+	WORD $0x4e241de6 // and.16b v6, v15, v4
+	WORD $0x4e251d6e // and.16b v14, v11, v5
+	WORD $0x4eae1cce // orr.16b v14, v6, v14
+	FMOVQ F14, 5504(R0)
+	WORD $0x6f3c05ef // ushr.4s 4 v15, v15
+	WORD $0x4e241def // and.16b v15, v15, v4
+	WORD $0x6f3f056e // ushr.4s 1 v14, v11
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	FMOVQ F14, 6784(R0)
+	ADD $144, R2, R9
+	VLD1 (R9), [V14.B16]
+	ADD $144, R3, R9
+	VLD1 (R9), [V15.B16]
+	ADD $144, R4, R9
+	VLD1 (R9), [V6.B16]
+	ADD $144, R5, R9
+	VLD1 (R9), [V8.B16]
+	WORD $0x4e8f39c7 // zip1.4s v7, v14, v15
+	WORD $0x4e8838cc // zip1.4s v12, v6, v8
+	WORD $0x4e8f79cf // zip2.4s v15, v14, v15
+	WORD $0x4e8878c8 // zip2.4s v8, v6, v8
+	WORD $0x4ecc38e6 // zip1.2d v6, v7, v12
+	WORD $0x4ecc78ec // zip2.2d v12, v7, v12
+	WORD $0x4ec839e7 // zip1.2d v7, v15, v8
+	WORD $0x4ec879e8 // zip2.2d v8, v15, v8
+	WORD $0x4e241ccf // and.16b v15, v6, v4
+	WORD $0x6f3e054e // ushr.4s 2 v14, v10
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	FMOVQ F14, 7680(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	WORD $0x6f3d054a // ushr.4s 3 v10, v10
+	WORD $0x4e251d4a // and.16b v10, v10, v5
+	WORD $0x4eaa1cca // orr.16b v10, v6, v10
+	FMOVQ F10, 8960(R0)
+	WORD $0x4e241d8a // and.16b v10, v12, v4
+	WORD $0x6f3e05a6 // ushr.4s 2 v6, v13
+	WORD $0x4e251cc6 // and.16b v6, v6, v5
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	FMOVQ F6, 7808(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e241d8c // and.16b v12, v12, v4
+	WORD $0x6f3d05ad // ushr.4s 3 v13, v13
+	WORD $0x4e251dad // and.16b v13, v13, v5
+	WORD $0x4ead1d8d // orr.16b v13, v12, v13
+	FMOVQ F13, 9088(R0)
+	WORD $0x4e241ced // and.16b v13, v7, v4
+	WORD $0x6f3e052c // ushr.4s 2 v12, v9
+	WORD $0x4e251d8c // and.16b v12, v12, v5
+	WORD $0x4eac1dac // orr.16b v12, v13, v12
+	FMOVQ F12, 7936(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e241ce7 // and.16b v7, v7, v4
+	WORD $0x6f3d0529 // ushr.4s 3 v9, v9
+	WORD $0x4e251d29 // and.16b v9, v9, v5
+	WORD $0x4ea91ce9 // orr.16b v9, v7, v9
+	FMOVQ F9, 9216(R0)
+	WORD $0x4e241d09 // and.16b v9, v8, v4
+	WORD $0x6f3e0567 // ushr.4s 2 v7, v11
+	WORD $0x4e251ce7 // and.16b v7, v7, v5
+	WORD $0x4ea71d27 // orr.16b v7, v9, v7
+	FMOVQ F7, 8064(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	WORD $0x6f3d056b // ushr.4s 3 v11, v11
+	WORD $0x4e251d6b // and.16b v11, v11, v5
+	WORD $0x4eab1d0b // orr.16b v11, v8, v11
+	FMOVQ F11, 9344(R0)
+	ADD $32, R2, R9
+	VLD1 (R9), [V11.B16]
+	ADD $32, R3, R9
+	VLD1 (R9), [V8.B16]
+	ADD $32, R4, R9
+	VLD1 (R9), [V7.B16]
+	ADD $32, R5, R9
+	VLD1 (R9), [V9.B16]
+	WORD $0x4e88396c // zip1.4s v12, v11, v8
+	WORD $0x4e8938ed // zip1.4s v13, v7, v9
+	WORD $0x4e887968 // zip2.4s v8, v11, v8
+	WORD $0x4e8978e9 // zip2.4s v9, v7, v9
+	WORD $0x4ecd3987 // zip1.2d v7, v12, v13
+	WORD $0x4ecd798d // zip2.2d v13, v12, v13
+	WORD $0x4ec9390c // zip1.2d v12, v8, v9
+	WORD $0x4ec97909 // zip2.2d v9, v8, v9
+	ADD $64, R2, R9
+	VLD1 (R9), [V8.B16]
+	ADD $64, R3, R9
+	VLD1 (R9), [V11.B16]
+	ADD $64, R4, R9
+	VLD1 (R9), [V6.B16]
+	ADD $64, R5, R9
+	VLD1 (R9), [V10.B16]
+	WORD $0x4e8b390e // zip1.4s v14, v8, v11
+	WORD $0x4e8a38cf // zip1.4s v15, v6, v10
+	WORD $0x4e8b790b // zip2.4s v11, v8, v11
+	WORD $0x4e8a78ca // zip2.4s v10, v6, v10
+	WORD $0x4ecf39c6 // zip1.2d v6, v14, v15
+	WORD $0x4ecf79cf // zip2.2d v15, v14, v15
+	WORD $0x4eca396e // zip1.2d v14, v11, v10
+	WORD $0x4eca796a // zip2.2d v10, v11, v10
+	WORD $0x4e241ccb // and.16b v11, v6, v4
+	WORD $0x4f2454e8 // shl.4s 4 v8, v7
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81d68 // orr.16b v8, v11, v8
+	FMOVQ F8, 512(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	WORD $0x4f2354e8 // shl.4s 3 v8, v7
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81cc8 // orr.16b v8, v6, v8
+	FMOVQ F8, 1792(R0)
+	WORD $0x4e241de8 // and.16b v8, v15, v4
+	WORD $0x4f2455a6 // shl.4s 4 v6, v13
+	WORD $0x4e251cc6 // and.16b v6, v6, v5
+	WORD $0x4ea61d06 // orr.16b v6, v8, v6
+	FMOVQ F6, 640(R0)
+	WORD $0x6f3c05ef // ushr.4s 4 v15, v15
+	WORD $0x4e241def // and.16b v15, v15, v4
+	WORD $0x4f2355a6 // shl.4s 3 v6, v13
+	WORD $0x4e251cc6 // and.16b v6, v6, v5
+	WORD $0x4ea61de6 // orr.16b v6, v15, v6
+	FMOVQ F6, 1920(R0)
+	WORD $0x4e241dc6 // and.16b v6, v14, v4
+	WORD $0x4f24558f // shl.4s 4 v15, v12
+	WORD $0x4e251def // and.16b v15, v15, v5
+	WORD $0x4eaf1ccf // orr.16b v15, v6, v15
+	FMOVQ F15, 768(R0)
+	WORD $0x6f3c05ce // ushr.4s 4 v14, v14
+	WORD $0x4e241dce // and.16b v14, v14, v4
+	WORD $0x4f23558f // shl.4s 3 v15, v12
+	WORD $0x4e251def // and.16b v15, v15, v5
+	WORD $0x4eaf1dcf // orr.16b v15, v14, v15
+	FMOVQ F15, 2048(R0)
+	WORD $0x4e241d4f // and.16b v15, v10, v4
+	WORD $0x4f24552e // shl.4s 4 v14, v9
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	FMOVQ F14, 896(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	WORD $0x4f23552e // shl.4s 3 v14, v9
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1d4e // orr.16b v14, v10, v14
+	FMOVQ F14, 2176(R0)
+	ADD $96, R2, R9
+	VLD1 (R9), [V14.B16]
+	ADD $96, R3, R9
+	VLD1 (R9), [V10.B16]
+	ADD $96, R4, R9
+	VLD1 (R9), [V15.B16]
+	ADD $96, R5, R9
+	VLD1 (R9), [V6.B16]
+	WORD $0x4e8a39c8 // zip1.4s v8, v14, v10
+	WORD $0x4e8639eb // zip1.4s v11, v15, v6
+	WORD $0x4e8a79ca // zip2.4s v10, v14, v10
+	WORD $0x4e8679e6 // zip2.4s v6, v15, v6
+	WORD $0x4ecb390f // zip1.2d v15, v8, v11
+	WORD $0x4ecb790b // zip2.2d v11, v8, v11
+	WORD $0x4ec63948 // zip1.2d v8, v10, v6
+	WORD $0x4ec67946 // zip2.2d v6, v10, v6
+	WORD $0x4e241dea // and.16b v10, v15, v4
+	WORD $0x4f2254ee // shl.4s 2 v14, v7
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1d4e // orr.16b v14, v10, v14
+	FMOVQ F14, 3072(R0)
+	WORD $0x6f3c05ef // ushr.4s 4 v15, v15
+	WORD $0x4e241def // and.16b v15, v15, v4
+	WORD $0x4f2154ee // shl.4s 1 v14, v7
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	FMOVQ F14, 4352(R0)
+	WORD $0x4e241d6e // and.16b v14, v11, v4
+	WORD $0x4f2255af // shl.4s 2 v15, v13
+	WORD $0x4e251def // and.16b v15, v15, v5
+	WORD $0x4eaf1dcf // orr.16b v15, v14, v15
+	FMOVQ F15, 3200(R0)
+	WORD $0x6f3c056b // ushr.4s 4 v11, v11
+	WORD $0x4e241d6b // and.16b v11, v11, v4
+	WORD $0x4f2155af // shl.4s 1 v15, v13
+	WORD $0x4e251def // and.16b v15, v15, v5
+	WORD $0x4eaf1d6f // orr.16b v15, v11, v15
+	FMOVQ F15, 4480(R0)
+	WORD $0x4e241d0f // and.16b v15, v8, v4
+	WORD $0x4f22558b // shl.4s 2 v11, v12
+	WORD $0x4e251d6b // and.16b v11, v11, v5
+	WORD $0x4eab1deb // orr.16b v11, v15, v11
+	FMOVQ F11, 3328(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	WORD $0x4f21558b // shl.4s 1 v11, v12
+	WORD $0x4e251d6b // and.16b v11, v11, v5
+	WORD $0x4eab1d0b // orr.16b v11, v8, v11
+	FMOVQ F11, 4608(R0)
+	WORD $0x4e241ccb // and.16b v11, v6, v4
+	WORD $0x4f225528 // shl.4s 2 v8, v9
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81d68 // orr.16b v8, v11, v8
+	FMOVQ F8, 3456(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	WORD $0x4f215528 // shl.4s 1 v8, v9
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81cc8 // orr.16b v8, v6, v8
+	FMOVQ F8, 4736(R0)
+	ADD $128, R2, R9
+	VLD1 (R9), [V8.B16]
+	ADD $128, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $128, R4, R9
+	VLD1 (R9), [V11.B16]
+	ADD $128, R5, R9
+	VLD1 (R9), [V15.B16]
+	WORD $0x4e86390e // zip1.4s v14, v8, v6
+	WORD $0x4e8f396a // zip1.4s v10, v11, v15
+	WORD $0x4e867906 // zip2.4s v6, v8, v6
+	WORD $0x4e8f796f // zip2.4s v15, v11, v15
+	WORD $0x4eca39cb // zip1.2d v11, v14, v10
+	WORD $0x4eca79ca // zip2.2d v10, v14, v10
+	WORD $0x4ecf38ce // zip1.2d v14, v6, v15
+	WORD $0x4ecf78cf // zip2.2d v15, v6, v15
+	WORD $0x4e241d66 // and.16b v6, v11, v4
+	WORD $0x4e251ce8 // and.16b v8, v7, v5
+	WORD $0x4ea81cc8 // orr.16b v8, v6, v8
+	FMOVQ F8, 5632(R0)
+	WORD $0x6f3c056b // ushr.4s 4 v11, v11
+	WORD $0x4e241d6b // and.16b v11, v11, v4
+	WORD $0x6f3f04e8 // ushr.4s 1 v8, v7
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81d68 // orr.16b v8, v11, v8
+	FMOVQ F8, 6912(R0)
+	WORD $0x4e241d48 // and.16b v8, v10, v4
+	WORD $0x4e251dab // and.16b v11, v13, v5
+	WORD $0x4eab1d0b // orr.16b v11, v8, v11
+	FMOVQ F11, 5760(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	WORD $0x6f3f05ab // ushr.4s 1 v11, v13
+	WORD $0x4e251d6b // and.16b v11, v11, v5
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	FMOVQ F11, 7040(R0)
+	WORD $0x4e241dcb // and.16b v11, v14, v4
+	WORD $0x4e251d8a // and.16b v10, v12, v5
+	WORD $0x4eaa1d6a // orr.16b v10, v11, v10
+	FMOVQ F10, 5888(R0)
+	WORD $0x6f3c05ce // ushr.4s 4 v14, v14
+	WORD $0x4e241dce // and.16b v14, v14, v4
+	WORD $0x6f3f058a // ushr.4s 1 v10, v12
+	WORD $0x4e251d4a // and.16b v10, v10, v5
+	WORD $0x4eaa1dca // orr.16b v10, v14, v10
+	FMOVQ F10, 7168(R0)
+	WORD $0x4e241dea // and.16b v10, v15, v4
+	WORD $0x4e251d2e // and.16b v14, v9, v5
+	WORD $0x4eae1d4e // orr.16b v14, v10, v14
+	FMOVQ F14, 6016(R0)
+	WORD $0x6f3c05ef // ushr.4s 4 v15, v15
+	WORD $0x4e241def // and.16b v15, v15, v4
+	WORD $0x6f3f052e // ushr.4s 1 v14, v9
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	FMOVQ F14, 7296(R0)
+	ADD $160, R2, R9
+	VLD1 (R9), [V14.B16]
+	ADD $160, R3, R9
+	VLD1 (R9), [V15.B16]
+	ADD $160, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $160, R5, R9
+	VLD1 (R9), [V11.B16]
+	WORD $0x4e8f39c8 // zip1.4s v8, v14, v15
+	WORD $0x4e8b3946 // zip1.4s v6, v10, v11
+	WORD $0x4e8f79cf // zip2.4s v15, v14, v15
+	WORD $0x4e8b794b // zip2.4s v11, v10, v11
+	WORD $0x4ec6390a // zip1.2d v10, v8, v6
+	WORD $0x4ec67906 // zip2.2d v6, v8, v6
+	WORD $0x4ecb39e8 // zip1.2d v8, v15, v11
+	WORD $0x4ecb79eb // zip2.2d v11, v15, v11
+	WORD $0x4e241d4f // and.16b v15, v10, v4
+	WORD $0x6f3e04ee // ushr.4s 2 v14, v7
+	WORD $0x4e251dce // and.16b v14, v14, v5
+	WORD $0x4eae1dee // orr.16b v14, v15, v14
+	FMOVQ F14, 8192(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e241d4a // and.16b v10, v10, v4
+	WORD $0x6f3d04e7 // ushr.4s 3 v7, v7
+	WORD $0x4e251ce7 // and.16b v7, v7, v5
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	FMOVQ F7, 9472(R0)
+	WORD $0x4e241cc7 // and.16b v7, v6, v4
+	WORD $0x6f3e05aa // ushr.4s 2 v10, v13
+	WORD $0x4e251d4a // and.16b v10, v10, v5
+	WORD $0x4eaa1cea // orr.16b v10, v7, v10
+	FMOVQ F10, 8320(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e241cc6 // and.16b v6, v6, v4
+	WORD $0x6f3d05ad // ushr.4s 3 v13, v13
+	WORD $0x4e251dad // and.16b v13, v13, v5
+	WORD $0x4ead1ccd // orr.16b v13, v6, v13
+	FMOVQ F13, 9600(R0)
+	WORD $0x4e241d0d // and.16b v13, v8, v4
+	WORD $0x6f3e0586 // ushr.4s 2 v6, v12
+	WORD $0x4e251cc6 // and.16b v6, v6, v5
+	WORD $0x4ea61da6 // orr.16b v6, v13, v6
+	FMOVQ F6, 8448(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e241d08 // and.16b v8, v8, v4
+	WORD $0x6f3d058c // ushr.4s 3 v12, v12
+	WORD $0x4e251d8c // and.16b v12, v12, v5
+	WORD $0x4eac1d0c // orr.16b v12, v8, v12
+	FMOVQ F12, 9728(R0)
+	WORD $0x4e241d6c // and.16b v12, v11, v4
+	WORD $0x6f3e0528 // ushr.4s 2 v8, v9
+	WORD $0x4e251d08 // and.16b v8, v8, v5
+	WORD $0x4ea81d88 // orr.16b v8, v12, v8
+	FMOVQ F8, 8576(R0)
+	WORD $0x6f3c056b // ushr.4s 4 v11, v11
+	WORD $0x4e241d6b // and.16b v11, v11, v4
+	WORD $0x6f3d0529 // ushr.4s 3 v9, v9
+	WORD $0x4e251d29 // and.16b v9, v9, v5
+	WORD $0x4ea91d69 // orr.16b v9, v11, v9
+	FMOVQ F9, 9856(R0)
+	ADD $176, R2
+	ADD $176, R3
+	ADD $176, R4
+	ADD $176, R5
+	ADD $10240, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
+TEXT ·codesQ6_KNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R2
+	MOVD stride+16(FP), R1
+	MOVD count+24(FP), R6
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+	MOVD $0x0f0f0f0f, R26
+	VDUP R26, V0.S4
+	MOVD $0x20202020, R26
+	VDUP R26, V1.S4
+	MOVD $0x30303030, R26
+	VDUP R26, V2.S4
+block:
+	ADD $206, R2, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[0]
+	ADD $206, R3, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[1]
+	ADD $206, R4, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[2]
+	ADD $206, R5, R9
+	MOVWU (R9), R9
+	VMOV R9, V3.S[3]
+	WORD $0x6f300463 // ushr.4s 16 v3, v3
+	WORD $0x0e612863 // xtn.4h.4s v3, v3
+	WORD $0x0e217863 // fcvtl.4s.4h v3, v3
+	ADD $192, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $192, R3, R9
+	VLD1 (R9), [V5.B16]
+	ADD $192, R4, R9
+	VLD1 (R9), [V6.B16]
+	ADD $192, R5, R9
+	VLD1 (R9), [V7.B16]
+	WORD $0x4e853888 // zip1.4s v8, v4, v5
+	WORD $0x4e8738c9 // zip1.4s v9, v6, v7
+	WORD $0x4e857885 // zip2.4s v5, v4, v5
+	WORD $0x4e8778c7 // zip2.4s v7, v6, v7
+	WORD $0x4ec93906 // zip1.2d v6, v8, v9
+	WORD $0x4ec97909 // zip2.2d v9, v8, v9
+	WORD $0x4ec738a8 // zip1.2d v8, v5, v7
+	WORD $0x4ec778a7 // zip2.2d v7, v5, v7
+	WORD $0x4f3854c5 // shl.4s 24 v5, v6
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	FMOVQ F5, 1024(R0)
+	WORD $0x4f3054c5 // shl.4s 16 v5, v6
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	FMOVQ F5, 1152(R0)
+	WORD $0x4f2854c5 // shl.4s 8 v5, v6
+	WORD $0x4f2804a5 // sshr.4s 24 v5, v5
+	WORD $0x4e21d8a5 // scvtf.4s v5, v5
+	WORD $0x6e23dca5 // fmul.4s v5, v5, v3
+	FMOVQ F5, 2304(R0)
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e23dcc6 // fmul.4s v6, v6, v3
+	FMOVQ F6, 2432(R0)
+	WORD $0x4f385526 // shl.4s 24 v6, v9
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e23dcc6 // fmul.4s v6, v6, v3
+	FMOVQ F6, 3584(R0)
+	WORD $0x4f305526 // shl.4s 16 v6, v9
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e23dcc6 // fmul.4s v6, v6, v3
+	FMOVQ F6, 3712(R0)
+	WORD $0x4f285526 // shl.4s 8 v6, v9
+	WORD $0x4f2804c6 // sshr.4s 24 v6, v6
+	WORD $0x4e21d8c6 // scvtf.4s v6, v6
+	WORD $0x6e23dcc6 // fmul.4s v6, v6, v3
+	FMOVQ F6, 4864(R0)
+	WORD $0x4f280529 // sshr.4s 24 v9, v9
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e23dd29 // fmul.4s v9, v9, v3
+	FMOVQ F9, 4992(R0)
+	WORD $0x4f385509 // shl.4s 24 v9, v8
+	WORD $0x4f280529 // sshr.4s 24 v9, v9
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e23dd29 // fmul.4s v9, v9, v3
+	FMOVQ F9, 6144(R0)
+	WORD $0x4f305509 // shl.4s 16 v9, v8
+	WORD $0x4f280529 // sshr.4s 24 v9, v9
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e23dd29 // fmul.4s v9, v9, v3
+	FMOVQ F9, 6272(R0)
+	WORD $0x4f285509 // shl.4s 8 v9, v8
+	WORD $0x4f280529 // sshr.4s 24 v9, v9
+	WORD $0x4e21d929 // scvtf.4s v9, v9
+	WORD $0x6e23dd29 // fmul.4s v9, v9, v3
+	FMOVQ F9, 7424(R0)
+	WORD $0x4f280508 // sshr.4s 24 v8, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e23dd08 // fmul.4s v8, v8, v3
+	FMOVQ F8, 7552(R0)
+	WORD $0x4f3854e8 // shl.4s 24 v8, v7
+	WORD $0x4f280508 // sshr.4s 24 v8, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e23dd08 // fmul.4s v8, v8, v3
+	FMOVQ F8, 8704(R0)
+	WORD $0x4f3054e8 // shl.4s 16 v8, v7
+	WORD $0x4f280508 // sshr.4s 24 v8, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e23dd08 // fmul.4s v8, v8, v3
+	FMOVQ F8, 8832(R0)
+	WORD $0x4f2854e8 // shl.4s 8 v8, v7
+	WORD $0x4f280508 // sshr.4s 24 v8, v8
+	WORD $0x4e21d908 // scvtf.4s v8, v8
+	WORD $0x6e23dd08 // fmul.4s v8, v8, v3
+	FMOVQ F8, 9984(R0)
+	WORD $0x4f2804e7 // sshr.4s 24 v7, v7
+	WORD $0x4e21d8e7 // scvtf.4s v7, v7
+	WORD $0x6e23dce3 // fmul.4s v3, v7, v3
+	FMOVQ F3, 10112(R0)
+	ADD $128, R2, R9
+	VLD1 (R9), [V3.B16]
+	ADD $128, R3, R9
+	VLD1 (R9), [V7.B16]
+	ADD $128, R4, R9
+	VLD1 (R9), [V8.B16]
+	ADD $128, R5, R9
+	VLD1 (R9), [V9.B16]
+	WORD $0x4e873866 // zip1.4s v6, v3, v7
+	WORD $0x4e893905 // zip1.4s v5, v8, v9
+	WORD $0x4e877867 // zip2.4s v7, v3, v7
+	WORD $0x4e897909 // zip2.4s v9, v8, v9
+	WORD $0x4ec538c8 // zip1.2d v8, v6, v5
+	WORD $0x4ec578c5 // zip2.2d v5, v6, v5
+	WORD $0x4ec938e6 // zip1.2d v6, v7, v9
+	WORD $0x4ec978e9 // zip2.2d v9, v7, v9
+	VLD1 (R2), [V7.B16]
+	VLD1 (R3), [V3.B16]
+	VLD1 (R4), [V4.B16]
+	VLD1 (R5), [V10.B16]
+	WORD $0x4e8338eb // zip1.4s v11, v7, v3
+	WORD $0x4e8a388c // zip1.4s v12, v4, v10
+	WORD $0x4e8378e3 // zip2.4s v3, v7, v3
+	WORD $0x4e8a788a // zip2.4s v10, v4, v10
+	WORD $0x4ecc3964 // zip1.2d v4, v11, v12
+	WORD $0x4ecc796c // zip2.2d v12, v11, v12
+	WORD $0x4eca386b // zip1.2d v11, v3, v10
+	WORD $0x4eca786a // zip2.2d v10, v3, v10
+	WORD $0x4e201c83 // and.16b v3, v4, v0
+	WORD $0x4f245507 // shl.4s 4 v7, v8
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71c67 // orr.16b v7, v3, v7
+	WORD $0x6e2184e7 // sub.16b v7, v7, v1
+	FMOVQ F7, 0(R0)
+	WORD $0x6f3c0484 // ushr.4s 4 v4, v4
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x4e221d07 // and.16b v7, v8, v2
+	WORD $0x4ea71c87 // orr.16b v7, v4, v7
+	WORD $0x6e2184e7 // sub.16b v7, v7, v1
+	FMOVQ F7, 2560(R0)
+	WORD $0x4e201d87 // and.16b v7, v12, v0
+	WORD $0x4f2454a4 // shl.4s 4 v4, v5
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41ce4 // orr.16b v4, v7, v4
+	WORD $0x6e218484 // sub.16b v4, v4, v1
+	FMOVQ F4, 128(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e221ca4 // and.16b v4, v5, v2
+	WORD $0x4ea41d84 // orr.16b v4, v12, v4
+	WORD $0x6e218484 // sub.16b v4, v4, v1
+	FMOVQ F4, 2688(R0)
+	WORD $0x4e201d64 // and.16b v4, v11, v0
+	WORD $0x4f2454cc // shl.4s 4 v12, v6
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1c8c // orr.16b v12, v4, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 256(R0)
+	WORD $0x6f3c056b // ushr.4s 4 v11, v11
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e221ccc // and.16b v12, v6, v2
+	WORD $0x4eac1d6c // orr.16b v12, v11, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 2816(R0)
+	WORD $0x4e201d4c // and.16b v12, v10, v0
+	WORD $0x4f24552b // shl.4s 4 v11, v9
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d8b // orr.16b v11, v12, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 384(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x4e221d2b // and.16b v11, v9, v2
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 2944(R0)
+	ADD $32, R2, R9
+	VLD1 (R9), [V11.B16]
+	ADD $32, R3, R9
+	VLD1 (R9), [V10.B16]
+	ADD $32, R4, R9
+	VLD1 (R9), [V12.B16]
+	ADD $32, R5, R9
+	VLD1 (R9), [V4.B16]
+	WORD $0x4e8a3967 // zip1.4s v7, v11, v10
+	WORD $0x4e843983 // zip1.4s v3, v12, v4
+	WORD $0x4e8a796a // zip2.4s v10, v11, v10
+	WORD $0x4e847984 // zip2.4s v4, v12, v4
+	WORD $0x4ec338ec // zip1.2d v12, v7, v3
+	WORD $0x4ec378e3 // zip2.2d v3, v7, v3
+	WORD $0x4ec43947 // zip1.2d v7, v10, v4
+	WORD $0x4ec47944 // zip2.2d v4, v10, v4
+	WORD $0x4e201d8a // and.16b v10, v12, v0
+	WORD $0x4f22550b // shl.4s 2 v11, v8
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 1280(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3e0508 // ushr.4s 2 v8, v8
+	WORD $0x4e221d08 // and.16b v8, v8, v2
+	WORD $0x4ea81d88 // orr.16b v8, v12, v8
+	WORD $0x6e218508 // sub.16b v8, v8, v1
+	FMOVQ F8, 3840(R0)
+	WORD $0x4e201c68 // and.16b v8, v3, v0
+	WORD $0x4f2254ac // shl.4s 2 v12, v5
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1d0c // orr.16b v12, v8, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 1408(R0)
+	WORD $0x6f3c0463 // ushr.4s 4 v3, v3
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x6f3e04a5 // ushr.4s 2 v5, v5
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51c65 // orr.16b v5, v3, v5
+	WORD $0x6e2184a5 // sub.16b v5, v5, v1
+	FMOVQ F5, 3968(R0)
+	WORD $0x4e201ce5 // and.16b v5, v7, v0
+	WORD $0x4f2254c3 // shl.4s 2 v3, v6
+	WORD $0x4e221c63 // and.16b v3, v3, v2
+	WORD $0x4ea31ca3 // orr.16b v3, v5, v3
+	WORD $0x6e218463 // sub.16b v3, v3, v1
+	FMOVQ F3, 1536(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f3e04c6 // ushr.4s 2 v6, v6
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61ce6 // orr.16b v6, v7, v6
+	WORD $0x6e2184c6 // sub.16b v6, v6, v1
+	FMOVQ F6, 4096(R0)
+	WORD $0x4e201c86 // and.16b v6, v4, v0
+	WORD $0x4f225527 // shl.4s 2 v7, v9
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71cc7 // orr.16b v7, v6, v7
+	WORD $0x6e2184e7 // sub.16b v7, v7, v1
+	FMOVQ F7, 1664(R0)
+	WORD $0x6f3c0484 // ushr.4s 4 v4, v4
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3e0529 // ushr.4s 2 v9, v9
+	WORD $0x4e221d29 // and.16b v9, v9, v2
+	WORD $0x4ea91c89 // orr.16b v9, v4, v9
+	WORD $0x6e218529 // sub.16b v9, v9, v1
+	FMOVQ F9, 4224(R0)
+	ADD $144, R2, R9
+	VLD1 (R9), [V9.B16]
+	ADD $144, R3, R9
+	VLD1 (R9), [V4.B16]
+	ADD $144, R4, R9
+	VLD1 (R9), [V7.B16]
+	ADD $144, R5, R9
+	VLD1 (R9), [V6.B16]
+	WORD $0x4e843923 // zip1.4s v3, v9, v4
+	WORD $0x4e8638e5 // zip1.4s v5, v7, v6
+	WORD $0x4e847924 // zip2.4s v4, v9, v4
+	WORD $0x4e8678e6 // zip2.4s v6, v7, v6
+	WORD $0x4ec53867 // zip1.2d v7, v3, v5
+	WORD $0x4ec57865 // zip2.2d v5, v3, v5
+	WORD $0x4ec63883 // zip1.2d v3, v4, v6
+	WORD $0x4ec67886 // zip2.2d v6, v4, v6
+	ADD $16, R2, R9
+	VLD1 (R9), [V4.B16]
+	ADD $16, R3, R9
+	VLD1 (R9), [V9.B16]
+	ADD $16, R4, R9
+	VLD1 (R9), [V12.B16]
+	ADD $16, R5, R9
+	VLD1 (R9), [V8.B16]
+	WORD $0x4e89388b // zip1.4s v11, v4, v9
+	WORD $0x4e88398a // zip1.4s v10, v12, v8
+	WORD $0x4e897889 // zip2.4s v9, v4, v9
+	WORD $0x4e887988 // zip2.4s v8, v12, v8
+	WORD $0x4eca396c // zip1.2d v12, v11, v10
+	WORD $0x4eca796a // zip2.2d v10, v11, v10
+	WORD $0x4ec8392b // zip1.2d v11, v9, v8
+	WORD $0x4ec87928 // zip2.2d v8, v9, v8
+	WORD $0x4e201d89 // and.16b v9, v12, v0
+	WORD $0x4f2454e4 // shl.4s 4 v4, v7
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d24 // orr.16b v4, v9, v4
+	WORD $0x6e218484 // sub.16b v4, v4, v1
+	FMOVQ F4, 512(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x4e221ce4 // and.16b v4, v7, v2
+	WORD $0x4ea41d84 // orr.16b v4, v12, v4
+	WORD $0x6e218484 // sub.16b v4, v4, v1
+	FMOVQ F4, 3072(R0)
+	WORD $0x4e201d44 // and.16b v4, v10, v0
+	WORD $0x4f2454ac // shl.4s 4 v12, v5
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1c8c // orr.16b v12, v4, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 640(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x4e221cac // and.16b v12, v5, v2
+	WORD $0x4eac1d4c // orr.16b v12, v10, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 3200(R0)
+	WORD $0x4e201d6c // and.16b v12, v11, v0
+	WORD $0x4f24546a // shl.4s 4 v10, v3
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1d8a // orr.16b v10, v12, v10
+	WORD $0x6e21854a // sub.16b v10, v10, v1
+	FMOVQ F10, 768(R0)
+	WORD $0x6f3c056b // ushr.4s 4 v11, v11
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e221c6a // and.16b v10, v3, v2
+	WORD $0x4eaa1d6a // orr.16b v10, v11, v10
+	WORD $0x6e21854a // sub.16b v10, v10, v1
+	FMOVQ F10, 3328(R0)
+	WORD $0x4e201d0a // and.16b v10, v8, v0
+	WORD $0x4f2454cb // shl.4s 4 v11, v6
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d4b // orr.16b v11, v10, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 896(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e221ccb // and.16b v11, v6, v2
+	WORD $0x4eab1d0b // orr.16b v11, v8, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 3456(R0)
+	ADD $48, R2, R9
+	VLD1 (R9), [V11.B16]
+	ADD $48, R3, R9
+	VLD1 (R9), [V8.B16]
+	ADD $48, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $48, R5, R9
+	VLD1 (R9), [V12.B16]
+	WORD $0x4e883964 // zip1.4s v4, v11, v8
+	WORD $0x4e8c3949 // zip1.4s v9, v10, v12
+	WORD $0x4e887968 // zip2.4s v8, v11, v8
+	WORD $0x4e8c794c // zip2.4s v12, v10, v12
+	WORD $0x4ec9388a // zip1.2d v10, v4, v9
+	WORD $0x4ec97889 // zip2.2d v9, v4, v9
+	WORD $0x4ecc3904 // zip1.2d v4, v8, v12
+	WORD $0x4ecc790c // zip2.2d v12, v8, v12
+	WORD $0x4e201d48 // and.16b v8, v10, v0
+	WORD $0x4f2254eb // shl.4s 2 v11, v7
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d0b // orr.16b v11, v8, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 1792(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3e04e7 // ushr.4s 2 v7, v7
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71d47 // orr.16b v7, v10, v7
+	WORD $0x6e2184e7 // sub.16b v7, v7, v1
+	FMOVQ F7, 4352(R0)
+	WORD $0x4e201d27 // and.16b v7, v9, v0
+	WORD $0x4f2254aa // shl.4s 2 v10, v5
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1cea // orr.16b v10, v7, v10
+	WORD $0x6e21854a // sub.16b v10, v10, v1
+	FMOVQ F10, 1920(R0)
+	WORD $0x6f3c0529 // ushr.4s 4 v9, v9
+	WORD $0x4e201d29 // and.16b v9, v9, v0
+	WORD $0x6f3e04a5 // ushr.4s 2 v5, v5
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51d25 // orr.16b v5, v9, v5
+	WORD $0x6e2184a5 // sub.16b v5, v5, v1
+	FMOVQ F5, 4480(R0)
+	WORD $0x4e201c85 // and.16b v5, v4, v0
+	WORD $0x4f225469 // shl.4s 2 v9, v3
+	WORD $0x4e221d29 // and.16b v9, v9, v2
+	WORD $0x4ea91ca9 // orr.16b v9, v5, v9
+	WORD $0x6e218529 // sub.16b v9, v9, v1
+	FMOVQ F9, 2048(R0)
+	WORD $0x6f3c0484 // ushr.4s 4 v4, v4
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x6f3e0463 // ushr.4s 2 v3, v3
+	WORD $0x4e221c63 // and.16b v3, v3, v2
+	WORD $0x4ea31c83 // orr.16b v3, v4, v3
+	WORD $0x6e218463 // sub.16b v3, v3, v1
+	FMOVQ F3, 4608(R0)
+	WORD $0x4e201d83 // and.16b v3, v12, v0
+	WORD $0x4f2254c4 // shl.4s 2 v4, v6
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41c64 // orr.16b v4, v3, v4
+	WORD $0x6e218484 // sub.16b v4, v4, v1
+	FMOVQ F4, 2176(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3e04c6 // ushr.4s 2 v6, v6
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61d86 // orr.16b v6, v12, v6
+	WORD $0x6e2184c6 // sub.16b v6, v6, v1
+	FMOVQ F6, 4736(R0)
+	ADD $160, R2, R9
+	VLD1 (R9), [V6.B16]
+	ADD $160, R3, R9
+	VLD1 (R9), [V12.B16]
+	ADD $160, R4, R9
+	VLD1 (R9), [V4.B16]
+	ADD $160, R5, R9
+	VLD1 (R9), [V3.B16]
+	WORD $0x4e8c38c9 // zip1.4s v9, v6, v12
+	WORD $0x4e833885 // zip1.4s v5, v4, v3
+	WORD $0x4e8c78cc // zip2.4s v12, v6, v12
+	WORD $0x4e837883 // zip2.4s v3, v4, v3
+	WORD $0x4ec53924 // zip1.2d v4, v9, v5
+	WORD $0x4ec57925 // zip2.2d v5, v9, v5
+	WORD $0x4ec33989 // zip1.2d v9, v12, v3
+	WORD $0x4ec37983 // zip2.2d v3, v12, v3
+	ADD $64, R2, R9
+	VLD1 (R9), [V12.B16]
+	ADD $64, R3, R9
+	VLD1 (R9), [V6.B16]
+	ADD $64, R4, R9
+	VLD1 (R9), [V10.B16]
+	ADD $64, R5, R9
+	VLD1 (R9), [V7.B16]
+	WORD $0x4e86398b // zip1.4s v11, v12, v6
+	WORD $0x4e873948 // zip1.4s v8, v10, v7
+	WORD $0x4e867986 // zip2.4s v6, v12, v6
+	WORD $0x4e877947 // zip2.4s v7, v10, v7
+	WORD $0x4ec8396a // zip1.2d v10, v11, v8
+	WORD $0x4ec87968 // zip2.2d v8, v11, v8
+	WORD $0x4ec738cb // zip1.2d v11, v6, v7
+	WORD $0x4ec778c7 // zip2.2d v7, v6, v7
+	WORD $0x4e201d46 // and.16b v6, v10, v0
+	WORD $0x4f24548c // shl.4s 4 v12, v4
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1ccc // orr.16b v12, v6, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 5120(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x4e221c8c // and.16b v12, v4, v2
+	WORD $0x4eac1d4c // orr.16b v12, v10, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 7680(R0)
+	WORD $0x4e201d0c // and.16b v12, v8, v0
+	WORD $0x4f2454aa // shl.4s 4 v10, v5
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1d8a // orr.16b v10, v12, v10
+	WORD $0x6e21854a // sub.16b v10, v10, v1
+	FMOVQ F10, 5248(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e221caa // and.16b v10, v5, v2
+	WORD $0x4eaa1d0a // orr.16b v10, v8, v10
+	WORD $0x6e21854a // sub.16b v10, v10, v1
+	FMOVQ F10, 7808(R0)
+	WORD $0x4e201d6a // and.16b v10, v11, v0
+	WORD $0x4f245528 // shl.4s 4 v8, v9
+	WORD $0x4e221d08 // and.16b v8, v8, v2
+	WORD $0x4ea81d48 // orr.16b v8, v10, v8
+	WORD $0x6e218508 // sub.16b v8, v8, v1
+	FMOVQ F8, 5376(R0)
+	WORD $0x6f3c056b // ushr.4s 4 v11, v11
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e221d28 // and.16b v8, v9, v2
+	WORD $0x4ea81d68 // orr.16b v8, v11, v8
+	WORD $0x6e218508 // sub.16b v8, v8, v1
+	FMOVQ F8, 7936(R0)
+	WORD $0x4e201ce8 // and.16b v8, v7, v0
+	WORD $0x4f24546b // shl.4s 4 v11, v3
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1d0b // orr.16b v11, v8, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 5504(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e221c6b // and.16b v11, v3, v2
+	WORD $0x4eab1ceb // orr.16b v11, v7, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 8064(R0)
+	ADD $96, R2, R9
+	VLD1 (R9), [V11.B16]
+	ADD $96, R3, R9
+	VLD1 (R9), [V7.B16]
+	ADD $96, R4, R9
+	VLD1 (R9), [V8.B16]
+	ADD $96, R5, R9
+	VLD1 (R9), [V10.B16]
+	WORD $0x4e87396c // zip1.4s v12, v11, v7
+	WORD $0x4e8a3906 // zip1.4s v6, v8, v10
+	WORD $0x4e877967 // zip2.4s v7, v11, v7
+	WORD $0x4e8a790a // zip2.4s v10, v8, v10
+	WORD $0x4ec63988 // zip1.2d v8, v12, v6
+	WORD $0x4ec67986 // zip2.2d v6, v12, v6
+	WORD $0x4eca38ec // zip1.2d v12, v7, v10
+	WORD $0x4eca78ea // zip2.2d v10, v7, v10
+	WORD $0x4e201d07 // and.16b v7, v8, v0
+	WORD $0x4f22548b // shl.4s 2 v11, v4
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1ceb // orr.16b v11, v7, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 6400(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x6f3e0484 // ushr.4s 2 v4, v4
+	WORD $0x4e221c84 // and.16b v4, v4, v2
+	WORD $0x4ea41d04 // orr.16b v4, v8, v4
+	WORD $0x6e218484 // sub.16b v4, v4, v1
+	FMOVQ F4, 8960(R0)
+	WORD $0x4e201cc4 // and.16b v4, v6, v0
+	WORD $0x4f2254a8 // shl.4s 2 v8, v5
+	WORD $0x4e221d08 // and.16b v8, v8, v2
+	WORD $0x4ea81c88 // orr.16b v8, v4, v8
+	WORD $0x6e218508 // sub.16b v8, v8, v1
+	FMOVQ F8, 6528(R0)
+	WORD $0x6f3c04c6 // ushr.4s 4 v6, v6
+	WORD $0x4e201cc6 // and.16b v6, v6, v0
+	WORD $0x6f3e04a5 // ushr.4s 2 v5, v5
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51cc5 // orr.16b v5, v6, v5
+	WORD $0x6e2184a5 // sub.16b v5, v5, v1
+	FMOVQ F5, 9088(R0)
+	WORD $0x4e201d85 // and.16b v5, v12, v0
+	WORD $0x4f225526 // shl.4s 2 v6, v9
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61ca6 // orr.16b v6, v5, v6
+	WORD $0x6e2184c6 // sub.16b v6, v6, v1
+	FMOVQ F6, 6656(R0)
+	WORD $0x6f3c058c // ushr.4s 4 v12, v12
+	WORD $0x4e201d8c // and.16b v12, v12, v0
+	WORD $0x6f3e0529 // ushr.4s 2 v9, v9
+	WORD $0x4e221d29 // and.16b v9, v9, v2
+	WORD $0x4ea91d89 // orr.16b v9, v12, v9
+	WORD $0x6e218529 // sub.16b v9, v9, v1
+	FMOVQ F9, 9216(R0)
+	WORD $0x4e201d49 // and.16b v9, v10, v0
+	WORD $0x4f22546c // shl.4s 2 v12, v3
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1d2c // orr.16b v12, v9, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 6784(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3e0463 // ushr.4s 2 v3, v3
+	WORD $0x4e221c63 // and.16b v3, v3, v2
+	WORD $0x4ea31d43 // orr.16b v3, v10, v3
+	WORD $0x6e218463 // sub.16b v3, v3, v1
+	FMOVQ F3, 9344(R0)
+	ADD $176, R2, R9
+	VLD1 (R9), [V3.B16]
+	ADD $176, R3, R9
+	VLD1 (R9), [V10.B16]
+	ADD $176, R4, R9
+	VLD1 (R9), [V12.B16]
+	ADD $176, R5, R9
+	VLD1 (R9), [V9.B16]
+	WORD $0x4e8a3866 // zip1.4s v6, v3, v10
+	WORD $0x4e893985 // zip1.4s v5, v12, v9
+	WORD $0x4e8a786a // zip2.4s v10, v3, v10
+	WORD $0x4e897989 // zip2.4s v9, v12, v9
+	WORD $0x4ec538cc // zip1.2d v12, v6, v5
+	WORD $0x4ec578c5 // zip2.2d v5, v6, v5
+	WORD $0x4ec93946 // zip1.2d v6, v10, v9
+	WORD $0x4ec97949 // zip2.2d v9, v10, v9
+	ADD $80, R2, R9
+	VLD1 (R9), [V10.B16]
+	ADD $80, R3, R9
+	VLD1 (R9), [V3.B16]
+	ADD $80, R4, R9
+	VLD1 (R9), [V8.B16]
+	ADD $80, R5, R9
+	VLD1 (R9), [V4.B16]
+	WORD $0x4e83394b // zip1.4s v11, v10, v3
+	WORD $0x4e843907 // zip1.4s v7, v8, v4
+	WORD $0x4e837943 // zip2.4s v3, v10, v3
+	WORD $0x4e847904 // zip2.4s v4, v8, v4
+	WORD $0x4ec73968 // zip1.2d v8, v11, v7
+	WORD $0x4ec77967 // zip2.2d v7, v11, v7
+	WORD $0x4ec4386b // zip1.2d v11, v3, v4
+	WORD $0x4ec47864 // zip2.2d v4, v3, v4
+	WORD $0x4e201d03 // and.16b v3, v8, v0
+	WORD $0x4f24558a // shl.4s 4 v10, v12
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1c6a // orr.16b v10, v3, v10
+	WORD $0x6e21854a // sub.16b v10, v10, v1
+	FMOVQ F10, 5632(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x4e221d8a // and.16b v10, v12, v2
+	WORD $0x4eaa1d0a // orr.16b v10, v8, v10
+	WORD $0x6e21854a // sub.16b v10, v10, v1
+	FMOVQ F10, 8192(R0)
+	WORD $0x4e201cea // and.16b v10, v7, v0
+	WORD $0x4f2454a8 // shl.4s 4 v8, v5
+	WORD $0x4e221d08 // and.16b v8, v8, v2
+	WORD $0x4ea81d48 // orr.16b v8, v10, v8
+	WORD $0x6e218508 // sub.16b v8, v8, v1
+	FMOVQ F8, 5760(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x4e221ca8 // and.16b v8, v5, v2
+	WORD $0x4ea81ce8 // orr.16b v8, v7, v8
+	WORD $0x6e218508 // sub.16b v8, v8, v1
+	FMOVQ F8, 8320(R0)
+	WORD $0x4e201d68 // and.16b v8, v11, v0
+	WORD $0x4f2454c7 // shl.4s 4 v7, v6
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71d07 // orr.16b v7, v8, v7
+	WORD $0x6e2184e7 // sub.16b v7, v7, v1
+	FMOVQ F7, 5888(R0)
+	WORD $0x6f3c056b // ushr.4s 4 v11, v11
+	WORD $0x4e201d6b // and.16b v11, v11, v0
+	WORD $0x4e221cc7 // and.16b v7, v6, v2
+	WORD $0x4ea71d67 // orr.16b v7, v11, v7
+	WORD $0x6e2184e7 // sub.16b v7, v7, v1
+	FMOVQ F7, 8448(R0)
+	WORD $0x4e201c87 // and.16b v7, v4, v0
+	WORD $0x4f24552b // shl.4s 4 v11, v9
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1ceb // orr.16b v11, v7, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 6016(R0)
+	WORD $0x6f3c0484 // ushr.4s 4 v4, v4
+	WORD $0x4e201c84 // and.16b v4, v4, v0
+	WORD $0x4e221d2b // and.16b v11, v9, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 8576(R0)
+	ADD $112, R2, R9
+	VLD1 (R9), [V11.B16]
+	ADD $112, R3, R9
+	VLD1 (R9), [V4.B16]
+	ADD $112, R4, R9
+	VLD1 (R9), [V7.B16]
+	ADD $112, R5, R9
+	VLD1 (R9), [V8.B16]
+	WORD $0x4e84396a // zip1.4s v10, v11, v4
+	WORD $0x4e8838e3 // zip1.4s v3, v7, v8
+	WORD $0x4e847964 // zip2.4s v4, v11, v4
+	WORD $0x4e8878e8 // zip2.4s v8, v7, v8
+	WORD $0x4ec33947 // zip1.2d v7, v10, v3
+	WORD $0x4ec37943 // zip2.2d v3, v10, v3
+	WORD $0x4ec8388a // zip1.2d v10, v4, v8
+	WORD $0x4ec87888 // zip2.2d v8, v4, v8
+	WORD $0x4e201ce4 // and.16b v4, v7, v0
+	WORD $0x4f22558b // shl.4s 2 v11, v12
+	WORD $0x4e221d6b // and.16b v11, v11, v2
+	WORD $0x4eab1c8b // orr.16b v11, v4, v11
+	WORD $0x6e21856b // sub.16b v11, v11, v1
+	FMOVQ F11, 6912(R0)
+	WORD $0x6f3c04e7 // ushr.4s 4 v7, v7
+	WORD $0x4e201ce7 // and.16b v7, v7, v0
+	WORD $0x6f3e058c // ushr.4s 2 v12, v12
+	WORD $0x4e221d8c // and.16b v12, v12, v2
+	WORD $0x4eac1cec // orr.16b v12, v7, v12
+	WORD $0x6e21858c // sub.16b v12, v12, v1
+	FMOVQ F12, 9472(R0)
+	WORD $0x4e201c6c // and.16b v12, v3, v0
+	WORD $0x4f2254a7 // shl.4s 2 v7, v5
+	WORD $0x4e221ce7 // and.16b v7, v7, v2
+	WORD $0x4ea71d87 // orr.16b v7, v12, v7
+	WORD $0x6e2184e7 // sub.16b v7, v7, v1
+	FMOVQ F7, 7040(R0)
+	WORD $0x6f3c0463 // ushr.4s 4 v3, v3
+	WORD $0x4e201c63 // and.16b v3, v3, v0
+	WORD $0x6f3e04a5 // ushr.4s 2 v5, v5
+	WORD $0x4e221ca5 // and.16b v5, v5, v2
+	WORD $0x4ea51c65 // orr.16b v5, v3, v5
+	WORD $0x6e2184a5 // sub.16b v5, v5, v1
+	FMOVQ F5, 9600(R0)
+	WORD $0x4e201d45 // and.16b v5, v10, v0
+	WORD $0x4f2254c3 // shl.4s 2 v3, v6
+	WORD $0x4e221c63 // and.16b v3, v3, v2
+	WORD $0x4ea31ca3 // orr.16b v3, v5, v3
+	WORD $0x6e218463 // sub.16b v3, v3, v1
+	FMOVQ F3, 7168(R0)
+	WORD $0x6f3c054a // ushr.4s 4 v10, v10
+	WORD $0x4e201d4a // and.16b v10, v10, v0
+	WORD $0x6f3e04c6 // ushr.4s 2 v6, v6
+	WORD $0x4e221cc6 // and.16b v6, v6, v2
+	WORD $0x4ea61d46 // orr.16b v6, v10, v6
+	WORD $0x6e2184c6 // sub.16b v6, v6, v1
+	FMOVQ F6, 9728(R0)
+	WORD $0x4e201d06 // and.16b v6, v8, v0
+	WORD $0x4f22552a // shl.4s 2 v10, v9
+	WORD $0x4e221d4a // and.16b v10, v10, v2
+	WORD $0x4eaa1cca // orr.16b v10, v6, v10
+	WORD $0x6e21854a // sub.16b v10, v10, v1
+	FMOVQ F10, 7296(R0)
+	WORD $0x6f3c0508 // ushr.4s 4 v8, v8
+	WORD $0x4e201d08 // and.16b v8, v8, v0
+	WORD $0x6f3e0529 // ushr.4s 2 v9, v9
+	WORD $0x4e221d29 // and.16b v9, v9, v2
+	WORD $0x4ea91d09 // orr.16b v9, v8, v9
+	WORD $0x6e218529 // sub.16b v9, v9, v1
+	FMOVQ F9, 9856(R0)
+	ADD $210, R2
+	ADD $210, R3
+	ADD $210, R4
+	ADD $210, R5
+	ADD $10240, R0
+	SUBS $1, R6
+	BGT block
+	RET
+
 TEXT ·peakNEON(SB), NOSPLIT, $0-8
 	MOVD n+0(FP), R0
 	WORD $0x4f000400 // movi.4s v0, 0

@@ -59,8 +59,13 @@ func (o *ops) linear(l linear) {
 	if rows == 0 {
 		return
 	}
+	how := o.codingOf(l.w)
 	if o.dry != nil {
-		o.dry.linear(&l)
+		o.dry.linear(&l, how)
+		return
+	}
+	if how != notCoded {
+		o.linearInt8(l)
 		return
 	}
 	panels := (l.out + panelWidth - 1) / panelWidth

@@ -20,6 +20,7 @@ var setNEON = kernels{
 	unpack: [32]func(dst *float32, src *byte, stride, count int){
 		tensor.F32: unpackF32NEON, tensor.F16: unpackF16NEON, tensor.BF16: unpackBF16NEON, tensor.Q4_0: unpackQ4_0NEON, tensor.Q4_1: unpackQ4_1NEON, tensor.Q5_0: unpackQ5_0NEON, tensor.Q5_1: unpackQ5_1NEON, tensor.Q8_0: unpackQ8_0NEON, tensor.Q4_K: unpackQ4_KNEON, tensor.Q5_K: unpackQ5_KNEON, tensor.Q6_K: unpackQ6_KNEON,
 	},
+	int8: dotProdIfHere(),
 	peak: func(n int) (flops int) { peakNEON(n); return n * 24 * 4 * 2 },
 }
 

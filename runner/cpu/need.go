@@ -54,7 +54,16 @@ func (n *need) take(floats int) int {
 
 func (n *need) give(size int) { n.free = append(n.free, size) }
 
-func (n *need) linear(l *linear) {
+func (n *need) linear(l *linear, how coding) {
+	if how != notCoded {
+		blocks := l.w.cols / codeBlock
+		n.give(n.take(l.x.rows * blocks * codeBytes / 4))
+		n.panel = max(n.panel, (min(blocks, depthInt8)*panelBytes)/4+16)
+		if blocks > depthInt8 || l.bias != nil || l.scale != 1 || l.out%panelWidth != 0 {
+			n.product = max(n.product, min(waiting, l.x.rows)*panelWidth)
+		}
+		return
+	}
 	k := min(l.w.cols, depth)
 	n.panel = max(n.panel, (k+1)*panelWidth)
 	if l.w.cols > depthFew || l.bias != nil || l.scale != 1 {

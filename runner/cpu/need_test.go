@@ -8,10 +8,8 @@ import (
 
 // The prediction is what the buffers hold after steps of that size, to a tenth.
 func TestScratchBytesIsWhatStepsTake(t *testing.T) {
-	for name, s := range shapes {
-		b := must(New(Options{Threads: 1}))
-		defer b.Close()
-		l := bindLayer(b, s)
+	check := func(name string, l *layer) {
+		b, s := l.b.(*Backend), l.s
 		const n = 200
 		shape := backend.CacheLayer{KVHeads: s.kvHeads, HeadDim: s.dim, ValueDim: s.valueDim}
 		predicted, err := b.ScratchBytes([]backend.CacheLayer{shape, shape}, backend.KVF16, n, n, func(o backend.Ops) {
@@ -34,5 +32,17 @@ func TestScratchBytesIsWhatStepsTake(t *testing.T) {
 		if got := float64(predicted) / float64(4*floats); got < 0.95 || got > 1.1 {
 			t.Errorf("%s: predicted %d bytes, taken %d", name, predicted, 4*floats)
 		}
+	}
+	b := must(New(Options{Threads: 1}))
+	defer b.Close()
+	for name, s := range shapes {
+		b.arenas, b.scratch = nil, make([]scratch, 1)
+		check(name, bindLayer(b, s))
+	}
+	for kernels, b := range fastBackends(t, 1) {
+		if kernels == "portable" { // slow, and no different here
+			continue
+		}
+		check("int8, "+kernels, bindCoded(b, 0))
 	}
 }

@@ -20,6 +20,7 @@ var portable = kernels{
 	toHalf:    toHalfGo,
 	fromHalf:  fromHalfGo,
 	storeKeys: storeKeysGo,
+	int8:      &portableInt8,
 }
 
 func floats(p *float32, n int) []float32 { return unsafe.Slice(p, n) }

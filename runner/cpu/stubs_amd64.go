@@ -233,6 +233,159 @@ func dotQ5_KAVX512(y *float32, src *byte, stride int, count int, x *float32, nex
 func dotQ6_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
 
 //go:noescape
+func productCentredVNNIx1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentredVNNIx2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentredVNNIx3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentredVNNIx4(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentredVNNIx5(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentredVNNIx6(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedVNNIx1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedVNNIx2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedVNNIx3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedVNNIx4(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedVNNIx5(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedVNNIx6(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedVNNIx1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedVNNIx2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedVNNIx3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedVNNIx4(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedVNNIx5(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedVNNIx6(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func quantiseVNNI(blocks int, dst *byte, src *float32)
+
+//go:noescape
+func codesQ4_0VNNI(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ4_1VNNI(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ5_0VNNI(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ5_1VNNI(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ8_0VNNI(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ4_KVNNI(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ5_KVNNI(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ6_KVNNI(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func quantiseAVX2(blocks int, dst *byte, src *float32)
+
+//go:noescape
+func codesQ4_0AVX2(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ4_1AVX2(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ5_0AVX2(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ5_1AVX2(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ8_0AVX2(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ4_KAVX2(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ5_KAVX2(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func codesQ6_KAVX2(dst *byte, src *byte, stride int, count int)
+
+//go:noescape
+func productCentred4AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentred4AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentred4AVX2x3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShifted4AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShifted4AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShifted4AVX2x3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentred5AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentred5AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShifted5AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShifted5AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalved6AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalved6AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentred8AVX2x1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentred8AVX2x2(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentred8AVX2x3(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
 func prefetchLines(p *byte, lines int)
 
 func peakAVX512(n int)

@@ -79,3 +79,66 @@ func unpackQ5_KNEON(dst *float32, src *byte, stride, count int)
 
 //go:noescape
 func unpackQ6_KNEON(dst *float32, src *byte, stride, count int)
+
+//go:noescape
+func quantiseNEON(blocks int, dst *byte, src *float32)
+
+//go:noescape
+func productCentredNEONx1(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentredNEONx2(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentredNEONx3(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productCentredNEONx4(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedNEONx1(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedNEONx2(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedNEONx3(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productShiftedNEONx4(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedNEONx1(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedNEONx2(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedNEONx3(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func productHalvedNEONx4(groups, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)
+
+//go:noescape
+func codesQ4_0NEON(dst *byte, src *byte, stride, count int)
+
+//go:noescape
+func codesQ4_1NEON(dst *byte, src *byte, stride, count int)
+
+//go:noescape
+func codesQ5_0NEON(dst *byte, src *byte, stride, count int)
+
+//go:noescape
+func codesQ5_1NEON(dst *byte, src *byte, stride, count int)
+
+//go:noescape
+func codesQ8_0NEON(dst *byte, src *byte, stride, count int)
+
+//go:noescape
+func codesQ4_KNEON(dst *byte, src *byte, stride, count int)
+
+//go:noescape
+func codesQ5_KNEON(dst *byte, src *byte, stride, count int)
+
+//go:noescape
+func codesQ6_KNEON(dst *byte, src *byte, stride, count int)

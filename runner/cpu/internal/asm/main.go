@@ -97,6 +97,7 @@ func main() {
 		unpackers(s)
 	}
 	dots(avx512)
+	int8Kernels()
 	prefetch()
 	peak(avx512)
 	peak(avx2)

@@ -102,6 +102,7 @@ func main() {
 	scaled()
 	halves()
 	unpackers()
+	int8Kernels()
 	peak()
 	if err := os.WriteFile(os.Args[1], out.Bytes(), 0o644); err != nil {
 		log.Fatal(err)

@@ -10,6 +10,7 @@ type unpack struct {
 	code   []instruction
 	values int
 	pinned map[uint32]value // constants, which live through the loop
+	kind   string           // "unpack" or "codes"
 }
 
 type value int
@@ -136,7 +137,7 @@ func (u *unpack) store(e int, v value) {
 
 // flush allocates registers and writes the function.
 func (u *unpack) flush(name string, step, elements, bytes int) {
-	text("unpack"+name+"NEON", "32")
+	text(u.kind+name+"NEON", "32")
 	for i, arg := range []string{"dst", "src", "stride", "count"} {
 		p("MOVD %s+%d(FP), R%d", arg, 8*i, []int{0, 2, 1, 6}[i])
 	}
@@ -214,7 +215,7 @@ func (u *unpack) flush(name string, step, elements, bytes int) {
 
 func unpackers() {
 	block := func(name string, elements, bytes int, body func(u *unpack)) {
-		u := &unpack{pinned: map[uint32]value{}}
+		u := &unpack{pinned: map[uint32]value{}, kind: "unpack"}
 		step := 1
 		if bytes <= 4 {
 			step = 16 / bytes
