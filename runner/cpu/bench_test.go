@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/tensor"
 )
 
@@ -68,13 +69,13 @@ func BenchmarkLinear(b *testing.B) {
 					name += "-fast"
 				}
 				b.Run(name, func(b *testing.B) {
-					be := must(New(Options{Threads: benchThreads(), Fast: c.fast}))
+					be := backendtest.Must(New(Options{Threads: benchThreads(), Fast: c.fast}))
 					defer be.Close()
-					w := must(be.Weight(quantised(rng, f, s[0], s[1])))
-					c := must(be.NewCache(nil, backend.KVF16, 0))
-					o := must(be.Begin(c, m, nil)).(*ops)
+					w := backendtest.Must(be.Weight(quantised(rng, f, s[0], s[1])))
+					c := backendtest.Must(be.NewCache(nil, backend.KVF16, 0))
+					o := backendtest.Must(be.Begin(c, m, nil)).(*ops)
 					x, y := o.arena.value(m, s[1]), o.arena.value(m, s[0])
-					copy(x.x, random(rng, len(x.x)))
+					copy(x.x, backendtest.Random(rng, len(x.x)))
 					best(b, 2*float64(m*s[0]*s[1]), func() { o.AddLinear(y, x, w, nil, 1) })
 				})
 			}
@@ -92,18 +93,18 @@ func BenchmarkAttention(b *testing.B) {
 		for _, n := range []int{512, 2048, 4096} {
 			for _, kv := range []backend.KVType{backend.KVF16, backend.KVF32} {
 				b.Run(fmt.Sprintf("%dx%d/w%d/%d/kv%d", a.Heads, a.HeadDim, a.Window, n, kv), func(b *testing.B) {
-					be := must(New(Options{Threads: benchThreads()}))
+					be := backendtest.Must(New(Options{Threads: benchThreads()}))
 					defer be.Close()
 					const m = 512
-					c := must(be.NewCache([]backend.CacheLayer{{KVHeads: a.KVHeads, HeadDim: a.HeadDim, ValueDim: a.ValueDim}}, kv, n))
+					c := backendtest.Must(be.NewCache([]backend.CacheLayer{{KVHeads: a.KVHeads, HeadDim: a.HeadDim, ValueDim: a.ValueDim}}, kv, n))
 					var o *ops
 					var q *value
 					for at := 0; at < n; at += m {
-						o = must(be.Begin(c, m, nil)).(*ops)
+						o = backendtest.Must(be.Begin(c, m, nil)).(*ops)
 						k, v := o.arena.value(m, a.KVHeads*a.HeadDim), o.arena.value(m, a.KVHeads*a.ValueDim)
 						q = o.arena.value(m, a.Heads*a.HeadDim)
 						for _, x := range []*value{k, v, q} {
-							copy(x.x, random(rng, len(x.x)))
+							copy(x.x, backendtest.Random(rng, len(x.x)))
 						}
 						o.Store(0, k, v)
 						if at+m < n {
@@ -133,16 +134,16 @@ func BenchmarkAttention(b *testing.B) {
 // The cheap operations, as elements per nanosecond of the fastest run.
 func BenchmarkCheap(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	be := must(New(Options{Threads: benchThreads()}))
+	be := backendtest.Must(New(Options{Threads: benchThreads()}))
 	defer be.Close()
 	const m, width = 512, 1536
-	c := must(be.NewCache([]backend.CacheLayer{{KVHeads: 24, HeadDim: 64, ValueDim: 64}}, backend.KVF16, 0))
-	o := must(be.Begin(c, m, nil)).(*ops)
+	c := backendtest.Must(be.NewCache([]backend.CacheLayer{{KVHeads: 24, HeadDim: 64, ValueDim: 64}}, backend.KVF16, 0))
+	o := backendtest.Must(be.Begin(c, m, nil)).(*ops)
 	x, y := o.arena.value(m, width), o.arena.value(m, width)
-	copy(x.x, random(rng, len(x.x)))
-	copy(y.x, random(rng, len(y.x)))
-	w := must(be.Weight(f32Tensor("w", random(rng, width), width)))
-	rope := backend.Rope{InvFreq: random(rng, 32), Dims: 64, Scale: 1}
+	copy(x.x, backendtest.Random(rng, len(x.x)))
+	copy(y.x, backendtest.Random(rng, len(y.x)))
+	w := backendtest.Must(be.Weight(backendtest.F32Tensor("w", backendtest.Random(rng, width), width)))
+	rope := backend.Rope{InvFreq: backendtest.Random(rng, 32), Dims: 64, Scale: 1}
 	pairs := rope
 	pairs.Interleaved = true
 	for name, f := range map[string]func(){
@@ -175,7 +176,7 @@ func BenchmarkQuantise(b *testing.B) {
 			continue
 		}
 		const blocks = 64
-		x, dst := random(rng, blocks*codeBlock), alignedBytes(blocks*codeBytes)
+		x, dst := backendtest.Random(rng, blocks*codeBlock), alignedBytes(blocks*codeBytes)
 		b.Run(k.name, func(b *testing.B) {
 			best(b, 200*blocks*codeBlock, func() {
 				for range 200 {

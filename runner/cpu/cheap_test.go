@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
 	"headprof/runner/tensor"
 )
@@ -16,17 +17,17 @@ import (
 func both(t *testing.T, b backend.Backend, n int, f func(b backend.Backend, o backend.Ops) backend.Value, tolerance float64) {
 	t.Helper()
 	read := func(b backend.Backend) []float32 {
-		c := must(b.NewCache([]backend.CacheLayer{{KVHeads: 1, HeadDim: 1, ValueDim: 1}}, backend.KVF32, 0))
-		o := must(b.Begin(c, n, nil))
+		c := backendtest.Must(b.NewCache([]backend.CacheLayer{{KVHeads: 1, HeadDim: 1, ValueDim: 1}}, backend.KVF32, 0))
+		o := backendtest.Must(b.Begin(c, n, nil))
 		return append([]float32(nil), o.Read(f(b, o))...)
 	}
-	near(t, "result", read(b), read(plain.New()), tolerance)
+	backendtest.Near(t, "result", read(b), read(plain.New()), tolerance)
 }
 
 // Each elementwise operation does what its equation says.
 func TestElementwiseOperationsAgreeWithPlain(t *testing.T) {
 	const n, width = 21, 77
-	table := f32Tensor("t", random(rand.New(rand.NewPCG(1, 9)), n*width), n, width)
+	table := backendtest.F32Tensor("t", backendtest.Random(rand.New(rand.NewPCG(1, 9)), n*width), n, width)
 	ids := make([]int32, n)
 	for i := range ids {
 		ids[i] = int32((i * 5) % n)
@@ -48,7 +49,7 @@ func TestElementwiseOperationsAgreeWithPlain(t *testing.T) {
 		for kernels, b := range backends(t, 2) {
 			t.Run(name+"/"+kernels, func(t *testing.T) {
 				both(t, b, n, func(b backend.Backend, o backend.Ops) backend.Value {
-					w := must(b.Weight(table))
+					w := backendtest.Must(b.Weight(table))
 					x, y := o.Keep(o.Embed(w, ids, 1.5)), o.Keep(o.Embed(w, []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}, 1))
 					return f(o, x, y)
 				}, 2e-6)
@@ -61,14 +62,14 @@ func TestElementwiseOperationsAgreeWithPlain(t *testing.T) {
 func TestExpertsAgreeWithPlainAndDoNotDependOnTheBatch(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 9))
 	const n, width, ff, count = 40, 48, 64, 6
-	table := f32Tensor("t", random(rng, n*width), n, width)
-	router, gate := f32Tensor("r", random(rng, count*width), count, width), f32Tensor("g", random(rng, count*ff*width), count, ff, width)
-	up, down := f32Tensor("u", random(rng, count*ff*width), count, ff, width), f32Tensor("d", random(rng, count*width*ff), count, width, ff)
+	table := backendtest.F32Tensor("t", backendtest.Random(rng, n*width), n, width)
+	router, gate := backendtest.F32Tensor("r", backendtest.Random(rng, count*width), count, width), backendtest.F32Tensor("g", backendtest.Random(rng, count*ff*width), count, ff, width)
+	up, down := backendtest.F32Tensor("u", backendtest.Random(rng, count*ff*width), count, ff, width), backendtest.F32Tensor("d", backendtest.Random(rng, count*width*ff), count, width, ff)
 	for _, top := range []bool{true, false} {
 		mix := func(b backend.Backend, o backend.Ops, ids []int32) backend.Value {
-			w := must(b.Weight(table))
+			w := backendtest.Must(b.Weight(table))
 			x, y := o.Embed(w, ids, 1), o.Embed(w, ids, 1)
-			o.MixExperts(y, x, backend.Experts{Router: must(b.Weight(router)), Gate: must(b.Weight(gate)), Up: must(b.Weight(up)), Down: must(b.Weight(down)),
+			o.MixExperts(y, x, backend.Experts{Router: backendtest.Must(b.Weight(router)), Gate: backendtest.Must(b.Weight(gate)), Up: backendtest.Must(b.Weight(up)), Down: backendtest.Must(b.Weight(down)),
 				Count: count, Used: 2, NormaliseTop: top})
 			return y
 		}
@@ -79,12 +80,12 @@ func TestExpertsAgreeWithPlainAndDoNotDependOnTheBatch(t *testing.T) {
 		for kernels, b := range backends(t, 2) {
 			t.Run(fmt.Sprint(top, kernels), func(t *testing.T) {
 				both(t, b, n, func(b backend.Backend, o backend.Ops) backend.Value { return mix(b, o, ids) }, 1e-4)
-				c := must(b.NewCache(nil, backend.KVF32, 0))
-				o := must(b.Begin(c, n, nil))
+				c := backendtest.Must(b.NewCache(nil, backend.KVF32, 0))
+				o := backendtest.Must(b.Begin(c, n, nil))
 				all := append([]float32(nil), o.Read(mix(b, o, ids))...)
 				for i := range n {
-					o := must(b.Begin(c, 1, nil))
-					sameBits(t, "a row alone", o.Read(mix(b, o, ids[i:i+1])), all[i*width:(i+1)*width])
+					o := backendtest.Must(b.Begin(c, 1, nil))
+					backendtest.SameBits(t, "a row alone", o.Read(mix(b, o, ids[i:i+1])), all[i*width:(i+1)*width])
 				}
 			})
 		}
@@ -100,11 +101,11 @@ func TestLinearOfEveryFormat(t *testing.T) {
 		q := quantised(rng, f, rows, cols)
 		w := make([]float32, rows*cols)
 		tensor.Dequantize(w, q.Data, f)
-		x := random(rng, n*cols)
+		x := backendtest.Random(rng, n*cols)
 		var first []float32
 		for kernels, b := range backends(t, 2) {
-			m := must(b.Weight(q))
-			o := must(b.Begin(must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
+			m := backendtest.Must(b.Weight(q))
+			o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
 			in := o.arena.value(n, cols)
 			for i := range n {
 				copy(in.row(i), x[i*cols:])
@@ -125,8 +126,8 @@ func TestLinearOfEveryFormat(t *testing.T) {
 			if first == nil {
 				first = got
 			}
-			sameBits(t, fmt.Sprintf("%v, %s", f, kernels), got, first)
-			sameBits(t, fmt.Sprintf("%v, %s, a row alone", f, kernels), o.Read(o.Linear(o.Gather(in, []int{17}), m, nil)), first[17*rows:18*rows])
+			backendtest.SameBits(t, fmt.Sprintf("%v, %s", f, kernels), got, first)
+			backendtest.SameBits(t, fmt.Sprintf("%v, %s, a row alone", f, kernels), o.Read(o.Linear(o.Gather(in, []int{17}), m, nil)), first[17*rows:18*rows])
 		}
 	}
 }
@@ -136,12 +137,12 @@ func TestDeepLinear(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 9))
 	const n, rows, cols = 600, 40, 4608
 	q := quantised(rng, tensor.Q8_0, rows, cols)
-	b := must(New(Options{Threads: 2}))
+	b := backendtest.Must(New(Options{Threads: 2}))
 	defer b.Close()
-	m, bias := must(b.Weight(q)), must(b.Weight(f32Tensor("b", random(rng, rows), rows)))
-	o := must(b.Begin(must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
+	m, bias := backendtest.Must(b.Weight(q)), backendtest.Must(b.Weight(backendtest.F32Tensor("b", backendtest.Random(rng, rows), rows)))
+	o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
 	x, y := o.arena.value(n, cols), o.arena.value(n, rows)
-	copy(x.x, random(rng, len(x.x)))
+	copy(x.x, backendtest.Random(rng, len(x.x)))
 	clear(y.x)
 	o.AddLinear(y, x, m, bias, 0.5)
 	got := append([]float32(nil), o.Read(y)...)
@@ -164,12 +165,12 @@ func TestDeepLinear(t *testing.T) {
 func TestAttendRowsAndMutedHeads(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 9))
 	for kernels, b := range backends(t, 2) {
-		c := must(b.NewCache([]backend.CacheLayer{{KVHeads: 2, HeadDim: 32, ValueDim: 32}}, backend.KVF16, 0))
+		c := backendtest.Must(b.NewCache([]backend.CacheLayer{{KVHeads: 2, HeadDim: 32, ValueDim: 32}}, backend.KVF16, 0))
 		const n = 150
-		o := must(b.Begin(c, n, nil)).(*ops)
+		o := backendtest.Must(b.Begin(c, n, nil)).(*ops)
 		q, k, v := o.arena.value(n, 128), o.arena.value(n, 64), o.arena.value(n, 64)
 		for _, x := range []*value{q, k, v} {
-			copy(x.x, random(rng, len(x.x)))
+			copy(x.x, backendtest.Random(rng, len(x.x)))
 		}
 		o.Store(0, k, v)
 		a := backend.Attention{Heads: 4, KVHeads: 2, HeadDim: 32, ValueDim: 32, Scale: 0.2, Window: 40}
@@ -177,28 +178,28 @@ func TestAttendRowsAndMutedHeads(t *testing.T) {
 		rows := []int{0, 1, 63, 64, 149}
 		some := o.Attend(q, a, rows).(*value)
 		for i, r := range rows {
-			sameBits(t, kernels, some.row(i), all.row(r))
+			backendtest.SameBits(t, kernels, some.row(i), all.row(r))
 		}
 		if none := o.Attend(q, a, []int{}); none.Rows() != 0 {
 			t.Error("no rows wanted, some given")
 		}
 		a.Muted = []bool{false, true, false, false}
 		muted := o.Attend(q, a, nil).(*value)
-		sameBits(t, kernels, muted.row(9)[32:64], make([]float32, 32))
-		sameBits(t, kernels, muted.row(9)[64:], all.row(9)[64:])
+		backendtest.SameBits(t, kernels, muted.row(9)[32:64], make([]float32, 32))
+		backendtest.SameBits(t, kernels, muted.row(9)[64:], all.row(9)[64:])
 	}
 }
 
 // A cache whose heads keep different entries gives what plain gives, the
 // window counted in positions.
 func TestAttentionOverKeptEntries(t *testing.T) {
-	for name, s := range shapes {
+	for name, s := range backendtest.Shapes {
 		run := func(b backend.Backend) ([]float32, map[string][]float32) {
-			l := bindLayer(b, s)
-			c := l.cache(backend.KVF16)
-			l.step(c, tokens(140), nil)
+			l := backendtest.Bind(b, s)
+			c := l.Cache(backend.KVF16)
+			l.Step(c, backendtest.Tokens(140), nil)
 			for layer := range 2 {
-				for h := range s.kvHeads {
+				for h := range s.KVHeads {
 					var keep []int32
 					for e := int32(layer); e < 140; e += int32(1 + h + layer) {
 						keep = append(keep, e)
@@ -212,16 +213,16 @@ func TestAttentionOverKeptEntries(t *testing.T) {
 				}
 			}
 			rows := map[string][]float32{}
-			out := l.step(c, tokens(30), watchInto(rows, nil, 0, 29))
-			out = append(out, l.step(c, tokens(1), watchInto(rows, nil, 0))...)
+			out := l.Step(c, backendtest.Tokens(30), backendtest.WatchInto(rows, nil, 0, 29))
+			out = append(out, l.Step(c, backendtest.Tokens(1), backendtest.WatchInto(rows, nil, 0))...)
 			return out, rows
 		}
 		want, wantRows := run(plain.New())
 		for kernels, b := range backends(t, 2) {
 			got, rows := run(b)
-			near(t, name+" "+kernels, got, want, 3e-3)
+			backendtest.Near(t, name+" "+kernels, got, want, 3e-3)
 			for k, w := range wantRows {
-				near(t, name+" "+kernels+" row "+k, rows[k], w, 1e-3)
+				backendtest.Near(t, name+" "+kernels+" row "+k, rows[k], w, 1e-3)
 			}
 		}
 	}
@@ -229,49 +230,49 @@ func TestAttentionOverKeptEntries(t *testing.T) {
 
 // Forks and truncation change no byte, and a step that fails is forgotten.
 func TestForkTruncateAndFailedSteps(t *testing.T) {
-	b := must(New(Options{Threads: 2}))
+	b := backendtest.Must(New(Options{Threads: 2}))
 	defer b.Close()
-	l := bindLayer(b, shapes["llama"])
-	ids := tokens(150)
-	whole := l.cache(backend.KVF16)
-	want := l.step(whole, ids, nil)[100*96:]
+	l := backendtest.Bind(b, backendtest.Shapes["llama"])
+	ids := backendtest.Tokens(150)
+	whole := l.Cache(backend.KVF16)
+	want := l.Step(whole, ids, nil)[100*96:]
 
-	c := l.cache(backend.KVF16)
-	l.step(c, ids[:130], nil)
-	f := must(c.Fork(100))
+	c := l.Cache(backend.KVF16)
+	l.Step(c, ids[:130], nil)
+	f := backendtest.Must(c.Fork(100))
 	if err := c.Truncate(100); err != nil {
 		t.Fatal(err)
 	}
-	sameBits(t, "after Truncate", l.step(c, ids[100:], nil), want)
-	sameBits(t, "in a fork", l.step(f, ids[100:], nil), want)
-	sameBits(t, "and once more beside it", l.step(must(whole.Fork(100)), ids[100:], nil), want)
+	backendtest.SameBits(t, "after Truncate", l.Step(c, ids[100:], nil), want)
+	backendtest.SameBits(t, "in a fork", l.Step(f, ids[100:], nil), want)
+	backendtest.SameBits(t, "and once more beside it", l.Step(backendtest.Must(whole.Fork(100)), ids[100:], nil), want)
 
 	if err := c.Truncate(100); err != nil {
 		t.Fatal(err)
 	}
-	o := must(b.Begin(c, 2, nil))
-	l.forward(o, []int32{1, vocabulary})
+	o := backendtest.Must(b.Begin(c, 2, nil))
+	l.Forward(o, []int32{1, backendtest.Vocabulary})
 	if o.Flush() == nil {
-		t.Error("a token outside the vocabulary is no error")
+		t.Error("a token outside the backendtest.Vocabulary is no error")
 	}
 	if c.Len() != 100 || c.Entries(0, 0) != 100 {
 		t.Errorf("after a failed step: %d tokens, %d entries", c.Len(), c.Entries(0, 0))
 	}
-	l.forward(must(b.Begin(c, 3, nil)), []int32{1, 2, 3}) // abandoned: no Flush
-	sameBits(t, "after an abandoned step", l.step(c, ids[100:], nil), want)
+	l.Forward(backendtest.Must(b.Begin(c, 3, nil)), []int32{1, 2, 3}) // abandoned: no Flush
+	backendtest.SameBits(t, "after an abandoned step", l.Step(c, ids[100:], nil), want)
 }
 
 // Sessions may run side by side on one backend.
 func TestConcurrentSteps(t *testing.T) {
-	b := must(New(Options{Threads: 2}))
+	b := backendtest.Must(New(Options{Threads: 2}))
 	defer b.Close()
-	l := bindLayer(b, shapes["llama"])
-	want := l.step(l.cache(backend.KVF16), tokens(70), nil)
+	l := backendtest.Bind(b, backendtest.Shapes["llama"])
+	want := l.Step(l.Cache(backend.KVF16), backendtest.Tokens(70), nil)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range 3 {
-				sameBits(t, "beside others", l.step(l.cache(backend.KVF16), tokens(70), nil), want)
+				backendtest.SameBits(t, "beside others", l.Step(l.Cache(backend.KVF16), backendtest.Tokens(70), nil), want)
 			}
 		})
 	}
@@ -281,10 +282,10 @@ func TestConcurrentSteps(t *testing.T) {
 // Not-a-numbers flow through; nothing panics or hangs.
 func TestNaNFlowsThrough(t *testing.T) {
 	for _, b := range backends(t, 2) {
-		l := bindLayer(b, shapes["llama"])
-		bad := f32Tensor("norm", append([]float32{float32(math.NaN())}, random(rand.New(rand.NewPCG(1, 1)), 95)...), 96)
-		l.norm = must(b.Weight(bad))
-		out := l.step(l.cache(backend.KVF16), tokens(80), watchInto(map[string][]float32{}, nil, 79))
+		l := backendtest.Bind(b, backendtest.Shapes["llama"])
+		bad := backendtest.F32Tensor("norm", append([]float32{float32(math.NaN())}, backendtest.Random(rand.New(rand.NewPCG(1, 1)), 95)...), 96)
+		l.Norm = backendtest.Must(b.Weight(bad))
+		out := l.Step(l.Cache(backend.KVF16), backendtest.Tokens(80), backendtest.WatchInto(map[string][]float32{}, nil, 79))
 		if x := out[0]; x == x {
 			t.Error("NaN weights gave a number")
 		}
@@ -319,7 +320,7 @@ func TestPoolRunsEachTaskOnceAndCarriesPanics(t *testing.T) {
 }
 
 func TestBadWeightsAndOptionsAreErrors(t *testing.T) {
-	b := must(New(Options{Threads: 1}))
+	b := backendtest.Must(New(Options{Threads: 1}))
 	defer b.Close()
 	for _, bad := range []tensor.Tensor{
 		{Name: "a", Type: 77, Shape: []int{2, 32}, Data: make([]byte, 64)},
@@ -337,11 +338,11 @@ func TestBadWeightsAndOptionsAreErrors(t *testing.T) {
 	if _, err := New(Options{Threads: -1}); err == nil {
 		t.Error("negative threads are no error")
 	}
-	c := must(b.NewCache(nil, backend.KVF32, 0))
+	c := backendtest.Must(b.NewCache(nil, backend.KVF32, 0))
 	if _, err := b.Begin(c, 3, &backend.Watch{Rows: []int{2, 1}}); err == nil {
 		t.Error("watched rows out of order are no error")
 	}
-	if _, err := b.Begin(must(plain.New().NewCache(nil, backend.KVF32, 0)), 3, nil); err == nil {
+	if _, err := b.Begin(backendtest.Must(plain.New().NewCache(nil, backend.KVF32, 0)), 3, nil); err == nil {
 		t.Error("another backend's cache is no error")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/tensor"
 )
 
@@ -101,7 +102,7 @@ func compareInt8(t *testing.T, k *kernels, rng *rand.Rand) {
 		y, z := clone(c), clone(c)
 		k.int8.product[format](m, blocks, &want[0], ld, &panel[0], &y[0], ldc, mode)
 		portableInt8.product[format](m, blocks, &want[0], ld, &twin[0], &z[0], ldc, mode)
-		sameBits(t, fmt.Sprintf("%s: product of %v, %d rows, %d blocks, mode %d", k.name, format, m, blocks, mode), y, z)
+		backendtest.SameBits(t, fmt.Sprintf("%s: product of %v, %d rows, %d blocks, mode %d", k.name, format, m, blocks, mode), y, z)
 	}
 }
 
@@ -151,11 +152,11 @@ func TestFastLinearIsWithinTheQuantisationBound(t *testing.T) {
 		q := quantised(rng, f, rows, cols)
 		w := make([]float32, rows*cols)
 		tensor.Dequantize(w, q.Data, f)
-		x := random(rng, n*cols)
+		x := backendtest.Random(rng, n*cols)
 		var first []float32
 		for kernels, b := range fastBackends(t, 2) {
-			m := must(b.Weight(q))
-			o := must(b.Begin(must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
+			m := backendtest.Must(b.Weight(q))
+			o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
 			in := o.arena.value(n, cols)
 			for i := range n {
 				copy(in.row(i), x[i*cols:])
@@ -189,8 +190,8 @@ func TestFastLinearIsWithinTheQuantisationBound(t *testing.T) {
 			if first == nil {
 				first = got
 			}
-			sameBits(t, fmt.Sprintf("%v, %s", f, kernels), got, first)
-			sameBits(t, fmt.Sprintf("%v, %s, a row alone", f, kernels), o.Read(o.Linear(o.Gather(in, []int{17}), m, nil)), first[17*rows:18*rows])
+			backendtest.SameBits(t, fmt.Sprintf("%v, %s", f, kernels), got, first)
+			backendtest.SameBits(t, fmt.Sprintf("%v, %s, a row alone", f, kernels), o.Read(o.Linear(o.Gather(in, []int{17}), m, nil)), first[17*rows:18*rows])
 		}
 	}
 }
@@ -202,7 +203,7 @@ func fastBackends(t testing.TB, threads int) map[string]*Backend {
 		if k.int8 == nil {
 			continue
 		}
-		b := must(New(Options{Threads: threads, Kernels: k.name, Fast: true}))
+		b := backendtest.Must(New(Options{Threads: threads, Kernels: k.name, Fast: true}))
 		t.Cleanup(b.Close)
 		all[k.name] = b
 	}
@@ -216,8 +217,8 @@ func TestDeepFastLinear(t *testing.T) {
 	const n, rows, cols = 9, 40, 4608
 	for _, f := range []tensor.Type{tensor.Q5_0, tensor.Q4_K, tensor.Q6_K} {
 		q := quantised(rng, f, rows, cols)
-		bias := f32Tensor("b", random(rng, rows), rows)
-		in, before := random(rng, n*cols), random(rng, n*rows)
+		bias := backendtest.F32Tensor("b", backendtest.Random(rng, rows), rows)
+		in, before := backendtest.Random(rng, n*cols), backendtest.Random(rng, n*rows)
 		const blocks = cols / codeBlock
 		a, panel := alignedBytes(n*blocks*codeBytes), alignedBytes(blocks*panelBytes)
 		for r := range n {
@@ -238,14 +239,14 @@ func TestDeepFastLinear(t *testing.T) {
 			}
 		}
 		for kernels, b := range fastBackends(t, 2) {
-			o := must(b.Begin(must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
+			o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
 			x, y := o.arena.value(n, cols), o.arena.value(n, rows)
 			for i := range n {
 				copy(x.row(i), in[i*cols:])
 				copy(y.row(i), before[i*rows:])
 			}
-			o.AddLinear(y, x, must(b.Weight(q)), must(b.Weight(bias)), 0.5)
-			sameBits(t, fmt.Sprintf("%v, %s", f, kernels), o.Read(y), want)
+			o.AddLinear(y, x, backendtest.Must(b.Weight(q)), backendtest.Must(b.Weight(bias)), 0.5)
+			backendtest.SameBits(t, fmt.Sprintf("%v, %s", f, kernels), o.Read(y), want)
 		}
 	}
 }

@@ -2,49 +2,24 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/tensor"
 )
-
-// watchInto records watched rows under "layer head position first".
-func watchInto(m map[string][]float32, mu *sync.Mutex, rows ...int) *backend.Watch {
-	if mu == nil {
-		mu = new(sync.Mutex)
-	}
-	return &backend.Watch{Rows: rows, Deliver: func(r backend.Row) {
-		mu.Lock()
-		defer mu.Unlock()
-		m[fmt.Sprint(r.Layer, r.Head, r.Position, r.First)] = append([]float32(nil), r.Weights...)
-	}}
-}
-
-func sameBits(t *testing.T, what string, got, want []float32) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s: %d numbers, want %d", what, len(got), len(want))
-	}
-	for i := range got {
-		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-			t.Fatalf("%s: element %d is %v (%08x), want %v (%08x)", what, i, got[i], math.Float32bits(got[i]), want[i], math.Float32bits(want[i]))
-		}
-	}
-}
 
 // However a sequence is cut into steps, on however many threads and with
 // whichever kernels: the same bytes, watched rows included.
 func TestResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 	const n = 150
 	cuts := [][]int{{n}, {1, n - 1}, {64, 64, n - 128}, {63, 2, 40, 45}, nil} // nil: one by one
-	for name, s := range shapes {
+	for name, s := range backendtest.Shapes {
 		for _, kv := range []backend.KVType{backend.KVF32, backend.KVF16} {
-			ids := tokens(n)
+			ids := backendtest.Tokens(n)
 			var want []float32
 			var wantRows map[string][]float32
 			for _, threads := range []int{1, 2, 3, 4, 33} {
@@ -64,8 +39,8 @@ func TestResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 								cut = append(cut, 1)
 							}
 						}
-						l := bindLayer(b, s)
-						c := l.cache(kv)
+						l := backendtest.Bind(b, s)
+						c := l.Cache(kv)
 						var got []float32
 						rows := map[string][]float32{}
 						for at, i := 0, 0; i < len(cut); i++ {
@@ -75,7 +50,7 @@ func TestResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 									watched = append(watched, w-at)
 								}
 							}
-							got = append(got, l.step(c, ids[at:at+cut[i]], watchInto(rows, nil, watched...))...)
+							got = append(got, l.Step(c, ids[at:at+cut[i]], backendtest.WatchInto(rows, nil, watched...))...)
 							at += cut[i]
 						}
 						if want == nil {
@@ -83,12 +58,12 @@ func TestResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 							continue
 						}
 						what := fmt.Sprintf("%s, kv %d, %d threads, %s, cut %v", name, kv, threads, kernels, cut[:min(4, len(cut))])
-						sameBits(t, what, got, want)
+						backendtest.SameBits(t, what, got, want)
 						if len(rows) != len(wantRows) {
 							t.Fatalf("%s: %d watched rows, want %d", what, len(rows), len(wantRows))
 						}
 						for k, w := range wantRows {
-							sameBits(t, what+", row "+k, rows[k], w)
+							backendtest.SameBits(t, what+", row "+k, rows[k], w)
 						}
 					}
 				}
@@ -99,12 +74,12 @@ func TestResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 
 // bindCoded is a model of two layers whose matrices are stored as codes, of
 // every format that --fast knows in the course of turns 0 to 7.
-func bindCoded(b backend.Backend, turn int) *layer {
-	s := layerShape{width: 256, heads: 4, kvHeads: 2, dim: 64, valueDim: 64, ff: 512, rope: 64, bias: true}
-	l := bindLayer(b, s)
+func bindCoded(b backend.Backend, turn int) *backendtest.Layer {
+	s := backendtest.Shape{Width: 256, Heads: 4, KVHeads: 2, Dim: 64, ValueDim: 64, FF: 512, Rope: 64, Bias: true}
+	l := backendtest.Bind(b, s)
 	rng := rand.New(rand.NewPCG(11, 12))
-	for i, w := range []*backend.Weight{&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down} {
-		*w = must(b.Weight(quantised(rng, coded[(i+turn)%len(coded)], (*w).Rows(), (*w).Cols())))
+	for i, w := range []*backend.Weight{&l.Q, &l.K, &l.V, &l.O, &l.Gate, &l.Up, &l.Down} {
+		*w = backendtest.Must(b.Weight(quantised(rng, coded[(i+turn)%len(coded)], (*w).Rows(), (*w).Cols())))
 	}
 	return l
 }
@@ -112,7 +87,7 @@ func bindCoded(b backend.Backend, turn int) *layer {
 // The same with int8 activations.
 func TestFastResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 	const n = 110
-	ids := tokens(n)
+	ids := backendtest.Tokens(n)
 	for turn := range coded {
 		var want []float32
 		for _, threads := range []int{1, 2, 3} {
@@ -128,16 +103,16 @@ func TestFastResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 					t.Fatalf("%d weights are multiplied as codes, want 7", got)
 				}
 				for _, cut := range cuts {
-					c := l.cache(backend.KVF16)
+					c := l.Cache(backend.KVF16)
 					var got []float32
 					for at, i := 0, 0; i < len(cut); i++ {
-						got = append(got, l.step(c, ids[at:at+cut[i]], nil)...)
+						got = append(got, l.Step(c, ids[at:at+cut[i]], nil)...)
 						at += cut[i]
 					}
 					if want == nil {
 						want = got
 					}
-					sameBits(t, fmt.Sprintf("turn %d, %d threads, %s, cut %v", turn, threads, kernels, cut), got, want)
+					backendtest.SameBits(t, fmt.Sprintf("turn %d, %d threads, %s, cut %v", turn, threads, kernels, cut), got, want)
 				}
 			}
 		}
@@ -148,22 +123,22 @@ func TestFastResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 func TestFastLeavesLogitsExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 12))
 	w := quantised(rng, tensor.Q8_0, 64, 96)
-	x := random(rng, 5*96)
+	x := backendtest.Random(rng, 5*96)
 	product := func(b *Backend, name string) []float32 {
 		w.Name = name
-		o := must(b.Begin(must(b.NewCache(nil, backend.KVF32, 0)), 5, nil)).(*ops)
+		o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(nil, backend.KVF32, 0)), 5, nil)).(*ops)
 		in := o.arena.value(5, 96)
 		for i := range 5 {
 			copy(in.row(i), x[i*96:])
 		}
-		return append([]float32(nil), o.Read(o.Linear(in, must(b.Weight(w)), nil))...)
+		return append([]float32(nil), o.Read(o.Linear(in, backendtest.Must(b.Weight(w)), nil))...)
 	}
-	exact := must(New(Options{Threads: 1}))
+	exact := backendtest.Must(New(Options{Threads: 1}))
 	defer exact.Close()
 	want := product(exact, "output.weight")
 	for kernels, b := range fastBackends(t, 1) {
-		sameBits(t, kernels, product(b, "output.weight"), want)
-		sameBits(t, kernels, product(b, "token_embd.weight"), want)
+		backendtest.SameBits(t, kernels, product(b, "output.weight"), want)
+		backendtest.SameBits(t, kernels, product(b, "token_embd.weight"), want)
 		if got := product(b, "blk.0.attn_q.weight"); slices.Equal(got, want) {
 			t.Errorf("%s: int8 activations change nothing", kernels)
 		}

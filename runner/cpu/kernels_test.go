@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/tensor"
 )
 
@@ -122,7 +123,7 @@ func compareProduct(t *testing.T, k *kernels, rng *rand.Rand) {
 		}
 		k.product(m, n, &a[0], lda, &b[0], ldb, &got[0], ldc, by, mode)
 		productGo(m, n, &a[0], lda, &b[0], ldb, &want[0], ldc, by, mode)
-		sameBits(t, fmt.Sprintf("%s: product of %d rows, %d deep, mode %d", k.name, m, n, mode), got, want)
+		backendtest.SameBits(t, fmt.Sprintf("%s: product of %d rows, %d deep, mode %d", k.name, m, n, mode), got, want)
 	}
 }
 
@@ -143,9 +144,9 @@ func compareVectors(t *testing.T, k *kernels, rng *rand.Rand) {
 	s2, m2, l2, al2 := clone(s), clone(m), clone(l), clone(al)
 	k.softmax(rows, &s[0], &m[0], &l[0], &al[0])
 	softmaxGo(rows, &s2[0], &m2[0], &l2[0], &al2[0])
-	sameBits(t, k.name+": softmax's weights", s, s2)
-	sameBits(t, k.name+": softmax's sums", l, l2)
-	sameBits(t, k.name+": softmax's rescalings", al, al2)
+	backendtest.SameBits(t, k.name+": softmax's weights", s, s2)
+	backendtest.SameBits(t, k.name+": softmax's sums", l, l2)
+	backendtest.SameBits(t, k.name+": softmax's rescalings", al, al2)
 
 	n := 16 * (1 + rng.IntN(9))
 	x, w, got, want := wild(rng, n), wild(rng, n), aligned(n), aligned(n)
@@ -156,16 +157,16 @@ func compareVectors(t *testing.T, k *kernels, rng *rand.Rand) {
 	}
 	k.exp2Row(n, &g1[0], top)
 	exp2RowGo(n, &g2[0], top)
-	sameBits(t, k.name+": exp2Row", g1, g2)
+	backendtest.SameBits(t, k.name+": exp2Row", g1, g2)
 	for _, up := range []*float32{nil, &w[0]} {
 		k.gate(n, &got[0], &x[0], up, 1.5, 0.07)
 		gateGo(n, &want[0], &x[0], up, 1.5, 0.07)
-		sameBits(t, k.name+": gate", got, want)
+		backendtest.SameBits(t, k.name+": gate", got, want)
 	}
-	sameBits(t, k.name+": squares", []float32{k.squares(n, &x[0])}, []float32{squaresGo(n, &x[0])})
+	backendtest.SameBits(t, k.name+": squares", []float32{k.squares(n, &x[0])}, []float32{squaresGo(n, &x[0])})
 	k.scaled(n, &got[0], &x[0], &w[0], 1.7)
 	scaledGo(n, &want[0], &x[0], &w[0], 1.7)
-	sameBits(t, k.name+": scaled", got, want)
+	backendtest.SameBits(t, k.name+": scaled", got, want)
 
 	h1, h2 := make([]uint16, n), make([]uint16, n)
 	k.toHalf(n, &h1[0], &x[0])
@@ -180,7 +181,7 @@ func compareVectors(t *testing.T, k *kernels, rng *rand.Rand) {
 	}
 	k.fromHalf(n, &got[0], &h1[0])
 	fromHalfGo(n, &want[0], &h1[0])
-	sameBits(t, k.name+": fromHalf", got, want)
+	backendtest.SameBits(t, k.name+": fromHalf", got, want)
 
 	dim := 4 * (1 + rng.IntN(20))
 	src := wild(rng, 16*(dim+3))
@@ -246,7 +247,7 @@ func TestPanelsEqualDequantize(t *testing.T) {
 		for name, b := range backends(t, 1) {
 			const rows, cols = 83, 768
 			q := quantised(rng, f, rows, cols)
-			w := must(b.Weight(q)).(*weight)
+			w := backendtest.Must(b.Weight(q)).(*weight)
 			o := &ops{b: b, k: b.k, pool: b.pool}
 			for _, c := range []struct{ row, width, k0, n int }{{0, 32, 0, 768}, {3, 32, 256, 512}, {64, 19, 0, 256}, {82, 1, 512, 256}} {
 				panel := o.unpack(&b.scratch[0], w, c.row, c.width, c.k0, c.n)
@@ -259,7 +260,7 @@ func TestPanelsEqualDequantize(t *testing.T) {
 					for k := range got {
 						got[k] = panel[k*panelWidth+i]
 					}
-					sameBits(t, fmt.Sprintf("%v, %s, %v, row %d", f, name, c, i), got, want[c.k0:c.k0+c.n])
+					backendtest.SameBits(t, fmt.Sprintf("%v, %s, %v, row %d", f, name, c, i), got, want[c.k0:c.k0+c.n])
 				}
 			}
 		}

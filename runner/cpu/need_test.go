@@ -4,21 +4,22 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 )
 
 // The prediction is what the buffers hold after steps of that size, to a tenth.
 func TestScratchBytesIsWhatStepsTake(t *testing.T) {
-	check := func(name string, l *layer) {
-		b, s := l.b.(*Backend), l.s
+	check := func(name string, l *backendtest.Layer) {
+		b, s := l.Backend.(*Backend), l.Shape
 		const n = 200
-		shape := backend.CacheLayer{KVHeads: s.kvHeads, HeadDim: s.dim, ValueDim: s.valueDim}
+		shape := backend.CacheLayer{KVHeads: s.KVHeads, HeadDim: s.Dim, ValueDim: s.ValueDim}
 		predicted, err := b.ScratchBytes([]backend.CacheLayer{shape, shape}, backend.KVF16, n, n, func(o backend.Ops) {
-			l.forward(o, tokens(n))
+			l.Forward(o, backendtest.Tokens(n))
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.step(l.cache(backend.KVF16), tokens(n), watchInto(map[string][]float32{}, nil, n-1))
+		l.Step(l.Cache(backend.KVF16), backendtest.Tokens(n), backendtest.WatchInto(map[string][]float32{}, nil, n-1))
 		floats := cap(b.arenas[0].read)
 		for _, f := range b.arenas[0].free {
 			floats += cap(f)
@@ -28,16 +29,16 @@ func TestScratchBytesIsWhatStepsTake(t *testing.T) {
 			floats += cap(x)
 		}
 		// The table of angles is dropped with the step.
-		floats += n * s.rope
+		floats += n * s.Rope
 		if got := float64(predicted) / float64(4*floats); got < 0.95 || got > 1.1 {
 			t.Errorf("%s: predicted %d bytes, taken %d", name, predicted, 4*floats)
 		}
 	}
-	b := must(New(Options{Threads: 1}))
+	b := backendtest.Must(New(Options{Threads: 1}))
 	defer b.Close()
-	for name, s := range shapes {
+	for name, s := range backendtest.Shapes {
 		b.arenas, b.scratch = nil, make([]scratch, 1)
-		check(name, bindLayer(b, s))
+		check(name, backendtest.Bind(b, s))
 	}
 	for kernels, b := range fastBackends(t, 1) {
 		if kernels == "portable" { // slow, and no different here

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
 )
 
@@ -12,27 +13,27 @@ import (
 // agrees with the plain backend, with and without a window, in both formats.
 func TestCachesAgreeWithPlain(t *testing.T) {
 	b := onDevice(t, Options{})
-	ids := tokens(90)
+	ids := backendtest.Tokens(90)
 	for _, name := range []string{"capped", "odd"} {
 		for _, kv := range []backend.KVType{backend.KVF32, backend.KVF16} {
 			run := func(b backend.Backend) (states [][]float32, rows map[string][]float32) {
 				rows = map[string][]float32{}
-				l := bindLayer(b, shapes[name])
-				c := l.cache(kv)
+				l := backendtest.Bind(b, backendtest.Shapes[name])
+				c := l.Cache(kv)
 				defer c.Close()
 				add := func(c backend.Cache, ids []int32, watch ...int) {
-					states = append(states, l.step(c, ids, watchInto(rows, nil, watch...)))
+					states = append(states, l.Step(c, ids, backendtest.WatchInto(rows, nil, watch...)))
 				}
 				add(c, ids[:70], 60)
 				if err := c.Truncate(40); err != nil {
 					t.Fatal(err)
 				}
 				add(c, ids[70:80], 9)
-				f := must(c.Fork(45))
+				f := backendtest.Must(c.Fork(45))
 				defer f.Close()
 				add(f, ids[80:85], 4)
 				// Each head keeps other entries of the second layer, the windowed one.
-				for h := range shapes[name].kvHeads {
+				for h := range backendtest.Shapes[name].KVHeads {
 					var kept []int32
 					for e := int32(h); e < 50; e += int32(2 + h) {
 						kept = append(kept, e)
@@ -45,7 +46,7 @@ func TestCachesAgreeWithPlain(t *testing.T) {
 					}
 				}
 				add(c, ids[80:84], 0, 3)
-				g := must(c.Fork(54))
+				g := backendtest.Must(c.Fork(54))
 				defer g.Close()
 				add(g, ids[84:90], 5)
 				add(c, ids[84:86], 1)
@@ -60,13 +61,13 @@ func TestCachesAgreeWithPlain(t *testing.T) {
 			got, rows := run(b)
 			want, wantRows := run(plain.New())
 			for i := range want {
-				near(t, fmt.Sprintf("%s, kv %d, step %d", name, kv, i), got[i], want[i], 3e-3)
+				backendtest.Near(t, fmt.Sprintf("%s, kv %d, step %d", name, kv, i), got[i], want[i], 3e-3)
 			}
 			if len(rows) != len(wantRows) {
 				t.Fatalf("%d watched rows, want %d", len(rows), len(wantRows))
 			}
 			for k := range wantRows {
-				near(t, k, rows[k], wantRows[k], 5e-4)
+				backendtest.Near(t, k, rows[k], wantRows[k], 5e-4)
 			}
 		}
 	}
@@ -77,7 +78,7 @@ func TestBytes(t *testing.T) {
 	b := onDevice(t, Options{})
 	layers := []backend.CacheLayer{{KVHeads: 2, HeadDim: 64, ValueDim: 64}}
 	before := b.caches.all
-	c := must(b.NewCache(layers, backend.KVF16, 1000))
+	c := backendtest.Must(b.NewCache(layers, backend.KVF16, 1000))
 	if got, want := c.Bytes(), int64(1000*2*(64+64)*2); got != want {
 		t.Errorf("a cache of 1000 tokens holds %d bytes, want %d", got, want)
 	}
@@ -104,12 +105,12 @@ func TestBytes(t *testing.T) {
 func TestResultsDoNotDependOnSteps(t *testing.T) {
 	const n = 75
 	for _, name := range []string{"llama", "capped"} {
-		l := bindLayer(onDevice(t, Options{}), shapes[name])
-		ids := tokens(n)
+		l := backendtest.Bind(onDevice(t, Options{}), backendtest.Shapes[name])
+		ids := backendtest.Tokens(n)
 		var want []float32
 		var wantRows map[string][]float32
 		for _, cut := range [][]int{{n}, {1, n - 1}, {33, 2, 40}, {70, 1, 1, 1, 1, 1}} {
-			c := l.cache(backend.KVF16)
+			c := l.Cache(backend.KVF16)
 			var got []float32
 			rows := map[string][]float32{}
 			at := 0
@@ -120,7 +121,7 @@ func TestResultsDoNotDependOnSteps(t *testing.T) {
 						watched = append(watched, w-at)
 					}
 				}
-				got = append(got, l.step(c, ids[at:at+k], watchInto(rows, nil, watched...))...)
+				got = append(got, l.Step(c, ids[at:at+k], backendtest.WatchInto(rows, nil, watched...))...)
 				at += k
 			}
 			c.Close()
@@ -128,9 +129,9 @@ func TestResultsDoNotDependOnSteps(t *testing.T) {
 				want, wantRows = got, rows
 				continue
 			}
-			sameBits(t, fmt.Sprintf("%s cut %v", name, cut), got, want)
+			backendtest.SameBits(t, fmt.Sprintf("%s cut %v", name, cut), got, want)
 			for k, w := range wantRows {
-				sameBits(t, fmt.Sprintf("%s cut %v, row %s", name, cut, k), rows[k], w)
+				backendtest.SameBits(t, fmt.Sprintf("%s cut %v, row %s", name, cut, k), rows[k], w)
 			}
 		}
 	}
@@ -138,18 +139,18 @@ func TestResultsDoNotDependOnSteps(t *testing.T) {
 
 // A step that is given up leaves the cache as it was.
 func TestAbandonedStep(t *testing.T) {
-	l := bindLayer(onDevice(t, Options{}), shapes["odd"])
-	ids := tokens(20)
-	c, d := l.cache(backend.KVF32), l.cache(backend.KVF32)
+	l := backendtest.Bind(onDevice(t, Options{}), backendtest.Shapes["odd"])
+	ids := backendtest.Tokens(20)
+	c, d := l.Cache(backend.KVF32), l.Cache(backend.KVF32)
 	defer c.Close()
 	defer d.Close()
-	want := append(l.step(c, ids[:10], nil), l.step(c, ids[10:], nil)...)
-	got := l.step(d, ids[:10], nil)
-	o := must(l.b.Begin(d, 10, nil))
-	k := o.Embed(l.embed, ids[10:], 9)
-	o.Store(0, o.Linear(k, l.k, nil), o.Linear(k, l.v, nil))
+	want := append(l.Step(c, ids[:10], nil), l.Step(c, ids[10:], nil)...)
+	got := l.Step(d, ids[:10], nil)
+	o := backendtest.Must(l.Backend.Begin(d, 10, nil))
+	k := o.Embed(l.Embed, ids[10:], 9)
+	o.Store(0, o.Linear(k, l.K, nil), o.Linear(k, l.V, nil))
 	if err := d.Truncate(10); err != nil {
 		t.Fatal(err)
 	}
-	sameBits(t, "states", append(got, l.step(d, ids[10:], nil)...), want)
+	backendtest.SameBits(t, "states", append(got, l.Step(d, ids[10:], nil)...), want)
 }

@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
 	"headprof/runner/tensor"
 )
 
 // table makes an F32 tensor of normal numbers.
 func table(rng *rand.Rand, name string, scale float32, rows, cols int) tensor.Tensor {
-	x := random(rng, rows*cols)
+	x := backendtest.Random(rng, rows*cols)
 	for i := range x {
 		x[i] *= scale
 	}
-	return f32Tensor(name, x, rows, cols)
+	return backendtest.F32Tensor(name, x, rows, cols)
 }
 
 // The operations that the layers of ops_test.go leave out.
@@ -31,8 +32,8 @@ func TestElementsAgreeWithPlain(t *testing.T) {
 		c := oneLayer(b)
 		defer c.Close()
 		ids := []int32{0, 1, 2, 3, 4}
-		o := must(b.Begin(c, rows, nil))
-		get := func(t tensor.Tensor) backend.Value { return o.Embed(must(b.Weight(t)), ids, 1) }
+		o := backendtest.Must(b.Begin(c, rows, nil))
+		get := func(t tensor.Tensor) backend.Value { return o.Embed(backendtest.Must(b.Weight(t)), ids, 1) }
 		read := func(v backend.Value) { out = append(out, append([]float32(nil), o.Read(v)...)) }
 		for act := backend.SiLU; act <= backend.Sigmoid; act++ {
 			read(o.Gate(get(x), get(y), act))
@@ -45,14 +46,14 @@ func TestElementsAgreeWithPlain(t *testing.T) {
 		read(v)
 		read(o.Split(v, 3, 7))
 		read(o.Gather(v, []int{0, 2, 4}))
-		read(o.Norm(v, backend.Norm{Weight: must(b.Weight(bias)), Bias: must(b.Weight(bias)), Eps: 1e-5, Mean: true}))
-		o.HeadNorm(v, 3, backend.Norm{Weight: must(b.Weight(norm)), Eps: 1e-6}) // a weight per head
+		read(o.Norm(v, backend.Norm{Weight: backendtest.Must(b.Weight(bias)), Bias: backendtest.Must(b.Weight(bias)), Eps: 1e-5, Mean: true}))
+		o.HeadNorm(v, 3, backend.Norm{Weight: backendtest.Must(b.Weight(norm)), Eps: 1e-6}) // a weight per head
 		read(v)
 		return out
 	}
 	got, want := run(onDevice(t, Options{})), run(plain.New())
 	for i := range want {
-		near(t, fmt.Sprint("result ", i), got[i], want[i], 1e-5)
+		backendtest.Near(t, fmt.Sprint("result ", i), got[i], want[i], 1e-5)
 	}
 }
 
@@ -68,28 +69,28 @@ func TestExpertsAgreeWithPlain(t *testing.T) {
 	run := func(b backend.Backend, apart, top bool) []float32 {
 		c := oneLayer(b)
 		defer c.Close()
-		o := must(b.Begin(c, rows, nil))
-		in := o.Embed(must(b.Weight(x)), []int32{0, 1, 2, 3, 4, 5}, 1)
-		dst := o.Embed(must(b.Weight(x)), []int32{5, 4, 3, 2, 1, 0}, 1)
+		o := backendtest.Must(b.Begin(c, rows, nil))
+		in := o.Embed(backendtest.Must(b.Weight(x)), []int32{0, 1, 2, 3, 4, 5}, 1)
+		dst := o.Embed(backendtest.Must(b.Weight(x)), []int32{5, 4, 3, 2, 1, 0}, 1)
 		stack := func(t tensor.Tensor) backend.Weight {
 			if !apart {
-				return must(b.Weight(t))
+				return backendtest.Must(b.Weight(t))
 			}
 			var parts []tensor.Tensor
 			each := t.Rows() / count
 			for e := range count {
 				parts = append(parts, tensor.Tensor{Type: t.Type, Shape: []int{each, t.Cols()}, Data: t.Data[e*each*t.RowBytes() : (e+1)*each*t.RowBytes()]})
 			}
-			return must(b.(backend.Stacker).Stack(parts))
+			return backendtest.Must(b.(backend.Stacker).Stack(parts))
 		}
-		o.MixExperts(dst, in, backend.Experts{Router: must(b.Weight(router)), Gate: stack(gate), Up: stack(up), Down: stack(down), Count: count, Used: 2, NormaliseTop: top})
+		o.MixExperts(dst, in, backend.Experts{Router: backendtest.Must(b.Weight(router)), Gate: stack(gate), Up: stack(up), Down: stack(down), Count: count, Used: 2, NormaliseTop: top})
 		return append([]float32(nil), o.Read(dst)...)
 	}
 	b := onDevice(t, Options{})
 	for _, top := range []bool{false, true} {
 		want := run(plain.New(), false, top)
-		near(t, "whole", run(b, false, top), want, 1e-5)
-		near(t, "apart", run(b, true, top), want, 1e-5)
+		backendtest.Near(t, "whole", run(b, false, top), want, 1e-5)
+		backendtest.Near(t, "apart", run(b, true, top), want, 1e-5)
 	}
 }
 
@@ -101,20 +102,20 @@ func TestWeightsInParts(t *testing.T) {
 	run := func(b backend.Backend) []float32 {
 		c := oneLayer(b)
 		defer c.Close()
-		o := must(b.Begin(c, 3, nil))
-		m := must(b.Weight(w))
-		y := o.Linear(o.Embed(must(b.Weight(x)), []int32{0, 1, 2}, 1), m, nil)
+		o := backendtest.Must(b.Begin(c, 3, nil))
+		m := backendtest.Must(b.Weight(w))
+		y := o.Linear(o.Embed(backendtest.Must(b.Weight(x)), []int32{0, 1, 2}, 1), m, nil)
 		o.Add(y, o.Linear(o.Embed(m, []int32{49, 20, 0}, 2), m, nil)) // also as a table
 		return append([]float32(nil), o.Read(y)...)
 	}
 	want := run(plain.New())
 	whole := run(b)
-	near(t, "whole", whole, want, 1e-5)
+	backendtest.Near(t, "whole", whole, want, 1e-5)
 	limit := b.v.maxAllocation
 	defer func() { b.v.maxAllocation = limit }()
 	b.weights.alloc(0) // a block exists, so that no new one is asked for below
 	b.v.maxAllocation = 1000 * 4
-	sameBits(t, "in parts", run(b), whole)
+	backendtest.SameBits(t, "in parts", run(b), whole)
 }
 
 // Muted heads give zero, and their rows are delivered all the same.
@@ -122,11 +123,11 @@ func TestMutedHeads(t *testing.T) {
 	run := func(b backend.Backend) ([]float32, map[string][]float32) {
 		rng := rand.New(rand.NewPCG(2, 3))
 		rows := map[string][]float32{}
-		c := must(b.NewCache([]backend.CacheLayer{{KVHeads: 2, HeadDim: 4, ValueDim: 4}}, backend.KVF32, 3))
+		c := backendtest.Must(b.NewCache([]backend.CacheLayer{{KVHeads: 2, HeadDim: 4, ValueDim: 4}}, backend.KVF32, 3))
 		defer c.Close()
-		o := must(b.Begin(c, 3, watchInto(rows, nil, 2)))
+		o := backendtest.Must(b.Begin(c, 3, backendtest.WatchInto(rows, nil, 2)))
 		ids := []int32{0, 1, 2}
-		get := func(w int) backend.Value { return o.Embed(must(b.Weight(table(rng, "", 1, 3, w))), ids, 1) }
+		get := func(w int) backend.Value { return o.Embed(backendtest.Must(b.Weight(table(rng, "", 1, 3, w))), ids, 1) }
 		o.Store(0, get(8), get(8))
 		a := backend.Attention{Heads: 4, KVHeads: 2, HeadDim: 4, ValueDim: 4, Scale: 0.5, Muted: []bool{false, true, true, false}}
 		out := append([]float32(nil), o.Read(o.Attend(get(16), a, []int{1, 2}))...)
@@ -137,7 +138,7 @@ func TestMutedHeads(t *testing.T) {
 	}
 	got, rows := run(onDevice(t, Options{}))
 	want, wantRows := run(plain.New())
-	near(t, "output", got, want, 1e-5)
+	backendtest.Near(t, "output", got, want, 1e-5)
 	for _, x := range got[4:12] {
 		if math.Float32bits(x) != 0 {
 			t.Errorf("a muted head gives %v", x)
@@ -147,7 +148,7 @@ func TestMutedHeads(t *testing.T) {
 		t.Fatalf("%d rows, want 4", len(rows))
 	}
 	for k := range wantRows {
-		near(t, k, rows[k], wantRows[k], 1e-5)
+		backendtest.Near(t, k, rows[k], wantRows[k], 1e-5)
 	}
 }
 

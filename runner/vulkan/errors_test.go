@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
 )
 
@@ -35,11 +36,11 @@ func TestOutOfMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	l := bindLayer(b, shapes["odd"])
-	c := l.cache(backend.KVF32)
+	l := backendtest.Bind(b, backendtest.Shapes["odd"])
+	c := l.Cache(backend.KVF32)
 	defer c.Close()
-	ids := tokens(12)
-	l.step(c, ids[:6], nil)
+	ids := backendtest.Tokens(12)
+	l.Step(c, ids[:6], nil)
 	full := func(uint64) error { return &Error{Call: "vkAllocateMemory", Code: errOutOfDeviceMemory} }
 	rng := rand.New(rand.NewPCG(1, 1))
 	big := table(rng, "", 1, 2, 9<<20) // larger than the blocks at hand
@@ -55,12 +56,12 @@ func TestOutOfMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := step.Embed(l.embed, ids[6:], 1)
-	step.Store(0, step.Linear(x, l.k, nil), step.Linear(x, l.v, nil))
+	x := step.Embed(l.Embed, ids[6:], 1)
+	step.Store(0, step.Linear(x, l.K, nil), step.Linear(x, l.V, nil))
 	for range 40 { // until the scratch memory at hand is full
-		step.Linear(step.Embed(l.embed, make([]int32, 4096), 1), l.q, nil)
+		step.Linear(step.Embed(l.Embed, make([]int32, 4096), 1), l.Q, nil)
 	}
-	if got := step.Read(x); len(got) != 6*shapes["odd"].width {
+	if got := step.Read(x); len(got) != 6*backendtest.Shapes["odd"].Width {
 		t.Errorf("Read gave %d numbers after an error", len(got))
 	}
 	wants(t, step.Flush(), "a step's intermediate values", "out of device memory", "--kv-type f16")
@@ -68,10 +69,10 @@ func TestOutOfMemory(t *testing.T) {
 		t.Errorf("the cache holds %d tokens, %d entries; want 6", c.Len(), c.Entries(0, 0))
 	}
 	b.v.fail = nil
-	p := bindLayer(plain.New(), shapes["odd"])
-	d := p.cache(backend.KVF32)
-	p.step(d, ids[:6], nil)
-	near(t, "after the error", l.step(c, ids[6:], nil), p.step(d, ids[6:], nil), 2e-3)
+	p := backendtest.Bind(plain.New(), backendtest.Shapes["odd"])
+	d := p.Cache(backend.KVF32)
+	p.Step(d, ids[:6], nil)
+	backendtest.Near(t, "after the error", l.Step(c, ids[6:], nil), p.Step(d, ids[6:], nil), 2e-3)
 
 	// Before anything is tried: what can never fit.
 	b.v.Device.Free = int64(b.v.used.local) + 64<<20
@@ -88,18 +89,18 @@ func (b *Backend) deviceName() string { return b.o.Device }
 // sentence; the device's loss says that the journal is intact.
 func TestDeviceLost(t *testing.T) {
 	b := onDevice(t, Options{})
-	l := bindLayer(b, shapes["odd"])
-	c := l.cache(backend.KVF32)
+	l := backendtest.Bind(b, backendtest.Shapes["odd"])
+	c := l.Cache(backend.KVF32)
 	defer c.Close()
 	for _, lost := range []bool{true, false} {
-		o := must(b.Begin(c, 2, nil)).(*ops)
-		x := o.Embed(l.embed, []int32{1, 2}, 1)
+		o := backendtest.Must(b.Begin(c, 2, nil)).(*ops)
+		x := o.Embed(l.Embed, []int32{1, 2}, 1)
 		code := int32(errDeviceLost)
 		if !lost {
 			code = errOutOfHostMemory
 		}
 		o.failed(result("vkQueueSubmit", uintptr(uint32(code))))
-		o.Gate(o.Norm(x, backend.Norm{Weight: l.norm, Eps: 1e-5}), x, backend.SiLU)
+		o.Gate(o.Norm(x, backend.Norm{Weight: l.Norm, Eps: 1e-5}), x, backend.SiLU)
 		o.EndLayer()
 		err := o.Flush()
 		if lost {
@@ -112,7 +113,7 @@ func TestDeviceLost(t *testing.T) {
 			t.Errorf("the error is %#v, the cache holds %d tokens", err, c.Len())
 		}
 	}
-	l.step(c, tokens(3), nil)
+	l.Step(c, backendtest.Tokens(3), nil)
 }
 
 // Which device a name stands for, and what is said where it stands for none.

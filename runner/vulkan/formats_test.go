@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
 	"headprof/runner/tensor"
 )
@@ -45,7 +46,7 @@ var formats = []tensor.Type{
 
 // oneLayer is the least that a step needs.
 func oneLayer(b backend.Backend) backend.Cache {
-	return must(b.NewCache([]backend.CacheLayer{{KVHeads: 1, HeadDim: 4, ValueDim: 4}}, backend.KVF32, 8))
+	return backendtest.Must(b.NewCache([]backend.CacheLayer{{KVHeads: 1, HeadDim: 4, ValueDim: 4}}, backend.KVF32, 8))
 }
 
 // Shaders unpack every format to the reference's values, to the bit.
@@ -75,9 +76,9 @@ func TestUnpackingEqualsGGUFPackage(t *testing.T) {
 				continue
 			}
 			seen[f] = true
-			w := must(b.Weight(tensor.Tensor{Name: s.Type, Type: f, Shape: []int{rows, cols}, Data: data}))
+			w := backendtest.Must(b.Weight(tensor.Tensor{Name: s.Type, Type: f, Shape: []int{rows, cols}, Data: data}))
 			c := oneLayer(b)
-			o := must(b.Begin(c, rows, nil))
+			o := backendtest.Must(b.Begin(c, rows, nil))
 			ids := make([]int32, rows)
 			for i := range ids {
 				ids[i] = int32(i)
@@ -143,9 +144,9 @@ func TestLinear(t *testing.T) {
 	for _, f := range formats {
 		cols, outs := 256, 70
 		w := tensor.Tensor{Name: f.String(), Type: f, Shape: []int{outs, cols}, Data: blocksOf(rng, f, outs*cols)}
-		bias := f32Tensor("bias", random(rng, outs), outs)
-		x := f32Tensor("x", random(rng, 70*cols), 70, cols)
-		y := f32Tensor("y", random(rng, 70*outs), 70, outs)
+		bias := backendtest.F32Tensor("bias", backendtest.Random(rng, outs), outs)
+		x := backendtest.F32Tensor("x", backendtest.Random(rng, 70*cols), 70, cols)
+		y := backendtest.F32Tensor("y", backendtest.Random(rng, 70*outs), 70, outs)
 		counts := []int{1, 20}
 		if f == tensor.F32 || f == tensor.Q4_K {
 			counts = []int{1, 5, 20, 70}
@@ -159,19 +160,19 @@ func TestLinear(t *testing.T) {
 				for i := range ids {
 					ids[i] = int32(i)
 				}
-				o := must(b.Begin(c, n, nil))
-				in, out := o.Embed(must(b.Weight(x)), ids, 1), o.Embed(must(b.Weight(y)), ids, 1)
-				m, v := must(b.Weight(w)), must(b.Weight(bias))
+				o := backendtest.Must(b.Begin(c, n, nil))
+				in, out := o.Embed(backendtest.Must(b.Weight(x)), ids, 1), o.Embed(backendtest.Must(b.Weight(y)), ids, 1)
+				m, v := backendtest.Must(b.Weight(w)), backendtest.Must(b.Weight(bias))
 				o.AddLinear(out, in, m, v, 0.5)
 				o.Add(out, o.Linear(in, m, nil))
 				return append([]float32(nil), o.Read(out)...)
 			}
 			got := run(b)
-			near(t, f.String(), got, run(p), 2e-4)
+			backendtest.Near(t, f.String(), got, run(p), 2e-4)
 			if first == nil {
 				first = got
 			}
-			sameBits(t, f.String()+": row 0", got[:outs], first)
+			backendtest.SameBits(t, f.String()+": row 0", got[:outs], first)
 		}
 	}
 }
