@@ -36,7 +36,7 @@ func (o *ops) watchRows(q *value, a backend.Attention, lows uint64) {
 	if o.err != nil {
 		return
 	}
-	r, err := o.b.results.alloc(size)
+	r, err := o.results.alloc(size)
 	if o.failed(err) {
 		return
 	}
@@ -54,7 +54,7 @@ func (o *ops) watchRows(q *value, a backend.Attention, lows uint64) {
 
 // deliver waits and hands over the rows that are there.
 func (o *ops) deliver() {
-	if o.wait() == nil {
+	if o.dry == nil && o.wait() == nil {
 		var work sync.WaitGroup
 		turn := make(chan struct{}, runtime.GOMAXPROCS(0))
 		for _, l := range o.rows {
@@ -70,7 +70,7 @@ func (o *ops) deliver() {
 		work.Wait()
 	}
 	for _, l := range o.rows {
-		o.b.results.release(l.region)
+		o.results.release(l.region)
 	}
 	o.rows, o.rowBytes = nil, 0
 }

@@ -1,0 +1,173 @@
+package vulkan
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"headprof/runner/backend"
+	"headprof/runner/tensor"
+)
+
+// run describes steps of n tokens of a test model.
+func (l *layer) run(kv backend.KVType, n int, watched ...int) backend.Run {
+	shape := backend.CacheLayer{KVHeads: l.s.kvHeads, HeadDim: l.s.dim, ValueDim: l.s.valueDim}
+	return backend.Run{
+		Layers: []backend.CacheLayer{shape, shape}, KV: kv, Sequences: []int{n}, Rows: n, Watched: watched, Entries: n,
+		Step: func(o backend.Ops) { l.forward(o, tokens(n)) },
+	}
+}
+
+// capped is a backend of its own on the test device with less memory.
+func capped(t *testing.T, memory int64) *Backend {
+	t.Helper()
+	v := onDevice(t, Options{}).v
+	b := newBackend(v, Options{}, onDevice(t, Options{}).pipelines)
+	free, limit := v.Free, v.limit
+	if memory > 0 {
+		v.Free, v.limit = v.taken()+memory, v.taken()+memory
+	}
+	before := v.taken()
+	v.used.most = uint64(before)
+	t.Cleanup(func() {
+		b.empty()
+		v.Free, v.limit = free, limit
+		if v.taken() != before {
+			t.Errorf("%d bytes of device memory were not given back", v.taken()-before)
+		}
+	})
+	return b
+}
+
+// A run takes what was predicted and not more, with all of the weights on the
+// device and with some; the latter changes no bit. With less than the least it
+// is refused.
+func TestWeightsPassThrough(t *testing.T) {
+	const n = 40
+	for name, s := range shapes {
+		t.Run(name, func(t *testing.T) {
+			var want []float32
+			var wantRows map[string][]float32
+			memory := int64(0)
+			for _, share := range []int64{100, 60, 20, 0} {
+				b := capped(t, memory)
+				taken := b.v.taken()
+				l := bindLayer(b, s)
+				run := l.run(backend.KVF32, n, 0, n-1)
+				before := must(b.Predict(run))
+				if share == 0 {
+					err := b.Reserve(run)
+					wants(t, err, "gpu: this needs", "has", "of memory free", "for the KV cache", "--kv-type f16")
+					if before.Total() <= before.Free {
+						t.Errorf("what is refused was predicted to take %d of %d bytes", before.Total(), before.Free)
+					}
+					return
+				}
+				if err := b.Reserve(run); err != nil {
+					t.Fatal(err)
+				}
+				need := must(b.Predict(run))
+				if need != before {
+					t.Errorf("predicted %+v before and %+v after the weights were placed", before, need)
+				}
+				if (need.Streamed > 0) != (share < 100) || need.Total() > need.Free {
+					t.Fatalf("with %d %% of the weights' room: %+v", share, need)
+				}
+				c := must(b.NewCache(run.Layers, run.KV, n))
+				var got []float32
+				rows := map[string][]float32{}
+				for range 3 { // each step ends among other pieces
+					if err := c.Truncate(0); err != nil {
+						t.Fatal(err)
+					}
+					got = l.step(c, tokens(n), watchInto(rows, nil, 0, n-1))
+				}
+				c.Close()
+				if most := int64(b.v.used.most) - taken; most > need.Total() {
+					t.Errorf("with %d %%: %d bytes were taken, %d predicted", share, most, need.Total())
+				}
+				if want == nil {
+					want, wantRows = got, rows
+					memory = need.Total() - need.Weights*40/100
+					continue
+				}
+				sameBits(t, fmt.Sprint("states with ", share, " %"), got, want)
+				for k, w := range wantRows {
+					sameBits(t, k, rows[k], w)
+				}
+				memory = need.Total() - need.Weights*2/3
+				if share == 20 {
+					memory = need.Cache + need.Scratch/2
+				}
+			}
+		})
+	}
+}
+
+// Tables, matrices that are cut, converted formats and stacks of experts pass
+// through, too, whatever order they are used in.
+func TestAllKindsPassThrough(t *testing.T) {
+	const rows, width, ff, count = 6, 64, 40, 3
+	rng := rand.New(rand.NewPCG(3, 9))
+	x := table(rng, "x", 1, 600, width)
+	norm := table(rng, "norm", 1, 1, width)
+	eight := tensor.Tensor{Name: "eight", Type: tensor.F8E4M3, Shape: []int{500, width}, Data: blocksOf(rng, tensor.F8E4M3, 500*width)}
+	router := table(rng, "router", 0.3, count, width)
+	stack := func(name string, rows, cols int) tensor.Tensor {
+		w := table(rng, name, 0.2, count*rows, cols)
+		w.Shape = []int{count, rows, cols}
+		return w
+	}
+	gate, up, down := stack("gate", ff, width), stack("up", ff, width), stack("down", width, ff)
+	run := func(b *Backend, reserve bool) (all [][]float32) {
+		w := map[string]backend.Weight{}
+		for _, t := range []tensor.Tensor{x, norm, eight, router, gate, up, down} {
+			w[t.Name] = must(b.Weight(t))
+		}
+		step := func(o backend.Ops, turn int) {
+			in := o.Embed(w["x"], []int32{599, 3, 2, 1, 0, 300}, 1)
+			dst := o.Norm(o.Embed(w["x"], []int32{5, 4, 3, 2, 1, 599}, 1), backend.Norm{Weight: w["norm"], Eps: 1e-6})
+			experts := func() {
+				o.MixExperts(dst, in, backend.Experts{Router: w["router"], Gate: w["gate"], Up: w["up"], Down: w["down"], Count: count, Used: 2})
+			}
+			if turn == 1 {
+				experts()
+			}
+			y := o.Linear(dst, w["eight"], nil)
+			if turn != 1 {
+				experts()
+			}
+			all = append(all, append([]float32(nil), o.Read(dst)...), append([]float32(nil), o.Read(y)...), append([]float32(nil), o.Read(o.Linear(in, w["x"], nil))...))
+		}
+		c := oneLayer(b)
+		defer c.Close()
+		if reserve {
+			shape := []backend.CacheLayer{{KVHeads: 1, HeadDim: 4, ValueDim: 4}}
+			r := backend.Run{Layers: shape, Sequences: []int{8}, Rows: rows, Entries: rows, Step: func(o backend.Ops) { step(o, 0) }}
+			m := must(b.Predict(r))
+			least := m.Total() - m.Weights + 200<<10
+			others := b.v.taken() - b.held()
+			b.v.limit, b.v.Free = least+others, least+others
+			if err := b.Reserve(r); err != nil {
+				t.Fatal(err)
+			}
+			if m := must(b.Predict(r)); m.Streamed < 90<<10 {
+				t.Errorf("only %d bytes of the weights pass through", m.Streamed)
+			}
+			all = nil
+		}
+		for turn := range 4 {
+			o := must(b.Begin(c, rows, nil))
+			step(o, turn)
+			if err := o.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return all
+	}
+	want := run(onDevice(t, Options{}), false)
+	got := run(capped(t, 0), true)
+	for i := range want {
+		sameBits(t, fmt.Sprint("result ", i), got[i], want[i])
+	}
+}
