@@ -410,7 +410,7 @@ func (o *ops) end() {
 	for _, r := range o.outgrown {
 		o.b.caches.release(r)
 	}
-	for _, r := range o.rows {
+	for _, r := range o.rows { // not delivered
 		o.results.release(r.region)
 	}
 	o.results.release(o.reading)

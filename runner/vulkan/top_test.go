@@ -1,0 +1,84 @@
+package vulkan
+
+import (
+	"fmt"
+	"sort"
+	"testing"
+
+	"headprof/runner/backend"
+)
+
+// Of a watched row the largest weights come, bit by bit those of the whole row,
+// of equal ones those of the lower entries, and zeros in place of the others:
+// with windows, dropped entries, rows in several pieces and rows that are equal
+// throughout.
+func TestLargestWeightsOfWatchedRows(t *testing.T) {
+	b := onDevice(t, Options{})
+	defer func(n int) { rowsAtOnce = n }(rowsAtOnce)
+	rowsAtOnce = 2 * 4 * 9 * 70 // two rows of the first shape, then one at a time
+	plain := shapes["llama"]
+	plain.rope = 0 // equal tokens then get equal weights
+	for name, s := range map[string]layerShape{"llama": shapes["llama"], "capped": shapes["capped"], "ties": plain} {
+		l := bindLayer(b, s)
+		ids := tokens(90)
+		if name == "ties" {
+			for i := range ids {
+				ids[i] = int32(7 * (i % 2))
+			}
+		}
+		run := func(top int) (map[string][]float32, []float32) {
+			rows := map[string][]float32{}
+			c := l.cache(backend.KVF32)
+			defer c.Close()
+			w := watchInto(rows, nil, 0, 5, 69)
+			w.Top = top
+			l.step(c, ids[:70], w)
+			for h := range s.kvHeads {
+				var kept []int32
+				for e := int32(h); e < 70; e += int32(2 + h) {
+					kept = append(kept, e)
+				}
+				if err := c.Keep(1, h, kept); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w = watchInto(rows, nil, 0, 19)
+			w.Top = top
+			return rows, l.step(c, ids[70:], w)
+		}
+		want, states := run(0)
+		for _, k := range []int{1, 3, 17, 60} {
+			got, same := run(k)
+			sameBits(t, "states", same, states)
+			if len(got) != len(want) {
+				t.Fatalf("%s: %d rows, want %d", name, len(got), len(want))
+			}
+			zeros := 0
+			for key, row := range want {
+				sameBits(t, fmt.Sprint(name, " top ", k, " of row ", key), nonZero(got[key], k), nonZero(row, k))
+				for _, x := range got[key] {
+					if x == 0 {
+						zeros++
+					}
+				}
+			}
+			if zeros == 0 && k < 17 {
+				t.Errorf("%s: whole rows came where the %d largest were asked for", name, k)
+			}
+		}
+	}
+}
+
+// nonZero is a row in which all but the k largest weights are 0.
+func nonZero(row []float32, k int) []float32 {
+	order := make([]int, len(row))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(i, j int) bool { return row[order[i]] > row[order[j]] })
+	out := make([]float32, len(row))
+	for _, i := range order[:min(k, len(row))] {
+		out[i] = row[i]
+	}
+	return out
+}
