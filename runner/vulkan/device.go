@@ -27,6 +27,10 @@ type device struct {
 	fail func(size uint64) error
 }
 
+// breaks, when set, is asked before each submission of any device (tests lose
+// devices with it).
+var breaks func() error
+
 func (l *loader) openDevice(d *Device, cooperative bool) (*device, error) {
 	v := &device{Device: *d}
 	one := float32(1)
@@ -129,5 +133,10 @@ func (v *device) submit1(commands uintptr, fence handle) error {
 	}
 	v.lock.Lock()
 	defer v.lock.Unlock()
+	if breaks != nil {
+		if err := breaks(); err != nil {
+			return err
+		}
+	}
 	return result("vkQueueSubmit", call(v.submit, v.queue, 1, uintptr(unsafe.Pointer(info)), uintptr(fence)))
 }

@@ -105,7 +105,7 @@ func TestDeviceLost(t *testing.T) {
 		o.EndLayer()
 		err := o.Flush()
 		if lost {
-			wants(t, err, "the device was lost (vkQueueSubmit)", "journal is intact", "--resume")
+			wants(t, err, "the device was lost (vkQueueSubmit)", "journal is intact, and the same command continues it")
 		} else {
 			wants(t, err, "out of host memory")
 		}
@@ -193,6 +193,9 @@ func TestCooperativeNeedsHardware(t *testing.T) {
 	}
 	_, err := New(Options{Device: b.deviceName(), Math: Cooperative})
 	wants(t, err, "cooperative matrices", "use f16")
+	for _, code := range []int32{errFeatureAbsent, errExtensionAbsent, errIncompatible} {
+		wants(t, result("vkCreateDevice", uintptr(uint32(code))), "the driver lacks a feature that headprof needs (vkCreateDevice", "a newer driver")
+	}
 	_, err = ParseMath("f64")
 	wants(t, err, "f64", "f32, f16, cooperative")
 }

@@ -201,6 +201,8 @@ func (r *recorder) wait() error {
 			fence := &r.fence
 			err = result("vkWaitForFences", call(v.waitFences, v.handle, 1, uintptr(unsafe.Pointer(fence)), 1, ^uintptr(0)))
 			call(v.resetFences, v.handle, 1, uintptr(unsafe.Pointer(fence)))
+		} else {
+			call(v.waitIdle, v.handle) // for what was submitted before; at once where the device is lost
 		}
 		r.failed(err)
 		r.pending = false
