@@ -159,13 +159,14 @@ func modelName(m *runner.Model) string {
 	return strings.TrimSuffix(filepath.Base(m.Name()), ".gguf")
 }
 
-// evalMemory predicts the peak: the longest prompt's cache, twice where a
+// evalMemory makes the model ready for its prompts and predicts the peak: the longest prompt's cache, twice where a
 // policy keeps nearly all of it, and scratch.
 func evalMemory(m *runner.Model, items []*evaluate.Item) string {
 	longest := 0
 	for _, it := range items {
 		longest = max(longest, len(it.Prompt)+it.MaxTokens)
 	}
+	_ = m.Reserve(2*longest, longest) // where that is too much, one cache has to do
 	need, err := m.Memory(2*longest, longest)
 	if err != nil {
 		return "memory unknown"

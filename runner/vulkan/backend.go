@@ -94,6 +94,9 @@ func newBackend(v *device, o Options, p *pipelines) *Backend {
 	b.caches = heap{v: v, what: "the KV cache", kind: v.types.local, chunk: 1 << 20}
 	b.uploads = heap{v: v, what: "a step's arguments", kind: v.types.upload, chunk: 1 << 20, hold: true}
 	b.results = heap{v: v, what: "a step's results", kind: v.types.read, chunk: 1 << 20, hold: true}
+	for _, h := range []*heap{&b.weights, &b.passages, &b.caches} { // a card's memory is slow to write to from the host
+		h.blind = v.Kind == Discrete
+	}
 	return b
 }
 

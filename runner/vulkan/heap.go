@@ -40,6 +40,7 @@ type heap struct {
 	kind  uint32 // memory type
 	chunk uint64 // least size of a block
 	hold  bool   // keep empty blocks: each step needs them again
+	blind bool   // the host does not see it, even where it could
 	dry   bool   // nothing is allocated; peak says what would be, in one block
 	peak  uint64
 	lock  sync.Mutex
@@ -74,9 +75,9 @@ func (h *heap) alloc(size uint64) (region, error) {
 			return region{b, s.from, size}, nil
 		}
 	}
-	b, err := h.v.newBlock(h.kind, max(size, h.chunk))
+	b, err := h.v.newBlock(h.kind, max(size, h.chunk), !h.blind)
 	if err != nil && size < h.chunk { // perhaps the exact size still fits
-		b, err = h.v.newBlock(h.kind, size)
+		b, err = h.v.newBlock(h.kind, size, !h.blind)
 	}
 	if err != nil {
 		return region{}, fmt.Errorf("%s (%s): %w", h.what, megabytes(int64(size)), err)
@@ -149,7 +150,7 @@ func (h *heap) room(sizes []uint64) error {
 		for n < len(sizes) && sum+aligned(sizes[n]) <= most {
 			sum, n = sum+aligned(sizes[n]), n+1
 		}
-		b, err := h.v.newBlock(h.kind, sum)
+		b, err := h.v.newBlock(h.kind, sum, !h.blind)
 		if err != nil {
 			for _, b := range made {
 				h.drop(b)
@@ -178,8 +179,9 @@ func (h *heap) close() {
 	}
 }
 
-// newBlock allocates memory with a buffer over it.
-func (v *device) newBlock(kind uint32, size uint64) (*block, error) {
+// newBlock allocates memory with a buffer over it, which the host sees if it
+// can and should.
+func (v *device) newBlock(kind uint32, size uint64, seen bool) (*block, error) {
 	if v.fail != nil {
 		if err := v.fail(size); err != nil {
 			return nil, err
@@ -204,7 +206,7 @@ func (v *device) newBlock(kind uint32, size uint64) (*block, error) {
 	if err == nil {
 		err = result("vkBindBufferMemory", call(v.bindMemory, v.handle, uintptr(b.buffer), uintptr(b.memory), 0))
 	}
-	if err == nil && v.memory.types[kind].flags&memoryHostVisible != 0 && (kind != v.types.local || v.Kind != Discrete) {
+	if err == nil && v.memory.types[kind].flags&memoryHostVisible != 0 && seen {
 		err = result("vkMapMemory", call(v.mapMemory, v.handle, uintptr(b.memory), 0, ^uintptr(0), 0, uintptr(unsafe.Pointer(&b.mapped))))
 	}
 	v.account(kind, int64(size))

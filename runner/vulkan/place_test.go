@@ -27,13 +27,13 @@ func capped(t *testing.T, memory int64) *Backend {
 	if memory > 0 {
 		v.Free, v.limit = v.taken()+memory, v.taken()+memory
 	}
-	before := v.taken()
-	v.used.most = uint64(before)
+	v.used.most = uint64(v.taken())
 	t.Cleanup(func() {
+		own, before := b.held(), v.taken()
 		b.empty()
 		v.Free, v.limit = free, limit
-		if v.taken() != before {
-			t.Errorf("%d bytes of device memory were not given back", v.taken()-before)
+		if n := before - v.taken(); n != own {
+			t.Errorf("%d bytes of device memory were given back, %d were held", n, own)
 		}
 	})
 	return b
@@ -147,6 +147,7 @@ func TestAllKindsPassThrough(t *testing.T) {
 			m := must(b.Predict(r))
 			least := m.Total() - m.Weights + 200<<10
 			others := b.v.taken() - b.held()
+			defer func(limit, free int64) { b.v.limit, b.v.Free = limit, free }(b.v.limit, b.v.Free)
 			b.v.limit, b.v.Free = least+others, least+others
 			if err := b.Reserve(r); err != nil {
 				t.Fatal(err)
@@ -166,8 +167,18 @@ func TestAllKindsPassThrough(t *testing.T) {
 		return all
 	}
 	want := run(onDevice(t, Options{}), false)
-	got := run(capped(t, 0), true)
-	for i := range want {
-		sameBits(t, fmt.Sprint("result ", i), got[i], want[i])
+	blind := capped(t, 0) // as on a card, where weights that stay are copied there, too
+	blind.weights.blind, blind.passages.blind, blind.caches.blind = true, true, true
+	defer func(n int) { sendAtOnce = n }(sendAtOnce)
+	for what, got := range map[string][][]float32{"": run(capped(t, 0), true), "blind ": run(blind, true)} {
+		for i := range want {
+			sameBits(t, fmt.Sprint(what, "result ", i), got[i], want[i])
+		}
+	}
+	sendAtOnce = 1000 // less than a row, and not a multiple of an element's block
+	blind = capped(t, 0)
+	blind.weights.blind, blind.uploads.chunk = true, 4<<20
+	for i, got := range run(blind, false) {
+		sameBits(t, fmt.Sprint("sent in pieces: result ", i), got, want[i])
 	}
 }

@@ -27,7 +27,7 @@ type recorder struct {
 
 func (b *Backend) newRecorder() (*recorder, error) {
 	v := b.v
-	r := &recorder{b: b, scratch: heap{v: v, what: "a step's intermediate values", kind: v.types.local, chunk: 4 << 20, hold: true}}
+	r := &recorder{b: b, scratch: heap{v: v, what: "a step's intermediate values", kind: v.types.local, chunk: 4 << 20, hold: true, blind: v.Kind == Discrete}}
 	if b.scratch > 0 { // in one block, which all steps fit into
 		if err := r.scratch.room([]uint64{b.scratch}); err != nil && !outOfMemory(err) {
 			return nil, err

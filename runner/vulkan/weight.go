@@ -190,6 +190,9 @@ func (b *Backend) put(size int, read func(dst []byte, from, n int)) (region, err
 	return r, nil
 }
 
+// sendAtOnce is how many bytes of a weight are on their way at once.
+var sendAtOnce = 32 << 20
+
 // send fills a region that the host does not see.
 func (b *Backend) send(r region, size int, read func(dst []byte, from, n int)) error {
 	rec, err := b.recorder()
@@ -197,14 +200,13 @@ func (b *Backend) send(r region, size int, read func(dst []byte, from, n int)) e
 		return err
 	}
 	defer b.giveBack(rec)
-	const piece = 32 << 20
-	staging, err := b.uploads.alloc(uint64(min(size+4, piece)))
+	staging, err := b.uploads.alloc(uint64(min(size+4, sendAtOnce)))
 	if err != nil {
 		return err
 	}
 	defer b.uploads.release(staging)
-	for at := 0; at < size; at += piece {
-		n := min(size-at, piece)
+	for at := 0; at < size; at += sendAtOnce {
+		n := min(size-at, sendAtOnce)
 		read(staging.bytes(), at, n)
 		rec.copy(r, uint64(at), staging, 0, uint64(n))
 		if err := rec.wait(); err != nil {
