@@ -25,10 +25,12 @@ type placement struct {
 const preferredSlot = 64 << 20
 
 // plan chooses which of the weights stay in room bytes, given in the order of
-// their use. Those that do not are spread evenly among the others, so that
+// their use, where the slots that the others pass through take of the same
+// memory (two of them, and their halves on the host where the device's memory
+// is the host's). Those that do not are spread evenly among the others, so that
 // they arrive while the others compute. ok is false where not even the least
 // fits; the placement then is that least.
-func plan(all []*weight, room uint64) (p placement, ok bool) {
+func plan(all []*weight, room, slots uint64) (p placement, ok bool) {
 	var matrices []*weight
 	var total, least, largest uint64
 	for _, w := range all {
@@ -54,8 +56,8 @@ func plan(all []*weight, room uint64) (p placement, ok bool) {
 		p.stay, p.staying = append(p.stay, matrices...), p.staying+total
 		return p, true
 	}
-	p.slot = min(max(least, min(largest, preferredSlot)), max(least, (room-min(room, p.staying))/4))
-	used := p.staying + 2*p.slot
+	p.slot = min(max(least, min(largest, preferredSlot)), max(least, (room-min(room, p.staying))/(2*slots)))
+	used := p.staying + slots*p.slot
 	ok = used <= room
 	left := room - min(room, used)
 	// Tables cost least to leave out, so they come last.
@@ -152,15 +154,20 @@ func (b *Backend) predict(r backend.Run) (m backend.DeviceMemory, p placement, s
 	put(b.v.types.upload, d.uploads.peak+b.uploads.chunk)
 	put(b.v.types.read, d.results.peak+b.results.chunk)
 	room := uint64(max(0, m.Free-m.Cache-m.Scratch))
-	p, fits = plan(b.pending, room)
-	if p.slot > 0 && b.v.onDevice(b.v.types.upload) { // weights on their way take of the same memory
-		p, fits = plan(b.pending, room-min(room, 2*p.slot))
-	}
+	p, fits = plan(b.pending, room, b.slots())
 	if b.reserved {
 		p, fits = b.placed, true
 	}
 	put(b.v.types.upload, 2*p.slot)
 	return m, p, d.scratch.peak, fits, nil
+}
+
+// slots is how many of the buffers that weights pass through lie in device memory.
+func (b *Backend) slots() uint64 {
+	if b.v.onDevice(b.v.types.upload) {
+		return 4
+	}
+	return 2
 }
 
 // inOrderOfUse sorts weights by their first place in used; those that are not
@@ -213,9 +220,9 @@ func (w *weight) ready() error {
 		return nil
 	}
 	free := uint64(b.v.free())
-	p, _ := plan(b.pending, free)
+	p, _ := plan(b.pending, free, b.slots())
 	if p.slot > 0 { // half for caches and scratch
-		p, _ = plan(b.pending, free/2)
+		p, _ = plan(b.pending, free/2, b.slots())
 	}
 	return b.place(p)
 }
