@@ -69,6 +69,7 @@ func (a *answerer) extend(ctx context.Context, session Session, tokens []int32, 
 		Rows: func(r backend.Row) {
 			a.observer.Observe(r.Layer, r.Head, r.Position, r.First, r.Weights)
 		},
+		Top:    a.observer.Top(),
 		Logits: positions,
 	})
 	if err != nil {

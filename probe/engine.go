@@ -18,6 +18,8 @@ type Watch struct {
 	Attention []int
 	// Rows receives each watched row, possibly from several goroutines at once.
 	Rows func(backend.Row)
+	// Top, if not 0, says that no more than a row's so many largest weights matter.
+	Top int
 	// Logits lists positions whose logits are wanted, ascending.
 	Logits []int
 }

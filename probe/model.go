@@ -78,7 +78,7 @@ func (b *builtIn) SHA256() string  { return b.sum }
 type builtInSession struct{ *runner.Session }
 
 func (s *builtInSession) Extend(ctx context.Context, tokens []int32, w Watch) ([][]float32, error) {
-	return s.Session.Extend(ctx, tokens, runner.Watch{Attention: w.Attention, Rows: w.Rows, Logits: w.Logits})
+	return s.Session.Extend(ctx, tokens, runner.Watch{Attention: w.Attention, Rows: w.Rows, Top: w.Top, Logits: w.Logits})
 }
 
 func (s *builtInSession) Fork(n int) (Session, error) {

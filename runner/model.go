@@ -21,10 +21,13 @@ type Options struct {
 	Chunk   int            // tokens computed at once; 0: 512. It changes time and memory, never a result
 	KV      backend.KVType // format of the KV cache
 	Device  string         // "cpu" (default), "gpu" (the first hardware GPU), "gpu:N" (number N of 'headprof devices'), "auto" (a hardware GPU if there is one, else the CPU) or "plain", the slow twin
-	GPUMath string         // how a GPU multiplies: "f32" (default), "f16" or "cooperative"; see docs/gpu.md
-	Kernels string         // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"
-	Fast    bool           // int8 activations on the CPU (AVX2 or AVX-512 VNNI): results are close to those without, not equal
-	Pre     string         // pre-tokenizer in place of the file's
+	// GPUMemory is how many bytes of a GPU's memory may be taken; 0: all that is
+	// free. Weights for which there is no room pass through it in every step.
+	GPUMemory int64
+	GPUMath   string // how a GPU multiplies: "f32" (default), "f16" or "cooperative"; see docs/gpu.md
+	Kernels   string // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"
+	Fast      bool   // int8 activations on the CPU (AVX2, AVX-512 VNNI or NEON with dot products): results are close to those without, not equal
+	Pre       string // pre-tokenizer in place of the file's
 	// Context is the longest sequence to expect, in tokens; 0: up to the
 	// model's original context. It matters to models with LongRoPE only, which
 	// have one set of frequencies for sequences beyond that and another within.
@@ -96,7 +99,7 @@ func New(s Source, o Options) (*Model, error) {
 			return nil, err
 		}
 	}
-	b, err := device(o, s.Size())
+	b, err := device(o)
 	if err != nil {
 		return nil, err
 	}
@@ -109,12 +112,13 @@ func New(s Source, o Options) (*Model, error) {
 		b.Close()
 		return nil, fmt.Errorf("%s: its weights are not stored as integer codes of the formats Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K, so int8 activations (--fast) have nothing to multiply; leave out --fast", s.Name())
 	}
-	return &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t,
-		stream: newStream(s, len(m.Config().Layers), o.Resident)}, nil
+	model := &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t}
+	model.KeepResident(o.Resident)
+	return model, nil
 }
 
-// device opens the device that o names for a model of the given file size.
-func device(o Options, size int64) (backend.Backend, error) {
+// device opens the device that o names.
+func device(o Options) (backend.Backend, error) {
 	onCPU := func() (backend.Backend, error) {
 		return cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels, Fast: o.Fast})
 	}
@@ -132,15 +136,19 @@ func device(o Options, size int64) (backend.Backend, error) {
 		if err != nil {
 			return nil, err
 		}
-		return vulkan.New(vulkan.Options{Device: strings.Replace(o.Device, "auto", "gpu", 1), Weights: size, Math: math})
+		return vulkan.New(vulkan.Options{Device: strings.Replace(o.Device, "auto", "gpu", 1), Memory: o.GPUMemory, Math: math})
 	}
 	return nil, fmt.Errorf("device %q is unknown; known: cpu, gpu, gpu:N (see 'headprof devices'), auto, plain", o.Device)
 }
 
 // KeepResident is Options.Resident for a model that is open: what a run's cache
 // and scratch leave for the weights is known only then. No session may be
-// computing.
+// computing. On a GPU it changes nothing: weights lie in its memory, and those
+// that do not are read as they are needed.
 func (m *Model) KeepResident(bytes int64) {
+	if _, ok := m.backend.(backend.Device); ok {
+		return
+	}
 	m.stream.close()
 	m.stream = newStream(m.source, len(m.config.Layers), bytes)
 }
@@ -200,6 +208,12 @@ func (m *Model) Close() error {
 // NewSession makes an empty sequence; capacity is the number of tokens to
 // expect (the cache grows past it).
 func (m *Model) NewSession(capacity int) (*Session, error) {
+	// Where nobody said what is to come: perhaps a fork of this one.
+	if m.Reserve(2*capacity, capacity) != nil {
+		if err := m.Reserve(capacity, capacity); err != nil {
+			return nil, err
+		}
+	}
 	c, err := m.backend.NewCache(m.config.CacheLayers(), m.options.KV, capacity)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ type Watch struct {
 	Attention []int
 	// Rows receives each watched row; see backend.Watch for concurrency.
 	Rows func(backend.Row)
+	// Top, if not 0, says that no more than a row's so many largest weights
+	// matter: the others may come as 0, which spares a GPU most of their way.
+	Top int
 	// Logits lists positions whose logits are wanted, ascending.
 	Logits []int
 	// Progress, if set, is called after each computed chunk with its number of tokens.
@@ -200,7 +203,7 @@ func compute(ctx context.Context, round []*step) error {
 func (t *step) begin(last bool) error {
 	m, w := t.s.model, t.watch
 	t.first = t.s.Len()
-	watch := backend.Watch{Rows: within(w.Attention, t.first, len(t.tokens)), Deliver: w.Rows}
+	watch := backend.Watch{Rows: within(w.Attention, t.first, len(t.tokens)), Top: w.Top, Deliver: w.Rows}
 	t.wanted = within(w.Logits, t.first, len(t.tokens))
 	t.live = union(watch.Rows, t.wanted)
 	o, err := m.backend.Begin(t.s.cache, len(t.tokens), &watch)

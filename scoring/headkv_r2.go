@@ -12,6 +12,9 @@ func (HeadKVR2) Name() string { return "headkv-r2" }
 // Weight implements Method: every step counts as it stands.
 func (HeadKVR2) Weight(k, n int) float32 { return 1 }
 
+// Top implements Topper.
+func (HeadKVR2) Top(k int) int { return k }
+
 // Row implements Method. Among equal weights the lower position is the larger
 // one; NaN is never among the largest.
 func (HeadKVR2) Row(weights []float32, first int, evidence Span) Partial {

@@ -34,6 +34,20 @@ func (o *Observer) Reset(first int, evidence Span) {
 	}
 }
 
+// Top is how many of a row's largest weights the methods look at, for the
+// evidence of the last Reset; 0: all of them.
+func (o *Observer) Top() int {
+	most := 0
+	for _, m := range o.methods {
+		t, ok := m.(Topper)
+		if !ok {
+			return 0
+		}
+		most = max(most, t.Top(o.evidence.End-o.evidence.Start))
+	}
+	return most
+}
+
 // Observe scores one row: weights[i] is the attention that head pays from
 // position to position first+i. Rows of positions that are no step of the
 // trial, and of layers or heads the model does not have, are ignored. It may

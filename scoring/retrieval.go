@@ -17,6 +17,9 @@ func (Retrieval) Weight(k, n int) float32 {
 	return 1 / float32(k)
 }
 
+// Top implements Topper.
+func (Retrieval) Top(int) int { return 1 }
+
 // Row implements Method. Of equal largest weights the lowest position wins.
 func (Retrieval) Row(weights []float32, first int, evidence Span) Partial {
 	from, to := visible(len(weights), first, evidence)

@@ -28,6 +28,14 @@ type Method interface {
 	Weight(k, n int) float32
 }
 
+// Topper is a Method that looks at no more than a row's largest weights: it
+// gives the same where all others are 0. Among equal weights those of lower
+// positions are the larger ones.
+type Topper interface {
+	// Top is how many, given the evidence's length.
+	Top(k int) int
+}
+
 // TrialScore is one trial as aggregation sees it. Scores maps a method's name
 // to [layer][head]; steps summed, not averaged.
 type TrialScore struct {

@@ -123,7 +123,7 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		return f.speed(cmd, model, items, variants)
 	}
 	say := f.progress(cmd, len(items), "prompts")
-	say.say("%s: %d prompts × %d caches, %s", model.Name(), len(items), len(variants), memoryText(model, items))
+	say.say("%s: %d prompts × %d caches, %s", model.Name(), len(items), len(variants), evalMemory(model, items))
 	records, err := evaluate.Run(cmd.Context(), model, items, f.setting, variants, evaluate.Options{
 		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(), NoReuse: f.noReuse,
 		Settings: f.settings(model), Progress: say.step,
@@ -159,18 +159,19 @@ func modelName(m *runner.Model) string {
 	return strings.TrimSuffix(filepath.Base(m.Name()), ".gguf")
 }
 
-// memoryText predicts the peak: the longest prompt's cache, twice where a
+// evalMemory makes the model ready for its prompts and predicts the peak: the longest prompt's cache, twice where a
 // policy keeps nearly all of it, and scratch.
-func memoryText(m *runner.Model, items []*evaluate.Item) string {
+func evalMemory(m *runner.Model, items []*evaluate.Item) string {
 	longest := 0
 	for _, it := range items {
 		longest = max(longest, len(it.Prompt)+it.MaxTokens)
 	}
+	_ = m.Reserve(2*longest, longest) // where that is too much, one cache has to do
 	need, err := m.Memory(2*longest, longest)
 	if err != nil {
 		return "memory unknown"
 	}
-	return "memory " + bytesText(need.Total()) + " at most"
+	return "memory " + memoryText(need)
 }
 
 // stepper reports steps to people on stderr, or to machines on stdout.

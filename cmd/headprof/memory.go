@@ -9,53 +9,99 @@ import (
 	"headprof/runner"
 )
 
-// fitMemory predicts a run's peak. Where it would not fit, the plan does with
-// one cache; where that does not fit either, the run is refused.
-func fitMemory(m *runner.Model, p *probe.Plan, reuse bool) (probe.Cost, int64, error) {
+// fitMemory predicts a run's peak and makes the model ready for it. Where it
+// would not fit, the plan does with one cache; where that does not fit either,
+// the run is refused.
+func fitMemory(m *runner.Model, p *probe.Plan, reuse bool) (probe.Cost, runner.Memory, error) {
+	return fitInto(m, p, reuse, availableMemory())
+}
+
+// fitInto is fitMemory for a machine with have bytes free; 0: unknown.
+func fitInto(m *runner.Model, p *probe.Plan, reuse bool, have int64) (probe.Cost, runner.Memory, error) {
 	longest := 0
 	for _, t := range p.Trials {
 		longest = max(longest, t.PromptTokens)
 	}
-	have := availableMemory()
 	for {
 		cost, err := p.EstimateCost(reuse)
 		if err != nil {
-			return cost, 0, err
+			return cost, runner.Memory{}, err
 		}
 		need, err := m.Memory(int(cost.Peak), longest)
 		if err != nil {
-			return cost, 0, err
+			return cost, need, err
 		}
-		// Weights are mapped: those that do not fit are read again for every chunk.
-		anonymous := need.Total() - need.Weights
-		switch {
-		case have == 0 || anonymous < have:
+		if fits(need, have) {
 			if have > 0 {
-				m.KeepResident(have - anonymous)
+				m.KeepResident(have - anonymous(need))
 			}
 			if os.Getenv("GOMEMLIMIT") == "" {
 				// Garbage is collected before it takes more than what was announced.
-				debug.SetMemoryLimit(anonymous)
+				debug.SetMemoryLimit(need.Cache + need.Scratch + need.Program)
 			}
-			return cost, need.Total(), nil
-		case p.OneCache:
-			return cost, 0, fmt.Errorf("this plan needs %s for the KV cache and scratch, but %s are free; the longest context that fits is about %d tokens (--lengths), or halve the cache with --kv-type f16",
-				bytesText(anonymous), bytesText(have), longestFit(m, int(cost.Peak), longest, have))
+			return cost, need, m.Reserve(int(cost.Peak), longest)
+		}
+		if p.OneCache {
+			return cost, need, tooLarge(m, need, int(cost.Peak), longest, have)
 		}
 		p.OneCache = true
 	}
 }
 
-// longestFit is the longest context whose cache and scratch take less than
-// have bytes, given what a plan of the longest takes.
+// anonymous is what a run takes of the machine's memory beside its weights.
+// These are mapped: those that do not fit are read again for every chunk.
+func anonymous(need runner.Memory) int64 { return need.Total() - need.Weights }
+
+// fits tells whether a run fits into the device's memory and into have bytes
+// of the machine's; 0: unknown.
+func fits(need runner.Memory, have int64) bool {
+	return fitsDevice(need) && (have == 0 || anonymous(need) < have)
+}
+
+func fitsDevice(need runner.Memory) bool {
+	return need.Device == nil || need.Device.Total() <= need.Device.Free
+}
+
+// tooLarge says what does not fit, where, and what would.
+func tooLarge(m *runner.Model, need runner.Memory, peak, longest int, have int64) error {
+	what := fmt.Sprintf("this plan needs %s for the KV cache and scratch, but %s are free", bytesText(anonymous(need)), bytesText(have))
+	if d := need.Device; !fitsDevice(need) {
+		what = fmt.Sprintf("this plan needs %s of %s's memory (%s for the KV cache, %s for scratch, and %s for weights though all that can be are streamed), but %s are free",
+			bytesText(d.Total()), d.Device, bytesText(d.Cache), bytesText(d.Scratch), bytesText(d.Weights+d.Passage), bytesText(d.Free))
+	}
+	n := longestFit(m, peak, longest, have)
+	if n == 0 {
+		return fmt.Errorf("%s; no context fits. Compute fewer tokens at once (--chunk), halve the cache with --kv-type f16, or take a smaller model or another --device", what)
+	}
+	return fmt.Errorf("%s; the longest context that fits is about %d tokens (--lengths), or halve the cache with --kv-type f16", what, n)
+}
+
+// longestFit is the longest context that fits, given what a plan of the longest takes.
 func longestFit(m *runner.Model, peak, longest int, have int64) int {
-	fits := 0
-	for n := longest / 64; n < longest; n += max(1, longest/64) {
+	found := 0
+	for n := max(1, longest/64); n < longest; n += max(1, longest/64) {
 		need, err := m.Memory(peak*n/longest, n)
-		if err != nil || need.Total()-need.Weights >= have {
+		if err != nil || !fits(need, have) {
 			break
 		}
-		fits = n
+		found = n
 	}
-	return fits
+	return found
+}
+
+// memoryText says what a run takes at most, and where.
+func memoryText(need runner.Memory) string {
+	d := need.Device
+	if d == nil {
+		return bytesText(need.Total()) + " at most"
+	}
+	on := fmt.Sprintf("%s of %s's %s (weights %s, KV cache %s, scratch %s)", bytesText(d.Total()), d.Device, bytesText(d.Free),
+		bytesText(d.Weights+d.Passage), bytesText(d.Cache), bytesText(d.Scratch))
+	if d.Streamed > 0 {
+		on += fmt.Sprintf("; %s of weights do not fit and pass through it for every chunk", bytesText(d.Streamed))
+	}
+	if d.Shared {
+		return fmt.Sprintf("%s at most, of which %s", bytesText(need.Total()), on)
+	}
+	return fmt.Sprintf("%s at most, and %s", bytesText(need.Total()), on)
 }

@@ -35,7 +35,7 @@ func newSpeaker(cmd *cobra.Command, quiet, asJSON bool) *speaker {
 }
 
 // start says what will be done, and what it takes.
-func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory int64, device string) {
+func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory runner.Memory, device string) {
 	if s.quiet {
 		return
 	}
@@ -45,7 +45,7 @@ func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory int
 	if c.Naive > c.Planned {
 		fmt.Fprintf(s.err, " (%s without shared prefixes)", thousands(c.Naive))
 	}
-	fmt.Fprintf(s.err, "\nmemory: %s at most\n", bytesText(memory))
+	fmt.Fprintf(s.err, "\nmemory: %s\n", memoryText(memory))
 	if p.Rules.Decode == probe.Forced {
 		s.forced = true
 		fmt.Fprintln(s.err, "forced decoding: the answers are fed, and every trial counts")

@@ -73,8 +73,12 @@ type Row struct {
 // Watch names the rows of the batch whose attention is delivered, by index in
 // the batch, ascending. Deliver may be called from several goroutines at once,
 // once per (layer, head, watched row), before Flush returns.
+//
+// With Top > 0 only the Top largest weights of a row matter, of equal ones
+// those of the lower entries: a backend may deliver 0 in place of the others.
 type Watch struct {
 	Rows    []int
+	Top     int
 	Deliver func(Row)
 }
 

@@ -51,7 +51,7 @@ func (e *Error) Error() string {
 	case errOutOfDeviceMemory:
 		return fmt.Sprintf("gpu: out of device memory (%s); a shorter context, a smaller chunk or --kv-type f16 needs less", e.Call)
 	case errDeviceLost:
-		return fmt.Sprintf("gpu: the device was lost (%s): its driver stopped or reset it; the run's journal is intact, so start it again with --resume", e.Call)
+		return fmt.Sprintf("gpu: the device was lost (%s): its driver stopped or reset it; a run's journal is intact, and the same command continues it", e.Call)
 	case errFeatureAbsent, errExtensionAbsent, errIncompatible:
 		return fmt.Sprintf("gpu: the driver lacks a feature that headprof needs (%s, result %d); a newer driver may have it", e.Call, e.Code)
 	}

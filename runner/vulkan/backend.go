@@ -9,9 +9,9 @@ import (
 
 // Options says which device to use and how.
 type Options struct {
-	Device  string // "gpu": the first hardware GPU; "gpu:N": number N of Devices, software ones too
-	Math    Math   // how matrix products are computed
-	Weights int64  // bytes of weights to come; checked against the device's memory. 0: unknown
+	Device string // "gpu": the first hardware GPU; "gpu:N": number N of Devices, software ones too
+	Math   Math   // how matrix products are computed
+	Memory int64  // bytes of device memory to use at most; 0: what is free
 }
 
 // Math is how matrix products are computed. Sums are float32 in each case.
@@ -42,13 +42,21 @@ func (m Math) String() string { return [...]string{"f32", "f16", "cooperative"}[
 type Backend struct {
 	v         *device
 	o         Options
-	pipelines pipelines
+	pipelines *pipelines
 	weights   heap // device memory, whole model
+	passages  heap // device memory, weights that pass through
 	caches    heap // device memory, keys and values
 	uploads   heap // host memory the device reads
 	results   heap // host memory the device writes
 
+	placing  sync.Mutex // of what follows
+	pending  []*weight  // bound, not yet placed
+	placed   placement  // sums of those that are
+	reserved bool
+	scratch  uint64 // of a step, as predicted
+
 	lock sync.Mutex
+	made []*recorder
 	idle []*recorder
 }
 
@@ -66,9 +74,6 @@ func New(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Weights > d.Free {
-		return nil, fmt.Errorf("gpu: the weights need %s and %s has %s of memory free; a smaller quantisation fits, or --device cpu", megabytes(o.Weights), d.Name, megabytes(d.Free))
-	}
 	if o.Math == Cooperative && d.coopShape == nil {
 		return nil, fmt.Errorf("gpu: %s has no 16×16×16 cooperative matrices (VK_KHR_cooperative_matrix of binary16 into float32); use f16", d.Name)
 	}
@@ -76,13 +81,23 @@ func New(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{v: v, o: o}
-	b.pipelines = pipelines{v: v, modules: map[string]handle{}, made: map[program]handle{}}
-	b.weights = heap{v: v, what: "the weights", kind: v.types.local, chunk: 64 << 20}
-	b.caches = heap{v: v, what: "the KV cache", kind: v.types.local, chunk: 8 << 20}
+	if o.Memory > 0 {
+		v.limit, v.Free = o.Memory, min(v.Free, o.Memory)
+	}
+	return newBackend(v, o, &pipelines{v: v, modules: map[string]handle{}, made: map[program]handle{}}), nil
+}
+
+func newBackend(v *device, o Options, p *pipelines) *Backend {
+	b := &Backend{v: v, o: o, pipelines: p}
+	b.weights = heap{v: v, what: "the weights", kind: v.types.local, chunk: 16 << 20}
+	b.passages = heap{v: v, what: "the buffers that weights pass through", kind: v.types.local}
+	b.caches = heap{v: v, what: "the KV cache", kind: v.types.local, chunk: 1 << 20}
 	b.uploads = heap{v: v, what: "a step's arguments", kind: v.types.upload, chunk: 1 << 20, hold: true}
 	b.results = heap{v: v, what: "a step's results", kind: v.types.read, chunk: 1 << 20, hold: true}
-	return b, nil
+	for _, h := range []*heap{&b.weights, &b.passages, &b.caches} { // a card's memory is slow to write to from the host
+		h.blind = v.Kind == Discrete
+	}
+	return b
 }
 
 // Name is "vulkan".
@@ -98,16 +113,41 @@ func (b *Backend) Device() Device { return b.v.Device }
 
 // Close gives everything back. Caches must be closed before.
 func (b *Backend) Close() {
+	b.empty()
+	b.pipelines.close()
+	b.v.close()
+}
+
+// empty gives all memory back.
+func (b *Backend) empty() {
 	call(b.v.waitIdle, b.v.handle)
 	for _, r := range b.idle {
 		r.close()
 	}
-	b.idle = nil
-	b.pipelines.close()
-	for _, h := range []*heap{&b.weights, &b.caches, &b.uploads, &b.results} {
+	b.idle, b.made = nil, nil
+	for _, h := range b.heaps() {
 		h.close()
 	}
-	b.v.close()
+}
+
+func (b *Backend) heaps() []*heap {
+	return []*heap{&b.weights, &b.passages, &b.caches, &b.uploads, &b.results}
+}
+
+// held is the device memory in the backend's hands.
+func (b *Backend) held() (sum int64) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	all := b.heaps()
+	for _, r := range b.made {
+		all = append(all, &r.scratch)
+	}
+	for _, h := range all {
+		if b.v.onDevice(h.kind) {
+			sum += h.held()
+		}
+	}
+	return sum
 }
 
 // recorder takes an idle recorder or makes one.
@@ -119,7 +159,11 @@ func (b *Backend) recorder() (*recorder, error) {
 		b.idle = b.idle[:n-1]
 		return r, nil
 	}
-	return b.newRecorder()
+	r, err := b.newRecorder()
+	if err == nil {
+		b.made = append(b.made, r)
+	}
+	return r, err
 }
 
 // giveBack keeps a recorder that has nothing in flight for the next step.
@@ -144,7 +188,7 @@ func (b *Backend) Begin(c backend.Cache, n int, watch *backend.Watch) (backend.O
 	if err != nil {
 		return nil, err
 	}
-	o := &ops{recorder: r, c: cache, first: cache.n, n: n, watch: watch, turns: map[turnKey]uint64{}, tables: make([]uint64, len(cache.layers))}
+	o := &ops{recorder: r, uploads: &b.uploads, results: &b.results, c: cache, first: cache.n, n: n, watch: watch, turns: map[turnKey]uint64{}, tables: make([]uint64, len(cache.layers))}
 	cache.step = o
 	if err := cache.reserve(o, n); err != nil {
 		cache.abandon()

@@ -52,9 +52,19 @@ const (
 	growth     = 64 // entries
 )
 
-// NewCache makes an empty cache with room for capacity tokens. When they do
-// not fit into the device's free memory, the error says how many would.
-func (b *Backend) NewCache(layers []backend.CacheLayer, kv backend.KVType, capacity int) (backend.Cache, error) {
+// sizes are the regions that a cache for so many tokens takes.
+func (c *Cache) sizes(tokens int) (all []uint64) {
+	for i, l := range c.layers {
+		k, v := c.entryBytes(i)
+		for range l.KVHeads {
+			all = append(all, aligned(uint64(tokens)*uint64(k+v)))
+		}
+	}
+	return all
+}
+
+// shape makes a cache without any room.
+func (b *Backend) shape(layers []backend.CacheLayer, kv backend.KVType) (*Cache, error) {
 	c := &Cache{b: b, layers: append([]backend.CacheLayer(nil), layers...), half: kv == backend.KVF16}
 	if kv != backend.KVF32 && kv != backend.KVF16 {
 		return nil, fmt.Errorf("gpu: unknown KV cache format %d", kv)
@@ -64,17 +74,32 @@ func (b *Backend) NewCache(layers []backend.CacheLayer, kv backend.KVType, capac
 			return nil, fmt.Errorf("gpu: layer %d has %d KV heads of %d and %d dimensions; the GPU kernels take 1 to %d dimensions (--device cpu takes any)", i, l.KVHeads, l.HeadDim, l.ValueDim, maxHeadDim)
 		}
 	}
-	capacity = max(capacity, 0)
-	if need, free := c.tokenBytes()*int64(capacity), b.v.free(); need > free {
-		return nil, fmt.Errorf("gpu: a KV cache for %d tokens needs %s and %s has %s free; at most %d tokens fit (--kv-type f16 halves the need of f32)", capacity, megabytes(need), b.v.Device.Name, megabytes(free), free/max(1, c.tokenBytes()))
-	}
 	c.heads = make([][]kvHead, len(layers))
 	for l, s := range layers {
 		c.heads[l] = make([]kvHead, s.KVHeads)
+	}
+	return c, nil
+}
+
+// NewCache makes an empty cache with room for capacity tokens. When they do
+// not fit into the device's free memory, the error says how many would.
+func (b *Backend) NewCache(layers []backend.CacheLayer, kv backend.KVType, capacity int) (backend.Cache, error) {
+	c, err := b.shape(layers, kv)
+	if err != nil {
+		return nil, err
+	}
+	capacity = max(capacity, 0)
+	if need, free := c.tokenBytes()*int64(capacity), b.v.free()+b.caches.spare(); need > free {
+		return nil, fmt.Errorf("gpu: a KV cache for %d tokens needs %s and %s has %s free; at most %d tokens fit (--kv-type f16 halves the need of f32)", capacity, megabytes(need), b.v.Device.Name, megabytes(free), free/max(1, c.tokenBytes()))
+	}
+	if capacity == 0 {
+		return c, nil
+	}
+	if err := c.room(capacity); err != nil {
+		return nil, err
+	}
+	for l := range c.heads {
 		for h := range c.heads[l] {
-			if capacity == 0 {
-				continue
-			}
 			r, err := c.alloc(l, capacity)
 			if err != nil {
 				c.Close()
@@ -84,6 +109,15 @@ func (b *Backend) NewCache(layers []backend.CacheLayer, kv backend.KVType, capac
 		}
 	}
 	return c, nil
+}
+
+// room makes blocks for a cache of so many tokens, where those at hand have none.
+func (c *Cache) room(tokens int) error {
+	total := uint64(c.tokenBytes()) * uint64(tokens)
+	if total < c.b.caches.chunk || int64(total) <= c.b.caches.spare() {
+		return nil
+	}
+	return c.b.caches.room(c.sizes(tokens))
 }
 
 func (c *Cache) alloc(layer, entries int) (region, error) {
@@ -165,6 +199,11 @@ func (c *Cache) Fork(n int) (backend.Cache, error) {
 		return nil, err
 	}
 	defer c.b.giveBack(r)
+	if longest := f.longest(c); longest > 0 {
+		if err := f.room(longest); err != nil {
+			return nil, err
+		}
+	}
 	for l := range c.heads {
 		f.heads[l] = make([]kvHead, len(c.heads[l]))
 		for i := range c.heads[l] {
@@ -176,7 +215,7 @@ func (c *Cache) Fork(n int) (backend.Cache, error) {
 			if to.n == 0 {
 				continue
 			}
-			to.capacity = to.n + growth
+			to.capacity = forked(from, to.n)
 			if to.region, err = f.alloc(l, to.capacity); err != nil {
 				r.wait()
 				f.Close()
@@ -190,6 +229,24 @@ func (c *Cache) Fork(n int) (backend.Cache, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// forked is the room of a copy of a head's first n entries: all that the head
+// has, for a sequence is likely to go on as far, or little more than n where
+// entries were dropped.
+func forked(from *kvHead, n int) int {
+	if from.pos != nil {
+		return n + growth
+	}
+	return max(n+growth, from.capacity)
+}
+
+// longest is the room of the heads of a fork of c when it is the same for all; else 0.
+func (f *Cache) longest(c *Cache) int {
+	if c.kept || f.n == 0 {
+		return 0
+	}
+	return forked(&c.heads[0][0], f.n)
 }
 
 // copyEntries records the copy of a head's first entries to another region.

@@ -20,10 +20,16 @@ type device struct {
 	used  struct {
 		sync.Mutex
 		local uint64 // bytes of device-local memory taken
+		most  uint64 // at once
 	}
+	limit int64 // bytes of device memory that may be taken; 0: what there is
 	// fail, when set, is asked before each allocation (tests provoke errors with it).
 	fail func(size uint64) error
 }
+
+// breaks, when set, is asked before each submission of any device (tests lose
+// devices with it).
+var breaks func() error
 
 func (l *loader) openDevice(d *Device, cooperative bool) (*device, error) {
 	v := &device{Device: *d}
@@ -104,10 +110,18 @@ func (v *device) chooseMemory() {
 
 // free is the device memory that can still be taken, by what the driver said
 // when it was opened.
-func (v *device) free() int64 {
+func (v *device) free() int64 { return max(0, v.Free-v.taken()) }
+
+func (v *device) taken() int64 {
 	v.used.Lock()
 	defer v.used.Unlock()
-	return max(0, v.Free-int64(v.used.local))
+	return int64(v.used.local)
+}
+
+// onDevice reports whether a type of memory is of the heap that device memory
+// is taken from.
+func (v *device) onDevice(kind uint32) bool {
+	return v.memory.types[kind].heap == v.memory.types[v.types.local].heap
 }
 
 // submit1 hands a recorded command buffer (0: none) to the queue.
@@ -119,5 +133,10 @@ func (v *device) submit1(commands uintptr, fence handle) error {
 	}
 	v.lock.Lock()
 	defer v.lock.Unlock()
+	if breaks != nil {
+		if err := breaks(); err != nil {
+			return err
+		}
+	}
 	return result("vkQueueSubmit", call(v.submit, v.queue, 1, uintptr(unsafe.Pointer(info)), uintptr(fence)))
 }

@@ -1,7 +1,6 @@
 package vulkan
 
 import (
-	"fmt"
 	"unsafe"
 
 	"headprof/runner/backend"
@@ -24,18 +23,16 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	each := func(x *value, of backend.Weight, from int) *value {
 		w := of.(*weight)
 		y := o.value(rows*m.Used, w.rows/m.Count)
-		if len(w.parts) > 1 {
-			o.failed(fmt.Errorf("gpu: a stack of experts of %s is more than one buffer of the device holds; use --device cpu", megabytes(int64(w.rows)*int64(w.rowBytes))))
-			return y
-		}
 		t := tile{bm: 1, bn: 64, tm: 1, tn: 1}
-		push := linearPush{
-			w: w.parts[0].address(), x: x.address(), dst: y.address(), pick: pick.address(),
-			rows: uint32(y.rows), cols: uint32(w.cols), outs: uint32(y.width), rowBytes: uint32(w.rowBytes),
-			stride: uint32(y.width), share: uint32(from), scale: 1,
-		}
-		o.dispatch(o.linearProgram(w, t, true), unsafe.Pointer(&push), unsafe.Sizeof(push),
-			[3]int{(y.width + 63) / 64, y.rows, 1}, []span{x.span(), pick.span()}, []span{y.span()})
+		o.eachPart(w, func(p part, arriving []span) { // one: stacks are not cut
+			push := linearPush{
+				w: p.address(), x: x.address(), dst: y.address(), pick: pick.address(),
+				rows: uint32(y.rows), cols: uint32(w.cols), outs: uint32(y.width), rowBytes: uint32(w.rowBytes),
+				stride: uint32(y.width), share: uint32(from), scale: 1,
+			}
+			o.dispatch(o.linearProgram(w, t, true), unsafe.Pointer(&push), unsafe.Sizeof(push),
+				[3]int{(y.width + 63) / 64, y.rows, 1}, append(arriving, x.span(), pick.span()), []span{y.span()})
+		})
 		o.worked(float64(y.rows) * float64(y.width) * float64(w.cols))
 		return y
 	}

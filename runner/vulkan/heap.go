@@ -40,6 +40,9 @@ type heap struct {
 	kind  uint32 // memory type
 	chunk uint64 // least size of a block
 	hold  bool   // keep empty blocks: each step needs them again
+	blind bool   // the host does not see it, even where it could
+	dry   bool   // nothing is allocated; peak says what would be, in one block
+	peak  uint64
 	lock  sync.Mutex
 	all   []*block
 }
@@ -48,11 +51,16 @@ type heap struct {
 // alignment that Vulkan asks of a storage buffer.
 const align = 256
 
+func aligned(size uint64) uint64 { return max(align, (size+align-1)/align*align) }
+
 // alloc gives a region of at least size bytes; its contents are undefined.
 func (h *heap) alloc(size uint64) (region, error) {
-	size = max(align, (size+align-1)/align*align)
+	size = aligned(size)
 	h.lock.Lock()
 	defer h.lock.Unlock()
+	if h.dry && h.all == nil {
+		h.all = []*block{{free: []span{{0, 1 << 60}}}}
+	}
 	for _, b := range h.all {
 		for i, s := range b.free {
 			if s.to-s.from < size {
@@ -63,12 +71,13 @@ func (h *heap) alloc(size uint64) (region, error) {
 			} else {
 				b.free[i].from += size
 			}
+			h.peak = max(h.peak, s.from+size)
 			return region{b, s.from, size}, nil
 		}
 	}
-	b, err := h.v.newBlock(h.kind, max(size, h.chunk))
+	b, err := h.v.newBlock(h.kind, max(size, h.chunk), !h.blind)
 	if err != nil && size < h.chunk { // perhaps the exact size still fits
-		b, err = h.v.newBlock(h.kind, size)
+		b, err = h.v.newBlock(h.kind, size, !h.blind)
 	}
 	if err != nil {
 		return region{}, fmt.Errorf("%s (%s): %w", h.what, megabytes(int64(size)), err)
@@ -98,9 +107,60 @@ func (h *heap) release(r region) {
 	} else {
 		b.free = append(b.free[:i], append([]span{s}, b.free[i:]...)...)
 	}
-	if !h.hold && len(b.free) == 1 && b.free[0] == (span{0, b.size}) {
+	if !h.hold && !h.dry && len(b.free) == 1 && b.free[0] == (span{0, b.size}) {
 		h.drop(b)
 	}
+}
+
+// spare is how much of the heap's blocks is not handed out.
+func (h *heap) spare() (sum int64) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	for _, b := range h.all {
+		for _, s := range b.free {
+			sum += int64(s.to - s.from)
+		}
+	}
+	return sum
+}
+
+// held is the size of the heap's blocks.
+func (h *heap) held() (sum int64) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	for _, b := range h.all {
+		sum += int64(b.size)
+	}
+	return sum
+}
+
+// mostAtOnce bounds the blocks that room makes: drivers find it hard to place
+// very large ones.
+const mostAtOnce = 512 << 20
+
+// room makes blocks that regions of these sizes, asked for in this order, fill
+// without a gap. On an error no block is left.
+func (h *heap) room(sizes []uint64) error {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	var made []*block
+	most := min(mostAtOnce, h.v.maxAllocation)
+	for len(sizes) > 0 {
+		sum, n := aligned(sizes[0]), 1
+		for n < len(sizes) && sum+aligned(sizes[n]) <= most {
+			sum, n = sum+aligned(sizes[n]), n+1
+		}
+		b, err := h.v.newBlock(h.kind, sum, !h.blind)
+		if err != nil {
+			for _, b := range made {
+				h.drop(b)
+			}
+			return fmt.Errorf("%s (%s): %w", h.what, megabytes(int64(sum)), err)
+		}
+		b.free = []span{{0, sum}}
+		h.all, made, sizes = append(h.all, b), append(made, b), sizes[n:]
+	}
+	return nil
 }
 
 func (h *heap) drop(b *block) {
@@ -119,12 +179,16 @@ func (h *heap) close() {
 	}
 }
 
-// newBlock allocates memory with a buffer over it.
-func (v *device) newBlock(kind uint32, size uint64) (*block, error) {
+// newBlock allocates memory with a buffer over it, which the host sees if it
+// can and should.
+func (v *device) newBlock(kind uint32, size uint64, seen bool) (*block, error) {
 	if v.fail != nil {
 		if err := v.fail(size); err != nil {
 			return nil, err
 		}
+	}
+	if v.onDevice(kind) && v.limit > 0 && v.limit-v.taken() < int64(size) {
+		return nil, &Error{Call: fmt.Sprintf("%s on top of %s in use, %s may be used", megabytes(int64(size)), megabytes(v.taken()), megabytes(v.limit)), Code: errOutOfDeviceMemory}
 	}
 	if size > v.maxAllocation {
 		return nil, &Error{Call: fmt.Sprintf("one allocation of %s, the driver's limit is %s", megabytes(int64(size)), megabytes(int64(v.maxAllocation))), Code: errOutOfDeviceMemory}
@@ -142,7 +206,7 @@ func (v *device) newBlock(kind uint32, size uint64) (*block, error) {
 	if err == nil {
 		err = result("vkBindBufferMemory", call(v.bindMemory, v.handle, uintptr(b.buffer), uintptr(b.memory), 0))
 	}
-	if err == nil && v.memory.types[kind].flags&memoryHostVisible != 0 && (kind != v.types.local || v.Kind != Discrete) {
+	if err == nil && v.memory.types[kind].flags&memoryHostVisible != 0 && seen {
 		err = result("vkMapMemory", call(v.mapMemory, v.handle, uintptr(b.memory), 0, ^uintptr(0), 0, uintptr(unsafe.Pointer(&b.mapped))))
 	}
 	v.account(kind, int64(size))
@@ -164,11 +228,12 @@ func (v *device) freeBlock(kind uint32, b *block) {
 }
 
 func (v *device) account(kind uint32, bytes int64) {
-	if kind != v.types.local {
+	if !v.onDevice(kind) {
 		return
 	}
 	v.used.Lock()
 	v.used.local += uint64(bytes)
+	v.used.most = max(v.used.most, v.used.local)
 	v.used.Unlock()
 }
 

@@ -35,7 +35,7 @@ type linearPush struct {
 func (o *ops) linear(dst, x *value, w *weight, bias uint64, scale float32, add bool) {
 	t := tileFor(x.rows)
 	defer o.worked(float64(x.rows) * float64(w.rows) * float64(w.cols))
-	for _, p := range w.parts {
+	o.eachPart(w, func(p part, from []span) {
 		push := linearPush{
 			w: p.address(), x: x.address(), bias: bias, dst: dst.address(),
 			rows: uint32(x.rows), cols: uint32(w.cols), outs: uint32(p.rows), rowBytes: uint32(w.rowBytes),
@@ -44,12 +44,34 @@ func (o *ops) linear(dst, x *value, w *weight, bias uint64, scale float32, add b
 		if o.b.o.Math == Cooperative {
 			// For few rows, too: a row's bits must not depend on how many there are.
 			o.dispatch(program{"cooperative", [10]uint32{4 * o.b.v.subgroup, uint32(w.format)}}, unsafe.Pointer(&push), unsafe.Sizeof(push),
-				[3]int{(p.rows + 63) / 64, (x.rows + 63) / 64, 1}, []span{x.span()}, []span{dst.span()})
-			continue
+				[3]int{(p.rows + 63) / 64, (x.rows + 63) / 64, 1}, append(from, x.span()), []span{dst.span()})
+			return
 		}
 		o.dispatch(o.linearProgram(w, t, false), unsafe.Pointer(&push), unsafe.Sizeof(push),
 			[3]int{(p.rows + int(t.bn) - 1) / int(t.bn), (x.rows + int(t.bm) - 1) / int(t.bm), 1},
-			[]span{x.span()}, []span{dst.span()})
+			append(from, x.span()), []span{dst.span()})
+	})
+}
+
+// eachPart calls f for each part of a weight while it is on the device. from
+// are the places whose bytes may still be on their way.
+func (o *ops) eachPart(w *weight, f func(p part, from []span)) {
+	if o.dry != nil {
+		o.dry.uses(w, asMatrix)
+		return
+	}
+	if o.failed(w.ready()) {
+		return
+	}
+	for _, p := range w.parts {
+		f(p, nil)
+	}
+	for _, p := range w.pieces {
+		at, ok := o.bring(p)
+		if !ok {
+			return
+		}
+		f(part{region{&block{address: at.from}, 0, at.to - at.from}, p.first, p.rows}, []span{at})
 	}
 }
 

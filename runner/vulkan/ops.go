@@ -27,6 +27,8 @@ type ops struct {
 	first, n int
 	watch    *backend.Watch
 
+	uploads, results *heap
+
 	values   []*value // alive
 	args     []region // blocks of arguments, the last one being filled
 	argsUsed uint64   // bytes of the last
@@ -71,27 +73,36 @@ func (o *ops) value(rows, width int) *value {
 	return v
 }
 
-// send copies words to memory that the device reads, and gives their address.
-// They live until the step's end.
-func (o *ops) send(words []uint32) uint64 {
-	need := uint64(len(words)*4+15) / 16 * 16
+// room gives bytes of memory that the device reads, and their address. They
+// live until the step's end. nil after an error, and where nothing is recorded.
+func (o *ops) room(bytes int) ([]byte, uint64) {
+	need := uint64(bytes+15) / 16 * 16
 	if o.err != nil || need == 0 {
-		return 0
+		return nil, 0
 	}
 	if n := len(o.args); n == 0 || o.argsUsed+need > o.args[n-1].len {
-		r, err := o.b.uploads.alloc(max(need, 256<<10))
+		r, err := o.uploads.alloc(max(need, 256<<10))
 		if o.failed(err) {
-			return 0
+			return nil, 0
 		}
 		o.args, o.argsUsed = append(o.args, r), 0
 	}
-	r := o.args[len(o.args)-1]
-	dst := r.bytes()[o.argsUsed:]
-	for i, w := range words {
-		binary.LittleEndian.PutUint32(dst[4*i:], w)
-	}
-	at := r.address() + o.argsUsed
+	r, at := o.args[len(o.args)-1], o.argsUsed
 	o.argsUsed += need
+	if o.dry != nil {
+		return nil, 0
+	}
+	return r.bytes()[at:o.argsUsed], r.address() + at
+}
+
+// send copies words to memory that the device reads, and gives their address.
+func (o *ops) send(words []uint32) uint64 {
+	dst, at := o.room(4 * len(words))
+	if dst != nil {
+		for i, w := range words {
+			binary.LittleEndian.PutUint32(dst[4*i:], w)
+		}
+	}
 	return at
 }
 
@@ -115,6 +126,10 @@ func (o *ops) vector(w backend.Weight) uint64 {
 	if w == nil {
 		return 0
 	}
+	if o.dry != nil {
+		o.dry.uses(w.(*weight), asVector)
+		return 0
+	}
 	a, err := w.(*weight).float32()
 	o.failed(err)
 	return a
@@ -124,14 +139,33 @@ func (o *ops) vector(w backend.Weight) uint64 {
 func (o *ops) Embed(table backend.Weight, ids []int32, scale float32) backend.Value {
 	w := table.(*weight)
 	out := o.value(len(ids), w.cols)
-	list := o.send(words(ids))
-	for _, p := range w.parts {
+	list := words(ids)
+	var parts []part
+	switch {
+	case o.dry != nil:
+		o.dry.uses(w, asTable)
+		o.room(len(ids) * w.rowBytes) // where the table stays in the host's memory
+	case o.failed(w.ready()):
+	case w.pieces != nil: // the rows that are wanted come alone
+		rows, at := o.room(len(ids)*w.rowBytes + 4)
+		for i, id := range ids {
+			if rows != nil {
+				w.read(rows[i*w.rowBytes:], int(id), 1)
+			}
+			list[i] = uint32(i)
+		}
+		parts = []part{{region{&block{address: at}, 0, uint64(len(rows))}, 0, len(ids)}}
+	default:
+		parts = w.parts
+	}
+	which := o.send(list)
+	for _, p := range parts {
 		push := struct {
 			table, ids, dst       uint64
 			count, cols, rowBytes uint32
 			first, rows           uint32
 			scale                 float32
-		}{p.address(), list, out.address(), uint32(len(ids)), uint32(w.cols), uint32(w.rowBytes), uint32(p.first), uint32(p.rows), scale}
+		}{p.address(), which, out.address(), uint32(len(ids)), uint32(w.cols), uint32(w.rowBytes), uint32(p.first), uint32(p.rows), scale}
 		o.dispatch(program{"embed", [10]uint32{wide, uint32(w.format)}}, unsafe.Pointer(&push), unsafe.Sizeof(push),
 			grid(len(ids)*((w.cols+3)/4)), nil, []span{out.span()})
 	}
@@ -179,6 +213,11 @@ func (o *ops) turn(r backend.Rope) uint64 {
 	key := turnKey{&r.InvFreq[0], pairs, r.Scale}
 	if a, ok := o.turns[key]; ok {
 		return a
+	}
+	if o.dry != nil {
+		o.room(8 * o.n * pairs)
+		o.turns[key] = 0
+		return 0
 	}
 	w := make([]uint32, 0, 2*o.n*pairs)
 	for row := range o.n {
@@ -312,11 +351,14 @@ func (o *ops) Read(x backend.Value) []float32 {
 	v := x.(*value)
 	n := v.elements()
 	if o.err == nil && n > 0 {
-		o.b.results.release(o.reading)
-		r, err := o.b.results.alloc(uint64(4 * n))
+		o.results.release(o.reading)
+		r, err := o.results.alloc(uint64(4 * n))
 		if !o.failed(err) {
 			o.reading = r
 			o.copy(r, 0, v.region, 0, uint64(4*n))
+			if o.dry != nil {
+				return nil
+			}
 			if o.wait() == nil {
 				return unsafe.Slice((*float32)(unsafe.Pointer(&r.bytes()[0])), n)
 			}
@@ -363,15 +405,15 @@ func (o *ops) end() {
 		o.scratch.release(v.region)
 	}
 	for _, r := range o.args {
-		o.b.uploads.release(r)
+		o.uploads.release(r)
 	}
 	for _, r := range o.outgrown {
 		o.b.caches.release(r)
 	}
-	for _, r := range o.rows {
-		o.b.results.release(r.region)
+	for _, r := range o.rows { // not delivered
+		o.results.release(r.region)
 	}
-	o.b.results.release(o.reading)
+	o.results.release(o.reading)
 	o.values, o.args, o.outgrown, o.rows, o.reading = nil, nil, nil, nil, region{}
 	o.c.step = nil
 	o.b.giveBack(o.recorder)

@@ -136,7 +136,7 @@ func compare(t *testing.T, m *runner.Model, tr trial, scoreLimit, logitLimit flo
 	layers, heads := len(tr.Forced.R2), len(tr.Forced.R2[0])
 	r2, retrieval := make([]float64, layers*heads), make([]float64, layers*heads)
 	rows := 0
-	watch := runner.Watch{Attention: at, Logits: at, Rows: func(r backend.Row) {
+	watch := runner.Watch{Attention: at, Logits: at, Top: tr.Span[1] - tr.Span[0], Rows: func(r backend.Row) {
 		a, b := scores(r, tr)
 		lock.Lock()
 		defer lock.Unlock()

@@ -8,7 +8,8 @@ import (
 // submits them. It is used by one goroutine at a time.
 type recorder struct {
 	b        *Backend
-	scratch  heap // Values. Of its own: what it gives back may still be read by what is recorded and not submitted
+	dry      *trial // what is tried out is counted and not recorded; nil: all is recorded
+	scratch  heap   // Values. Of its own: what it gives back may still be read by what is recorded and not submitted
 	pool     handle
 	fence    handle
 	commands []uintptr // allocated, in the order of use
@@ -18,6 +19,7 @@ type recorder struct {
 	count    int       // operations since the last submission
 	work     float64   // multiply-adds since then
 	err      error     // the first error; all that follows is not recorded
+	passage  *passage  // nil until a weight passes through
 
 	// What was read and written since the last barrier.
 	reads, writes []span
@@ -25,7 +27,12 @@ type recorder struct {
 
 func (b *Backend) newRecorder() (*recorder, error) {
 	v := b.v
-	r := &recorder{b: b, scratch: heap{v: v, what: "a step's intermediate values", kind: v.types.local, chunk: 16 << 20, hold: true}}
+	r := &recorder{b: b, scratch: heap{v: v, what: "a step's intermediate values", kind: v.types.local, chunk: 4 << 20, hold: true, blind: v.Kind == Discrete}}
+	if b.scratch > 0 { // in one block, which all steps fit into
+		if err := r.scratch.room([]uint64{b.scratch}); err != nil && !outOfMemory(err) {
+			return nil, err
+		}
+	}
 	p := &commandPoolCreateInfo{sType: typeCommandPool, family: v.family}
 	if err := result("vkCreateCommandPool", call(v.createPool, v.handle, uintptr(unsafe.Pointer(p)), 0, uintptr(unsafe.Pointer(&r.pool)))); err != nil {
 		return nil, err
@@ -40,6 +47,7 @@ func (b *Backend) newRecorder() (*recorder, error) {
 
 func (r *recorder) close() {
 	v := r.b.v
+	r.closePassage()
 	call(v.destroyFence, v.handle, uintptr(r.fence), 0)
 	call(v.destroyPool, v.handle, uintptr(r.pool), 0)
 	r.scratch.close()
@@ -55,7 +63,7 @@ func (r *recorder) failed(err error) bool {
 
 // begin makes sure that a command buffer is being recorded.
 func (r *recorder) begin() bool {
-	if r.err != nil {
+	if r.err != nil || r.dry != nil {
 		return false
 	}
 	if r.current != 0 {
@@ -193,9 +201,14 @@ func (r *recorder) wait() error {
 			fence := &r.fence
 			err = result("vkWaitForFences", call(v.waitFences, v.handle, 1, uintptr(unsafe.Pointer(fence)), 1, ^uintptr(0)))
 			call(v.resetFences, v.handle, 1, uintptr(unsafe.Pointer(fence)))
+		} else {
+			call(v.waitIdle, v.handle) // for what was submitted before; at once where the device is lost
 		}
 		r.failed(err)
 		r.pending = false
+	}
+	if r.passage != nil {
+		r.passage.arrived(v, r.err != nil)
 	}
 	if r.next > 0 {
 		call(v.resetPool, v.handle, uintptr(r.pool), 0)

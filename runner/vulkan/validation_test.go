@@ -53,7 +53,7 @@ func TestValidationLayerIsSilent(t *testing.T) {
 		}
 		return strings.TrimSpace(string(said))
 	}
-	if said := run("^(TestCachesAgreeWithPlain|TestElementsAgreeWithPlain|TestExpertsAgreeWithPlain|TestWeightsInParts|TestMutedHeads|TestAbandonedStep|TestBytes|TestStagedWeights|TestOutOfMemory|TestTinyModelsTrials)$"); said != "" {
+	if said := run("^(TestCachesAgreeWithPlain|TestElementsAgreeWithPlain|TestExpertsAgreeWithPlain|TestWeightsInParts|TestMutedHeads|TestAbandonedStep|TestBytes|TestStagedWeights|TestOutOfMemory|TestAllKindsPassThrough|TestLargestWeightsOfWatchedRows|TestTinyModelsTrials)$"); said != "" {
 		t.Errorf("the validation layer says:\n%s", said)
 	}
 	if said := run("^TestDeliberateMistake$"); !strings.Contains(said, "VUID-VkBufferCreateInfo-size-00912") {

@@ -1,6 +1,8 @@
 package vulkan
 
 import (
+	"encoding/binary"
+	"math"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -8,19 +10,25 @@ import (
 	"headprof/runner/backend"
 )
 
-// rowsOf are one layer's watched rows, [watched × heads × stride] float32 in
-// host memory.
+// rowsOf are some of the watched rows of one layer on their way to the host:
+// [watched × heads × stride] float32, or with top > 0 [watched × heads × top]
+// pairs of entry and float32.
 type rowsOf struct {
 	region
-	a      backend.Attention
-	stride int
+	a       backend.Attention
+	watched []int
+	stride  int
+	top     int
 }
 
 // maxRowBytes is how much of watched rows is held before it is delivered: the
 // step then waits for the device.
 const maxRowBytes = 64 << 20
 
-// watchRows records the kernel that writes the watched rows of one layer.
+// rowsAtOnce is how much of a layer's watched rows is in device memory at once.
+var rowsAtOnce = 16 << 20
+
+// watchRows records the kernels for the watched rows of one layer.
 func (o *ops) watchRows(q *value, a backend.Attention, lows uint64) {
 	stride := 0
 	for i := range o.c.heads[a.Layer] {
@@ -29,32 +37,64 @@ func (o *ops) watchRows(q *value, a backend.Attention, lows uint64) {
 			stride = max(stride, high-low)
 		}
 	}
-	size := uint64(4 * len(o.watch.Rows) * a.Heads * stride)
+	each := 4 * a.Heads * stride // bytes of a watched position
+	some := min(len(o.watch.Rows), max(1, rowsAtOnce/each))
+	rows, err := o.recorder.scratch.alloc(uint64(some * each))
+	if o.failed(err) {
+		return
+	}
+	defer o.recorder.scratch.release(rows) // what is recorded later runs later
+	for from := 0; from < len(o.watch.Rows); from += some {
+		o.watchSome(q, a, lows, stride, rows, o.watch.Rows[from:min(from+some, len(o.watch.Rows))])
+	}
+}
+
+// watchSome computes rows in device memory and copies them, or their largest
+// weights, to memory that the host reads.
+func (o *ops) watchSome(q *value, a backend.Attention, lows uint64, stride int, rows region, watched []int) {
+	l := rowsOf{a: a, watched: watched, stride: stride}
+	all := uint64(4 * len(watched) * a.Heads * stride)
+	size := all
+	if k := o.watch.Top; k > 0 && 2*k < stride {
+		l.top, size = k, uint64(8*len(watched)*a.Heads*k)
+	}
 	if o.rowBytes > 0 && o.rowBytes+size > maxRowBytes {
 		o.deliver()
 	}
 	if o.err != nil {
 		return
 	}
-	r, err := o.b.results.alloc(size)
-	if o.failed(err) {
+	var err error
+	if l.region, err = o.results.alloc(size); o.failed(err) {
 		return
 	}
-	o.rows, o.rowBytes = append(o.rows, rowsOf{r, a, stride}), o.rowBytes+size
+	o.rows, o.rowBytes = append(o.rows, l), o.rowBytes+size
+	in := span{rows.address(), rows.address() + all}
+	list := o.send(words(watched))
 	push := struct {
 		heads, q, dst, rows, lows         uint64
 		n, kvHeads, group, window, stride uint32
 		scale, cap                        float32
-	}{o.table(a.Layer), q.address(), r.address(), o.send(words(o.watch.Rows)), lows,
+	}{o.table(a.Layer), q.address(), rows.address(), list, lows,
 		uint32(o.n), uint32(a.KVHeads), uint32(a.Heads / a.KVHeads), uint32(a.Window), uint32(stride), a.Scale, a.SoftCap}
+	groups := [3]int{len(watched), a.Heads, 1}
 	o.dispatch(program{"watch", [10]uint32{64, flag(o.c.half), uint32(a.HeadDim), flag(a.SoftCap > 0)}},
-		unsafe.Pointer(&push), unsafe.Sizeof(push), [3]int{len(o.watch.Rows), a.Heads, 1},
-		append(cacheReads(a.Layer), q.span()), []span{{r.address(), r.address() + size}})
+		unsafe.Pointer(&push), unsafe.Sizeof(push), groups, append(cacheReads(a.Layer), q.span()), []span{in})
+	if l.top == 0 {
+		o.copy(l.region, 0, rows, 0, all)
+		return
+	}
+	largest := struct {
+		heads, src, dst, rows, lows          uint64
+		n, kvHeads, group, window, stride, k uint32
+	}{push.heads, rows.address(), l.address(), list, lows, push.n, push.kvHeads, push.group, push.window, push.stride, uint32(l.top)}
+	o.dispatch(program{"top", [10]uint32{64, flag(o.c.half)}}, unsafe.Pointer(&largest), unsafe.Sizeof(largest), groups,
+		[]span{in}, []span{{l.address(), l.address() + size}})
 }
 
 // deliver waits and hands over the rows that are there.
 func (o *ops) deliver() {
-	if o.wait() == nil {
+	if o.dry == nil && o.wait() == nil {
 		var work sync.WaitGroup
 		turn := make(chan struct{}, runtime.GOMAXPROCS(0))
 		for _, l := range o.rows {
@@ -70,17 +110,35 @@ func (o *ops) deliver() {
 		work.Wait()
 	}
 	for _, l := range o.rows {
-		o.b.results.release(l.region)
+		o.results.release(l.region)
 	}
 	o.rows, o.rowBytes = nil, 0
 }
 
 func (o *ops) deliverHead(l rowsOf, h int) {
-	all := unsafe.Slice((*float32)(unsafe.Pointer(&l.bytes()[0])), l.len/4)
 	kv := &o.c.heads[l.a.Layer][h/(l.a.Heads/l.a.KVHeads)]
-	for i, r := range o.watch.Rows {
+	var full []float32
+	if l.top > 0 {
+		full = make([]float32, l.stride)
+	}
+	for i, r := range l.watched {
 		low, high := o.seen(kv, r, l.a.Window)
-		at := (i*l.a.Heads + h) * l.stride
-		o.watch.Deliver(backend.Row{Layer: l.a.Layer, Head: h, Position: o.first + r, First: low, Weights: all[at : at+high-low : at+high-low]})
+		row := backend.Row{Layer: l.a.Layer, Head: h, Position: o.first + r, First: low}
+		if l.top == 0 {
+			all := unsafe.Slice((*float32)(unsafe.Pointer(&l.bytes()[0])), l.len/4)
+			at := (i*l.a.Heads + h) * l.stride
+			row.Weights = all[at : at+high-low : at+high-low]
+			o.watch.Deliver(row)
+			continue
+		}
+		pairs := l.bytes()[8*(i*l.a.Heads+h)*l.top:][:8*l.top]
+		for ; len(pairs) > 0; pairs = pairs[8:] {
+			if e := binary.LittleEndian.Uint32(pairs); int64(e) < int64(high-low) {
+				full[e] = math.Float32frombits(binary.LittleEndian.Uint32(pairs[4:]))
+			}
+		}
+		row.Weights = full[: high-low : high-low]
+		o.watch.Deliver(row)
+		clear(full)
 	}
 }
