@@ -94,7 +94,11 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	say := newStepper(cmd, f.quiet, f.json, len(items)*len(masks), "runs")
-	say.say("%s: %d prompts × %d masks, %s", model.Name(), len(items), len(masks), evalMemory(model, items))
+	memory, err := evalMemory(model, items)
+	if err != nil {
+		return err
+	}
+	say.say("%s: %d prompts × %d masks, %s", model.Name(), len(items), len(masks), memory)
 	settings := f.settings(model)
 	settings["method"] = method
 	records, err := evaluate.Ablate(cmd.Context(), model, items, masks, evaluate.Options{

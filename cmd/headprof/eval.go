@@ -123,7 +123,11 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		return f.speed(cmd, model, items, variants)
 	}
 	say := f.progress(cmd, len(items), "prompts")
-	say.say("%s: %d prompts × %d caches, %s", model.Name(), len(items), len(variants), evalMemory(model, items))
+	memory, err := evalMemory(model, items)
+	if err != nil {
+		return err
+	}
+	say.say("%s: %d prompts × %d caches, %s", model.Name(), len(items), len(variants), memory)
 	records, err := evaluate.Run(cmd.Context(), model, items, f.setting, variants, evaluate.Options{
 		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(), NoReuse: f.noReuse,
 		Settings: f.settings(model), Progress: say.step,
@@ -159,19 +163,29 @@ func modelName(m *runner.Model) string {
 	return strings.TrimSuffix(filepath.Base(m.Name()), ".gguf")
 }
 
-// evalMemory makes the model ready for its prompts and predicts the peak: the longest prompt's cache, twice where a
-// policy keeps nearly all of it, and scratch.
-func evalMemory(m *runner.Model, items []*evaluate.Item) string {
+// evalMemory makes the model ready for its prompts and predicts the peak: the
+// longest prompt's cache, twice where a policy keeps nearly all of it, and
+// scratch. Where not even one cache fits, the run is refused.
+func evalMemory(m *runner.Model, items []*evaluate.Item) (string, error) {
 	longest := 0
 	for _, it := range items {
 		longest = max(longest, len(it.Prompt)+it.MaxTokens)
 	}
-	_ = m.Reserve(2*longest, longest) // where that is too much, one cache has to do
-	need, err := m.Memory(2*longest, longest)
-	if err != nil {
-		return "memory unknown"
+	have := availableMemory()
+	var need runner.Memory
+	for _, cached := range []int{2 * longest, longest} {
+		var err error
+		if need, err = m.Memory(cached, longest); err != nil {
+			return "", err
+		}
+		if fits(need, have) {
+			if have > 0 {
+				m.KeepResident(have - anonymous(need))
+			}
+			return "memory " + memoryText(need), m.Reserve(cached, longest)
+		}
 	}
-	return "memory " + memoryText(need)
+	return "", tooLarge(m, need, longest, longest, have)
 }
 
 // stepper reports steps to people on stderr, or to machines on stdout.

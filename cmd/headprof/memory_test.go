@@ -91,7 +91,7 @@ func TestRunsAreFittedIntoTheDevice(t *testing.T) {
 	none := onSoftwareGPU(t, d.Scratch+d.Cache/4)
 	p = smallPlan(t, none)
 	_, _, err = fitInto(none, p, true, machine)
-	said := regexp.MustCompile(`this plan needs .* of llvmpipe.*'s memory .*, but .* are free; the longest context that fits is about (\d+) tokens \(--lengths\)`)
+	said := regexp.MustCompile(`this plan needs .* of llvmpipe.*'s memory .*, but .* are free; the longest context that fits is about (\d+) tokens \(--lengths, or --max-length of a task\)`)
 	if err == nil || said.FindStringSubmatch(err.Error()) == nil {
 		t.Fatalf("where nothing fits: %v", err)
 	}

@@ -21,7 +21,7 @@ import (
 // modelFlags say which model runs and how.
 type modelFlags struct {
 	model, device, kernels, gpuMath, kvType, pre string
-	threads, chunk, longContext                  int
+	threads, chunk, longContext, gpuMemory       int
 	fast                                         bool
 }
 
@@ -29,6 +29,7 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&m.model, "model", "", "model: a GGUF `file` or a Hugging Face folder (default: the built-in tiny model)")
 	f.StringVar(&m.device, "device", "cpu", "cpu, gpu, gpu:N or auto; 'headprof devices' lists them")
 	f.StringVar(&m.gpuMath, "gpu-math", "f32", "how a GPU multiplies: f32, f16 or cooperative (untried)")
+	f.IntVar(&m.gpuMemory, "gpu-memory", 0, "MiB of the GPU's memory to take at most (default: what is free); weights that do not fit pass through it")
 	f.IntVar(&m.threads, "threads", 0, "CPU threads (default: one per core)")
 	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
 	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
@@ -75,8 +76,10 @@ var kvNames = map[backend.KVType]string{backend.KVF32: "f32", backend.KVF16: "f1
 const builtIn = "headprof-tiny"
 
 func (m *modelFlags) options() (runner.Options, error) {
-	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, Pre: m.pre, Context: m.longContext, Fast: m.fast}
+	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, GPUMemory: int64(m.gpuMemory) << 20, Pre: m.pre, Context: m.longContext, Fast: m.fast}
 	switch {
+	case m.gpuMemory < 0:
+		return o, usagef("--gpu-memory %d is negative", m.gpuMemory)
 	case m.threads < 0:
 		return o, usagef("--threads %d is negative", m.threads)
 	case m.longContext < 0:
