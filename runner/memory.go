@@ -32,8 +32,13 @@ const watchedRows = 48
 // together, the longest of them `longest` tokens, computed in chunks of the
 // model's options.
 func (m *Model) Memory(cached, longest int) (Memory, error) {
+	return m.MemoryOf(cached, longest, watchedRows)
+}
+
+// MemoryOf is Memory for steps of which at most so many rows are watched or want logits.
+func (m *Model) MemoryOf(cached, longest, watched int) (Memory, error) {
 	out := Memory{Program: 24<<20 + 200*int64(m.config.Vocab)}
-	r := m.run(cached, longest)
+	r := m.run(cached, longest, watched)
 	logits := int64(len(r.Watched)) * int64(m.config.Vocab) * 4 // handed out as copies
 	if d, ok := m.backend.(backend.Device); ok {
 		need, err := d.Predict(r)
@@ -55,9 +60,9 @@ func (m *Model) Memory(cached, longest int) (Memory, error) {
 }
 
 // run describes such a run to a backend.
-func (m *Model) run(cached, longest int) backend.Run {
+func (m *Model) run(cached, longest, watched int) backend.Run {
 	rows := min(m.options.Chunk, max(1, longest))
-	live := make([]int, min(rows, watchedRows))
+	live := make([]int, min(rows, watched))
 	for i := range live {
 		live[i] = rows - len(live) + i
 	}
@@ -94,5 +99,5 @@ func (m *Model) Reserve(cached, longest int) error {
 	if !ok {
 		return nil
 	}
-	return d.Reserve(m.run(cached, longest))
+	return d.Reserve(m.run(cached, longest, watchedRows))
 }

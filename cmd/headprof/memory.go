@@ -35,16 +35,20 @@ func fitInto(m *runner.Model, p *probe.Plan, reuse bool, have int64) (probe.Cost
 			if have > 0 {
 				m.KeepResident(have - anonymous(need))
 			}
-			if os.Getenv("GOMEMLIMIT") == "" {
-				// Garbage is collected before it takes more than what was announced.
-				debug.SetMemoryLimit(need.Cache + need.Scratch + need.Program)
-			}
+			holdGarbage(need)
 			return cost, need, m.Reserve(int(cost.Peak), longest)
 		}
 		if p.OneCache {
 			return cost, need, tooLarge(m, need, int(cost.Peak), longest, have)
 		}
 		p.OneCache = true
+	}
+}
+
+// holdGarbage has garbage collected before it takes more than what was announced.
+func holdGarbage(need runner.Memory) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(need.Cache + need.Scratch + need.Program)
 	}
 }
 
