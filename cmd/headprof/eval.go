@@ -179,10 +179,7 @@ func evalMemory(m *runner.Model, items []*evaluate.Item) (string, error) {
 			return "", err
 		}
 		if fits(need, have) {
-			if have > 0 {
-				m.KeepResident(have - anonymous(need))
-			}
-			return "memory " + memoryText(need), m.Reserve(cached, longest)
+			return "memory " + memoryText(need), makeReady(m, need, cached, longest, have)
 		}
 	}
 	return "", tooLarge(m, need, longest, longest, have)

@@ -32,17 +32,22 @@ func fitInto(m *runner.Model, p *probe.Plan, reuse bool, have int64) (probe.Cost
 			return cost, need, err
 		}
 		if fits(need, have) {
-			if have > 0 {
-				m.KeepResident(have - anonymous(need))
-			}
 			holdGarbage(need)
-			return cost, need, m.Reserve(int(cost.Peak), longest)
+			return cost, need, makeReady(m, need, int(cost.Peak), longest, have)
 		}
 		if p.OneCache {
 			return cost, need, tooLarge(m, need, int(cost.Peak), longest, have)
 		}
 		p.OneCache = true
 	}
+}
+
+// makeReady gives weights the memory that a run which fits leaves them.
+func makeReady(m *runner.Model, need runner.Memory, cached, longest int, have int64) error {
+	if have > 0 {
+		m.KeepResident(have - anonymous(need))
+	}
+	return m.Reserve(cached, longest)
 }
 
 // holdGarbage has garbage collected before it takes more than what was announced.

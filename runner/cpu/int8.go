@@ -148,17 +148,7 @@ func (o *ops) linearInt8(l linear) {
 			k.quantise(blocks, &a[r*ld], l.x.at(r, 0))
 		}
 	})
-	panels := (l.out + panelWidth - 1) / panelWidth
-	whole, parts := split(panels, rows, o.pool.threads)
-	o.run(whole+(panels-whole)*parts, func(worker, t int) {
-		s := &o.b.scratch[worker]
-		p, part, of := t, 0, 1
-		if t >= whole {
-			t -= whole
-			p, part, of = whole+t/parts, t%parts, parts
-		}
-		o.panelInt8(s, &l, a, ld, p*panelWidth, rows*part/of, rows*(part+1)/of)
-	})
+	o.panels(&l, func(s *scratch, column, r0, r1 int) { o.panelInt8(s, &l, a, ld, column, r0, r1) })
 	o.arena.free = append(o.arena.free, buf)
 }
 

@@ -156,11 +156,7 @@ func TestFastLinearIsWithinTheQuantisationBound(t *testing.T) {
 		var first []float32
 		for kernels, b := range fastBackends(t, 2) {
 			m := backendtest.Must(b.Weight(q))
-			o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
-			in := o.arena.value(n, cols)
-			for i := range n {
-				copy(in.row(i), x[i*cols:])
-			}
+			o, in := stepOf(b, n, x)
 			got := append([]float32(nil), o.Read(o.Linear(in, m, nil))...)
 			for i := range n {
 				for j := range rows {

@@ -126,11 +126,7 @@ func TestFastLeavesLogitsExact(t *testing.T) {
 	x := backendtest.Random(rng, 5*96)
 	product := func(b *Backend, name string) []float32 {
 		w.Name = name
-		o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(nil, backend.KVF32, 0)), 5, nil)).(*ops)
-		in := o.arena.value(5, 96)
-		for i := range 5 {
-			copy(in.row(i), x[i*96:])
-		}
+		o, in := stepOf(b, 5, x)
 		return append([]float32(nil), o.Read(o.Linear(in, backendtest.Must(b.Weight(w)), nil))...)
 	}
 	exact := backendtest.Must(New(Options{Threads: 1}))

@@ -68,17 +68,20 @@ func (o *ops) linear(l linear) {
 		o.linearInt8(l)
 		return
 	}
-	panels := (l.out + panelWidth - 1) / panelWidth
+	o.panels(&l, func(s *scratch, column, r0, r1 int) { o.panel(s, &l, column, r0, r1) })
+}
+
+// panels calls f for each panel's first column and the rows [r0, r1) to compute of it, several at once.
+func (o *ops) panels(l *linear, f func(s *scratch, column, r0, r1 int)) {
+	rows, panels := l.x.rows, (l.out+panelWidth-1)/panelWidth
 	whole, parts := split(panels, rows, o.pool.threads)
 	o.run(whole+(panels-whole)*parts, func(worker, t int) {
-		s := &o.b.scratch[worker]
-		if t < whole {
-			o.panel(s, &l, t*panelWidth, 0, rows)
-			return
+		p, part, of := t, 0, 1
+		if t >= whole {
+			t -= whole
+			p, part, of = whole+t/parts, t%parts, parts
 		}
-		t -= whole
-		p, part := whole+t/parts, t%parts
-		o.panel(s, &l, p*panelWidth, rows*part/parts, rows*(part+1)/parts)
+		f(&o.b.scratch[worker], p*panelWidth, rows*part/of, rows*(part+1)/of)
 	})
 }
 

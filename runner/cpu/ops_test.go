@@ -23,6 +23,16 @@ func backends(t testing.TB, threads int) map[string]*Backend {
 	return all
 }
 
+// stepOf begins a step of n rows and makes a value of x, which holds them one after the other.
+func stepOf(b *Backend, n int, x []float32) (*ops, *value) {
+	o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(nil, backend.KVF32, 0)), n, nil)).(*ops)
+	in := o.arena.value(n, len(x)/n)
+	for i := range n {
+		copy(in.row(i), x[i*in.width:])
+	}
+	return o, in
+}
+
 // Layers agree with the plain backend, which is float64 loops beside the equations.
 func TestLayersAgreeWithPlain(t *testing.T) {
 	for name, s := range backendtest.Shapes {

@@ -137,7 +137,7 @@ func dots(s isa) {
 		}
 	})
 	block("Q4_K", 256, 144, float, true, func(d *dotter) {
-		d.open()
+		d.open(d.slot)
 		for k := range 8 {
 			scale, m := d.scaleMin(d.slot, k)
 			for h := range 2 {
@@ -150,7 +150,7 @@ func dots(s isa) {
 		}
 	})
 	block("Q5_K", 256, 176, nil, true, func(d *dotter) {
-		d.open()
+		d.open(d.slot)
 		for k := range 8 {
 			scale, m := d.scaleMin(d.slot, k)
 			for h := range 2 {
@@ -232,13 +232,3 @@ func (d *dotter) word(disp, j int) reg.VecVirtual {
 func (d *dotter) add(e int, w reg.VecVirtual) { VFMADD231PS_BCST(mem(d.x, 4*e), w, d.acc) }
 
 func (d *dotter) slot(i int) operand.Mem { return d.frame.Offset(i * d.s.bytes()) }
-
-// open keeps a block's halves and packed scales in the frame.
-func (d *dotter) open() {
-	head := d.rows.columns(0)
-	VMOVUPS(d.half(head[0], 0), d.slot(0))
-	VMOVUPS(d.half(head[0], 16), d.slot(1))
-	for i := range 3 {
-		VMOVUPS(head[i+1], d.slot(2+i))
-	}
-}

@@ -445,14 +445,6 @@ func codes(s isa) {
 	var frame operand.Mem
 	slot := func(i int) operand.Mem { return frame.Offset(i * s.bytes()) }
 	super := func() { nibbles(); frame = AllocLocal(9 * s.bytes()) }
-	open := func() {
-		head := u.rows.columns(0)
-		VMOVUPS(u.half(head[0], 0), slot(0))
-		VMOVUPS(u.half(head[0], 16), slot(1))
-		for i := range 3 {
-			VMOVUPS(head[i+1], slot(2+i))
-		}
-	}
 	scaleAndMin := func(g int) {
 		d, m := u.scaleMin(slot, g)
 		zero := s.vec()
@@ -461,8 +453,21 @@ func codes(s isa) {
 		put(g, scalesAt, d)
 		put(g, secondsAt, m)
 	}
+	// high puts the bits kept in slot 5+j, moved down by shift, above t's four.
+	high := func(j, shift int, t reg.VecVirtual) {
+		bits := s.vec()
+		VMOVUPS(slot(5+j), bits)
+		switch {
+		case shift > 0:
+			VPSRLD(operand.Imm(uint64(shift)), bits, bits)
+		case shift < 0:
+			VPSLLD(operand.Imm(uint64(-shift)), bits, bits)
+		}
+		u.and(fifth, bits, bits)
+		u.or(bits, t)
+	}
 	block("Q4_K", 8, 144, super, func() {
-		open()
+		u.open(slot)
 		for g := range 8 {
 			scaleAndMin(g)
 		}
@@ -476,7 +481,7 @@ func codes(s isa) {
 		}
 	})
 	block("Q5_K", 8, 176, func() { super(); fifth = s.bits(0x10101010) }, func() {
-		open()
+		u.open(slot)
 		for g := range 8 {
 			scaleAndMin(g)
 		}
@@ -487,16 +492,8 @@ func codes(s isa) {
 			for g := range 4 {
 				for j, v := range u.rows.columns(48 + 32*g + 16*h) {
 					for n := range 2 {
-						t, bits := masked(v, 4*n, low4), s.vec()
-						VMOVUPS(slot(5+j), bits)
-						switch shift := 2*g + n - 4; { // bit 2g+n of each byte to bit 4
-						case shift > 0:
-							VPSRLD(operand.Imm(uint64(shift)), bits, bits)
-						case shift < 0:
-							VPSLLD(operand.Imm(uint64(-shift)), bits, bits)
-						}
-						u.and(fifth, bits, bits)
-						u.or(bits, t)
+						t := masked(v, 4*n, low4)
+						high(j, 2*g+n-4, t) // bit 2g+n of each byte
 						word(2*g+n, 4*h+j, t)
 					}
 				}
@@ -522,16 +519,8 @@ func codes(s isa) {
 					for j, v := range u.rows.columns(64*n + 16*h + 32*part) {
 						for m := range 2 {
 							run := part + 2*m
-							t, bits := masked(v, 4*m, low4), s.vec()
-							VMOVUPS(slot(5+j), bits)
-							switch shift := 2*run - 4; {
-							case shift > 0:
-								VPSRLD(operand.Imm(uint64(shift)), bits, bits)
-							case shift < 0:
-								VPSLLD(operand.Imm(uint64(-shift)), bits, bits)
-							}
-							u.and(fifth, bits, bits)
-							u.or(bits, t)
+							t := masked(v, 4*m, low4)
+							high(j, 2*run-4, t)
 							centre(t)
 							word(4*n+run, 4*h+j, t)
 						}

@@ -153,16 +153,8 @@ func unpackers(s isa) {
 	var frame operand.Mem
 	slot := func(i int) operand.Mem { return frame.Offset(i * s.bytes()) }
 	super := func(u *unpacker) { frame = AllocLocal(9 * s.bytes()) }
-	open := func(u *unpacker) {
-		head := u.rows.columns(0)
-		VMOVUPS(u.half(head[0], 0), slot(0))
-		VMOVUPS(u.half(head[0], 16), slot(1))
-		for i := range 3 {
-			VMOVUPS(head[i+1], slot(2+i))
-		}
-	}
 	block("Q4_K", 256, 144, plain, super, func(u *unpacker) {
-		open(u)
+		u.open(slot)
 		for g := range 4 {
 			d0, m0 := u.scaleMin(slot, 2*g)
 			d1, m1 := u.scaleMin(slot, 2*g+1)
@@ -181,7 +173,7 @@ func unpackers(s isa) {
 		}
 	})
 	block("Q5_K", 256, 176, nil, super, func(u *unpacker) {
-		open(u)
+		u.open(slot)
 		for h := range 2 {
 			for j, v := range u.rows.columns(16 + 16*h) {
 				VMOVUPS(v, slot(5+j))
@@ -521,6 +513,17 @@ func (u *unpacker) signed(w reg.VecVirtual, b int) reg.VecVirtual {
 	VPSRAD(operand.Imm(24), w, v)
 	VCVTDQ2PS(v, v)
 	return v
+}
+
+// open keeps the halves and the three words of packed scales at the head of a
+// block of 256 in slots 0 to 4, for scaleMin.
+func (u *unpacker) open(slot func(int) operand.Mem) {
+	head := u.rows.columns(0)
+	VMOVUPS(u.half(head[0], 0), slot(0))
+	VMOVUPS(u.half(head[0], 16), slot(1))
+	for i := range 3 {
+		VMOVUPS(head[i+1], slot(2+i))
+	}
 }
 
 // scaleMin gives the scale and minimum of sub-block i of a format with twelve

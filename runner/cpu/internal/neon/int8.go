@@ -174,20 +174,7 @@ func productInt8(kind string, rows int) {
 	p("ADD $%d, R21", 2*panelBytes)
 	p("SUBS $1, R22")
 	p("BGT block")
-	p("CMP $2, R7")
-	p("BNE store")
-	p("MOVD R5, R23")
-	for r := range rows {
-		p("VLD1 (R23), [V24.S4, V25.S4]")
-		p("ADD R6, R23")
-		fadd(2*r, 24, 2*r)
-		fadd(2*r+1, 25, 2*r+1)
-	}
-	label("store")
-	for r := range rows {
-		p("VST1 [V%d.S4, V%d.S4], (R5)", 2*r, 2*r+1)
-		p("ADD R6, R5")
-	}
+	store(rows, "R7", "R5", "R6")
 	p("SUBS $1, R0")
 	p("BGT group")
 	p("RET")

@@ -111,6 +111,25 @@ func main() {
 
 var pointers = []string{"R10", "R11", "R12", "R13", "R14", "R15", "R19", "R20"}
 
+// store emits a product's end: rows of two sums from V0 on go to c, ld bytes
+// apart, added to what is there in mode addToC. All three are names of registers.
+func store(rows int, mode, c, ld string) {
+	p("CMP $2, %s", mode)
+	p("BNE store")
+	p("MOVD %s, R23", c)
+	for r := range rows {
+		p("VLD1 (R23), [V24.S4, V25.S4]")
+		p("ADD %s, R23", ld)
+		fadd(2*r, 24, 2*r)
+		fadd(2*r+1, 25, 2*r+1)
+	}
+	label("store")
+	for r := range rows {
+		p("VST1 [V%d.S4, V%d.S4], (%s)", 2*r, 2*r+1, c)
+		p("ADD %s, %s", ld, c)
+	}
+}
+
 // product emits so many rows by eight columns. Accumulators are v0 to v15,
 // four elements of each row of a v16 to v23, a row of b v24 and v25.
 func product(rows int) {
@@ -182,20 +201,7 @@ func product(rows int) {
 	p("SUBS $1, R22")
 	p("BGT one")
 	label("finish")
-	p("CMP $2, R9")
-	p("BNE store")
-	p("MOVD R6, R23")
-	for r := range rows {
-		p("VLD1 (R23), [V24.S4, V25.S4]")
-		p("ADD R7, R23")
-		fadd(2*r, 24, 2*r)
-		fadd(2*r+1, 25, 2*r+1)
-	}
-	label("store")
-	for r := range rows {
-		p("VST1 [V%d.S4, V%d.S4], (R6)", 2*r, 2*r+1)
-		p("ADD R7, R6")
-	}
+	store(rows, "R9", "R6", "R7")
 	p("SUBS $1, R0")
 	p("BGT block")
 	p("RET")
