@@ -3,7 +3,6 @@ package vulkan
 import (
 	"runtime"
 	"sync"
-	"unsafe"
 )
 
 // piece is a run of a weight's rows that the device has no room for.
@@ -55,9 +54,7 @@ func (r *recorder) openPassage() bool {
 			r.closePassage()
 			return false
 		}
-		f := &fenceCreateInfo{sType: typeFenceCreateInfo}
-		v := r.b.v
-		if r.failed(result("vkCreateFence", call(v.createFence, v.handle, uintptr(unsafe.Pointer(f)), 0, uintptr(unsafe.Pointer(&s.fence))))) {
+		if s.fence, err = r.b.v.newFence(); r.failed(err) {
 			r.closePassage()
 			return false
 		}
@@ -143,9 +140,7 @@ func (r *recorder) fill(n int, p *piece) {
 		r.handOver()
 	}
 	if s.pending {
-		v, fence := r.b.v, &s.fence
-		r.failed(result("vkWaitForFences", call(v.waitFences, v.handle, 1, uintptr(unsafe.Pointer(fence)), 1, ^uintptr(0))))
-		call(v.resetFences, v.handle, 1, uintptr(unsafe.Pointer(fence)))
+		r.failed(r.b.v.waitFor(s.fence))
 		s.pending = false
 	}
 	if r.err != nil {
@@ -190,9 +185,7 @@ func (g *passage) arrived(v *device, failed bool) {
 	for i := range g.slots {
 		s := &g.slots[i]
 		if s.pending {
-			fence := &s.fence
-			call(v.waitFences, v.handle, 1, uintptr(unsafe.Pointer(fence)), 1, ^uintptr(0))
-			call(v.resetFences, v.handle, 1, uintptr(unsafe.Pointer(fence)))
+			_ = v.waitFor(s.fence) // where it fails, so does the next submission
 			s.pending = false
 		}
 		s.recorded = false

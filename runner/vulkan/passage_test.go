@@ -2,7 +2,6 @@ package vulkan_test
 
 import (
 	"context"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"headprof/fixtures"
 	"headprof/runner"
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 )
 
 // A whole model gives the same bytes where half of its weights, or nearly all,
@@ -103,10 +103,10 @@ func largerThanTheDevice(t *testing.T, open func(runner.Options) (*runner.Model,
 		r := run(m)
 		m.Close()
 		for i := range want.logits {
-			same(t, "logits", r.logits[i], want.logits[i])
+			backendtest.SameBits(t, "logits", r.logits[i], want.logits[i])
 		}
 		for k, row := range want.rows {
-			same(t, "row", r.rows[k], row)
+			backendtest.SameBits(t, "row", r.rows[k], row)
 		}
 	}
 	o.GPUMemory = need.Device.Scratch / 2
@@ -117,17 +117,5 @@ func largerThanTheDevice(t *testing.T, open func(runner.Options) (*runner.Model,
 	_, err = m.NewSession(n)
 	if err == nil || !strings.Contains(err.Error(), "of memory free") {
 		t.Errorf("a session where not even scratch fits: %v", err)
-	}
-}
-
-func same(t *testing.T, what string, got, want []float32) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s: %d numbers, want %d", what, len(got), len(want))
-	}
-	for i := range want {
-		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-			t.Fatalf("%s: number %d is %v, want %v", what, i, got[i], want[i])
-		}
 	}
 }

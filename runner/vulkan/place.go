@@ -45,12 +45,7 @@ func plan(all []*weight, room, slots uint64) (p placement, ok bool) {
 		if w.used == asTable {
 			continue // its rows come alone (ops.Embed)
 		}
-		largest = max(largest, size)
-		if w.whole {
-			least = max(least, size)
-		} else {
-			least = max(least, w.bytes(0, 1))
-		}
+		largest, least = max(largest, size), max(least, w.least())
 	}
 	if p.staying+total <= room {
 		p.stay, p.staying = append(p.stay, matrices...), p.staying+total
@@ -111,6 +106,14 @@ func (w *weight) size() (sum uint64) {
 		sum += n
 	}
 	return sum
+}
+
+// least is the smallest slot that the weight can pass through.
+func (w *weight) least() uint64 {
+	if w.whole {
+		return w.size()
+	}
+	return w.bytes(0, 1)
 }
 
 // Predict gives what a run takes.
@@ -245,10 +248,7 @@ func (b *Backend) place(p placement) error {
 		if err != nil && outOfMemory(err) && !w.vector() {
 			stream = append(stream, w)
 			p.staying, p.streaming = p.staying-w.size(), p.streaming+w.stored()
-			p.slot = max(p.slot, w.bytes(0, 1), min(w.size(), preferredSlot))
-			if w.whole {
-				p.slot = max(p.slot, w.size())
-			}
+			p.slot = max(p.slot, w.least(), min(w.size(), preferredSlot))
 			continue
 		}
 		if err != nil {

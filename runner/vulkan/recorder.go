@@ -37,12 +37,26 @@ func (b *Backend) newRecorder() (*recorder, error) {
 	if err := result("vkCreateCommandPool", call(v.createPool, v.handle, uintptr(unsafe.Pointer(p)), 0, uintptr(unsafe.Pointer(&r.pool)))); err != nil {
 		return nil, err
 	}
-	f := &fenceCreateInfo{sType: typeFenceCreateInfo}
-	if err := result("vkCreateFence", call(v.createFence, v.handle, uintptr(unsafe.Pointer(f)), 0, uintptr(unsafe.Pointer(&r.fence)))); err != nil {
+	var err error
+	if r.fence, err = v.newFence(); err != nil {
 		call(v.destroyPool, v.handle, uintptr(r.pool), 0)
 		return nil, err
 	}
 	return r, nil
+}
+
+func (v *device) newFence() (fence handle, err error) {
+	f := &fenceCreateInfo{sType: typeFenceCreateInfo}
+	err = result("vkCreateFence", call(v.createFence, v.handle, uintptr(unsafe.Pointer(f)), 0, uintptr(unsafe.Pointer(&fence))))
+	return fence, err
+}
+
+// waitFor waits for a fence that is under way and makes it ready for use again.
+func (v *device) waitFor(fence handle) error {
+	f := &fence
+	err := result("vkWaitForFences", call(v.waitFences, v.handle, 1, uintptr(unsafe.Pointer(f)), 1, ^uintptr(0)))
+	call(v.resetFences, v.handle, 1, uintptr(unsafe.Pointer(f)))
+	return err
 }
 
 func (r *recorder) close() {
@@ -198,9 +212,7 @@ func (r *recorder) wait() error {
 		// Also after an error: what runs must end before memory is given back.
 		err := v.submit1(0, r.fence)
 		if err == nil {
-			fence := &r.fence
-			err = result("vkWaitForFences", call(v.waitFences, v.handle, 1, uintptr(unsafe.Pointer(fence)), 1, ^uintptr(0)))
-			call(v.resetFences, v.handle, 1, uintptr(unsafe.Pointer(fence)))
+			err = v.waitFor(r.fence)
 		} else {
 			call(v.waitIdle, v.handle) // for what was submitted before; at once where the device is lost
 		}
