@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // The files of a run's folder that this package writes.
@@ -199,8 +200,8 @@ func readRecords(path string, r io.Reader, layers, heads int) (records []*Record
 				return records, size, nil // a power cut may leave a last line of zeros
 			}
 			perr = jsonError(perr)
-		} else {
-			perr = rec.check(layers, heads)
+		} else if perr = rec.check(layers, heads); perr == nil && !utf8.Valid(line) {
+			perr = errors.New("invalid UTF-8")
 		}
 		if perr != nil {
 			return nil, 0, fmt.Errorf("%s:%d: %w; the journal was damaged: restore it, or delete this line and all after it to run those trials again", path, n, perr)

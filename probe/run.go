@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,17 +131,42 @@ const (
 	sinkLeftOut = "left out"
 )
 
-// matchRecords checks that a journal holds the plan's first trials, in order.
+// matchRecords checks that a journal holds the plan's first trials, in order,
+// and that each line says of its trial what the plan says.
 func matchRecords(dir string, records []*Record, p *Plan) error {
+	path := filepath.Join(dir, journalName)
 	if len(records) > len(p.Trials) {
-		return fmt.Errorf("%s holds %d trials, more than the plan's %d; delete the folder or name another one with --out", dir, len(records), len(p.Trials))
+		return fmt.Errorf("%s holds %d trials, more than the plan's %d; delete the folder or name another one with --out", path, len(records), len(p.Trials))
 	}
 	for i, r := range records {
-		if r.ID != p.Trials[i].ID {
-			return fmt.Errorf("%s: trial %d of the journal is %q, but the plan's is %q; lines are missing or out of order: restore the journal, or delete line %d and all after it", dir, i+1, r.ID, p.Trials[i].ID, i+1)
+		what := r.differsFrom(p.Trials[i])
+		if what == "" {
+			continue
 		}
+		return fmt.Errorf("%s:%d: %s; the journal was damaged, or lines are missing or out of order: restore it, or delete this line and all after it to run those trials again", path, i+1, what)
 	}
 	return nil
+}
+
+// differsFrom says in what a journal's line differs from the plan's trial.
+func (r *Record) differsFrom(t *Trial) string {
+	switch {
+	case r.ID != t.ID:
+		return fmt.Sprintf("the trial is %q, the plan's is %q", r.ID, t.ID)
+	case r.Index != t.Index:
+		return fmt.Sprintf("trial %q has index %d, the plan's has %d", t.ID, r.Index, t.Index)
+	case r.Length != t.Length || r.Depth != t.Depth:
+		return fmt.Sprintf("trial %q has length %d and depth %v, the plan's has %d and %v", t.ID, r.Length, r.Depth, t.Length, t.Depth)
+	case r.PromptTokens != t.PromptTokens:
+		return fmt.Sprintf("trial %q has a prompt of %d tokens, the plan's has %d", t.ID, r.PromptTokens, t.PromptTokens)
+	case r.Span != [2]int{t.Span.Start, t.Span.End}:
+		return fmt.Sprintf("trial %q has the span %v, the plan's has [%d %d]", t.ID, r.Span, t.Span.Start, t.Span.End)
+	case !slices.Equal(r.AnswerIDs, t.AnswerIDs):
+		return fmt.Sprintf("trial %q has the answer ids %v, the plan's has %v", t.ID, r.AnswerIDs, t.AnswerIDs)
+	case !slices.Equal(r.Also, t.Also):
+		return fmt.Sprintf("trial %q stands for other points of the plan (also)", t.ID)
+	}
+	return ""
 }
 
 // run is a run in progress.

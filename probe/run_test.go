@@ -289,6 +289,15 @@ func TestTornLastLine(t *testing.T) {
 	}
 }
 
+// damage replaces what stands once in a line.
+func damage(t *testing.T, line []byte, old, now string) []byte {
+	t.Helper()
+	if bytes.Count(line, []byte(old)) != 1 {
+		t.Fatalf("%q does not stand once in %s", old, line)
+	}
+	return bytes.Replace(line, []byte(old), []byte(now), 1)
+}
+
 func TestDamagedJournalIsRefused(t *testing.T) {
 	m := newFake()
 	g := testGrid(t)
@@ -307,8 +316,17 @@ func TestDamagedJournalIsRefused(t *testing.T) {
 	}{
 		{"garbage inside", join(lines[0], []byte("{\"id\": oops}\n"), lines[2], lines[3]), "trials.jsonl:2: not JSON"},
 		{"a line of zeros inside", join(lines[0], []byte("\x00\x00\x00\n"), lines[2]), "trials.jsonl:2: not JSON"},
-		{"a line lost", join(lines[0], lines[2], lines[3]), "trial 2 of the journal is"},
-		{"lines swapped", join(lines[1], lines[0]), "trial 1 of the journal is"},
+		{"a line lost", join(lines[0], lines[2], lines[3]), `trials.jsonl:2: the trial is "`},
+		{"lines swapped", join(lines[1], lines[0]), `trials.jsonl:1: the trial is "`},
+		// Bytes that leave a line JSON: the plan says what must stand there.
+		{"a changed index", join(lines[0], damage(t, lines[1], `"index":`, `"index":1`), lines[2]), "trials.jsonl:2: trial "},
+		{"a changed span", join(lines[0], damage(t, lines[1], `"span":[`, `"span":[1`), lines[2]), "trials.jsonl:2: trial "},
+		{"a changed length", join(lines[0], lines[1], damage(t, lines[2], `"length":`, `"length":1`), lines[3]), "trials.jsonl:3: trial "},
+		{"a changed depth", join(damage(t, lines[0], `"depth":`, `"depth":1`), lines[1]), "trials.jsonl:1: trial "},
+		{"a changed answer", join(damage(t, lines[0], `"answer_ids":[`, `"answer_ids":[1,`), lines[1]), "trials.jsonl:1: trial "},
+		{"a changed prompt", join(damage(t, lines[0], `"prompt_tokens":`, `"prompt_tokens":1`), lines[1]), "trials.jsonl:1: trial "},
+		{"another point", join(damage(t, lines[0], `"scores":`, `"also":[{"id":"x"}],"scores":`), lines[1]), "trials.jsonl:1: trial "},
+		{"a byte of a text", join(lines[0], damage(t, lines[1], `"text":"`, "\"text\":\"\xff"), lines[2]), "trials.jsonl:2: invalid UTF-8"},
 		{"no scores", join([]byte("{\"id\":\"x\"}\n"), lines[1]), `trials.jsonl:1: "scores" is missing`},
 		{"another model's shape", join(lines[0], bytes.Replace(lines[1], []byte(`"headkv-r2":[[`), []byte(`"headkv-r2":[[0.5,`), 1)), "has heads"},
 		{"too many trials", join(lines[0], lines[1], lines[2], lines[3], lines[3]), "more than the plan's 4"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -192,7 +193,7 @@ func Ablate(ctx context.Context, m *runner.Model, items []*Item, masks []Mask, o
 	}
 	at := func(i int) (Mask, *Item) { return masks[i/len(items)], items[i%len(items)] }
 	total := len(items) * len(masks)
-	if err := matches(o.Dir, len(records), total, func(i int) (string, string) {
+	if err := matches(filepath.Join(o.Dir, AblationJournal), len(records), total, func(i int) (string, string) {
 		k, it := at(i)
 		return records[i].Mask + " " + records[i].Item, k.Name() + " " + it.ID
 	}); err != nil {

@@ -70,13 +70,13 @@ func reader[R any](records *[]*R, check func(*R) error) func(line []byte) error 
 }
 
 // matches checks that a journal holds the first steps of a run, in order.
-func matches(dir string, have, want int, at func(i int) (there, now string)) error {
+func matches(path string, have, want int, at func(i int) (there, now string)) error {
 	if have > want {
-		return fmt.Errorf("%s holds %d steps, more than the run's %d; name another folder with --out or delete it", dir, have, want)
+		return fmt.Errorf("%s holds %d steps, more than the run's %d; name another folder with --out or delete it", path, have, want)
 	}
 	for i := range have {
 		if there, now := at(i); there != now {
-			return fmt.Errorf("%s: line %d of the journal is %q, but the run's is %q; restore the journal, or delete that line and all after it", dir, i+1, there, now)
+			return fmt.Errorf("%s:%d: the line is %q, but the run's is %q; the journal was damaged, or lines are missing or out of order: restore it, or delete this line and all after it", path, i+1, there, now)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -148,7 +149,7 @@ func Run(ctx context.Context, m *runner.Model, items []*Item, s Setting, vs []Va
 		}
 		defer log.Close()
 	}
-	if err := matches(o.Dir, len(records), len(items), func(i int) (string, string) { return records[i].Item, items[i].ID }); err != nil {
+	if err := matches(filepath.Join(o.Dir, JournalName), len(records), len(items), func(i int) (string, string) { return records[i].Item, items[i].ID }); err != nil {
 		return nil, err
 	}
 	defer ev.close()
