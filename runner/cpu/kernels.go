@@ -6,8 +6,8 @@ import (
 	"headprof/runner/tensor"
 )
 
-//go:generate go run ./internal/asm -out kernels_amd64.s -stubs stubs_amd64.go -pkg cpu
-//go:generate go run ./internal/neon kernels_arm64.s
+//go:generate go -C internal/generate run ./asm ../..
+//go:generate go -C internal/generate run ./neon ../../kernels_arm64.s
 
 // panelWidth is the number of output columns (weight rows) per panel, the same
 // for every kernel set. A panel is [k][panelWidth].

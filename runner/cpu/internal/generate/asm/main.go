@@ -1,4 +1,5 @@
-// Command asm writes the amd64 kernels of package cpu:
+// Command asm writes the amd64 kernels of package cpu to the folder named by
+// its argument:
 //
 //	go generate ./runner/cpu
 //
@@ -8,12 +9,20 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"log"
 	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"headprof/runner/cpu/internal/generate/purpose"
 )
 
 // isa is one instruction set.
@@ -81,6 +90,12 @@ func indexed(base, index reg.Register, scale uint8, disp int) operand.Mem {
 }
 
 func main() {
+	if len(os.Args) == 2 {
+		if err := write(os.Args[1]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	ConstraintExpr("amd64")
 	for _, s := range []isa{avx512, avx2} {
 		for rows := 1; rows <= s.rows; rows++ {
@@ -102,6 +117,36 @@ func main() {
 	peak(avx512)
 	peak(avx2)
 	Generate()
+}
+
+// write runs this program once more as avo wants it, which writes and exits,
+// and comments what it wrote.
+func write(dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	code, stubs := filepath.Join(dir, "kernels_amd64.s"), filepath.Join(dir, "stubs_amd64.go")
+	avo := exec.Command(self, "-out", code, "-stubs", stubs, "-pkg", "cpu")
+	avo.Stderr = os.Stderr
+	if err := avo.Run(); err != nil {
+		return err
+	}
+	kernel := regexp.MustCompile(`(?m)^// func (\w+)\(`)
+	for _, file := range []string{code, stubs} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		_, rest, _ := bytes.Cut(text, []byte("\n"))
+		rest = kernel.ReplaceAllFunc(rest, func(line []byte) []byte {
+			return append([]byte("// "+purpose.Of(string(kernel.FindSubmatch(line)[1]))+"\n"), line...)
+		})
+		if err := os.WriteFile(file, append([]byte(purpose.Header("asm")), rest...), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // loop emits body as long as counter, lessened by step each time, is positive.
