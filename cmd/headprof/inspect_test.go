@@ -43,7 +43,7 @@ func tinyModel() (map[string]any, []tensor.Tensor) {
 	return meta, tensors
 }
 
-func store(t *testing.T, meta map[string]any, tensors []tensor.Tensor) []byte {
+func store(t testing.TB, meta map[string]any, tensors []tensor.Tensor) []byte {
 	t.Helper()
 	var entries []gguf.KV
 	for k, v := range meta {
@@ -104,7 +104,7 @@ func TestInspectReport(t *testing.T) {
 		},
 		"cut off": {
 			bytes:    func(data []byte) []byte { return data[:len(data)-100] },
-			problems: []string{"blk.0.ffn_down.weight: its 128 bytes reach beyond the end"},
+			problems: []string{"100 of 2816 bytes are missing, among them data of 1 of 11 tensors"},
 		},
 		"no tokenizer":      {meta: map[string]any{"tokenizer.ggml.model": nil}, problems: []string{"tokenizer"}},
 		"no context length": {meta: map[string]any{"qwen2.context_length": nil}, problems: []string{"qwen2.context_length is missing"}},

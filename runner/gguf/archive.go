@@ -2,8 +2,10 @@ package gguf
 
 import (
 	"archive/zip"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,6 +65,9 @@ func mapMember(archive, member string) (*part, error) {
 func findMember(p *part, archive, member string) (*zip.File, error) {
 	z, err := zip.NewReader(io.NewSectionReader(p.file.File, 0, int64(len(p.data))), int64(len(p.data)))
 	if err != nil {
+		if n := missingFromZip(p.data); n > 0 {
+			return nil, fmt.Errorf("the archive is cut off: at least %d bytes are missing; fetch it again", n)
+		}
 		return nil, fmt.Errorf("the archive cannot be read (%w); fetch it again", err)
 	}
 	var models []*zip.File
@@ -94,6 +99,36 @@ func findMember(p *part, archive, member string) (*zip.File, error) {
 		}
 	}
 	return nil, fmt.Errorf("the archive holds several models: %s; name one as %s:%s", shortList(names), archive, names[0])
+}
+
+// missingFromZip gives a lower bound of the bytes that an archive without its
+// directory (the end of the file) has lost: what the member that the end lies in
+// still needs, by its local header, and the smallest directory.
+func missingFromZip(data []byte) int64 {
+	const header, directory = 30, 22
+	le := binary.LittleEndian
+	at := int64(0)
+	for int64(len(data))-at >= header && string(data[at:at+4]) == "PK\x03\x04" {
+		h := data[at:]
+		size := int64(le.Uint32(h[18:]))
+		name, extra := int64(le.Uint16(h[26:])), int64(le.Uint16(h[28:]))
+		if size == math.MaxUint32 { // zip64 keeps the size in the first extra field
+			if int64(len(h)) < header+name+20 {
+				break
+			}
+			if size = int64(le.Uint64(h[header+name+12:])); size < 0 || size > math.MaxInt64/2 {
+				return 0
+			}
+		}
+		at += header + name + extra + size
+		if at > int64(len(data)) {
+			break
+		}
+	}
+	if at == 0 {
+		return 0
+	}
+	return max(0, at-int64(len(data))) + directory
 }
 
 // narrow makes the part show one stored member only.

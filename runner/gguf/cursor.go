@@ -19,7 +19,7 @@ func (c *cursor) take(n uint64) []byte {
 		return nil
 	}
 	if left := uint64(len(c.data) - c.pos); n > left {
-		c.err = fmt.Errorf("%d bytes are needed at offset %d and only %d are left: the file is cut off; fetch it again", n, c.pos, left)
+		c.err = fmt.Errorf("%d bytes are needed at offset %d and only %d are left: the file is cut off, at least %d bytes are missing; fetch it again", n, c.pos, left, n-left)
 		return nil
 	}
 	b := c.data[c.pos : c.pos+int(n) : c.pos+int(n)]

@@ -1,9 +1,11 @@
 package gguf
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
-	"math/rand/v2"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,21 +139,143 @@ func TestVersion2(t *testing.T) {
 	}
 }
 
-// A file cut off anywhere gives one error that names it and says so.
+// A file cut off anywhere, every boundary of header, metadata, tensor table and
+// data among the cuts, gives one error that names it and says how many bytes are
+// missing; Probe says the same and survives.
 func TestTruncation(t *testing.T) {
 	data := small(t)
 	end := len(data) - 24 // the last tensor ends here; what follows is padding
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 20 {
-		cut := rng.IntN(end)
-		_, err := Open(write(t, data[:cut]))
-		if err == nil || !strings.Contains(err.Error(), "model.gguf: ") || !strings.Contains(err.Error(), "fetch it again") && cut >= 4 {
+	table := end - 8 - 32 // "output_norm.weight" takes 8 bytes, the padded tensor before it 32
+	for cut := range end {
+		want := "at least"
+		switch {
+		case cut == 0:
+			want = "the file is empty"
+		case cut >= table-31: // the header ends within the 32 bytes before the data
+			want = ""
+		}
+		_, err := OpenBytes("cut.gguf", data[:cut])
+		if err == nil || !strings.HasPrefix(err.Error(), "cut.gguf: ") || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "fetch it again") {
+			t.Errorf("cut at %d: %v", cut, err)
+		}
+		if missing := fmt.Sprintf("%d of %d bytes are missing", end-cut, end); cut >= table && !strings.Contains(err.Error(), missing) {
+			t.Errorf("cut at %d: %v, want %q", cut, err, missing)
+		}
+		r, probed := probeBytes(data[:cut])
+		if cut < 24 { // no counts of keys and tensors: nothing can be said
+			if probed == nil {
+				t.Errorf("cut at %d: probed as %+v", cut, r)
+			}
+			continue
+		}
+		if probed != nil {
+			t.Errorf("cut at %d: %v", cut, probed)
+			continue
+		}
+		if len(r.Problems) != 1 || r.Problems[0].Error() != err.Error() {
+			t.Errorf("cut at %d: Probe lists %q, Open says %q", cut, r.Problems, err)
+		}
+		probeUse(r)
+	}
+	for cut := end; cut <= len(data); cut++ { // the padding of the last tensor is not needed
+		if _, err := OpenBytes("cut.gguf", data[:cut]); err != nil {
 			t.Errorf("cut at %d: %v", cut, err)
 		}
 	}
-	for cut := range end {
-		if _, err := OpenBytes("cut.gguf", data[:cut]); err == nil {
-			t.Errorf("cut at %d was opened", cut)
+}
+
+// probeBytes is Probe of a file in memory.
+func probeBytes(data []byte) (*Report, error) {
+	return (&File{name: "cut.gguf", parts: []*part{{name: "cut.gguf", data: data}}}).probe(nil)
+}
+
+// probeUse asks a report for all that it offers.
+func probeUse(r *Report) {
+	for _, key := range r.Keys() {
+		r.Describe(key)
+	}
+	for _, name := range r.TensorNames() {
+		t, _ := r.Tensor(name)
+		r.Experts(name)
+		_, _ = t.Rows(), t.Cols()
+		if len(t.Data) > 0 {
+			t.FirstNotFinite()
+		}
+	}
+	r.Close()
+}
+
+// Parts of a split model and members of an archive are cut files like any other.
+func TestTruncatedPartsAndArchives(t *testing.T) {
+	paths := threeParts(t, nil)
+	whole, err := os.ReadFile(paths[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range len(whole) - 28 { // 4 bytes of data and 28 of padding at the end
+		if err := os.WriteFile(paths[1], whole[:cut], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(paths[0]); err == nil || !strings.Contains(err.Error(), paths[1]) {
+			t.Errorf("part 2 cut at %d: %v", cut, err)
+		}
+		if r, err := Probe(paths[0]); err != nil || len(r.Problems) == 0 {
+			t.Errorf("part 2 cut at %d: probed, %v", cut, err)
+		} else {
+			probeUse(r)
+		}
+	}
+	zipped := archive(t, "model.zip", zip.Store, map[string][]byte{"model.gguf": small(t)})
+	packed, err := os.ReadFile(zipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range packed {
+		if err := os.WriteFile(zipped, packed[:cut], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		want := "cut off: at least"
+		if cut < 30 { // not even one member's header
+			want = ""
+		}
+		if _, err := Open(zipped); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("archive cut at %d: %v", cut, err)
+		}
+		if r, err := Probe(zipped); err == nil {
+			t.Errorf("archive cut at %d: probed as %+v", cut, r)
+		}
+	}
+}
+
+// The bytes that a cut archive lacks follow from its member's local header, as
+// Python's zipfile writes it: 30 bytes, the name, the data; then a directory of
+// at least 22.
+func TestMissingFromZip(t *testing.T) {
+	local := func(size uint32, name string, extra []byte) []byte {
+		h := append([]byte("PK\x03\x04"), make([]byte, 26)...)
+		binary.LittleEndian.PutUint32(h[18:], size)
+		binary.LittleEndian.PutUint16(h[26:], uint16(len(name)))
+		binary.LittleEndian.PutUint16(h[28:], uint16(len(extra)))
+		return append(append(h, name...), extra...)
+	}
+	zip64 := binary.LittleEndian.AppendUint64(append([]byte{1, 0, 16, 0}, make([]byte, 8)...), 5<<30)
+	for _, c := range []struct {
+		what string
+		data []byte
+		want int64
+	}{
+		{"nothing", nil, 0},
+		{"a header without its end", local(100, "a", nil)[:29], 0},
+		{"no data", local(100, "a", nil), 100 + 22},
+		{"some data", append(local(100, "a", []byte("xy")), make([]byte, 40)...), 60 + 22},
+		{"all data", append(local(100, "a", nil), make([]byte, 100)...), 22},
+		{"a second member", append(append(local(3, "a", nil), "abc"...), local(7, "bb", nil)...), 7 + 22},
+		{"a large member", local(math.MaxUint32, "a", zip64), 5<<30 + 22},
+		{"a large member without its size", local(math.MaxUint32, "a", nil), 0},
+		{"an absurd member", local(math.MaxUint32, "a", binary.LittleEndian.AppendUint64(append([]byte{1, 0, 16, 0}, make([]byte, 8)...), 1<<63)), 0},
+	} {
+		if got := missingFromZip(c.data); got != c.want {
+			t.Errorf("%s: %d, want %d", c.what, got, c.want)
 		}
 	}
 }
@@ -192,11 +316,11 @@ func TestBadHeaders(t *testing.T) {
 			le.PutUint64(b[at(b, "token_embd.weight")+4:], 1<<40)
 			le.PutUint64(b[at(b, "token_embd.weight")+12:], 1<<40)
 		}, []string{`"token_embd.weight"`, "too large"}},
-		{"beyond the end", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+4:], 4096) }, []string{`"output_norm.weight"`, "beyond the end", "fetch it again"}},
+		{"beyond the end", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+4:], 4096) }, []string{`"output_norm.weight"`, "bytes are missing", "fetch it again"}},
 		{"type", func(b []byte) { le.PutUint32(b[at(b, "token_embd.weight")+20:], 16) }, []string{`"token_embd.weight"`, "type 16 (IQ2_XXS)", "Q4_K"}},
 		{"unheard-of type", func(b []byte) { le.PutUint32(b[at(b, "token_embd.weight")+20:], 1000) }, []string{`"token_embd.weight"`, "type 1000"}},
 		{"blocks", func(b []byte) { le.PutUint32(b[at(b, "token_embd.weight")+20:], 8) }, []string{`"token_embd.weight"`, "whole blocks of 32"}},
-		{"offset", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+16:], 1<<20) }, []string{`"output_norm.weight"`, "outside the file"}},
+		{"offset", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+16:], 1<<20) }, []string{`"output_norm.weight"`, "bytes are missing"}},
 		{"huge offset", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+16:], 1<<63) }, []string{`"output_norm.weight"`, "outside the file"}},
 		{"unaligned offset", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+16:], 33) }, []string{`"output_norm.weight"`, "alignment"}},
 		{"overlap", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+16:], 0) }, []string{`"output_norm.weight"`, "overlaps", `"token_embd.weight"`}},

@@ -1,7 +1,9 @@
 package gguf
 
 import (
+	"archive/zip"
 	"encoding/binary"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -32,7 +34,9 @@ func FuzzOpen(f *testing.F) {
 				t.Error(err)
 			}
 		}
-		parseHeader("fuzz.gguf", data, true)
+		if r, err := probeBytes(data); err == nil {
+			probeUse(r)
+		}
 		runtime.ReadMemStats(&after)
 		if spent := time.Since(start); spent > 5*time.Second {
 			t.Errorf("%d bytes took %v", len(data), spent)
@@ -59,4 +63,37 @@ func use(f *File) {
 		row := make([]float32, w.Cols())
 		tensor.Dequantize(row, w.Row(w.Rows()-1), w.Type)
 	}
+}
+
+// The same for archives and split models: a file as its bytes, and as part 2 of 3.
+func FuzzPaths(f *testing.F) {
+	packed, err := os.ReadFile(archive(f, "model.zip", zip.Store, map[string][]byte{"model.gguf": small(f)}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, cut := range []int{len(packed), len(packed) - 1, len(packed) - 30, 200, 31, 5} {
+		f.Add(packed[:cut])
+	}
+	part, err := os.ReadFile(threeParts(f, nil)[1])
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, cut := range []int{len(part), len(part) - 30, 60, 24} {
+		f.Add(part[:cut])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		paths := append(threeParts(t, nil), write(t, data))
+		if err := os.WriteFile(paths[1], data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{paths[0], paths[3]} {
+			if file, err := Open(path); err == nil {
+				use(file)
+				file.Close()
+			}
+			if r, err := Probe(path); err == nil {
+				probeUse(r)
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"headprof/runner/tensor"
@@ -19,6 +20,7 @@ type Info struct {
 	Offset  int64 // of its data, from the start of the file
 	Bytes   int64 // 0 when the type is unknown
 	Problem error // why headprof cannot use it; nil when it can
+	Cut     bool  // its data ends beyond the end of the file
 }
 
 // header is a file's beginning, checked against its length.
@@ -27,6 +29,8 @@ type header struct {
 	alignment int
 	meta      *Metadata
 	infos     []Info
+	placed    bool    // offsets of infos are from the start of the file, checked
+	cut       error   // how many bytes of data are missing; nil when none are
 	problems  []error // beside those of single tensors; set only when lenient
 }
 
@@ -45,7 +49,10 @@ func parseHeader(source string, data []byte, lenient bool) (*header, error) {
 		err = h.readInfos(c, tensors)
 	}
 	if err == nil {
-		h.place(data, c.pos)
+		h.place(int64(len(data)), c.pos)
+		if err = h.cut; err != nil && lenient {
+			h.problems, err = append(h.problems, fmt.Errorf("%s: %w", source, err)), nil
+		}
 	}
 	for i := 0; err == nil && !lenient && i < len(h.infos); i++ {
 		if p := h.infos[i].Problem; p != nil {
@@ -68,6 +75,9 @@ func (h *header) readStart(c *cursor) (tensors, keys uint64, err error) {
 		return 0, 0, fmt.Errorf("the file is empty; fetch it again")
 	}
 	magic := c.take(4)
+	if c.err != nil && strings.HasPrefix("GGUF", string(c.data)) {
+		return 0, 0, c.err
+	}
 	if string(magic) != "GGUF" {
 		return 0, 0, fmt.Errorf("this is no GGUF file (it begins with %q); give a .gguf file or a Hugging Face folder", c.data[:min(4, len(c.data))])
 	}
@@ -169,9 +179,11 @@ func outside(offset uint64) error {
 }
 
 // place turns offsets within the weights, which begin after the header's end
-// rounded up, into offsets within the file, and finds each tensor's problem.
-func (h *header) place(data []byte, end int) {
-	base, size := int64(roundUp(end, h.alignment)), int64(len(data))
+// rounded up, into offsets within the file of the given size, and finds each
+// tensor's problem.
+func (h *header) place(size int64, headerEnd int) {
+	base := int64(roundUp(headerEnd, h.alignment))
+	needed, lost := size, []string(nil)
 	for i := range h.infos {
 		t := &h.infos[i]
 		if t.Problem != nil {
@@ -189,15 +201,19 @@ func (h *header) place(data []byte, end int) {
 			t.Problem = fmt.Errorf("%w: the file is damaged or was converted wrongly", err)
 		case relative%int64(h.alignment) != 0:
 			t.Problem = fmt.Errorf("its offset %d is no multiple of the alignment %d: the file was converted wrongly", relative, h.alignment)
-		case t.Offset > size:
-			t.Problem = outside(uint64(relative))
-		case bytes > size-t.Offset:
-			t.Problem = fmt.Errorf("its %d bytes reach beyond the end of the file, %d bytes too far: the file is cut off; fetch it again", bytes, bytes-(size-t.Offset))
+		case t.Offset > size || bytes > size-t.Offset:
+			t.Problem, t.Cut = fmt.Errorf("its %d bytes begin at byte %d of a file of %d bytes: the file is cut off; fetch it again", bytes, t.Offset, size), true
+			needed, lost = max(needed, t.Offset+min(bytes, math.MaxInt64/4)), append(lost, t.Name)
 		default:
 			t.Bytes = bytes
 		}
 	}
+	if lost != nil {
+		h.cut = fmt.Errorf("the file is cut off: %d of %d bytes are missing, among them data of %d of %d tensors (the first is %q); fetch it again",
+			needed-size, needed, len(lost), len(h.infos), lost[0])
+	}
 	h.findOverlaps()
+	h.placed = true
 }
 
 func (h *header) findOverlaps() {

@@ -25,7 +25,12 @@ func Probe(path string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Metadata: NewMetadata(path), Size: f.Size(), Problems: problems, file: f, tensors: map[string]tensor.Tensor{}}
+	return f.probe(problems)
+}
+
+// probe reports on the parts that could be mapped; on an error it closes them.
+func (f *File) probe(problems []error) (*Report, error) {
+	r := &Report{Metadata: NewMetadata(f.name), Size: f.Size(), Problems: problems, file: f, tensors: map[string]tensor.Tensor{}}
 	for i, p := range f.parts {
 		h, err := parseHeader(p.name, p.data, true)
 		if err != nil && i == 0 {
@@ -48,7 +53,7 @@ func Probe(path string) (*Report, error) {
 		r.Tensors = append(r.Tensors, h.infos...)
 		for _, t := range h.infos {
 			one := tensor.Tensor{Name: t.Name, Type: t.Type, Shape: t.Shape}
-			if t.Problem == nil {
+			if h.placed && t.Problem == nil {
 				one.Data = p.data[t.Offset:][:t.Bytes]
 			}
 			r.tensors[t.Name] = one

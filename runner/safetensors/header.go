@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -46,7 +47,7 @@ type statedEntry struct {
 // its tensors out, in the order of their data.
 func parse(data []byte) ([]entry, error) {
 	if len(data) < 8 {
-		return nil, fmt.Errorf("the file has %d bytes and no header: it is cut off; fetch it again", len(data))
+		return nil, fmt.Errorf("the file has %d bytes and no header: it is cut off, at least %d bytes are missing; fetch it again", len(data), 8-len(data))
 	}
 	n := binary.LittleEndian.Uint64(data)
 	if string(data[:4]) == "GGUF" {
@@ -59,10 +60,11 @@ func parse(data []byte) ([]entry, error) {
 		return nil, fmt.Errorf("the header would have %d bytes, where the format allows %d: this is no safetensors file or it is damaged; fetch it again", n, maxHeader)
 	}
 	if n > uint64(len(data)-8) {
-		return nil, fmt.Errorf("the header has %d bytes and the file only %d: it is cut off; fetch it again", n, len(data))
+		return nil, fmt.Errorf("the header has %d bytes and the file only %d: it is cut off, at least %d bytes are missing; fetch it again", n, len(data), n-uint64(len(data)-8))
 	}
 	header, body := data[8:8+n], data[8+n:]
 	var entries []entry
+	needed := uint64(len(body))
 	err := readObject(header, func(name string, d *json.Decoder) error {
 		if name == "__metadata__" {
 			var skipped map[string]string
@@ -78,10 +80,11 @@ func parse(data []byte) ([]entry, error) {
 		if err := d.Decode(&s); err != nil {
 			return fmt.Errorf("tensor %q: %w", name, jsonError(err))
 		}
-		e, err := s.cut(name, body)
+		e, end, err := s.cut(name, body)
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", name, err)
 		}
+		needed = max(needed, end)
 		entries = append(entries, e)
 		return nil
 	})
@@ -91,39 +94,47 @@ func parse(data []byte) ([]entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the header is damaged: %w; fetch the file again", err)
 	}
+	if missing := needed - uint64(len(body)); missing > 0 {
+		return nil, fmt.Errorf("the file is cut off: %d of %d bytes are missing; fetch it again", missing, uint64(len(data))+missing)
+	}
 	return entries, nil
 }
 
-// cut checks what the header states of a tensor and slices its bytes.
-func (s statedEntry) cut(name string, body []byte) (entry, error) {
+// cut checks what the header states of a tensor and slices its bytes; end is
+// where its data ends behind the header, which may be beyond the body: then the
+// entry has no data.
+func (s statedEntry) cut(name string, body []byte) (e entry, end uint64, err error) {
 	bits, known := dtypes[s.DType]
 	switch {
 	case !known:
-		return entry{}, fmt.Errorf("its element type %q is unknown", s.DType)
+		return entry{}, 0, fmt.Errorf("its element type %q is unknown", s.DType)
 	case len(s.Shape) > maxDims:
-		return entry{}, fmt.Errorf("it has %d dimensions, where at most %d make sense", len(s.Shape), maxDims)
+		return entry{}, 0, fmt.Errorf("it has %d dimensions, where at most %d make sense", len(s.Shape), maxDims)
 	case len(s.Offsets) != 2:
-		return entry{}, fmt.Errorf("it has %d offsets instead of 2", len(s.Offsets))
+		return entry{}, 0, fmt.Errorf("it has %d offsets instead of 2", len(s.Offsets))
 	case s.Offsets[0] > s.Offsets[1]:
-		return entry{}, fmt.Errorf("its data would end before it begins (%d, %d)", s.Offsets[0], s.Offsets[1])
-	case s.Offsets[1] > uint64(len(body)):
-		return entry{}, fmt.Errorf("its data reaches to byte %d of %d: the file is cut off", s.Offsets[1], len(body))
+		return entry{}, 0, fmt.Errorf("its data would end before it begins (%d, %d)", s.Offsets[0], s.Offsets[1])
+	case s.Offsets[1] > math.MaxInt64/2:
+		return entry{}, 0, fmt.Errorf("its data would end at byte %d", s.Offsets[1])
 	}
-	e := entry{name: name, dtype: s.DType, shape: make([]int, len(s.Shape))}
+	e = entry{name: name, dtype: s.DType, shape: make([]int, len(s.Shape))}
 	size := bits
 	for i, d := range s.Shape {
 		if d < 0 || d > 1<<48 || d > 0 && size > (1<<62)/d {
-			return entry{}, fmt.Errorf("its shape %v makes no sense", s.Shape)
+			return entry{}, 0, fmt.Errorf("its shape %v makes no sense", s.Shape)
 		}
 		e.shape[i] = int(d)
 		size *= d
 	}
 	begin, end := s.Offsets[0], s.Offsets[1]
 	if size%8 != 0 || uint64(size/8) != end-begin {
-		return entry{}, fmt.Errorf("its shape %v of %s takes %d bytes, but it has %d", s.Shape, s.DType, size/8, end-begin)
+		return entry{}, 0, fmt.Errorf("its shape %v of %s takes %d bytes, but it has %d", s.Shape, s.DType, size/8, end-begin)
 	}
-	e.begin, e.data = begin, body[begin:end:end]
-	return e, nil
+	e.begin = begin
+	if end <= uint64(len(body)) {
+		e.data = body[begin:end:end]
+	}
+	return e, end, nil
 }
 
 // checkOverlaps sorts entries by their data's place and checks that no two share any.
