@@ -1,29 +1,16 @@
 package needle_test
 
 import (
-	"compress/gzip"
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"headprof/fixtures/haystack"
+	"headprof/fixtures/reference"
 	"headprof/needle"
 	"headprof/runner/gguf"
 	"headprof/runner/tokenizer"
 )
-
-// missing skips a test that lacks data, or fails it where
-// HEADPROF_REQUIRE_SHARED says that the data must be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("HEADPROF_REQUIRE_SHARED") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
 
 // modelTokenizer gives a real model's tokenizer in this package's types.
 type modelTokenizer struct{ *tokenizer.Tokenizer }
@@ -46,13 +33,9 @@ func converted(tokens []tokenizer.Token) []needle.Token {
 
 func openTokenizer(t *testing.T, file string) *modelTokenizer {
 	t.Helper()
-	dir := os.Getenv("HEADPROF_MODELS")
-	if dir == "" {
-		missing(t, "HEADPROF_MODELS does not name the folder of the test models")
-	}
-	f, err := gguf.Open(filepath.Join(dir, file))
+	f, err := gguf.Open(reference.Model(t, file))
 	if err != nil {
-		missing(t, err.Error())
+		t.Fatal(err)
 	}
 	defer f.Close()
 	tok, err := tokenizer.FromMetadata(f, tokenizer.Options{})
@@ -88,27 +71,6 @@ func (o oracleTrial) needle() needle.Needle {
 	return needle.Needle{ID: n.ID, Kind: n.Kind, Text: n.Needle, Question: n.Question, Answers: []string{n.Answer}, Evidence: n.Evidence}
 }
 
-func readOracle(t *testing.T, name string) []oracleTrial {
-	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "shared", "oracle", name+"-trials.json.gz"))
-	if err != nil {
-		missing(t, err.Error())
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var data struct{ Trials []oracleTrial }
-	if err := json.NewDecoder(z).Decode(&data); err != nil {
-		t.Fatal(err)
-	}
-	if len(data.Trials) == 0 {
-		t.Fatal("no trials in the reference")
-	}
-	return data.Trials
-}
-
 // The reference's haystacks are these characters of the embedded text.
 func oracleHaystacks(t *testing.T) map[string]*needle.Haystack {
 	t.Helper()
@@ -124,16 +86,12 @@ func oracleHaystacks(t *testing.T) map[string]*needle.Haystack {
 	return out
 }
 
-var oracleModels = []struct{ name, file string }{
-	{"smollm2", "smollm2.gguf"}, {"gemma3", "gemma3-270m.gguf"},
-}
-
 // Prompts, spans and answers of every reference trial, from the needle's text.
 // Token ids there are llama.cpp's.
 func TestComposeReproducesTheReferenceTrials(t *testing.T) {
-	for _, m := range oracleModels {
-		t.Run(m.name, func(t *testing.T) {
-			trials, hay, tok := readOracle(t, m.name), oracleHaystacks(t), openTokenizer(t, m.file)
+	for _, m := range reference.Models {
+		t.Run(m.Name, func(t *testing.T) {
+			trials, hay, tok := reference.Trials[oracleTrial](t, m.Name), oracleHaystacks(t), openTokenizer(t, m.File)
 			var frame needle.Frame
 			if bos, add := tok.BOS(); add {
 				frame.Prefix = []int32{bos}
@@ -163,10 +121,10 @@ func TestComposeReproducesTheReferenceTrials(t *testing.T) {
 
 // The reference's F1, rounded to six places there, of what it generated.
 func TestThePublishedRuleGivesTheReferenceF1(t *testing.T) {
-	for _, m := range oracleModels {
-		t.Run(m.name, func(t *testing.T) {
-			tok := openTokenizer(t, m.file)
-			for _, o := range readOracle(t, m.name) {
+	for _, m := range reference.Models {
+		t.Run(m.Name, func(t *testing.T) {
+			tok := openTokenizer(t, m.File)
+			for _, o := range reference.Trials[oracleTrial](t, m.Name) {
 				var out []needle.Step
 				for _, id := range o.Greedy.IDs {
 					out = append(out, needle.Step{ID: id, Text: tok.Text(id), End: tok.IsEnd(id)})
@@ -184,9 +142,9 @@ func TestThePublishedRuleGivesTheReferenceF1(t *testing.T) {
 // answers of 8 to 18 tokens (generated ones 7 to 20), whose evidence holds
 // them whole.
 func TestTheEmbeddedTextsFitTheTestModels(t *testing.T) {
-	for _, m := range oracleModels {
-		t.Run(m.name, func(t *testing.T) {
-			tok := openTokenizer(t, m.file)
+	for _, m := range reference.Models {
+		t.Run(m.Name, func(t *testing.T) {
+			tok := openTokenizer(t, m.File)
 			h := needle.EmbeddedHaystack()
 			if got := len(h.Tokens(tok)); got < 32768 {
 				t.Errorf("the embedded haystack has %d tokens", got)

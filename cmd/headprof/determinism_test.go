@@ -1,6 +1,7 @@
 package main
 
 import (
+	"headprof/fixtures/reference"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,7 +25,7 @@ func TestNothingButTimeChanges(t *testing.T) {
 
 // The same on a real model.
 func TestNothingButTimeChangesOnARealModel(t *testing.T) {
-	model := realModel(t, "smollm2.gguf")
+	model := reference.Model(t, "smollm2.gguf")
 	ways := [][]string{{"--threads", "1", "--chunk", "64"}, {"--threads", "2", "--no-reuse", "--no-draft"}}
 	sameJournals(t, ways, "--model", model, "--count", "2", "--lengths", "300,400", "--depths", "40%")
 }

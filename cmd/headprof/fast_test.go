@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"headprof/fixtures"
+	"headprof/fixtures/reference"
 	"headprof/runner/cpu"
 	"headprof/runner/gguf"
 	"headprof/runner/tensor"
@@ -124,6 +125,6 @@ func TestNothingButTimeChangesWithFastOnRealModels(t *testing.T) {
 	}
 	for _, name := range []string{"smollm2.gguf", "gemma3-270m.gguf"} {
 		ways := [][]string{{"--threads", "1", "--chunk", "64"}, {"--threads", "2", "--no-reuse", "--no-draft"}}
-		sameJournals(t, ways, "--fast", "--model", realModel(t, name), "--count", "2", "--lengths", "300,400", "--depths", "40%")
+		sameJournals(t, ways, "--fast", "--model", reference.Model(t, name), "--count", "2", "--lengths", "300,400", "--depths", "40%")
 	}
 }

@@ -196,36 +196,4 @@ func smallDisk(ts *testscript.TestScript, neg bool, args []string) {
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
 
 // required is set in CI: what cannot be found fails instead of skipping.
-func required() bool { return os.Getenv("HEADPROF_REQUIRE_SHARED") == "1" }
-
-// shared gives a file of the reference data beside the checkout.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	path := filepath.Join("..", "..", "..", "shared", name)
-	if _, err := os.Stat(path); err != nil {
-		missing(t, "the reference data is not beside this checkout: "+err.Error())
-	}
-	return path
-}
-
-// realModel gives a downloaded model's path.
-func realModel(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("HEADPROF_MODELS")
-	if dir == "" {
-		missing(t, "HEADPROF_MODELS does not name a folder with "+name)
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		missing(t, err.Error())
-	}
-	return path
-}
-
-func missing(t *testing.T, why string) {
-	t.Helper()
-	if required() {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
+func required() bool { return os.Getenv("HEADPROF_REQUIRE_ALL") == "1" }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/probe"
 )
 
@@ -44,20 +44,7 @@ type oracleScores struct {
 
 func readOracle(t *testing.T, name string) oracle {
 	t.Helper()
-	f, err := os.Open(shared(t, filepath.Join("oracle", name+"-trials.json.gz")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var o oracle
-	if err := json.NewDecoder(z).Decode(&o); err != nil {
-		t.Fatal(err)
-	}
-	return o
+	return oracle{reference.Trials[oracleTrial](t, name)}
 }
 
 // Tolerances of the specification.
@@ -135,15 +122,13 @@ func worst(got [][]probe.Score, want [][]float64) (worst float64, where string) 
 	return worst, where
 }
 
-var oracleModels = []struct{ name, file string }{{"smollm2", "smollm2.gguf"}, {"gemma3", "gemma3-270m.gguf"}}
-
 // Fed the expected answers, every head of both real models scores as in the
 // independent implementation, in both methods.
 func TestForcedScoresEqualTheOracle(t *testing.T) {
-	for _, m := range oracleModels {
-		t.Run(m.name, func(t *testing.T) {
-			o := readOracle(t, m.name)
-			records := runTrials(t, o, "--model", realModel(t, m.file), "--decode", "forced")
+	for _, m := range reference.Models {
+		t.Run(m.Name, func(t *testing.T) {
+			o := readOracle(t, m.Name)
+			records := runTrials(t, o, "--model", reference.Model(t, m.File), "--decode", "forced")
 			for _, x := range o.Trials {
 				r := records[x.ID]
 				if r == nil {
@@ -166,10 +151,10 @@ func TestForcedScoresEqualTheOracle(t *testing.T) {
 // Left to themselves under the published rule, both models say what they say
 // in the independent implementation, token for token.
 func TestGreedyAnswersEqualTheOracle(t *testing.T) {
-	for _, m := range oracleModels {
-		t.Run(m.name, func(t *testing.T) {
-			o := readOracle(t, m.name)
-			records := runTrials(t, o, "--model", realModel(t, m.file), "--decode", "greedy", "--judge", "f1")
+	for _, m := range reference.Models {
+		t.Run(m.Name, func(t *testing.T) {
+			o := readOracle(t, m.Name)
+			records := runTrials(t, o, "--model", reference.Model(t, m.File), "--decode", "greedy", "--judge", "f1")
 			for _, x := range o.Trials {
 				r := records[x.ID]
 				if r == nil {

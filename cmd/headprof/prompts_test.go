@@ -4,27 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"headprof/fixtures/haystack"
+	"headprof/fixtures/reference"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
-// opticks cuts the reference haystacks out of Newton's Opticks in Go's source
-// tree: characters 9000 to 60000 and 200000 to 251000.
+// opticks cuts the reference haystacks out of Newton's Opticks: characters 9000
+// to 60000 and 200000 to 251000.
 func opticks(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		missing(t, "go env GOROOT: "+err.Error())
-	}
-	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "src", "testdata", "Isaac.Newton-Opticks.txt"))
-	if err != nil {
-		missing(t, err.Error())
-	}
-	text := []rune(string(data))
+	text := []rune(haystack.Full())
 	files := map[string]string{}
 	for name, from := range map[string]int{"opticks-a": 9000, "opticks-b": 200000} {
 		files[name] = filepath.Join(dir, name+".txt")
@@ -38,10 +30,10 @@ func opticks(t *testing.T, dir string) map[string]string {
 // From the needles' texts, headprof prompts composes the prompts of the
 // independent implementation, token for token, and the same evidence spans.
 func TestPromptsEqualTheOracle(t *testing.T) {
-	for _, m := range oracleModels {
-		t.Run(m.name, func(t *testing.T) {
-			o := readOracle(t, m.name)
-			model, dir := realModel(t, m.file), t.TempDir()
+	for _, m := range reference.Models {
+		t.Run(m.Name, func(t *testing.T) {
+			o := readOracle(t, m.Name)
+			model, dir := reference.Model(t, m.File), t.TempDir()
 			haystacks := opticks(t, dir)
 			for _, x := range o.Trials {
 				needle, err := json.Marshal(x.Needle)

@@ -2,11 +2,10 @@ package evaluate
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/needle"
 	"headprof/probe"
 	"headprof/runner"
@@ -15,14 +14,7 @@ import (
 // model opens a real model from the folder that HEADPROF_MODELS names.
 func model(t *testing.T, name string) *runner.Model {
 	t.Helper()
-	path := filepath.Join(os.Getenv("HEADPROF_MODELS"), name)
-	if _, err := os.Stat(path); os.Getenv("HEADPROF_MODELS") == "" || err != nil {
-		if os.Getenv("HEADPROF_REQUIRE_SHARED") == "1" {
-			t.Fatalf("%s is not in the folder that HEADPROF_MODELS names", name)
-		}
-		t.Skipf("%s is not in the folder that HEADPROF_MODELS names", name)
-	}
-	m, err := runner.Open(path, runner.Options{})
+	m, err := runner.Open(reference.Model(t, name), runner.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,22 +1,14 @@
 package gguf
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner/tensor"
 )
 
 // Real models open, with the sizes that their publishers' config.json states.
 func TestRealModels(t *testing.T) {
-	folder := os.Getenv("HEADPROF_MODELS")
-	if folder == "" {
-		if os.Getenv("HEADPROF_REQUIRE_SHARED") == "1" {
-			t.Fatal("HEADPROF_MODELS must name the folder of the test models")
-		}
-		t.Skip("HEADPROF_MODELS names no folder of test models")
-	}
 	for _, m := range []struct {
 		file, family                string
 		layers, width, vocab, heads int
@@ -24,7 +16,7 @@ func TestRealModels(t *testing.T) {
 		{"smollm2.gguf", "llama", 30, 576, 49152, 9},
 		{"gemma3-270m.gguf", "gemma3", 18, 640, 262144, 4},
 	} {
-		f, err := Open(filepath.Join(folder, m.file))
+		f, err := Open(reference.Model(t, m.file))
 		if err != nil {
 			t.Error(err)
 			continue

@@ -1,37 +1,20 @@
 package tokenizer_test
 
 import (
-	"compress/gzip"
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner/chat"
 	"headprof/runner/gguf"
 	"headprof/runner/tokenizer"
 )
 
-// need skips a test that lacks data, or fails it where HEADPROF_REQUIRE_SHARED
-// says that the data must be there.
-func need(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv("HEADPROF_REQUIRE_SHARED") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
-
 func openFile(t testing.TB, name string) *gguf.File {
 	t.Helper()
-	dir := os.Getenv("HEADPROF_MODELS")
-	if dir == "" {
-		need(t, "HEADPROF_MODELS does not name the folder of the test models")
-	}
-	f, err := gguf.Open(filepath.Join(dir, name))
+	f, err := gguf.Open(reference.Model(t, name))
 	if err != nil {
-		need(t, err.Error())
+		t.Fatal(err)
 	}
 	return f
 }
@@ -45,22 +28,6 @@ func openModel(t testing.TB, name string) *tokenizer.Tokenizer {
 		t.Fatal(err)
 	}
 	return tok
-}
-
-func readShared(t testing.TB, name string, into any) {
-	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "oracle", name))
-	if err != nil {
-		need(t, err.Error())
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(into); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func ids(tokens []tokenizer.Token) []int32 {
@@ -79,7 +46,7 @@ func TestOracleStrings(t *testing.T) {
 		Smollm2 []int32
 		Gemma3  []int32
 	}
-	readShared(t, "tokenizer.json.gz", &cases)
+	reference.Read(t, "tokenizer.json", &cases)
 	for name, want := range map[string]func(i int) []int32{
 		"smollm2.gguf":     func(i int) []int32 { return cases[i].Smollm2 },
 		"gemma3-270m.gguf": func(i int) []int32 { return cases[i].Gemma3 },
@@ -166,24 +133,22 @@ func TestSpecialTokens(t *testing.T) {
 
 // The texts that transformers decoded the oracle's greedy ids to.
 func TestOracleTexts(t *testing.T) {
-	for model, file := range map[string]string{"smollm2.gguf": "smollm2-trials.json.gz", "gemma3-270m.gguf": "gemma3-trials.json.gz"} {
-		var trials struct {
-			Trials []struct {
-				ID     string
-				Needle struct{ Needle, Answer string }
-				Answer []int32 `json:"answer_ids"`
-				Prompt []int32 `json:"prompt_ids"`
-				Insert int     `json:"insertion"`
-				Greedy struct {
-					Text string
-					IDs  []int32
-				}
-			}
+	type trial struct {
+		ID     string
+		Needle struct{ Needle, Answer string }
+		Answer []int32 `json:"answer_ids"`
+		Prompt []int32 `json:"prompt_ids"`
+		Insert int     `json:"insertion"`
+		Greedy struct {
+			Text string
+			IDs  []int32
 		}
-		readShared(t, file, &trials)
-		tok := openModel(t, model)
+	}
+	for _, model := range reference.Models {
+		trials := reference.Trials[trial](t, model.Name)
+		tok := openModel(t, model.File)
 		bos, add := tok.BOS()
-		for _, x := range trials.Trials {
+		for _, x := range trials {
 			if got := tok.Decode(x.Greedy.IDs); got != x.Greedy.Text {
 				t.Errorf("%s: %v decode to %q, want %q", x.ID, x.Greedy.IDs, got, x.Greedy.Text)
 			}

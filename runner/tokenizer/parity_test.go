@@ -21,7 +21,7 @@ import (
 // With HEADPROF_IDS set to a folder it writes its ids there, which
 // testdata/first_difference.py compares with the reference's one by one.
 
-type reference struct {
+type parityReference struct {
 	Text struct {
 		SHA256 string
 		Bytes  int
@@ -41,7 +41,7 @@ type expected struct {
 	Blocks string // 8 hexadecimal digits a block
 }
 
-func readReference(t testing.TB) (ref reference, text string) {
+func readReference(t testing.TB) (ref parityReference, text string) {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/reference.json")
 	if err != nil {

@@ -1,6 +1,7 @@
 package vulkan
 
 import (
+	"headprof/fixtures/reference"
 	"os"
 	"strconv"
 	"sync"
@@ -15,7 +16,7 @@ func software(t testing.TB) int {
 	t.Helper()
 	all, err := Devices()
 	if err != nil {
-		absent(t, err.Error())
+		reference.Missing(t, err.Error())
 	}
 	if n, err := strconv.Atoi(os.Getenv("HEADPROF_TEST_GPU")); err == nil && n < len(all) {
 		return n
@@ -25,17 +26,8 @@ func software(t testing.TB) int {
 			return d.Index
 		}
 	}
-	absent(t, "no software Vulkan device (Debian: apt install mesa-vulkan-drivers); HEADPROF_TEST_GPU=N tests on device N")
+	reference.Missing(t, "no software Vulkan device (Debian: apt install mesa-vulkan-drivers); HEADPROF_TEST_GPU=N tests on device N")
 	return 0
-}
-
-// absent skips, or fails where all tests are asked for.
-func absent(t testing.TB, why string) {
-	t.Helper()
-	if os.Getenv("HEADPROF_REQUIRE_SHARED") == "1" {
-		t.Fatalf("%s (HEADPROF_REQUIRE_SHARED=1)", why)
-	}
-	t.Skip(why)
 }
 
 // onDevice gives a backend on the test device; it stays open for other tests.

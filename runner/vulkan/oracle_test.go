@@ -1,23 +1,21 @@
 package vulkan_test
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"math"
 	"os"
-	"path/filepath"
 	"sort"
 	"strconv"
 	"sync"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner"
 	"headprof/runner/backend"
 	"headprof/runner/vulkan"
 )
 
-// trial is one reference trial; see ../shared/oracle/README.md.
+// trial is one reference trial; see fixtures/reference/README.md.
 type trial struct {
 	ID     string      `json:"id"`
 	Prompt []int32     `json:"prompt_ids"`
@@ -31,21 +29,11 @@ type trial struct {
 	} `json:"forced"`
 }
 
-// required skips, or fails where all tests are asked for.
-func required(t *testing.T, what string, absent bool) {
-	t.Helper()
-	if !absent {
-		return
-	}
-	if os.Getenv("HEADPROF_REQUIRE_SHARED") == "1" {
-		t.Fatalf("%s is needed (HEADPROF_REQUIRE_SHARED=1)", what)
-	}
-	t.Skipf("%s is not there", what)
-}
-
 func testDevice(t *testing.T) string {
 	all, err := vulkan.Devices()
-	required(t, "a Vulkan loader", err != nil)
+	if err != nil {
+		reference.Missing(t, err.Error())
+	}
 	if n, err := strconv.Atoi(os.Getenv("HEADPROF_TEST_GPU")); err == nil {
 		return "gpu:" + strconv.Itoa(n)
 	}
@@ -54,24 +42,8 @@ func testDevice(t *testing.T) string {
 			return "gpu:" + strconv.Itoa(d.Index)
 		}
 	}
-	required(t, "a software Vulkan device", true)
+	reference.Missing(t, "no software Vulkan device")
 	return ""
-}
-
-func readTrials(t *testing.T, model string) []trial {
-	path := filepath.Join("..", "..", "..", "shared", "oracle", model+"-trials.json.gz")
-	f, err := os.Open(path)
-	required(t, path, err != nil)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct{ Trials []trial }
-	if err := json.NewDecoder(z).Decode(&file); err != nil {
-		t.Fatal(err)
-	}
-	return file.Trials
 }
 
 // Scores and logits of the reference (transformers, float32): on a software
@@ -97,10 +69,7 @@ func TestOracleTrials(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			c.options.Device = testDevice(t)
-			path := filepath.Join(os.Getenv("HEADPROF_MODELS"), c.file)
-			_, err := os.Stat(path)
-			required(t, path+" (folder named by HEADPROF_MODELS)", os.Getenv("HEADPROF_MODELS") == "" || err != nil)
-			m, err := runner.Open(path, c.options)
+			m, err := runner.Open(reference.Model(t, c.file), c.options)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +77,7 @@ func TestOracleTrials(t *testing.T) {
 			if os.Getenv("HEADPROF_ALL_TRIALS") == "1" { // minutes on a software device
 				c.longest, c.most = 512, 100
 			}
-			for _, tr := range readTrials(t, c.model) {
+			for _, tr := range reference.Trials[trial](t, c.model) {
 				if len(tr.Prompt) > c.longest || c.most == 0 {
 					continue
 				}

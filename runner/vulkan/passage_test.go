@@ -2,13 +2,12 @@ package vulkan_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"headprof/fixtures"
+	"headprof/fixtures/reference"
 	"headprof/runner"
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
@@ -24,9 +23,7 @@ func TestModelsLargerThanTheDevice(t *testing.T) {
 		return
 	}
 	t.Run("smollm2", func(t *testing.T) {
-		path := filepath.Join(os.Getenv("HEADPROF_MODELS"), "smollm2.gguf")
-		_, err := os.Stat(path)
-		required(t, path+" (folder named by HEADPROF_MODELS)", os.Getenv("HEADPROF_MODELS") == "" || err != nil)
+		path := reference.Model(t, "smollm2.gguf")
 		largerThanTheDevice(t, func(o runner.Options) (*runner.Model, error) { return runner.Open(path, o) }, 24, []float64{0.6})
 	})
 }

@@ -1,6 +1,7 @@
 package vulkan
 
 import (
+	"headprof/fixtures/reference"
 	"os/exec"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 func TestShadersAreUpToDate(t *testing.T) {
 	out, err := exec.Command("glslangValidator", "--version").Output()
 	if err != nil {
-		absent(t, "no glslangValidator (Debian 12: apt install glslang-tools)")
+		reference.Missing(t, "no glslangValidator (Debian 12: apt install glslang-tools)")
 	}
 	if !strings.Contains(string(out), "11:12.0.0") {
 		t.Skipf("glslangValidator is not Debian 12's 12.0.0 but %q", strings.SplitN(string(out), "\n", 2)[0])

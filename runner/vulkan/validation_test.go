@@ -1,6 +1,7 @@
 package vulkan
 
 import (
+	"headprof/fixtures/reference"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,7 @@ func TestValidationLayerIsSilent(t *testing.T) {
 		}
 	}
 	if layer == "" {
-		absent(t, "no VK_LAYER_KHRONOS_validation (Debian: apt install vulkan-validationlayers)")
+		reference.Missing(t, "no VK_LAYER_KHRONOS_validation (Debian: apt install vulkan-validationlayers)")
 	}
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log.txt")
