@@ -174,8 +174,8 @@ func writeBudgetJSON(path string, plans []*allocate.Plan, o BudgetOptions) error
 				Caches: t.Caches, RequestedEntries: t.Requested, Entries: t.Entries, RequestedBytes: t.RequestedBytes, Bytes: t.EntriesBytes,
 			},
 		}
-		if p.Policy == "headkv" {
-			plan.Beta, plan.Temp = p.Params.Beta, p.Params.Temp
+		if beta, temp, ok := p.HeadKV(); ok {
+			plan.Beta, plan.Temp = beta, temp
 		}
 		if o.Context > 0 {
 			plan.Totals.Context, plan.Totals.HeldEntries, plan.Totals.HeldBytes = o.Context, t.Held, t.HeldBytes

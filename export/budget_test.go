@@ -17,7 +17,7 @@ func plans(t testing.TB, capacities ...int) []*allocate.Plan {
 	heads := table.Of("headkv-r2")
 	var out []*allocate.Plan
 	for _, c := range capacities {
-		p, err := allocate.Make("headkv", heads, allocate.ModelOf(heads), allocate.Params{Capacity: c, Beta: 2})
+		p, err := allocate.Make(allocate.HeadKV{Beta: 2, Temp: 1}, heads, allocate.ModelOf(heads), capacityOf(c))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestBudgetCSV(t *testing.T) {
 	// Three heads by hand: capacity 20, window 8, beta 2: base 12, pool 6·3, floor 6.
 	heads := []scoring.Head{{Head: 0, Mean: 1}, {Head: 1, KVHead: 1, Mean: 0}, {Head: 2, KVHead: 2, Mean: 2}}
 	make1 := func(capacity int) *allocate.Plan {
-		p, err := allocate.Make("headkv", heads, allocate.ModelOf(heads), allocate.Params{Capacity: capacity, Beta: 2})
+		p, err := allocate.Make(allocate.HeadKV{Beta: 2, Temp: 1}, heads, allocate.ModelOf(heads), capacityOf(capacity))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,4 +114,10 @@ func TestBudgetsRefuse(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
+}
+
+func capacityOf(n int) allocate.Params {
+	p := allocate.DefaultParams()
+	p.Capacity = n
+	return p
 }

@@ -46,6 +46,7 @@ prompt's first token on.`,
 	fs.StringVar(&f.method, "method", "", "score method that ranks the heads (default: headkv-r2 or the file's own)")
 	fs.IntSliceVar(&f.heads, "heads", []int{0, 4, 8, 16}, "how many heads to mask")
 	fs.IntVar(&f.seeds, "random-seeds", 3, "draws of random heads for each number")
+	atLeast(fs, 0, "random-seeds")
 	fs.StringVar(&f.out, "out", "headprof-ablate", "`folder`: journal, tables and plot")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
 	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
@@ -55,9 +56,6 @@ prompt's first token on.`,
 func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if f.scores == "" {
 		return usagef("missing --scores DIR|FILE, the profile to test; 'headprof score' makes one")
-	}
-	if f.seeds < 0 {
-		return usagef("--random-seeds %d is negative", f.seeds)
 	}
 	table, err := readTable(f.scores)
 	if err != nil {

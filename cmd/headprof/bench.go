@@ -55,13 +55,11 @@ much memory it takes, at each length. Best of --repeat; --json has the median to
 	c.Flags().IntVar(&f.repeat, "repeat", 3, "measurements of each length; best and median are given")
 	c.Flags().IntVar(&f.decoded, "decode", 32, "tokens to decode one at a time after each prompt")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON line per length")
+	atLeast(c.Flags(), 1, "repeat", "decode")
 	return c
 }
 
 func (f *benchFlags) run(cmd *cobra.Command) error {
-	if f.repeat < 1 || f.decoded < 1 {
-		return usagef("--repeat and --decode must be at least 1")
-	}
 	opened := time.Now()
 	m, err := f.open()
 	if err != nil {

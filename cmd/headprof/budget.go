@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,18 +16,19 @@ import (
 	"headprof/runner"
 	"headprof/runner/arch"
 	"headprof/scoring/allocate"
+	"headprof/scoring/param"
 )
 
 type budgetFlags struct {
-	capacity                                          []int
-	policy, level, reduce, method, model, kvType, out string
-	params                                            allocate.Params
-	kvHeads, headDim                                  int
-	perKVHead                                         bool
+	capacity                           []int
+	params                             *param.Set
+	policy, method, model, kvType, out string
+	kvHeads, headDim                   int
+	perKVHead                          bool
 }
 
 func newBudget() *cobra.Command {
-	var f budgetFlags
+	f := budgetFlags{params: allocate.Parameters()}
 	c := &cobra.Command{
 		Use:   "budget DIR|FILE",
 		Short: "Turn scores into KV-cache budgets per head",
@@ -46,17 +49,8 @@ does, and takes the group's size as many times the memory.`,
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.IntSliceVar(&f.capacity, "capacity", []int{128}, "entries a cache gets on average, window included; several separated by commas")
-	fs.Float64Var(&f.params.Beta, "beta", 1.2, "the larger, the less is divided by score; above 1")
-	fs.IntVar(&f.params.Window, "window", 8, "last prompt tokens that are always kept (α)")
-	fs.Float64Var(&f.params.Temp, "temp", 1, "exponent on the normalised scores")
-	fs.StringVar(&f.level, "level", "kv-head", "what shares a budget: kv-head, head or layer")
 	fs.StringVar(&f.policy, "policy", "headkv", strings.Join(allocate.Policies(), ", "))
-	fs.StringVar(&f.reduce, "reduce", "", "a group's score from its heads': mean or max (default: mean, but max for top-heads)")
-	fs.BoolVar(&f.params.Fit, "fit", false, "make the total equal the request exactly")
-	fs.IntVar(&f.params.Context, "context", 0, "prompt length in tokens, for the share of the full cache")
-	fs.IntVar(&f.params.Full, "full-heads", 0, "top-heads: caches kept whole (default: as many as the capacity pays for)")
-	fs.IntVar(&f.params.Sink, "sink", 0, "top-heads: first tokens that a streaming head keeps (default 128)")
-	fs.IntVar(&f.params.Recent, "recent", 0, "top-heads: last tokens that a streaming head keeps (default 256)")
+	paramFlags(fs, f.params)
 	fs.StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
 	fs.StringVar(&f.model, "model", "", "the model `file`, for head sizes where the scores come without them")
 	fs.IntVar(&f.kvHeads, "kv-heads", 0, "KV heads per layer, for score files that do not say (published headkv.json)")
@@ -64,11 +58,16 @@ does, and takes the group's size as many times the memory.`,
 	fs.StringVar(&f.kvType, "kv-type", "f16", "number format of the cache that will be served: f16 or f32")
 	fs.StringVar(&f.out, "out", "", "`file` ending in .json, .csv or .parquet")
 	fs.BoolVar(&f.perKVHead, "per-kv-head", false, "write a row per KV head instead of one per query head")
+	atLeast(fs, 1, "kv-heads", "head-dim")
 	return c
 }
 
 func (f *budgetFlags) run(w io.Writer, path string) error {
-	if err := f.check(); err != nil {
+	var shared allocate.Params
+	if err := f.params.Fill(&shared); err != nil {
+		return err
+	}
+	if err := f.check(shared.Window); err != nil {
 		return err
 	}
 	t, err := readTable(path)
@@ -89,21 +88,32 @@ func (f *budgetFlags) run(w io.Writer, path string) error {
 	if err := f.sizes(&model, path); err != nil {
 		return err
 	}
+	policy, err := allocate.New(f.policy)
+	if err != nil {
+		return err
+	}
+	if err := f.params.Fill(policy); err != nil {
+		return err
+	}
+	context := 0
+	if shared.Context != nil {
+		context = *shared.Context
+	}
 	var plans []*allocate.Plan
 	for _, c := range f.capacity {
-		p := f.params
-		p.Capacity, p.Level, p.Reduce = c, allocate.Level(f.level), allocate.Reduce(f.reduce)
-		plan, err := allocate.Make(f.policy, heads, model, p)
+		p := shared
+		p.Capacity = c
+		plan, err := allocate.Make(policy, heads, model, p)
 		if err != nil {
 			return err
 		}
 		plans = append(plans, plan)
-		f.print(w, plan, plan.Totals(p.Context))
+		printPlan(w, plan, context)
 	}
 	if f.out == "" {
 		return nil
 	}
-	o := export.BudgetOptions{PerKVHead: f.perKVHead, Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, Context: f.params.Context}
+	o := export.BudgetOptions{PerKVHead: f.perKVHead, Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, Context: context}
 	if err := export.WriteBudgets(f.out, plans, o); err != nil {
 		return err
 	}
@@ -111,24 +121,20 @@ func (f *budgetFlags) run(w io.Writer, path string) error {
 	return nil
 }
 
-func (f *budgetFlags) check() error {
+func (f *budgetFlags) check(window int) error {
 	switch {
 	case len(f.capacity) == 0:
 		return usagef("--capacity names no number of entries")
-	case f.params.Beta <= 1 || math.IsNaN(f.params.Beta) || math.IsInf(f.params.Beta, 0):
-		return usagef("--beta %v: it must be above 1", f.params.Beta)
-	case f.params.Window < 0:
-		return usagef("--window %d is negative", f.params.Window)
 	case f.kvType != "f16" && f.kvType != "f32":
 		return usagef("--kv-type %q: known are f16 and f32", f.kvType)
 	}
 	for _, c := range f.capacity {
-		if c <= f.params.Window {
-			return usagef("--capacity %d leaves nothing beside the window of %d", c, f.params.Window)
+		if c <= window {
+			return usagef("--capacity %d leaves nothing beside the window of %d", c, window)
 		}
-	}
-	if f.params.Window == 0 {
-		f.params.Window = -1 // allocate's spelling of none
+		if err := allocate.CheckCapacity(c, window); err != nil {
+			return usagef("--%w", err)
+		}
 	}
 	return nil
 }
@@ -161,12 +167,14 @@ func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
 	return nil
 }
 
-func (f *budgetFlags) print(w io.Writer, p *allocate.Plan, t allocate.Totals) {
-	least, most := math.MaxInt, 0
+// printPlan says what was asked for and what the budgets cost.
+func printPlan(w io.Writer, p *allocate.Plan, context int) {
+	t := p.Totals(context)
+	low, high := math.MaxInt, 0
 	for _, c := range p.Caches {
-		least, most = min(least, c.Entries), max(most, c.Entries)
+		low, high = min(low, c.Entries), max(high, c.Entries)
 	}
-	fmt.Fprintf(w, "%s, capacity %d, level %s: %d caches, %d to %d entries each, window included\n", p.Policy, p.Params.Capacity, f.level, t.Caches, least, most)
+	fmt.Fprintf(w, "%s, capacity %d, level %s: %d caches, %d to %d entries each, window included\n", p.Policy, p.Params.Capacity, p.Params.Level, t.Caches, low, high)
 	size := func(bytes int64) string {
 		if bytes == 0 {
 			return ""
@@ -181,6 +189,63 @@ func (f *budgetFlags) print(w io.Writer, p *allocate.Plan, t allocate.Totals) {
 	fmt.Fprintln(w)
 	if t.Full > 0 {
 		fmt.Fprintf(w, "  held       %12s entries%s of a %s-token prompt: %.2f %% of the full cache's %s entries%s\n", thousands(t.Held), size(t.HeldBytes),
-			thousands(int64(p.Params.Context)), 100*t.Share, thousands(t.Full), size(t.FullBytes))
+			thousands(int64(context)), 100*t.Share, thousands(t.Full), size(t.FullBytes))
 	}
+	printCapped(w, p)
+}
+
+// printCapped says what sliding windows take off the budgets, and where.
+func printCapped(w io.Writer, p *allocate.Plan) {
+	caches, entries := 0, int64(0)
+	var layers []int
+	windows := map[int]bool{}
+	for _, c := range p.Caches {
+		if c.Capped == 0 {
+			continue
+		}
+		caches++
+		entries += int64(c.Capped)
+		windows[p.Model.Layers[c.Layer].Window] = true
+		if len(layers) == 0 || layers[len(layers)-1] != c.Layer {
+			layers = append(layers, c.Layer)
+		}
+	}
+	if caches == 0 {
+		return
+	}
+	what := "are given to none; --fit hands them to the other caches"
+	switch {
+	case p.Params.Fit:
+		what = "go to the other caches"
+	case p.Policy == "top-heads":
+		what = "are given to none"
+	}
+	sizes := slices.Sorted(maps.Keys(windows))
+	window := fmt.Sprintf("sliding window of %d tokens", sizes[0])
+	if len(sizes) > 1 {
+		window = fmt.Sprintf("sliding windows of %d to %d tokens", sizes[0], sizes[len(sizes)-1])
+	}
+	fmt.Fprintf(w, "  capped     %12s entries: %d of %d caches would get more than their %s holds (%s); these entries %s\n",
+		thousands(entries), caches, len(p.Caches), window, layerRanges(layers), what)
+}
+
+// layerRanges writes ascending layers as "layers 0 to 4, 6".
+func layerRanges(layers []int) string {
+	var parts []string
+	for i := 0; i < len(layers); {
+		j := i
+		for j+1 < len(layers) && layers[j+1] == layers[j]+1 {
+			j++
+		}
+		part := strconv.Itoa(layers[i])
+		if j > i {
+			part += " to " + strconv.Itoa(layers[j])
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	if len(layers) == 1 {
+		return "layer " + parts[0]
+	}
+	return "layers " + strings.Join(parts, ", ")
 }

@@ -109,6 +109,7 @@ heads, the other's groups count by their best head.`,
 	c.Flags().IntVar(&f.top, "top", 0, "heads that count as top (default: a tenth of all)")
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the bootstrap")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
+	atLeast(c.Flags(), 1, "top")
 	return c
 }
 

@@ -15,7 +15,6 @@ import (
 	"headprof/probe"
 	"headprof/probe/evaluate"
 	"headprof/runner"
-	"headprof/scoring/allocate"
 )
 
 type evalFlags struct {
@@ -24,7 +23,6 @@ type evalFlags struct {
 	policies             []string
 	capacities           []int
 	setting              evaluate.Setting
-	level                string
 	scores, out          string
 	decodeOnly, repeat   int
 	noReuse, quiet, json bool
@@ -56,38 +54,21 @@ command is given again.`,
 	fs := c.Flags()
 	f.modelFlags.register(fs)
 	f.taskFlags.register(fs, 24)
-	s := &f.setting
 	fs.StringSliceVar(&f.policies, "policy", nil, "policies (default: all that the flags allow)")
 	fs.IntSliceVar(&f.capacities, "capacity", []int{64, 128, 256}, "cache entries per KV head on average, window included")
 	fs.StringVar(&f.scores, "scores", "", "profile for headkv and duoattention: a run's `folder` or a score file")
-	fs.Float64Var(&s.Beta, "beta", s.Beta, "HeadKV: the smaller, the more is divided by score")
-	fs.Float64Var(&s.Temp, "temp", s.Temp, "HeadKV: exponent on the scores")
-	fs.StringVar(&f.level, "level", string(s.Level), "HeadKV: what shares a budget: kv-head or layer")
-	fs.BoolVar(&s.Fit, "fit", false, "HeadKV: make the total equal capacity times caches to the entry")
-	fs.IntVar(&s.Window, "window", s.Window, "last prompt tokens, always kept, whose attention selects the rest")
-	fs.IntVar(&s.Kernel, "kernel", s.Kernel, "width of the max-pooling over positions; odd")
-	fs.Float64Var(&s.Floor, "floor", s.Floor, "Ada-SnapKV: share of the mean that every head is sure of")
-	fs.IntVar(&s.Slope, "slope", s.Slope, "PyramidKV: how much smaller the last layer's share is")
-	fs.IntVar(&s.Sinks, "sinks", s.Sinks, "streaming: first tokens kept")
-	fs.IntVar(&s.DuoSinks, "duo-sinks", 0, "DuoAttention: first tokens of streaming heads (default: by capacity)")
-	fs.IntVar(&s.Recent, "recent", 0, "DuoAttention: last tokens of streaming heads (default: by capacity)")
+	paramFlags(fs, f.setting.Params)
 	fs.StringVar(&f.out, "out", "headprof-eval", "`folder`: journal, tables and plots")
 	fs.IntVar(&f.decodeOnly, "decode-only", 0, "instead: decode so many tokens after the first prompt with each cache, and measure speed and memory")
 	fs.IntVar(&f.repeat, "repeat", 3, "--decode-only: measurements of each cache; the median is given")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every prompt from its first token: slow, but times to the first token are measured, not scaled")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
 	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
+	atLeast(fs, 1, "decode-only", "repeat")
 	return c
 }
 
 func (f *evalFlags) run(cmd *cobra.Command) error {
-	f.setting.Level = allocate.Level(f.level)
-	if f.setting.Level != allocate.KVHead && f.setting.Level != allocate.ByLayer {
-		return usagef("--level %q: a cache is shared by a KV head's group, so known are kv-head and layer", f.level)
-	}
-	if f.decodeOnly < 0 || f.repeat < 1 {
-		return usagef("--decode-only and --repeat must be positive")
-	}
 	if f.scores != "" {
 		t, err := readTable(f.scores)
 		if err != nil {
@@ -104,7 +85,10 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	}
 	variants, err := evaluate.Variants(f.policies, f.capacities)
 	if err != nil {
-		return usagef("%w", err)
+		return usagef("--capacity: %w", err)
+	}
+	if err := f.setting.Check(variants); err != nil {
+		return usagef("--capacity: %w", err)
 	}
 	model, err := f.open()
 	if err != nil {
@@ -135,7 +119,7 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	if err := interrupted(cmd, err, f.out); err != nil {
 		return err
 	}
-	rows := evaluate.Rows(records, f.setting.Beta, f.plan.seed)
+	rows := evaluate.Rows(records, f.setting.Beta(), f.plan.seed)
 	timings := evaluate.Timings(records)
 	paths, err := evaluate.Write(f.out, rows, timings)
 	if err != nil {

@@ -26,19 +26,21 @@ const heldOutSeed = 101
 
 func (t *taskFlags) register(f *pflag.FlagSet, count int) {
 	p := &t.plan
-	f.StringSliceVar(&t.tasks, "tasks", []string{"needle"}, "needle, or JSONL `files`: LongBench, LooGLE short-dependency QA, or question, context, answers")
-	f.StringSliceVar(&p.needles, "needles", []string{"retrieval", "reasoning"}, "needle kinds (retrieval, reasoning) or JSONL `files`")
+	pathsVar(f, &t.tasks, "tasks", []string{"needle"}, "needle, or JSONL `files`: LongBench, LooGLE short-dependency QA, or question, context, answers")
+	pathsVar(f, &p.needles, "needles", []string{"retrieval", "reasoning"}, "needle kinds (retrieval, reasoning) or JSONL `files`")
 	f.IntVar(&p.generate, "generate", 12, "held-out needles to make of each kind, from --seed")
-	f.StringSliceVar(&p.haystacks, "haystack", nil, "UTF-8 text `files` to hide needles in, joined (default: embedded text)")
+	pathsVar(f, &p.haystacks, "haystack", nil, "UTF-8 text `files` to hide needles in, joined (default: embedded text)")
 	f.StringVar(&p.lengths, "lengths", "", "context lengths in tokens: 512:4096:8 (first:last:how many) or 512,1024 (default: four up to 4096 or the model's limit)")
 	f.StringVar(&p.depths, "depths", "10", "needle depths in percent: how many from 0 to 100, or a list such as 0,50,100")
 	f.IntVar(&p.count, "count", count, "run a balanced sample of so many needle prompts; 0 runs all of them")
 	f.Uint64Var(&p.seed, "seed", heldOutSeed, "seed of needles, sample and bootstrap; not the one of the profile, or its needles come again")
 	f.StringVar(&p.chat, "chat", "auto", "wrap prompts in the model's chat template: auto, on or off")
 	f.StringVar(&p.judge, "judge", "window", "needles: window (best matching part of the answer) or f1 (the published rule)")
-	f.IntVar(&p.buffer, "buffer", 0, "tokens of each length kept free for question and answer (default 200, or 32 below length 1000)")
+	optionalInt(f, &p.buffer, "buffer", "tokens of each length kept free for question and answer (default 200, or 32 below length 1000)")
 	f.IntVar(&t.maxLength, "max-length", 0, "JSONL tasks: longest prompt in tokens, cut in its middle (default: what the model holds)")
 	f.IntVar(&t.each, "each", 0, "JSONL tasks: take the first so many lines of each file (default: all)")
+	atLeast(f, 1, "generate", "max-length", "each")
+	atLeast(f, 0, "count")
 }
 
 // items makes the prompts.
@@ -76,7 +78,7 @@ func (t *taskFlags) needleItems(m *runner.Model, e probe.Model) ([]*evaluate.Ite
 	if err != nil {
 		return nil, err
 	}
-	g := probe.Grid{Frame: frame, Buffer: p.buffer, Count: p.count, Seed: p.seed, KeepBefore: probe.KeepBefore(frame)}
+	g := probe.Grid{Frame: frame, Buffer: p.room(), Count: p.count, Seed: p.seed, KeepBefore: probe.KeepBefore(frame)}
 	if p.lengths == "" {
 		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix), tiny)
 	}
@@ -109,9 +111,6 @@ func (t *taskFlags) needleItems(m *runner.Model, e probe.Model) ([]*evaluate.Ite
 // built-in model knows only its own small language.
 func (t *taskFlags) heldOut(tiny bool) ([]needle.Needle, error) {
 	p := &t.plan
-	if p.generate < 1 {
-		return nil, usagef("--generate %d: at least one needle of each kind is needed", p.generate)
-	}
 	var all []needle.Needle
 	for _, name := range p.needles {
 		kind := needle.Kind(name)

@@ -74,5 +74,6 @@ docs/downstream.md shows the lines that load each.`,
 	fs.StringVar(&o.Scale, "scale", "max", "duoattention: divide by the largest (max) or spread ranks evenly (rank)")
 	fs.IntVar(&o.Top, "top", 0, "qrhead: heads to list (default 16)")
 	fs.IntVar(&kvHeads, "kv-heads", 0, "KV heads per layer, for score files that do not say (published headkv.json)")
+	atLeast(fs, 1, "top", "kv-heads")
 	return c
 }

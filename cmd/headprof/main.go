@@ -127,10 +127,11 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 no trial passed,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
+	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newScore(), newPrompts(), newMerge(), newPlot(), newCompare(), newBudget(), newExport(), newEval(), newAblate(), newTokenize(), newInspect(), newBench(), newDevices())
+	decimals(root)
 	return root
 }
 

@@ -41,5 +41,6 @@ shape only.`,
 	fs.IntVar(&f.topK, "top", 0, "heads that count as top (default: a tenth of all)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	fs.BoolVar(&f.json, "json", false, "print the result as JSON on stdout")
+	atLeast(fs, 1, "top")
 	return c
 }

@@ -37,6 +37,7 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&m.fast, "fast", false, "int8 activations for weights of 4 to 8 bits: up to twice as fast on the CPU, and results a little off (see docs/performance.md)")
 	f.IntVar(&m.longContext, "long-context", 0, "sequences of up to so many tokens, for models that rotate positions differently beyond their original context (LongRoPE)")
 	f.StringVar(&m.pre, "pre", "", "pre-tokenizer in place of the one the model file names")
+	atLeast(f, 1, "gpu-memory", "threads", "chunk", "long-context")
 }
 
 // How a manifest says that activations were int8, and how people are told.
@@ -77,16 +78,6 @@ const builtIn = "headprof-tiny"
 
 func (m *modelFlags) options() (runner.Options, error) {
 	o := runner.Options{Threads: m.threads, Chunk: m.chunk, Device: m.device, Kernels: m.kernels, GPUMath: m.gpuMath, GPUMemory: int64(m.gpuMemory) << 20, Pre: m.pre, Context: m.longContext, Fast: m.fast}
-	switch {
-	case m.gpuMemory < 0:
-		return o, usagef("--gpu-memory %d is negative", m.gpuMemory)
-	case m.threads < 0:
-		return o, usagef("--threads %d is negative", m.threads)
-	case m.longContext < 0:
-		return o, usagef("--long-context %d is negative", m.longContext)
-	case m.chunk < 1:
-		return o, usagef("--chunk %d: at least 1 token is computed at once", m.chunk)
-	}
 	for t, name := range kvNames {
 		if name == m.kvType {
 			o.KV = t
@@ -117,14 +108,14 @@ type planFlags struct {
 	seed                 uint64
 	decode, judge, chat  string
 	trials, preset       string
-	buffer               int
+	buffer               *int // nil: by length
 	keepSink, duplicates bool
 }
 
 func (p *planFlags) register(f *pflag.FlagSet) {
-	f.StringSliceVar(&p.needles, "needles", []string{"retrieval", "reasoning"}, "needle sets: retrieval, reasoning, or JSONL `files`")
+	pathsVar(f, &p.needles, "needles", []string{"retrieval", "reasoning"}, "needle sets: retrieval, reasoning, or JSONL `files`")
 	f.IntVar(&p.generate, "generate", 0, "make so many needles of each kind named by --needles, from --seed, instead of the embedded sets")
-	f.StringSliceVar(&p.haystacks, "haystack", nil, "UTF-8 text `files` to hide needles in, joined (default: embedded text)")
+	pathsVar(f, &p.haystacks, "haystack", nil, "UTF-8 text `files` to hide needles in, joined (default: embedded text)")
 	f.StringVar(&p.lengths, "lengths", "", "context lengths in tokens: 512:4096:8 (first:last:how many) or 512,1024 (default: four up to 4096 or the model's limit)")
 	f.StringVar(&p.depths, "depths", "10", "needle depths in percent: how many from 0 to 100, or a list such as 0,50,100 (one depth: 50%)")
 	f.IntVar(&p.count, "count", defaultCount, "run a balanced sample of so many trials; 0 runs all of them")
@@ -132,9 +123,20 @@ func (p *planFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&p.decode, "decode", "greedy", "greedy (judge the model's own answer) or forced (feed the answer; every trial counts)")
 	f.StringVar(&p.judge, "judge", "window", "window (best matching part of the answer) or f1 (the published rule)")
 	f.StringVar(&p.chat, "chat", "auto", "wrap prompts in the model's chat template: auto, on or off")
-	f.IntVar(&p.buffer, "buffer", 0, "tokens of each length kept free for question and answer (default 200, or 32 below length 1000)")
+	optionalInt(f, &p.buffer, "buffer", "tokens of each length kept free for question and answer (default 200, or 32 below length 1000)")
 	f.StringVar(&p.trials, "trials", "", "run the trials of a JSONL `file` as they are: id, prompt_ids, span, answer_ids")
 	f.StringVar(&p.preset, "preset", "", "published: every setting of HeadKV's own runs at once")
+}
+
+// room is --buffer as needle.Options has it.
+func (p *planFlags) room() int {
+	switch {
+	case p.buffer == nil:
+		return 0
+	case *p.buffer == 0:
+		return needle.NoBuffer
+	}
+	return *p.buffer
 }
 
 // defaultCount is the trials of a run unless --count says otherwise.
@@ -176,7 +178,7 @@ func (p *planFlags) plan(m *runner.Model, e probe.Model, f *pflag.FlagSet, block
 	for _, n := range []struct {
 		flag  string
 		value int
-	}{{"count", p.count}, {"generate", p.generate}, {"buffer", p.buffer}} {
+	}{{"count", p.count}, {"generate", p.generate}} {
 		if n.value < 0 {
 			return nil, usagef("--%s %d is negative", n.flag, n.value)
 		}
@@ -218,7 +220,7 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 	if err != nil {
 		return nil, err
 	}
-	g := probe.Grid{Frame: frame, Buffer: p.buffer, Count: p.count, Seed: p.seed, Duplicates: p.duplicates}
+	g := probe.Grid{Frame: frame, Buffer: p.room(), Count: p.count, Seed: p.seed, Duplicates: p.duplicates}
 	// Depths that the user lists are taken exactly; a grid of so many depths may
 	// move its first ones away from the attention sink.
 	if listed := strings.ContainsAny(p.depths, ",%"); !p.keepSink && !listed {
@@ -349,8 +351,8 @@ func (p *planFlags) params() map[string]string {
 	if p.generate > 0 {
 		out["generate"] = strconv.Itoa(p.generate)
 	}
-	if p.buffer != 0 {
-		out["buffer"] = strconv.Itoa(p.buffer)
+	if p.buffer != nil {
+		out["buffer"] = strconv.Itoa(*p.buffer)
 	}
 	if p.preset != "" {
 		out["preset"] = p.preset

@@ -74,6 +74,7 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
 	c.Flags().IntVar(&f.top, "top", 0, "heads to ring and name (default: a tenth of all)")
 	c.Flags().IntVar(&f.capacity, "capacity", 0, "which capacity of a budget file that holds several")
+	atLeast(c.Flags(), 1, "top", "capacity")
 	return c
 }
 

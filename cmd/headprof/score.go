@@ -59,6 +59,7 @@ same command is given again.`,
 	fs.BoolVar(&f.noDraft, "no-draft", false, "decode one token at a time (slow; changes no result)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
+	atLeast(fs, 1, "top")
 	return c
 }
 
@@ -82,9 +83,6 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		if shard, of, err = probe.ParseShard(f.shard); err != nil {
 			return usagef("--shard: %w", err)
 		}
-	}
-	if f.topK < 0 {
-		return usagef("--top %d is negative", f.topK)
 	}
 	say := newSpeaker(cmd, f.quiet, f.json)
 

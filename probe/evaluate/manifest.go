@@ -21,15 +21,8 @@ func manifest(e probe.Model, items string, n int, s Setting, vs []Variant, o Opt
 	for _, v := range vs {
 		names = append(names, fmt.Sprintf("%s:%d", v.Policy, v.Capacity))
 	}
-	for k, v := range map[string]any{
-		"policies": strings.Join(names, " "), "window": s.Window, "kernel": s.Kernel, "beta": s.Beta, "temp": s.Temp,
-		"level": s.Level, "fit": s.Fit, "floor": s.Floor, "slope": s.Slope, "sinks": s.Sinks, "duo-sinks": s.DuoSinks, "recent": s.Recent,
-	} {
-		m.Settings[k] = fmt.Sprint(v)
-	}
-	if s.Scores != nil {
-		m.Settings["scores"] = scoresHash(s.Scores)
-	}
+	m.Settings["policies"] = strings.Join(names, " ")
+	maps.Copy(m.Settings, s.settings(vs))
 	return m
 }
 

@@ -2,12 +2,12 @@ package evaluate
 
 import (
 	"fmt"
-	"strings"
 
 	"headprof/runner/arch"
 	"headprof/runner/kvcache"
 	"headprof/scoring"
 	"headprof/scoring/allocate"
+	"headprof/scoring/param"
 )
 
 // Variant is one cache to try: a policy at a capacity. Full has capacity 0.
@@ -16,73 +16,57 @@ type Variant struct {
 	Capacity int // mean entries per KV head, window included
 }
 
-// Setting is what all policies of an evaluation share.
+// Setting is what all variants of an evaluation share.
 type Setting struct {
-	kvcache.Selection
-	Beta     float64        // HeadKV's, see allocate.Params
-	Temp     float64        // exponent on HeadKV's scores
-	Level    allocate.Level // kv-head or layer
-	Fit      bool           // HeadKV's total equals capacity × caches to the entry
-	Floor    float64        // Ada-SnapKV's sure share of the mean
-	Slope    int            // PyramidKV's β
-	Sinks    int            // first tokens that StreamingLLM keeps
-	DuoSinks int            // first tokens of DuoAttention's streaming heads; 0: by capacity
-	Recent   int            // last tokens of DuoAttention's streaming heads; 0: by capacity
-	Scores   *scoring.Table // for policies that need a profile
+	Params *param.Set     // of all policies
+	Scores *scoring.Table // for policies that need a profile
 }
 
 // DefaultSetting holds the published runs' values.
-func DefaultSetting() Setting {
-	return Setting{
-		Selection: kvcache.Selection{Window: 8, Kernel: 7}, Beta: 1.2, Temp: 1,
-		Level: allocate.KVHead, Floor: 0.2, Slope: 20, Sinks: 4,
+func DefaultSetting() Setting { return Setting{Params: kvcache.Parameters()} }
+
+// Selection is the observation window that all policies share: prompts are
+// computed once, and their attention observed once.
+func (s Setting) Selection() kvcache.Selection {
+	var sel kvcache.Selection
+	fill(s.Params, &sel)
+	return sel
+}
+
+// Beta is HeadKV's.
+func (s Setting) Beta() float64 {
+	var h allocate.HeadKV
+	fill(s.Params, &h)
+	return h.Beta
+}
+
+// fill fills a struct whose parameters the set declares.
+func fill(from *param.Set, of any) {
+	if err := from.Fill(of); err != nil {
+		panic(err) // values were checked when the set took them
 	}
 }
 
-// maker builds a policy for a prompt of n tokens.
-type maker func(s Setting, m allocate.Model, capacity, n int) (kvcache.Policy, error)
-
-// policies holds every policy by name, in the order of tables.
-var policies = []struct {
-	name   string
-	method string // score method it needs; "": none
-	make   maker
-}{
-	{"full", "", func(Setting, allocate.Model, int, int) (kvcache.Policy, error) { return kvcache.Full{}, nil }},
-	{"streaming", "", func(s Setting, _ allocate.Model, c, _ int) (kvcache.Policy, error) {
-		return kvcache.Streaming{Sinks: s.Sinks, Capacity: c}, nil
-	}},
-	{"snapkv", "", func(s Setting, _ allocate.Model, c, _ int) (kvcache.Policy, error) {
-		return kvcache.SnapKV{Selection: s.Selection, Capacity: c}, nil
-	}},
-	{"pyramidkv", "", func(s Setting, _ allocate.Model, c, _ int) (kvcache.Policy, error) {
-		return kvcache.PyramidKV{Selection: s.Selection, Capacity: c, Beta: s.Slope}, nil
-	}},
-	{"adasnapkv", "", func(s Setting, _ allocate.Model, c, _ int) (kvcache.Policy, error) {
-		return kvcache.AdaSnapKV{Selection: s.Selection, Capacity: c, Floor: s.Floor}, nil
-	}},
-	{"headkv-r2", "headkv-r2", headKV("headkv-r2", "headkv-r2")},
-	{"headkv-r", "retrieval", headKV("headkv-r", "retrieval")},
-	{"duoattention", "headkv-r2", duoAttention},
+// preset makes a policy with its parameters.
+func (s Setting) preset(d kvcache.Declaration) kvcache.Preset {
+	p := d.New()
+	fill(s.Params, p)
+	return p
 }
 
 // Policies lists the policies' names.
 func Policies() []string {
 	var names []string
-	for _, p := range policies {
-		names = append(names, p.name)
+	for _, d := range kvcache.Declarations() {
+		names = append(names, d.Name)
 	}
 	return names
 }
 
 // NeedsScores reports whether a policy allocates by a profile.
 func NeedsScores(policy string) bool {
-	for _, p := range policies {
-		if p.name == policy {
-			return p.method != ""
-		}
-	}
-	return false
+	d, err := kvcache.Lookup(policy)
+	return err == nil && d.Method != ""
 }
 
 // Variants crosses policies with capacities.
@@ -90,20 +74,17 @@ func Variants(names []string, capacities []int) ([]Variant, error) {
 	var out []Variant
 	seen := map[Variant]bool{}
 	for _, name := range names {
-		known := false
-		for _, p := range policies {
-			known = known || p.name == name
-		}
-		if !known {
-			return nil, fmt.Errorf("no policy %q; known: %s", name, strings.Join(Policies(), ", "))
+		d, err := kvcache.Lookup(name)
+		if err != nil {
+			return nil, err
 		}
 		cs := capacities
-		if name == "full" {
+		if d.Whole {
 			cs = []int{0}
 		}
 		for _, c := range cs {
 			v := Variant{name, c}
-			if c < 0 || c == 0 && name != "full" {
+			if c < 0 || c == 0 && !d.Whole {
 				return nil, fmt.Errorf("capacity %d is no number of entries", c)
 			}
 			if seen[v] {
@@ -119,119 +100,67 @@ func Variants(names []string, capacities []int) ([]Variant, error) {
 	return out, nil
 }
 
-// policy builds a variant for a prompt of n tokens.
-func (s Setting) policy(v Variant, m allocate.Model, n int) (kvcache.Policy, error) {
-	for _, p := range policies {
-		if p.name == v.Policy {
-			made, err := p.make(s, m, v.Capacity, n)
-			if err != nil {
-				return nil, fmt.Errorf("policy %s, capacity %d: %w", v.Policy, v.Capacity, err)
-			}
-			return made, nil
+// settings lists the parameters of the policies among the variants, for the
+// manifest: they decide results, and no other parameters do.
+func (s Setting) settings(vs []Variant) map[string]string {
+	out := map[string]string{}
+	add := func(of any) {
+		for _, v := range param.Values(of) {
+			out[v.Name] = v.Text
 		}
 	}
-	return nil, fmt.Errorf("no policy %q", v.Policy)
+	add(s.Selection())
+	for _, v := range vs {
+		if d, err := kvcache.Lookup(v.Policy); err == nil {
+			add(s.preset(d))
+		}
+	}
+	if s.Scores != nil {
+		out["scores"] = scoresHash(s.Scores)
+	}
+	return out
 }
 
-// check builds every variant once, so that what cannot work fails before the
-// first prompt runs.
-func (s Setting) check(vs []Variant, m allocate.Model, n int) error {
+// policy prepares a variant for a prompt of n tokens.
+func (s Setting) policy(v Variant, m allocate.Model, n int) (kvcache.Policy, error) {
+	d, err := kvcache.Lookup(v.Policy)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.preset(d).For(kvcache.Prompt{Tokens: n, Capacity: v.Capacity, Model: m, Scores: s.Scores})
+	if err != nil {
+		return nil, fmt.Errorf("policy %s, capacity %d: %w", v.Policy, v.Capacity, err)
+	}
+	return p, nil
+}
+
+// Check holds capacities against the window that they include. It needs no
+// model, so what it refuses is a mistake in the command line.
+func (s Setting) Check(vs []Variant) error {
+	window := s.Selection().Window
 	for _, v := range vs {
-		if v.Policy != "full" && v.Capacity <= s.Window {
-			return fmt.Errorf("capacity %d must be larger than the window of %d tokens, which it includes", v.Capacity, s.Window)
+		if d, err := kvcache.Lookup(v.Policy); err == nil && d.Whole {
+			continue
 		}
-		if _, err := s.policy(v, m, n); err != nil {
+		if err := allocate.CheckCapacity(v.Capacity, window); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// rows finds a method's rows in the profile. A file of one method of another
-// name (a published one) serves as well.
-func (s Setting) rows(method string) ([]scoring.Head, error) {
-	if s.Scores == nil {
-		return nil, fmt.Errorf("a profile is needed; name one with --scores")
+// check prepares every variant once, so that what cannot work fails before the
+// first prompt runs.
+func (s Setting) check(vs []Variant, m allocate.Model, n int) error {
+	if err := s.Check(vs); err != nil {
+		return err
 	}
-	if rows := s.Scores.Of(method); rows != nil {
-		return rows, nil
-	}
-	if names := s.Scores.Methods(); len(names) == 1 {
-		return s.Scores.Of(names[0]), nil
-	}
-	return nil, fmt.Errorf("the profile holds no scores of method %s, but of %s", method, strings.Join(s.Scores.Methods(), ", "))
-}
-
-func headKV(label, method string) maker {
-	return func(s Setting, m allocate.Model, capacity, n int) (kvcache.Policy, error) {
-		rows, err := s.rows(method)
-		if err != nil {
-			return nil, err
-		}
-		p := allocate.Params{Capacity: capacity, Window: s.Window, Beta: s.Beta, Temp: s.Temp, Level: s.Level, Fit: s.Fit}
-		if s.Fit {
-			p.Context = n
-		}
-		plan, err := allocate.Make("headkv", rows, m, p)
-		if err != nil {
-			return nil, err
-		}
-		return kvcache.HeadKV{Selection: s.Selection, Budgets: grid(plan, m, func(b allocate.Budget) int { return b.Budget }), Label: label}, nil
-	}
-}
-
-// duoAttention spends half of the entries on whole heads, best first, as far as
-// whole ones go, and divides the rest evenly over the streaming heads: a
-// quarter sinks, the others recent tokens. Given sizes are kept instead, and
-// as many heads are whole as the capacity then pays for.
-func duoAttention(s Setting, m allocate.Model, capacity, n int) (kvcache.Policy, error) {
-	rows, err := s.rows("duoattention")
-	if err != nil {
-		if rows, err = s.rows("headkv-r2"); err != nil {
-			return nil, err
+	for _, v := range vs {
+		if _, err := s.policy(v, m, n); err != nil {
+			return err
 		}
 	}
-	caches := 0
-	for _, l := range m.Layers {
-		caches += l.KVHeads
-	}
-	whole := min(caches, capacity*caches/2/n)
-	each := capacity
-	if whole < caches {
-		each = min(n, (capacity*caches-whole*n)/(caches-whole))
-	}
-	sinks, recent := s.DuoSinks, s.Recent
-	if sinks > 0 || recent > 0 {
-		whole = 0 // what is left pays for them
-	}
-	if sinks == 0 {
-		sinks = max(1, each/4)
-	}
-	if recent == 0 {
-		recent = max(1, each-sinks)
-	}
-	p := kvcache.DuoAttention{Full: make([][]bool, len(m.Layers)), Sinks: sinks, Recent: recent}
-	for l := range p.Full {
-		p.Full[l] = make([]bool, m.Layers[l].KVHeads)
-	}
-	if whole == 0 && s.DuoSinks == 0 && s.Recent == 0 {
-		return p, nil // no head can be whole
-	}
-	plan, err := allocate.Make("top-heads", rows, m, allocate.Params{Capacity: capacity, Window: s.Window, Context: n, Full: whole, Sink: sinks, Recent: recent})
-	if err != nil {
-		return nil, err
-	}
-	p.Full = grid(plan, m, func(b allocate.Budget) bool { return b.Full })
-	return p, nil
-}
-
-// grid lays a plan's caches out as [layer][KV head].
-func grid[T any](p *allocate.Plan, m allocate.Model, of func(allocate.Budget) T) [][]T {
-	out := make([][]T, len(m.Layers))
-	for _, c := range p.Caches {
-		out[c.Layer] = append(out[c.Layer], of(c))
-	}
-	return out
+	return nil
 }
 
 // CacheModel describes a model's cache for allocation. element is the size of

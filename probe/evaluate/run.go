@@ -194,7 +194,7 @@ func (ev *evaluator) prefill(ctx context.Context, prompt []int32) (*runner.Sessi
 		ev.close() // what it holds is not known
 		return nil, nil, Prefill{}, err
 	}
-	observer, err := kvcache.NewObserver(ev.setting.Selection, len(prompt), ev.heads, ev.kvHeads)
+	observer, err := kvcache.NewObserver(ev.setting.Selection(), len(prompt), ev.heads, ev.kvHeads)
 	if err != nil {
 		return nil, nil, Prefill{}, err
 	}

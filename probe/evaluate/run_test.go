@@ -187,7 +187,9 @@ func TestKeptEqualsTheBudget(t *testing.T) {
 			want := int64(v.Capacity) * caches
 			if NeedsScores(v.Policy) {
 				method := map[string]string{"headkv-r2": "headkv-r2", "headkv-r": "retrieval"}[v.Policy]
-				plan, err := allocate.Make("headkv", s.Scores.Of(method), model, allocate.Params{Capacity: v.Capacity})
+				p := allocate.DefaultParams()
+				p.Capacity = v.Capacity
+				plan, err := allocate.Make(allocate.HeadKV{Beta: 1.2, Temp: 1}, s.Scores.Of(method), model, p)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -227,7 +229,7 @@ func TestResumedRunsGiveTheSameBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	write := func(dir string, rs []*Record) map[string]string {
-		files, err := Write(dir, Rows(rs, s.Beta, 1), Timings(rs))
+		files, err := Write(dir, Rows(rs, s.Beta(), 1), Timings(rs))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,8 +289,10 @@ func TestResumedRunsGiveTheSameBytes(t *testing.T) {
 	if manifests[0] != manifests[1] {
 		t.Errorf("manifests differ:\n%s\n%s", manifests[0], manifests[1])
 	}
-	other := s
-	other.Kernel = 5
+	other := DefaultSetting()
+	if err := other.Params.Put("kernel", "5"); err != nil {
+		t.Fatal(err)
+	}
 	var mismatch *probe.MismatchError
 	if _, err := Run(context.Background(), m, its, other, vs, Options{Dir: dir}); !errors.As(err, &mismatch) || !strings.Contains(err.Error(), "kernel: 7 there, 5 now") {
 		t.Errorf("another kernel in the same folder: %v", err)
@@ -329,9 +333,7 @@ func TestRunRefuses(t *testing.T) {
 		{[]string{"snapkv"}, []int{-1}, nil, "capacity -1"},
 		{[]string{"snapkv"}, []int{8}, nil, "larger than the window of 8"},
 		{[]string{"headkv-r2"}, []int{64}, nil, "--scores"},
-		{[]string{"headkv-r2"}, []int{64}, func(s *Setting) { s.Scores = profile(m); s.Beta = 0.5 }, "beta"},
 		{[]string{"headkv-r2"}, []int{64}, func(s *Setting) { s.Scores = profile(m); s.Scores.Heads = s.Scores.Heads[:1] }, "the model has"},
-		{[]string{"snapkv"}, []int{64}, func(s *Setting) { s.Kernel = 6 }, "odd"},
 	} {
 		s := DefaultSetting()
 		if tc.change != nil {

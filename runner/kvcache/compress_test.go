@@ -64,7 +64,7 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 				}
 			}
 		}
-		if err := Compress(c, shape, []int{0, 0}, HeadKV{o.Selection, budgets, "headkv-r2"}, o, 1000); err != nil {
+		if err := Compress(c, shape, []int{0, 0}, HeadKV{Selection: o.Selection, budgets: budgets}, o, 1000); err != nil {
 			t.Fatal(err)
 		}
 		element := int64(2)

@@ -1,10 +1,17 @@
 package kvcache
 
+func init() {
+	register(Declaration{
+		Name: "full", Order: 10, Whole: true, Keeps: "everything",
+		New: func() Preset { return new(Full) },
+	})
+}
+
 // Full keeps everything that a later token can see.
 type Full struct{}
 
-// Name is "full".
-func (Full) Name() string { return "full" }
+// For implements Preset.
+func (p Full) For(Prompt) (Policy, error) { return p, nil }
 
 // Keep keeps all entries of every head. A layer with a sliding window loses
 // those that lie outside it, in whole tiles, so that attention adds up in the

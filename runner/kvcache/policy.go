@@ -30,22 +30,24 @@ func (l Layer) visible() int {
 	return min(l.Entries, max(0, l.Entries+l.Pending-l.Window))
 }
 
-// Policy chooses which entries of a layer stay. A policy is one file and one
-// case where policies are named.
+// Policy chooses which entries of a layer stay, for one prompt. A Preset makes it.
 type Policy interface {
-	// Name is the policy's name in flags and tables.
-	Name() string
 	// Keep gives, per KV head, the indexes of the entries to keep, ascending.
 	// Capacities count the pending tokens, which join the cache afterwards.
 	Keep(l Layer) [][]int32
 }
 
-// Selection holds the settings that attention-based policies share; the
+// Selection holds the parameters that attention-based policies share; the
 // published runs use a window of 8 and a kernel of 7.
 type Selection struct {
-	Window int // α: the prompt's last tokens, always kept, whose attention selects the rest
-	Kernel int // odd width of the max-pooling over positions; 1: none
+	// The observation window α.
+	Window int `param:"window" default:"8" min:"1" unit:"tokens" help:"last prompt tokens, always kept, whose attention selects the rest"`
+	// 1 pools nothing.
+	Kernel int `param:"kernel" default:"7" min:"1" odd:"true" unit:"positions" help:"width of the max-pooling over positions"`
 }
+
+// watches marks the policies that embed Selection.
+func (Selection) watches() {}
 
 // selected keeps the `budget` best entries before the observation window, and
 // the window's own. Entries that a sliding window has left behind are never
@@ -104,14 +106,14 @@ func perHead(l Layer, choose func(head int) []int32) [][]int32 {
 func Compress(c backend.Cache, shape []backend.CacheLayer, windows []int, p Policy, observed *Observer, prompt int) error {
 	n := c.Len()
 	if prompt < n {
-		return fmt.Errorf("policy %s: the cache holds %d tokens, more than the prompt's %d; compress before decoding", p.Name(), n, prompt)
+		return fmt.Errorf("the cache holds %d tokens, more than the prompt's %d; compress before decoding", n, prompt)
 	}
 	for i, s := range shape {
 		l := Layer{Index: i, Layers: len(shape), KVHeads: s.KVHeads, Entries: n, Pending: prompt - n, Window: windows[i]}
 		if observed != nil {
 			var err error
 			if l.Attention, err = observed.Attention(i); err != nil {
-				return fmt.Errorf("policy %s: %w", p.Name(), err)
+				return err
 			}
 		}
 		for h, keep := range p.Keep(l) {
@@ -119,7 +121,7 @@ func Compress(c backend.Cache, shape []backend.CacheLayer, windows []int, p Poli
 				continue
 			}
 			if err := c.Keep(i, h, keep); err != nil {
-				return fmt.Errorf("policy %s: %w", p.Name(), err)
+				return err
 			}
 		}
 	}
@@ -127,11 +129,8 @@ func Compress(c backend.Cache, shape []backend.CacheLayer, windows []int, p Poli
 }
 
 // Watches reports whether a policy looks at attention, so that Compress needs
-// an Observer.
+// an Observer: whether it embeds Selection.
 func Watches(p Policy) bool {
-	switch p.(type) {
-	case Full, Streaming, DuoAttention:
-		return false
-	}
-	return true
+	_, ok := p.(interface{ watches() })
+	return ok
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/scoring/allocate"
 )
 
 // published holds what testdata/policies.py (NumPy and PyTorch) chose.
@@ -140,12 +141,13 @@ func TestPoliciesChooseAsPublished(t *testing.T) {
 	for _, c := range p.Cases {
 		for _, tc := range []struct {
 			policy Policy
+			name   string
 			want   [][][]int32
 		}{
-			{SnapKV{p.selection(), c.Capacity}, c.SnapKV},
-			{PyramidKV{p.selection(), c.Capacity, 20}, c.PyramidKV},
-			{AdaSnapKV{p.selection(), c.Capacity, 0.2}, c.AdaSnapKV},
-			{HeadKV{p.selection(), c.Budgets, "headkv-r2"}, c.HeadKV},
+			{SnapKV{p.selection(), c.Capacity}, "snapkv", c.SnapKV},
+			{PyramidKV{p.selection(), allocate.Pyramid{Slope: 20}, c.Capacity}, "pyramidkv", c.PyramidKV},
+			{AdaSnapKV{p.selection(), 0.2, c.Capacity}, "adasnapkv", c.AdaSnapKV},
+			{HeadKV{Selection: p.selection(), budgets: c.Budgets}, "headkv", c.HeadKV},
 		} {
 			for pending := range 2 {
 				got := p.kept(t, o, tc.policy, pending)
@@ -157,7 +159,7 @@ func TestPoliciesChooseAsPublished(t *testing.T) {
 						want := tc.want[l][h]
 						want = want[:len(want)-pending]
 						if !slices.Equal(got[l][h], want) {
-							t.Errorf("%s, capacity %d, layer %d, KV head %d, %d tokens pending:\n got %v\nwant %v", tc.policy.Name(), c.Capacity, l, h, pending, got[l][h], want)
+							t.Errorf("%s, capacity %d, layer %d, KV head %d, %d tokens pending:\n got %v\nwant %v", tc.name, c.Capacity, l, h, pending, got[l][h], want)
 						}
 					}
 				}
@@ -168,10 +170,9 @@ func TestPoliciesChooseAsPublished(t *testing.T) {
 
 func TestPyramidBudgetsEqualThePublishedSteps(t *testing.T) {
 	for _, c := range load(t).Pyramid {
-		p := PyramidKV{Selection{8, 7}, c.Capacity, 20}
-		p.Window = 4 // as the script's
+		const window = 4 // the script's
 		for l, want := range c.Budgets {
-			if got := p.Budget(l, c.Layers, c.N); got != want {
+			if got := (allocate.Pyramid{Slope: 20}).Budget(l, c.Layers, c.Capacity-window, c.N, window); got != want {
 				t.Errorf("capacity %d, %d tokens, layer %d of %d: %d entries, want %d", c.Capacity, c.N, l, c.Layers, got, want)
 			}
 		}
@@ -182,7 +183,7 @@ func TestPyramidBudgetsEqualThePublishedSteps(t *testing.T) {
 // two kinds of heads, and what a sliding window leaves of both.
 func TestPositionPolicies(t *testing.T) {
 	ints := func(v ...int32) []int32 { return v }
-	duo := DuoAttention{Full: [][]bool{{true, false}}, Sinks: 2, Recent: 3}
+	duo := DuoAttention{full: [][]bool{{true, false}}, sinks: 2, recent: 3}
 	for _, tc := range []struct {
 		name   string
 		policy Policy
@@ -217,17 +218,19 @@ func TestSlidingWindowsBoundEveryPolicy(t *testing.T) {
 		full[l] = []bool{true, true}
 	}
 	large := [][]int{{50, 50}, {50, 50}, {50, 50}}
-	for _, policy := range []Policy{
-		Streaming{4, 50}, SnapKV{p.selection(), 50}, PyramidKV{p.selection(), 50, 20},
-		AdaSnapKV{p.selection(), 50, 0.2}, HeadKV{p.selection(), large, "headkv-r2"}, DuoAttention{full, 9, 50},
+	for name, policy := range map[string]Policy{
+		"streaming": Streaming{4, 50}, "snapkv": SnapKV{p.selection(), 50},
+		"pyramidkv": PyramidKV{p.selection(), allocate.Pyramid{Slope: 20}, 50},
+		"adasnapkv": AdaSnapKV{p.selection(), 0.2, 50}, "headkv": HeadKV{Selection: p.selection(), budgets: large},
+		"duoattention": DuoAttention{full: full, sinks: 9, recent: 50},
 	} {
 		for h, keep := range p.kept(t, o, policy, 1)[layer] {
 			want := w - 1
-			if policy.Name() == "adasnapkv" {
+			if name == "adasnapkv" {
 				want-- // 19 entries won: round(19·0.8 + ⌊19·0.2⌋) is 18
 			}
 			if len(keep) != want || int(keep[0]) != p.N-w {
-				t.Errorf("%s, KV head %d: keeps %d entries from %d on; want %d from %d on", policy.Name(), h, len(keep), keep[0], want, p.N-w)
+				t.Errorf("%s, KV head %d: keeps %d entries from %d on; want %d from %d on", name, h, len(keep), keep[0], want, p.N-w)
 			}
 		}
 	}
@@ -244,7 +247,7 @@ func TestAdaSnapKVSharesTheLayersEntries(t *testing.T) {
 	for i := range 100 {
 		l.Attention[0][i] = 1 // all winners are in head 0
 	}
-	got := AdaSnapKV{Selection{4, 1}, 24, 0.2}.Budgets(l)
+	got := AdaSnapKV{Selection{4, 1}, 0.2, 24}.Budgets(l)
 	// 40 entries, all won by head 0: 40·0.8 + 4 and 0·0.8 + 4.
 	if !slices.Equal(got, []int{36, 4}) {
 		t.Errorf("budgets %v, want 36 and 4", got)

@@ -1,16 +1,27 @@
 package kvcache
 
+func init() {
+	register(Declaration{
+		Name: "snapkv", Order: 30, Source: "arXiv 2404.14469", Keeps: "select c − α",
+		New: func() Preset { return new(SnapKV) },
+	})
+}
+
 // SnapKV keeps, in every head alike, the entries that the observation window
 // attends to most (arXiv 2404.14469, section 4).
 type SnapKV struct {
 	Selection
-	Capacity int // entries per head, window included
+
+	capacity int // entries per head, window included
 }
 
-// Name is "snapkv".
-func (SnapKV) Name() string { return "snapkv" }
+// For implements Preset.
+func (p SnapKV) For(prompt Prompt) (Policy, error) {
+	p.capacity = prompt.Capacity
+	return p, nil
+}
 
-// Keep selects Capacity − α entries per head, and the window.
+// Keep selects capacity − α entries per head, and the window.
 func (p SnapKV) Keep(l Layer) [][]int32 {
-	return perHead(l, func(h int) []int32 { return p.selected(l, h, p.Capacity-p.Window) })
+	return perHead(l, func(h int) []int32 { return p.selected(l, h, p.capacity-p.Window) })
 }

@@ -56,7 +56,23 @@ func rows(layers, heads, group int, scores ...float64) []scoring.Head {
 	return out
 }
 
-func make1(t *testing.T, policy string, heads []scoring.Head, p Params) *Plan {
+// params are the defaults, changed.
+func params(capacity int, change ...func(*Params)) Params {
+	p := DefaultParams()
+	p.Capacity = capacity
+	for _, c := range change {
+		c(&p)
+	}
+	return p
+}
+
+func window(n int) func(*Params)       { return func(p *Params) { p.Window = n } }
+func level(l Level) func(*Params)      { return func(p *Params) { p.Level = l } }
+func reduction(r Reduce) func(*Params) { return func(p *Params) { p.Reduce = r } }
+func prompt(n int) func(*Params)       { return func(p *Params) { p.Context = &n } }
+func fitted(p *Params)                 { p.Fit = true }
+
+func make1(t *testing.T, policy Policy, heads []scoring.Head, p Params) *Plan {
 	t.Helper()
 	plan, err := Make(policy, heads, ModelOf(heads), p)
 	if err != nil {
@@ -77,7 +93,7 @@ func TestHeadKVToTheInteger(t *testing.T) {
 	for _, m := range readPublished(t).Models {
 		heads := rows(m.Layers, m.Heads, 1, m.Means...)
 		for _, c := range m.Cases {
-			plan := make1(t, "headkv", heads, Params{Capacity: c.Capacity, Beta: c.Beta, Temp: c.Temp, Level: Head})
+			plan := make1(t, HeadKV{c.Beta, c.Temp}, heads, params(c.Capacity, level(Head)))
 			var sum, weighted int
 			for i, b := range budgets(plan) {
 				sum += b
@@ -107,7 +123,7 @@ func TestFloorDivIsPythons(t *testing.T) {
 func TestPyramidToTheInteger(t *testing.T) {
 	for _, c := range readPublished(t).Pyramids {
 		heads := rows(c.Layers, 1, 1, make([]float64, c.Layers)...)
-		plan := make1(t, "pyramid", heads, Params{Capacity: c.Capacity, Window: c.Window, Slope: c.Beta, Context: c.Prompt})
+		plan := make1(t, Pyramid{c.Beta}, heads, params(c.Capacity, window(c.Window), prompt(c.Prompt)))
 		if got := budgets(plan); !reflect.DeepEqual(got, c.Budgets) {
 			t.Errorf("%+v: %v", c, got)
 		}
@@ -118,31 +134,31 @@ func TestPyramidToTheInteger(t *testing.T) {
 // all; capacity 20, window 4, beta 2: base 16, 8 of it in the pool. By hand.
 func TestLevelsByHand(t *testing.T) {
 	heads := rows(2, 4, 2, 8, 4, 0, 4, 0, 0, 8, 8)
-	p := Params{Capacity: 20, Window: 4, Beta: 2}
+	p := params(20, window(4))
 	for _, c := range []struct {
 		level  Level
 		reduce Reduce
 		want   []int
 	}{
-		{Head, "", []int{24, 16, 8, 16, 8, 8, 24, 24}}, // pool 8·8: share/32·64 + 8
-		{KVHead, "", []int{20, 12, 8, 24}},             // group shares 12 4 0 16 of 32, pool 32
-		{KVHead, Max, []int{21, 14, 8, 21}},            // 8 4 0 8 of 20, pool 32: 12.8 6.4 0 12.8
-		{ByLayer, "", []int{16, 16, 16, 16}},           // 16 and 16 of 32
+		{Head, Auto, []int{24, 16, 8, 16, 8, 8, 24, 24}}, // pool 8·8: share/32·64 + 8
+		{KVHead, Auto, []int{20, 12, 8, 24}},             // group shares 12 4 0 16 of 32, pool 32
+		{KVHead, Max, []int{21, 14, 8, 21}},              // 8 4 0 8 of 20, pool 32: 12.8 6.4 0 12.8
+		{ByLayer, Auto, []int{16, 16, 16, 16}},           // 16 and 16 of 32
 	} {
 		p.Level, p.Reduce = c.level, c.reduce
-		plan := make1(t, "headkv", heads, p)
+		plan := make1(t, HeadKV{2, 1}, heads, p)
 		if got := budgets(plan); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("level %s %s: %v, want %v", c.level, c.reduce, got, c.want)
 		}
 	}
-	p.Level, p.Reduce = KVHead, ""
-	plan := make1(t, "headkv", heads, p)
+	p.Level, p.Reduce = KVHead, Auto
+	plan := make1(t, HeadKV{2, 1}, heads, p)
 	per := plan.PerHead()
 	if len(per) != 8 || per[1].Head != 1 || per[1].Budget != 20 || per[1].KVHead != 0 || per[6].Head != 2 || per[6].Layer != 1 || per[6].Entries != 28 {
 		t.Errorf("per head %+v", per)
 	}
 	p.Level = Head
-	kv := make1(t, "headkv", heads, p).PerKVHead()
+	kv := make1(t, HeadKV{2, 1}, heads, p).PerKVHead()
 	if len(kv) != 4 || kv[0].Budget != 40 || kv[0].Entries != 48 || kv[3].KVHead != 1 {
 		t.Errorf("per KV head, with copies per query head: %+v", kv)
 	}
@@ -153,7 +169,7 @@ func TestTotalsByHand(t *testing.T) {
 		{Heads: 4, KVHeads: 2, KeyDim: 64, ValueDim: 64},
 		{Heads: 4, KVHeads: 2, Window: 50, KeyDim: 64, ValueDim: 64},
 	}}
-	plan, err := Make("uniform", nil, m, Params{Capacity: 100, Window: 10})
+	plan, err := Make(Uniform{}, nil, m, params(100, window(10)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +185,7 @@ func TestTotalsByHand(t *testing.T) {
 	if got := plan.Totals(0); !math.IsNaN(got.Share) || got.Full != 0 {
 		t.Errorf("no context: %+v", got)
 	}
-	plan, err = Make("uniform", nil, m, Params{Capacity: 100, Window: 60})
+	plan, err = Make(Uniform{}, nil, m, params(100, window(60)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,15 +203,15 @@ func TestFit(t *testing.T) {
 			model.Layers[l].Window = 96
 		}
 	}
-	for _, policy := range []string{"headkv", "uniform", "pyramid"} {
-		for _, level := range []Level{KVHead, Head, ByLayer} {
+	for _, policy := range []Policy{HeadKV{1.2, 1}, Uniform{}, Pyramid{20}} {
+		for _, lv := range []Level{KVHead, Head, ByLayer} {
 			for _, capacity := range []int{64, 127, 200} {
-				plan, err := Make(policy, heads, model, Params{Capacity: capacity, Level: level, Fit: true})
+				plan, err := Make(policy, heads, model, params(capacity, level(lv), fitted))
 				if err != nil {
 					t.Fatal(err)
 				}
 				if got := plan.Totals(0); got.Entries != got.Requested {
-					t.Errorf("%s, %s, %d: %d entries of %d", policy, level, capacity, got.Entries, got.Requested)
+					t.Errorf("%s, %s, %d: %d entries of %d", policy.Name(), lv, capacity, got.Entries, got.Requested)
 				}
 				for _, c := range plan.Caches {
 					if w := model.Layers[c.Layer].Window; w > 0 && c.Entries > w || c.Budget < 0 {
@@ -206,7 +222,7 @@ func TestFit(t *testing.T) {
 		}
 	}
 	// Every cache is as full as it gets: 96 entries in 25 of 30 layers, 1000 tokens in five.
-	if _, err := Make("headkv", heads, model, Params{Capacity: 300, Fit: true, Context: 1000}); err == nil || !strings.Contains(err.Error(), "can hold") {
+	if _, err := Make(HeadKV{1.2, 1}, heads, model, params(300, fitted, prompt(1000))); err == nil || !strings.Contains(err.Error(), "can hold") {
 		t.Errorf("more than the caches hold: %v", err)
 	}
 	// Largest remainders by hand: quotas 1 1 1 of 2 → 0.67 each; ties go to the lowest index.
@@ -236,7 +252,7 @@ func TestFit(t *testing.T) {
 // 950 more. By hand.
 func TestTopHeads(t *testing.T) {
 	heads := rows(2, 4, 2, 0, 5, 3, 3, 0, 0, 1, 0)
-	plan := make1(t, "top-heads", heads, Params{Capacity: 300, Context: 1000, Sink: 20, Recent: 30})
+	plan := make1(t, TopHeads{Sink: 20, Recent: 30}, heads, params(300, prompt(1000)))
 	want := []Budget{
 		{Layer: 0, Head: 0, KVHead: 0, Budget: 970, Window: 30, Entries: 1000, Full: true},
 		{Layer: 0, Head: 2, KVHead: 1, Budget: 20, Window: 30, Entries: 50},
@@ -247,11 +263,12 @@ func TestTopHeads(t *testing.T) {
 		t.Errorf("%+v", plan.Caches)
 	}
 	// By mean the second group is better: 3 against 2.5.
-	plan = make1(t, "top-heads", heads, Params{Capacity: 300, Context: 1000, Sink: 20, Recent: 30, Reduce: Mean})
+	plan = make1(t, TopHeads{Sink: 20, Recent: 30}, heads, params(300, prompt(1000), reduction(Mean)))
 	if plan.Caches[0].Full || !plan.Caches[1].Full {
 		t.Errorf("by mean: %+v", plan.Caches)
 	}
-	plan = make1(t, "top-heads", heads, Params{Capacity: 300, Context: 1000, Sink: 20, Recent: 30, Full: 3})
+	three := 3
+	plan = make1(t, TopHeads{Sink: 20, Recent: 30, Full: &three}, heads, params(300, prompt(1000)))
 	if !plan.Caches[0].Full || !plan.Caches[1].Full || plan.Caches[2].Full || !plan.Caches[3].Full {
 		t.Errorf("three whole: %+v", plan.Caches)
 	}
@@ -259,42 +276,49 @@ func TestTopHeads(t *testing.T) {
 
 func TestMakeRefuses(t *testing.T) {
 	heads := rows(1, 2, 1, 1, 2)
-	ok := Params{Capacity: 64}
+	headKV := HeadKV{1.2, 1}
 	for _, c := range []struct {
-		name, policy string
-		heads        []scoring.Head
-		change       func(p *Params)
-		want         string
+		name   string
+		policy Policy
+		heads  []scoring.Head
+		params Params
+		want   string
 	}{
-		{"policy", "magic", heads, nil, "no allocation policy"},
-		{"capacity within the window", "headkv", heads, func(p *Params) { p.Window = 64 }, "larger than the window"},
-		{"huge capacity", "headkv", heads, func(p *Params) { p.Capacity = 1 << 40 }, "at most"},
-		{"beta", "headkv", heads, func(p *Params) { p.Beta = .5 }, "beta"},
-		{"beta NaN", "headkv", heads, func(p *Params) { p.Beta = math.NaN() }, "beta"},
-		{"temp", "headkv", heads, func(p *Params) { p.Temp = -1 }, "temp"},
-		{"level", "headkv", heads, func(p *Params) { p.Level = "x" }, "no level"},
-		{"reduction", "headkv", heads, func(p *Params) { p.Reduce = "x" }, "no reduction"},
-		{"other heads", "headkv", heads[:1], nil, "name 1 heads, the model has 2"},
-		{"no scores", "headkv", rows(1, 2, 1, 0, 0), nil, "add up to 0"},
-		{"negative", "headkv", rows(1, 2, 1, 1, -1), nil, "layer 0, head 1"},
-		{"NaN", "headkv", rows(1, 2, 1, math.NaN(), 1), nil, "layer 0, head 0"},
-		{"temp that overflows", "headkv", rows(1, 2, 1, 1, 1), func(p *Params) { p.Temp = 1e300 }, "vanishes"},
-		{"top-heads without context", "top-heads", heads, nil, "context length"},
-		{"top-heads by layer", "top-heads", heads, func(p *Params) { p.Context, p.Level = 100, ByLayer }, "means nothing"},
-		{"top-heads fitted", "top-heads", heads, func(p *Params) { p.Context, p.Fit = 100, true }, "fitted"},
+		{"capacity within the window", headKV, heads, params(64, window(64)), "larger than the window"},
+		{"huge capacity", headKV, heads, params(1 << 40), "at most"},
+		{"huge window", headKV, heads, params(1<<28, window(1<<28+1)), "at most"},
+		{"negative window", headKV, heads, params(64, window(-1)), "window -1: it must be at least 0"},
+		{"beta of 1 leaves no floor to add to", HeadKV{1, 1}, heads, params(64), "beta 1: it must be above 1"},
+		{"beta 0 is not the default", HeadKV{0, 1}, heads, params(64), "beta 0"},
+		{"beta NaN", HeadKV{math.NaN(), 1}, heads, params(64), "beta"},
+		{"beta infinite", HeadKV{math.Inf(1), 1}, heads, params(64), "beta"},
+		{"temp 0 is not the default", HeadKV{1.2, 0}, heads, params(64), "temp 0: it must be above 0"},
+		{"temp negative", HeadKV{1.2, -1}, heads, params(64), "temp"},
+		{"slope", Pyramid{0}, heads, params(64), "slope 0: it must be at least 1"},
+		{"sinks", TopHeads{Sink: -1}, heads, params(64, prompt(100)), "sink -1"},
+		{"level", headKV, heads, params(64, level("x")), "level x: it must be kv-head, head or layer"},
+		{"reduction", headKV, heads, params(64, reduction("")), "reduce"},
+		{"context", headKV, heads, params(64, prompt(0)), "context 0: it must be at least 1"},
+		{"other heads", headKV, heads[:1], params(64), "name 1 heads, the model has 2"},
+		{"no scores", headKV, rows(1, 2, 1, 0, 0), params(64), "add up to 0"},
+		{"negative", headKV, rows(1, 2, 1, 1, -1), params(64), "layer 0, head 1"},
+		{"NaN", headKV, rows(1, 2, 1, math.NaN(), 1), params(64), "layer 0, head 0"},
+		{"temp that overflows", HeadKV{1.2, 1e300}, rows(1, 2, 1, 1, 1), params(64), "vanishes"},
+		{"top-heads without context", TopHeads{}, heads, params(64), "context length"},
+		{"top-heads by layer", TopHeads{}, heads, params(64, prompt(100), level(ByLayer)), "means nothing"},
+		{"top-heads fitted", TopHeads{}, heads, params(64, prompt(100), fitted), "fitted"},
 	} {
-		p := ok
-		if c.change != nil {
-			c.change(&p)
-		}
-		if _, err := Make(c.policy, c.heads, ModelOf(heads), p); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Make(c.policy, c.heads, ModelOf(heads), c.params); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	if _, err := Make("uniform", nil, Model{}, ok); err == nil {
+	if _, err := New("magic"); err == nil || err.Error() != `no allocation policy "magic"; known: headkv, uniform, pyramid, top-heads` {
+		t.Errorf("an unknown policy: %v", err)
+	}
+	if _, err := Make(Uniform{}, nil, Model{}, params(64)); err == nil {
 		t.Error("a model without layers")
 	}
-	if _, err := Make("uniform", nil, Model{Layers: []Layer{{Heads: 3, KVHeads: 2}}}, ok); err == nil {
+	if _, err := Make(Uniform{}, nil, Model{Layers: []Layer{{Heads: 3, KVHeads: 2}}}, params(64)); err == nil {
 		t.Error("three heads on two KV heads")
 	}
 }

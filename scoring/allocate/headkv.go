@@ -7,9 +7,11 @@ import (
 	"headprof/scoring"
 )
 
-// headKV is HeadKV's allocation (arXiv 2410.19258, head-level KV cache
-// allocation; design.md, section 2): each cache keeps a floor, and what was
-// taken off the base above the floor is one pool divided by score.
+func init() { register(10, func() Policy { return new(HeadKV) }) }
+
+// HeadKV is HeadKV's allocation (arXiv 2410.19258, head-level KV cache
+// allocation): each cache keeps a floor, and what was taken off the base above
+// the floor is one pool divided by score.
 //
 //	base = c − α    pool = ⌊base/β⌋·caches    floor = base − ⌊base/β⌋
 //	quota_i = share_i·pool + floor
@@ -19,13 +21,22 @@ import (
 //
 // At levels KVHead and ByLayer shares are first taken per query head, temp
 // included, then reduced over the group.
-func headKV(heads []scoring.Head, m Model, p Params) ([]float64, error) {
-	shares, err := shares(heads, m, p.Temp)
+type HeadKV struct {
+	Beta float64 `param:"beta" default:"1.2" above:"1" help:"the smaller, the more is divided by score"`
+	Temp float64 `param:"temp" default:"1" above:"0" help:"exponent on the normalised scores"`
+}
+
+// Name implements Policy.
+func (HeadKV) Name() string { return "headkv" }
+
+// Allocate implements Policy.
+func (p HeadKV) Allocate(r Request) ([]Budget, error) {
+	shares, err := shares(r.Heads, r.Model, p.Temp)
 	if err != nil {
 		return nil, err
 	}
-	weights := reduce(shares, m, p.Level, p.Reduce)
-	base := float64(p.Capacity - p.Window)
+	weights := reduce(shares, r.Model, r.Level, r.Reduce)
+	base := float64(r.Capacity - r.Window)
 	divided := floorDiv(base, p.Beta)
 	pool := divided * float64(len(weights))
 	floor := base - divided
@@ -33,7 +44,7 @@ func headKV(heads []scoring.Head, m Model, p Params) ([]float64, error) {
 	for i, w := range weights {
 		quotas[i] = float64(w*pool) + floor
 	}
-	return quotas, nil
+	return r.Budgets(quotas)
 }
 
 // floorDiv is Python's floor division of non-negative floats, which takes the

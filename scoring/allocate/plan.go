@@ -1,6 +1,6 @@
 // Package allocate turns head scores into KV-cache budgets: how many entries
 // each head's cache keeps after prefill. One file per policy; all of them
-// answer with a Plan, whose totals say what the budgets really cost.
+// make a Plan, whose totals say what the budgets really cost.
 package allocate
 
 import (
@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"headprof/scoring"
+	"headprof/scoring/param"
 )
 
 // Level says what shares one budget.
@@ -27,8 +28,10 @@ type Reduce string
 
 // Reductions. Mean gives a group the average of what its heads would get on
 // their own, so the scores' distribution over the model is kept; Max gives it
-// what its best head asks for, however idle the others are.
+// what its best head asks for, however idle the others are. Auto is Max for
+// top-heads and Mean for the others.
 const (
+	Auto Reduce = "auto"
 	Mean Reduce = "mean"
 	Max  Reduce = "max"
 )
@@ -63,46 +66,26 @@ func ModelOf(heads []scoring.Head) Model {
 	return m
 }
 
-// Params holds every policy's parameters; the zero value of each field but
-// Capacity is a default.
+// Params are the parameters that all policies share. DefaultParams sets them.
 type Params struct {
-	Capacity int     // entries a cache gets on average, window included
-	Window   int     // α: last prompt tokens always kept; negative: 0; 0: 8
-	Beta     float64 // HeadKV: the larger, the less is divided by score; 0: 1.2
-	Temp     float64 // HeadKV: exponent on the scores; 0: 1
-	Level    Level   // "": KVHead
-	Reduce   Reduce  // "": Mean, but Max for top-heads
-	Fit      bool    // make the total equal Capacity × caches exactly
-	Context  int     // prompt length; 0: longer than any budget
-	Slope    int     // pyramid: its β, how much smaller the last layer's share is; 0: 20
-	Full     int     // top-heads: caches kept whole; 0: as many as Capacity pays for
-	Sink     int     // top-heads: first tokens a streaming head keeps; 0: 128
-	Recent   int     // top-heads: last tokens a streaming head keeps; 0: 256
+	// Entries a cache gets on average, window included. It has no default.
+	Capacity int    `param:"-"`
+	Window   int    `param:"window" default:"8" min:"0" unit:"tokens" help:"last prompt tokens that are always kept (α)"`
+	Level    Level  `param:"level" default:"kv-head" oneof:"kv-head head layer" help:"what shares a budget"`
+	Reduce   Reduce `param:"reduce" default:"auto" oneof:"auto mean max" help:"a group's score from its heads'; auto is max for top-heads, else mean"`
+	Fit      bool   `param:"fit" default:"false" help:"make the total equal the request exactly"`
+	Context  *int   `param:"context" min:"1" absent:"unknown, longer than any budget" unit:"tokens" help:"prompt length, for the share of the full cache"`
 }
 
-func (p Params) withDefaults() Params {
-	set := func(v *int, def int) {
-		switch {
-		case *v == 0:
-			*v = def
-		case *v < 0:
-			*v = 0
-		}
+// DefaultParams gives every parameter its default.
+func DefaultParams() Params { return param.Default[Params]() }
+
+// context is 0 where the prompt's length is unknown.
+func (p Params) context() int {
+	if p.Context == nil {
+		return 0
 	}
-	set(&p.Window, 8)
-	set(&p.Slope, 20)
-	set(&p.Sink, 128)
-	set(&p.Recent, 256)
-	if p.Beta == 0 {
-		p.Beta = 1.2
-	}
-	if p.Temp == 0 {
-		p.Temp = 1
-	}
-	if p.Level == "" {
-		p.Level = KVHead
-	}
-	return p
+	return *p.Context
 }
 
 // Budget is what one head's cache keeps.
@@ -112,11 +95,15 @@ type Budget struct {
 	Window              int  // last tokens kept besides
 	Entries             int  // Budget + Window
 	Full                bool // keeps everything (top-heads)
+	// Capped is how many entries more the policy would give than the layer's
+	// sliding window lets the cache hold.
+	Capped int
 }
 
 // Plan is a model's budgets under one policy.
 type Plan struct {
-	Policy string
+	Policy string // its name
+	By     Policy // the policy with its parameters
 	Params Params
 	Model  Model
 	// Caches holds one budget per cache: per query head at level Head (with
@@ -124,73 +111,92 @@ type Plan struct {
 	Caches []Budget
 }
 
-// Make allocates by the named policy: "headkv", "uniform", "pyramid" or
-// "top-heads". heads are the rows of one method, needed by headkv and
-// top-heads.
-func Make(policy string, heads []scoring.Head, m Model, p Params) (*Plan, error) {
-	p = p.withDefaults()
-	if err := check(m, p); err != nil {
+// Settings lists the shared parameters and the policy's own with their values.
+func (p *Plan) Settings() []param.Value {
+	return append(param.Values(p.Params), param.Values(p.By)...)
+}
+
+// HeadKV gives HeadKV's own parameters; ok is false for other policies.
+func (p *Plan) HeadKV() (beta, temp float64, ok bool) {
+	switch by := p.By.(type) {
+	case HeadKV:
+		return by.Beta, by.Temp, true
+	case *HeadKV:
+		return by.Beta, by.Temp, true
+	}
+	return 0, 0, false
+}
+
+// Policy divides a cache. A policy is a struct in a file of its own, whose
+// exported fields are its parameters (see package param); the file registers it.
+type Policy interface {
+	// Name is the policy's name in flags and tables.
+	Name() string
+	// Allocate gives every cache's budget, in the order of caches.
+	Allocate(Request) ([]Budget, error)
+}
+
+// Request is what a policy divides by. Parameters are checked already.
+type Request struct {
+	Heads []scoring.Head // the rows of one method; policies without scores need none
+	Model Model
+	Params
+}
+
+// Make allocates by a policy. heads are the rows of one method; policies that
+// do not go by score need none.
+func Make(policy Policy, heads []scoring.Head, m Model, p Params) (*Plan, error) {
+	if err := check(m, policy, p); err != nil {
 		return nil, err
 	}
-	plan := &Plan{Policy: policy, Params: p, Model: m}
-	var quotas []float64
-	var err error
-	switch policy {
-	case "headkv":
-		quotas, err = headKV(heads, m, p)
-	case "uniform":
-		quotas = uniform(m, p)
-	case "pyramid":
-		quotas = pyramid(m, p)
-	case "top-heads":
-		plan.Caches, err = topHeads(heads, m, p)
-		return plan, err
-	default:
-		return nil, fmt.Errorf("no allocation policy %q; known: %v", policy, Policies())
-	}
+	budgets, err := policy.Allocate(Request{heads, m, p})
 	if err != nil {
 		return nil, err
 	}
-	plan.Caches = caches(m, p.Level)
-	caps := make([]int, len(plan.Caches))
-	for i := range plan.Caches {
-		b := &plan.Caches[i]
-		limit := cacheLimit(m.Layers[b.Layer], 0)
-		b.Window = min(p.Window, limit)
+	return &Plan{Policy: policy.Name(), By: policy, Params: p, Model: m, Caches: budgets}, nil
+}
+
+// Budgets rounds a quota of selected entries per cache, half to even, and cuts
+// it to what the cache can hold; or, where the total is to be fitted, makes the
+// budgets add up to it.
+func (r Request) Budgets(quotas []float64) ([]Budget, error) {
+	out := caches(r.Model, r.Level)
+	caps := make([]int, len(out))
+	for i := range out {
+		b := &out[i]
+		limit := cacheLimit(r.Model.Layers[b.Layer], 0)
+		b.Window = min(r.Window, limit)
 		caps[i] = limit - b.Window
+		b.Capped = max(0, int(math.RoundToEven(quotas[i]))+r.Window-limit)
 	}
-	var budgets []int
-	if p.Fit {
-		if p.Context > 0 {
-			for i, b := range plan.Caches {
-				caps[i] = min(caps[i], max(0, p.Context-b.Window))
+	if r.Fit {
+		if context := r.context(); context > 0 {
+			for i, b := range out {
+				caps[i] = min(caps[i], max(0, context-b.Window))
 			}
 		}
 		// The total counts windows, which are shorter where a sliding window is.
-		total := p.Capacity * len(caps)
-		for _, b := range plan.Caches {
+		total := r.Capacity * len(caps)
+		for _, b := range out {
 			total -= b.Window
 		}
-		budgets, err = fit(quotas, caps, total)
+		budgets, err := fit(quotas, caps, total)
 		if err != nil {
 			return nil, err
 		}
+		for i, b := range budgets {
+			out[i].Budget = b
+		}
 	} else {
-		budgets = make([]int, len(quotas))
 		for i, q := range quotas {
-			budgets[i] = min(int(math.RoundToEven(q)), caps[i])
+			out[i].Budget = min(int(math.RoundToEven(q)), caps[i])
 		}
 	}
-	for i := range plan.Caches {
-		b := &plan.Caches[i]
-		b.Budget = budgets[i]
-		b.Entries = b.Budget + b.Window
+	for i := range out {
+		out[i].Entries = out[i].Budget + out[i].Window
 	}
-	return plan, nil
+	return out, nil
 }
-
-// Policies lists the policies' names.
-func Policies() []string { return []string{"headkv", "uniform", "pyramid", "top-heads"} }
 
 const unlimited = math.MaxInt32
 
@@ -206,13 +212,10 @@ func cacheLimit(l Layer, context int) int {
 	return limit
 }
 
-// Limits of what can be asked for; they keep every sum within an int64.
-const (
-	maxHeads    = 1 << 20 // of the whole model
-	maxCapacity = 1 << 28
-)
+// maxHeads of a whole model keep every sum within an int64.
+const maxHeads = 1 << 20
 
-func check(m Model, p Params) error {
+func check(m Model, policy Policy, p Params) error {
 	if len(m.Layers) == 0 || len(m.Layers) > maxHeads {
 		return fmt.Errorf("a budget for a model of %d layers cannot be made", len(m.Layers))
 	}
@@ -229,30 +232,22 @@ func check(m Model, p Params) error {
 			return fmt.Errorf("layer %d: negative window or head size", i)
 		}
 	}
-	if p.Capacity > maxCapacity || p.Window > maxCapacity || p.Context > maxCapacity || p.Sink > maxCapacity || p.Recent > maxCapacity {
-		return fmt.Errorf("capacity, window, context, sink and recent must be at most %d", maxCapacity)
+	if err := param.Check(p); err != nil {
+		return err
 	}
-	if p.Capacity <= p.Window {
-		return fmt.Errorf("capacity %d must be larger than the window of %d tokens, which it includes", p.Capacity, p.Window)
+	if err := param.Check(policy); err != nil {
+		return err
 	}
-	if !(p.Beta >= 1) || math.IsInf(p.Beta, 1) {
-		return fmt.Errorf("beta must be a number of at least 1, not %v", p.Beta)
+	return CheckCapacity(p.Capacity, p.Window)
+}
+
+// CheckCapacity holds a capacity against the window that it includes.
+func CheckCapacity(capacity, window int) error {
+	if capacity > param.Most {
+		return fmt.Errorf("capacity %d: it must be at most %d", capacity, param.Most)
 	}
-	if !(p.Temp > 0) || math.IsInf(p.Temp, 1) {
-		return fmt.Errorf("temp must be a positive number, not %v", p.Temp)
-	}
-	switch p.Level {
-	case KVHead, Head, ByLayer:
-	default:
-		return fmt.Errorf("no level %q; known: %s, %s, %s", p.Level, KVHead, Head, ByLayer)
-	}
-	switch p.Reduce {
-	case "", Mean, Max:
-	default:
-		return fmt.Errorf("no reduction %q; known: %s, %s", p.Reduce, Mean, Max)
-	}
-	if p.Context < 0 || p.Full < 0 {
-		return fmt.Errorf("context length and number of full heads must not be negative")
+	if capacity <= window {
+		return fmt.Errorf("capacity %d must be larger than the window of %d tokens, which it includes", capacity, window)
 	}
 	return nil
 }
@@ -302,6 +297,7 @@ func (p *Plan) PerKVHead() []Budget {
 			out[last].Budget += c.Budget
 			out[last].Window += c.Window
 			out[last].Entries += c.Entries
+			out[last].Capped += c.Capped
 			out[last].Full = out[last].Full && c.Full
 			continue
 		}

@@ -1,31 +1,46 @@
 package allocate
 
-// pyramid gives lower layers more, falling linearly (PyramidKV, arXiv
-// 2406.02069), in the integer form of the published code: with
-// base = c − α the last layer aims at base/β and the first at twice the base
-// less that; where the first would exceed the prompt, it gets the prompt and
-// the last the more. The step between layers is rounded down, so totals differ
-// from the request by up to a layer's worth; Fit mends that.
-func pyramid(m Model, p Params) []float64 {
-	base := p.Capacity - p.Window
-	low := base / p.Slope
-	high := 2*base - low
-	if p.Context > 0 && high >= p.Context-p.Window {
-		high = max(0, p.Context-p.Window)
-		low = 2*base - high
+func init() { register(30, func() Policy { return new(Pyramid) }) }
+
+// Pyramid gives lower layers more, falling linearly (PyramidKV, arXiv
+// 2406.02069, section 4.2), in the integer form of the published code.
+type Pyramid struct {
+	Slope int `param:"slope" default:"20" min:"1" help:"PyramidKV's β: the last layer aims at the mean divided by it"`
+}
+
+// Name implements Policy.
+func (Pyramid) Name() string { return "pyramid" }
+
+// Budget is the number of selected entries of each cache of a layer: with the
+// mean base = c − α, the last layer aims at ⌊base/β⌋ and the first at twice
+// the base less that; where the first would exceed the entries before the
+// window, it gets those and the last the difference. The step between layers is
+// rounded down, so totals are a little above the mean; Fit mends that. Prompts
+// shorter than twice the base get the base in every layer. A prompt of 0
+// tokens stands for one of unknown length, longer than any budget.
+func (p Pyramid) Budget(layer, layers, base, prompt, window int) int {
+	if layers < 2 || prompt > 0 && prompt < 2*base {
+		return base
 	}
-	step := 0
-	if n := len(m.Layers) - 1; n > 0 {
-		step = (high - low) / n
-		if (high-low)%n < 0 { // Python rounds down
-			step--
-		}
-	} else {
-		high = base
+	last := base / p.Slope
+	first := 2*base - last
+	if earlier := prompt - window; prompt > 0 && first >= earlier {
+		first = earlier
+		last = 2*base - first
 	}
+	step, n := (first-last)/(layers-1), layers-1
+	if (first-last)%n < 0 { // Python rounds down
+		step--
+	}
+	return first - layer*step
+}
+
+// Allocate implements Policy.
+func (p Pyramid) Allocate(r Request) ([]Budget, error) {
 	var quotas []float64
-	for _, c := range caches(m, p.Level) {
-		quotas = append(quotas, float64(max(0, high-c.Layer*step)))
+	for _, c := range caches(r.Model, r.Level) {
+		b := p.Budget(c.Layer, len(r.Model.Layers), r.Capacity-r.Window, r.context(), r.Window)
+		quotas = append(quotas, float64(max(0, b)))
 	}
-	return quotas
+	return r.Budgets(quotas)
 }

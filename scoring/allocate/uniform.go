@@ -1,10 +1,18 @@
 package allocate
 
-// uniform gives every cache the same (SnapKV, arXiv 2404.14469).
-func uniform(m Model, p Params) []float64 {
-	quotas := make([]float64, len(caches(m, p.Level)))
+func init() { register(20, func() Policy { return new(Uniform) }) }
+
+// Uniform gives every cache the same (SnapKV, arXiv 2404.14469).
+type Uniform struct{}
+
+// Name implements Policy.
+func (Uniform) Name() string { return "uniform" }
+
+// Allocate implements Policy.
+func (Uniform) Allocate(r Request) ([]Budget, error) {
+	quotas := make([]float64, len(caches(r.Model, r.Level)))
 	for i := range quotas {
-		quotas[i] = float64(p.Capacity - p.Window)
+		quotas[i] = float64(r.Capacity - r.Window)
 	}
-	return quotas
+	return r.Budgets(quotas)
 }

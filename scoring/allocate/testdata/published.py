@@ -25,6 +25,8 @@ def headkv(scores, layers, heads, capacity, window, beta, temp):
 
 def pyramid(layers, capacity, window, beta, prompt):
     base = capacity - window
+    if prompt < base * 2:  # the code's branch for short prompts selects as SnapKV does
+        return [base] * layers
     low = base // beta
     high = base * 2 - low
     if high >= prompt - window:
@@ -64,6 +66,7 @@ for layers, heads in [(3, 8), (5, 8)]:
     models.append(dict(layers=layers, heads=heads, means=means.tolist(), cases=cases))
 
 pyramids = [dict(layers=l, capacity=c, window=w, beta=b, prompt=p, budgets=pyramid(l, c, w, b, p))
-            for l, c, w, b, p in [(32, 128, 8, 20, 4096), (30, 64, 8, 20, 100000), (18, 512, 16, 5, 8192), (12, 512, 8, 20, 700)]]
+            for l, c, w, b, p in [(32, 128, 8, 20, 4096), (30, 64, 8, 20, 100000), (18, 512, 16, 5, 8192), (12, 512, 8, 20, 700),
+                                  (32, 128, 8, 20, 239), (32, 128, 8, 20, 240), (32, 128, 8, 20, 241), (32, 128, 8, 20, 242), (2, 40, 16, 3, 49), (7, 100, 60, 2, 95), (5, 64, 40, 7, 50)]]
 floor_divs = [dict(a=a, b=b, q=a // b) for a in (1, 11, 56, 110, 120, 121, 504, 992, 1016) for b in (1.0, 1.005, 1.01, 1.1, 1.2, 1.5, 2.0, 5.0, 10.0)]
 print(json.dumps(dict(versions=dict(numpy=np.__version__, torch=torch.__version__), models=models, pyramids=pyramids, floor_divs=floor_divs)))
