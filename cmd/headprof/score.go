@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,7 @@ same command is given again.`,
 	fs.StringVar(&f.until, "until", "", "stable: end the run when further trials no longer change the answer")
 	fs.IntVar(&f.topK, "top", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score method shown in table and heatmaps; tables hold all methods")
-	fs.StringVar(&f.shard, "shard", "", "run one part of the plan, such as 2/4; 'headprof merge' puts parts together")
+	fs.StringVar(&f.shard, "shard", "", "run one `part` of the plan: 2/4, or auto/4 for the part that a cluster's array job names; 'headprof merge' puts parts together")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every trial from its first token (slow; changes no result)")
 	fs.BoolVar(&f.noDraft, "no-draft", false, "decode one token at a time (slow; changes no result)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
@@ -78,13 +79,19 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	default:
 		return usagef("--until %q: the only rule is stable", f.until)
 	}
-	shard, of, err := 0, 0, error(nil)
+	shard, of, shardFrom, err := 0, 0, "", error(nil)
 	if f.shard != "" {
-		if shard, of, err = probe.ParseShard(f.shard); err != nil {
+		if shard, of, shardFrom, err = probe.ResolveShard(f.shard); err != nil {
 			return usagef("--shard: %w", err)
 		}
+		f.out = strings.ReplaceAll(f.out, "{shard}", fmt.Sprintf("%0*d-of-%d", len(strconv.Itoa(of)), shard, of))
+	} else if strings.Contains(f.out, "{shard}") {
+		return usagef("--out %s: {shard} stands for the part of a plan; give --shard, as --shard auto/16", f.out)
 	}
 	say := newSpeaker(cmd, f.quiet, f.json)
+	if shardFrom != "" && !say.quiet {
+		fmt.Fprintf(say.err, "shard %d of %d (%s), in %s\n", shard, of, shardFrom, f.out)
+	}
 
 	model, err := f.open()
 	if err != nil {
