@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"headprof/scoring"
+	"headprof/scoring/stats"
 )
 
 // writeHeadKV writes one method in the published form of HeadKV and
@@ -75,7 +76,7 @@ func readHeadKV(data []byte, method string) (*scoring.Table, error) {
 		}
 		h.Method = method
 		h.N = len(h.Trials)
-		h.Mean, h.StdErr = scoring.MeanStdErr(h.Trials)
+		h.Mean, h.StdErr = stats.MeanStdErr(h.Trials)
 		h.Low, h.High = math.NaN(), math.NaN()
 		trials = max(trials, h.N)
 		if rows = append(rows, h); len(rows) > maxRows {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"headprof/scoring/stats"
 )
 
 // ErrNonePassed says that no trial counts, so no head has a score.
@@ -37,6 +39,10 @@ func (o Options) withDefaults() Options {
 		o.Splits = 100
 	}
 	return o
+}
+
+func (o Options) bootstrap() stats.Bootstrap {
+	return stats.Bootstrap{Resamples: o.Resamples, Tail: (1 - o.Confidence) / 2, Seed: o.Seed}
 }
 
 // sample is the passing trials of a run, checked, in an order that does not
@@ -76,16 +82,7 @@ func newSample(trials []TrialScore) (*sample, error) {
 	if err := s.setShape(); err != nil {
 		return nil, err
 	}
-	cluster := map[string]int{}
-	for i, t := range s.trials {
-		c, ok := cluster[t.Needle]
-		if !ok {
-			c = len(s.clusters)
-			cluster[t.Needle] = c
-			s.clusters = append(s.clusters, nil)
-		}
-		s.clusters[c] = append(s.clusters[c], i)
-	}
+	s.clusters = stats.Groups(len(s.trials), func(i int) string { return s.trials[i].Needle })
 	return s, nil
 }
 
@@ -170,12 +167,12 @@ func Aggregate(trials []TrialScore, o Options) (*Table, error) {
 	t := &Table{Meta: o.Meta}
 	t.Meta.Trials, t.Meta.Passed, t.Meta.Needles = len(trials), len(s.trials), len(s.clusters)
 	t.Meta.Resamples, t.Meta.Confidence, t.Meta.Seed = o.Resamples, o.Confidence, o.Seed
-	d := draw(s.clusters, len(s.trials), o.Resamples, o.Seed, o.FixedNeedles)
+	d := o.bootstrap().Clusters(s.clusters, o.FixedNeedles)
 	for _, method := range s.methods {
 		scores := s.scores(method)
 		heads := o.heads(method, s.shape)
 		describe(heads, scores, s.plan)
-		intervals(heads, d.means(scores), o.Confidence)
+		intervals(heads, d.Means(scores), o.bootstrap())
 		t.Heads = append(t.Heads, heads...)
 		t.Halves = append(t.Halves, splitHalf(method, scores, s.clusters, o.Splits, o.Seed))
 	}
@@ -224,7 +221,7 @@ func describe(heads []Head, scores [][]float64, plan []int) {
 		for t := range scores {
 			column[t] = scores[t][h]
 		}
-		means[h], heads[h].StdErr = MeanStdErr(column)
+		means[h], heads[h].StdErr = stats.MeanStdErr(column)
 		heads[h].Mean, heads[h].N = means[h], n
 		heads[h].Trials = make([]float64, n)
 		for i, t := range plan {
@@ -256,9 +253,9 @@ func Rerank(heads []Head) {
 
 // intervals sets the percentile intervals of means and ranks from the
 // resamples' means, [resample][head].
-func intervals(heads []Head, resampled [][]float64, confidence float64) {
+func intervals(heads []Head, resampled [][]float64, b stats.Bootstrap) {
 	ranks := make([][]int32, len(resampled))
-	parallel(len(resampled), func(r int) {
+	stats.Parallel(len(resampled), func(r int) {
 		order := make([]int32, len(heads))
 		ranking(resampled[r], order)
 		ranks[r] = make([]int32, len(heads))
@@ -266,19 +263,16 @@ func intervals(heads []Head, resampled [][]float64, confidence float64) {
 			ranks[r][h] = int32(rank + 1)
 		}
 	})
-	tail := (1 - confidence) / 2
-	parallel(len(heads), func(h int) {
+	stats.Parallel(len(heads), func(h int) {
 		values := make([]float64, len(resampled))
 		for r := range resampled {
 			values[r] = resampled[r][h]
 		}
-		slices.Sort(values)
-		heads[h].Low, heads[h].High = quantile(values, tail), quantile(values, 1-tail)
+		heads[h].Low, heads[h].High = b.Interval(values)
 		for r := range ranks {
 			values[r] = float64(ranks[r][h])
 		}
-		slices.Sort(values)
-		heads[h].RankLow = int(math.Floor(quantile(values, tail)))
-		heads[h].RankHigh = int(math.Ceil(quantile(values, 1-tail)))
+		low, high := b.Interval(values)
+		heads[h].RankLow, heads[h].RankHigh = int(math.Floor(low)), int(math.Ceil(high))
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"headprof/scoring/stats"
 )
 
 // expected holds testdata/expected.json: SciPy 1.17.1's and NumPy 2.4.6's values, made by
@@ -249,7 +251,7 @@ func TestMeanIsNumPys(t *testing.T) {
 		}
 	}
 	for _, m := range e.ShortMeans {
-		same(Mean(m.Values), m.Mean)
+		same(stats.Mean(m.Values), m.Mean)
 	}
 	frac := func(x float64) float64 { return x - math.Floor(x) }
 	for _, m := range e.LongMeans {
@@ -257,7 +259,7 @@ func TestMeanIsNumPys(t *testing.T) {
 		for i := range v {
 			v[i] = float64(frac(float64(float64(i+1)*math.Sqrt(2))) * frac(float64(float64(i+1)*math.Sqrt(3))))
 		}
-		same(Mean(v), m.Mean)
+		same(stats.Mean(v), m.Mean)
 	}
 }
 

@@ -3,12 +3,10 @@ package scoring
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
-)
 
-// Estimate is a number with its bootstrap interval.
-type Estimate struct{ Value, Low, High float64 }
+	"headprof/scoring/stats"
+)
 
 // Comparison says how alike two profiles rank the same heads. Intervals come
 // from resampling heads; resampling trials instead would add noise to both
@@ -18,10 +16,10 @@ type Comparison struct {
 	Heads    int  // compared: those with a score on both sides
 	Reduced  bool // one side scores KV heads, so the other's groups count by their best head
 	K        int  // size of the top sets
-	Spearman Estimate
-	Kendall  Estimate // τ-b
-	Overlap  Estimate // share of one top-k set found in the other
-	Jaccard  Estimate // intersection / union of the top-k sets
+	Spearman stats.Estimate
+	Kendall  stats.Estimate // τ-b
+	Overlap  stats.Estimate // share of one top-k set found in the other
+	Jaccard  stats.Estimate // intersection / union of the top-k sets
 }
 
 // Compare compares one method's rows of two tables, a and b. k ≤ 0 means a
@@ -54,38 +52,21 @@ func Compare(a, b []Head, k int, o Options) (*Comparison, error) {
 		k = (len(x) + 5) / 10
 	}
 	c.K = max(1, min(k, len(x)))
-	point := agreement(x, y, c.K)
-	resampled := make([][4]float64, o.Resamples)
-	parallel(o.Resamples, func(r int) {
-		rng := rand.New(rand.NewPCG(o.Seed, uint64(r)))
-		rx, ry := make([]float64, len(x)), make([]float64, len(x))
-		for i := range rx {
-			j := rng.IntN(len(x))
-			rx[i], ry[i] = x[j], y[j]
+	estimates := o.bootstrap().Estimates([]int{len(x)}, func(picks [][]int) []float64 {
+		px, py := make([]float64, len(x)), make([]float64, len(x))
+		for i, j := range picks[0] {
+			px[i], py[i] = x[j], y[j]
 		}
-		resampled[r] = agreement(rx, ry, c.K)
+		return agreement(px, py, c.K)
 	})
-	for m, e := range []*Estimate{&c.Spearman, &c.Kendall, &c.Overlap, &c.Jaccard} {
-		var values []float64
-		for _, r := range resampled {
-			if !math.IsNaN(r[m]) {
-				values = append(values, r[m])
-			}
-		}
-		*e = Estimate{point[m], math.NaN(), math.NaN()}
-		if len(values) > 0 {
-			slices.Sort(values)
-			tail := (1 - o.Confidence) / 2
-			e.Low, e.High = quantile(values, tail), quantile(values, 1-tail)
-		}
-	}
+	c.Spearman, c.Kendall, c.Overlap, c.Jaccard = estimates[0], estimates[1], estimates[2], estimates[3]
 	return c, nil
 }
 
 // agreement is Spearman, Kendall, overlap and Jaccard of two score lists.
-func agreement(x, y []float64, k int) [4]float64 {
+func agreement(x, y []float64, k int) []float64 {
 	share, jaccard := TopOverlap(x, y, k)
-	return [4]float64{Spearman(x, y), KendallTauB(x, y), share, jaccard}
+	return []float64{Spearman(x, y), KendallTauB(x, y), share, jaccard}
 }
 
 // TopOverlap compares the k largest of x with the k largest of y, ties going

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"headprof/scoring/stats"
 )
 
 func profile(perLayer, group int, scores ...float64) []Head {
@@ -28,7 +30,7 @@ func TestCompare(t *testing.T) {
 	// Top four by hand: 0 1 2 3 against 1 0 2 7.
 	near(t, "overlap", c.Overlap.Value, .75, 1e-12)
 	near(t, "jaccard", c.Jaccard.Value, .6, 1e-12)
-	for name, e := range map[string]Estimate{"spearman": c.Spearman, "kendall": c.Kendall, "overlap": c.Overlap, "jaccard": c.Jaccard} {
+	for name, e := range map[string]stats.Estimate{"spearman": c.Spearman, "kendall": c.Kendall, "overlap": c.Overlap, "jaccard": c.Jaccard} {
 		if !(e.Low <= e.Value && e.Value <= e.High && e.Low < e.High) {
 			t.Errorf("%s: %+v", name, e)
 		}
@@ -39,7 +41,7 @@ func TestCompare(t *testing.T) {
 	}
 
 	self, err := Compare(a, a, 0, Options{})
-	if err != nil || self.K != 1 || self.Spearman != (Estimate{1, 1, 1}) || self.Overlap != (Estimate{1, 1, 1}) {
+	if err != nil || self.K != 1 || self.Spearman != (stats.Estimate{Value: 1, Low: 1, High: 1}) || self.Overlap != (stats.Estimate{Value: 1, Low: 1, High: 1}) {
 		t.Errorf("with itself: %+v, %v", self, err)
 	}
 

@@ -41,14 +41,3 @@ func AverageRanks(values []float64) []float64 {
 	}
 	return ranks
 }
-
-// quantile is the linearly interpolated p-quantile of ascending values
-// (Hyndman and Fan's type 7, numpy's default).
-func quantile(sorted []float64, p float64) float64 {
-	at := p * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[i] + float64((at-float64(i))*(sorted[i+1]-sorted[i]))
-}

@@ -3,6 +3,8 @@ package scoring
 import (
 	"math"
 	"math/rand/v2"
+
+	"headprof/scoring/stats"
 )
 
 // splitHalf halves the needles at random (the trials, where only one needle
@@ -23,7 +25,7 @@ func splitHalf(method string, scores [][]float64, clusters [][]int, splits int, 
 		return s
 	}
 	rs := make([]float64, splits)
-	parallel(splits, func(i int) {
+	stats.Parallel(splits, func(i int) {
 		// The second word keeps these streams apart from the bootstrap's.
 		order := rand.New(rand.NewPCG(seed, 1<<63|uint64(i))).Perm(len(units))
 		half := len(order) / 2

@@ -3,6 +3,8 @@ package scoring
 import (
 	"errors"
 	"slices"
+
+	"headprof/scoring/stats"
 )
 
 // Stability says how far a method's top-k heads would change had other
@@ -53,14 +55,14 @@ func Assess(trials []TrialScore, k int, o Options) ([]Stability, error) {
 		k = max(1, (s.heads+5)/10)
 	}
 	k = min(k, s.heads)
-	d := draw(s.clusters, len(s.trials), o.Resamples, o.Seed, o.FixedNeedles)
+	d := o.bootstrap().Clusters(s.clusters, o.FixedNeedles)
 	var out []Stability
 	for _, method := range s.methods {
 		scores := s.scores(method)
 		heads := Options{}.heads(method, s.shape)
 		describe(heads, scores, s.plan)
-		resampled := d.means(scores)
-		intervals(heads, resampled, o.Confidence)
+		resampled := d.Means(scores)
+		intervals(heads, resampled, o.bootstrap())
 		st := Stability{Method: method, K: k, Needles: len(s.clusters), Trials: len(s.trials)}
 		top := make([]bool, len(heads))
 		var width float64
@@ -72,7 +74,7 @@ func Assess(trials []TrialScore, k int, o Options) ([]Stability, error) {
 		}
 		st.RankWidth = width / float64(k) / float64(len(heads))
 		overlaps := make([]float64, len(resampled))
-		parallel(len(resampled), func(r int) {
+		stats.Parallel(len(resampled), func(r int) {
 			order := make([]int32, len(heads))
 			ranking(resampled[r], order)
 			same := 0
@@ -83,9 +85,9 @@ func Assess(trials []TrialScore, k int, o Options) ([]Stability, error) {
 			}
 			overlaps[r] = float64(same) / float64(k)
 		})
-		st.Overlap = Mean(overlaps)
+		st.Overlap = stats.Mean(overlaps)
 		slices.Sort(overlaps)
-		st.OverlapLow = quantile(overlaps, 0.05)
+		st.OverlapLow = stats.Quantile(overlaps, 0.05)
 		out = append(out, st)
 	}
 	return out, nil

@@ -13,6 +13,7 @@ import (
 	"headprof/plots"
 	"headprof/probe"
 	"headprof/probe/evaluate"
+	"headprof/scoring/stats"
 )
 
 type ablateFlags struct {
@@ -128,8 +129,8 @@ func (f *ablateFlags) result(cmd *cobra.Command, effects []evaluate.Effect, path
 	w := cmd.OutOrStdout()
 	if f.json {
 		for _, e := range effects {
-			printJSON(w, map[string]any{"event": "row", "choice": e.Choice, "heads": e.Heads, "seed": e.Seed, "n": e.N, "pass_rate": finite(e.Score.Mean),
-				"answer_logprob": finite(e.LogProb.Mean), "answer_logprob_change": finite(e.LogProbChange.Mean),
+			printJSON(w, map[string]any{"event": "row", "choice": e.Choice, "heads": e.Heads, "seed": e.Seed, "n": e.N, "pass_rate": finite(e.Score.Value),
+				"answer_logprob": finite(e.LogProb.Value), "answer_logprob_change": finite(e.LogProbChange.Value),
 				"answer_logprob_change_low": finite(e.LogProbChange.Low), "answer_logprob_change_high": finite(e.LogProbChange.High), "masked": e.Masked})
 		}
 		printJSON(w, map[string]any{"event": "result", "files": paths})
@@ -156,8 +157,8 @@ func drawAblation(dir string, m plots.Meta, effects []evaluate.Effect) (string, 
 			none = e
 		}
 	}
-	point := func(x int, v evaluate.Interval) plots.Point {
-		return plots.Point{X: float64(x), Y: v.Mean, Low: v.Low, High: v.High}
+	point := func(x int, v stats.Estimate) plots.Point {
+		return plots.Point{X: float64(x), Y: v.Value, Low: v.Low, High: v.High}
 	}
 	for _, choice := range []evaluate.Choice{evaluate.Top, evaluate.Random, evaluate.Bottom} {
 		rate := plots.Line{Name: string(choice), Points: []plots.Point{point(0, none.Score)}}

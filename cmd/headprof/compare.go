@@ -8,6 +8,7 @@ import (
 
 	"headprof/plots"
 	"headprof/scoring"
+	"headprof/scoring/stats"
 )
 
 func newCompare() *cobra.Command {
@@ -138,10 +139,10 @@ func wholeModel(list, other []scoring.Head) []scoring.Head {
 	return all
 }
 
-func estimateText(e scoring.Estimate) string {
+func estimateText(e stats.Estimate) string {
 	return fmt.Sprintf("%6.3f  [%.3f, %.3f]", e.Value, e.Low, e.High)
 }
 
-func estimateJSON(e scoring.Estimate) map[string]any {
+func estimateJSON(e stats.Estimate) map[string]any {
 	return map[string]any{"value": finite(e.Value), "low": finite(e.Low), "high": finite(e.High)}
 }

@@ -15,6 +15,7 @@ import (
 	"headprof/probe"
 	"headprof/probe/evaluate"
 	"headprof/runner"
+	"headprof/scoring/stats"
 )
 
 type evalFlags struct {
@@ -220,7 +221,7 @@ func (f *evalFlags) result(cmd *cobra.Command, rows []evaluate.Row, timings []ev
 	if f.json {
 		for i, r := range rows {
 			printJSON(cmd.OutOrStdout(), map[string]any{"event": "row", "task": r.Task, "policy": r.Policy, "capacity": r.Capacity, "n": r.N,
-				"score": finite(r.Score.Mean), "score_low": finite(r.Score.Low), "score_high": finite(r.Score.High), "answer_logprob": finite(r.LogProb.Mean),
+				"score": finite(r.Score.Value), "score_low": finite(r.Score.Low), "score_high": finite(r.Score.High), "answer_logprob": finite(r.LogProb.Value),
 				"share_kept": r.Share, "cache_bytes": r.Bytes, "allocated_bytes": r.Allocated,
 				"decode_tokens_per_second": finite(timings[i].DecodeRate), "first_token_seconds": timings[i].FirstToken})
 		}
@@ -244,7 +245,7 @@ func (f *evalFlags) result(cmd *cobra.Command, rows []evaluate.Row, timings []ev
 		if r.Capacity > 0 {
 			capacity = fmt.Sprint(r.Capacity)
 		}
-		fmt.Fprintf(w, "%-18s %-13s %8s %8.1f  %-16s %9.2f %8.2f %10s %9s %8.2f\n", r.Task, r.Policy, capacity, 100*r.Score.Mean, interval, r.LogProb.Mean, 100*r.Share, bytesText(int64(r.Allocated)), rate, timings[i].FirstToken)
+		fmt.Fprintf(w, "%-18s %-13s %8s %8.1f  %-16s %9.2f %8.2f %10s %9s %8.2f\n", r.Task, r.Policy, capacity, 100*r.Score.Value, interval, r.LogProb.Value, 100*r.Share, bytesText(int64(r.Allocated)), rate, timings[i].FirstToken)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "\nWritten:\n")
 	for _, p := range paths {
@@ -268,16 +269,16 @@ func drawEval(dir, model string, rows []evaluate.Row, note func(prompts int) str
 	for _, task := range tasks {
 		for _, d := range []struct {
 			ending, label string
-			of            func(evaluate.Row) evaluate.Interval
+			of            func(evaluate.Row) stats.Estimate
 			by            float64
 		}{
-			{"", "score, %", func(r evaluate.Row) evaluate.Interval { return r.Score }, 100},
-			{"-logprob", "answer log-probability, nats", func(r evaluate.Row) evaluate.Interval { return r.LogProb }, 1},
+			{"", "score, %", func(r evaluate.Row) stats.Estimate { return r.Score }, 100},
+			{"-logprob", "answer log-probability, nats", func(r evaluate.Row) stats.Estimate { return r.LogProb }, 1},
 		} {
 			p := plots.Evaluation{Meta: plots.Meta{Model: model, Note: note(byTask[task][0].N)}, Task: task, Label: d.label, Full: plots.Point{Y: math.NaN()}}
 			for _, r := range byTask[task] {
 				v := d.of(r)
-				q := plots.Point{X: r.Share, Y: d.by * v.Mean, Low: d.by * v.Low, High: d.by * v.High}
+				q := plots.Point{X: r.Share, Y: d.by * v.Value, Low: d.by * v.Low, High: d.by * v.High}
 				if r.Policy == "full" {
 					p.Full = q
 					continue

@@ -72,13 +72,13 @@ func TestEffectsByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 4 || got[0].LogProb.Mean != -2 || got[0].Score.Mean != 0.5 {
+	if len(got) != 4 || got[0].LogProb.Value != -2 || got[0].Score.Value != 0.5 {
 		t.Fatalf("%+v", got)
 	}
-	if both := got[1]; both.Seed != 0 || both.LogProbChange.Mean != -2 || both.LogProb.Mean != -4 || both.LogProbChange.Low < -4 || both.LogProbChange.High > -1 || math.IsNaN(both.LogProbChange.Low) {
+	if both := got[1]; both.Seed != 0 || both.LogProbChange.Value != -2 || both.LogProb.Value != -4 || both.LogProbChange.Low < -4 || both.LogProbChange.High > -1 || math.IsNaN(both.LogProbChange.Low) {
 		t.Errorf("both draws: %+v", both)
 	}
-	if got[2].Seed != 1 || got[2].LogProbChange.Mean != -3 || got[3].LogProbChange.Mean != -1 || got[3].Masked != "0-2" {
+	if got[2].Seed != 1 || got[2].LogProbChange.Value != -3 || got[3].LogProbChange.Value != -1 || got[3].Masked != "0-2" {
 		t.Errorf("draws: %+v, %+v", got[2], got[3])
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"headprof/probe"
+	"headprof/scoring/stats"
 )
 
 // Effect is what masking a choice of heads does.
@@ -18,10 +19,10 @@ type Effect struct {
 	// Elsewhere counts random heads that are not from the top heads' layers.
 	Elsewhere int
 	N         int // prompts, each under one mask or more
-	Score     Interval
-	LogProb   Interval // of the whole answer, nats
+	Score     stats.Estimate
+	LogProb   stats.Estimate // of the whole answer, nats
 	// ScoreChange and LogProbChange compare with no mask, prompt by prompt.
-	ScoreChange, LogProbChange Interval
+	ScoreChange, LogProbChange stats.Estimate
 }
 
 // Effects sums an ablation up: no mask, then for each count the top heads, all
@@ -41,7 +42,7 @@ func Effects(records []*Masked, masks []Mask, seed uint64) ([]Effect, error) {
 			return nil, fmt.Errorf("mask %s has %d of %d runs", k.Name(), len(byMask[k.Name()]), len(plain))
 		}
 	}
-	groups := clusters(len(plain), func(i int) string { return plain[i].Group })
+	groups := stats.Groups(len(plain), func(i int) string { return plain[i].Group })
 	sum := func(of []Mask) Effect {
 		e := Effect{Choice: of[0].Choice, Heads: len(of[0].Heads), N: len(plain)}
 		if len(of) == 1 {
@@ -50,25 +51,27 @@ func Effects(records []*Masked, masks []Mask, seed uint64) ([]Effect, error) {
 		for _, k := range of {
 			e.Elsewhere = max(e.Elsewhere, k.Elsewhere)
 		}
-		over := func(value func(r, base *Masked) float64) Interval {
-			return bootstrapTwo(len(groups), len(of), seed, func(pick, draws []int) float64 {
-				total, n := 0.0, 0
-				for _, d := range draws {
-					rs := byMask[of[d].Name()]
-					for _, g := range pick {
-						for _, i := range groups[g] {
-							total += value(rs[i], plain[i])
-							n++
-						}
+		estimates := stats.Default(seed).Estimates([]int{len(groups), len(of)}, func(picks [][]int) []float64 {
+			var sums [4]float64
+			n := 0
+			for _, d := range picks[1] {
+				rs := byMask[of[d].Name()]
+				for _, g := range picks[0] {
+					for _, i := range groups[g] {
+						sums[0] += rs[i].Score
+						sums[1] += rs[i].LogProb
+						sums[2] += rs[i].Score - plain[i].Score
+						sums[3] += rs[i].LogProb - plain[i].LogProb
+						n++
 					}
 				}
-				return total / float64(n)
-			})
-		}
-		e.Score = over(func(r, _ *Masked) float64 { return r.Score })
-		e.LogProb = over(func(r, _ *Masked) float64 { return r.LogProb })
-		e.ScoreChange = over(func(r, b *Masked) float64 { return r.Score - b.Score })
-		e.LogProbChange = over(func(r, b *Masked) float64 { return r.LogProb - b.LogProb })
+			}
+			for i := range sums {
+				sums[i] /= float64(n)
+			}
+			return sums[:]
+		})
+		e.Score, e.LogProb, e.ScoreChange, e.LogProbChange = estimates[0], estimates[1], estimates[2], estimates[3]
 		return e
 	}
 	var out []Effect
@@ -122,10 +125,10 @@ type effectRow struct {
 func (e Effect) parquet() effectRow {
 	r := effectRow{
 		Choice: string(e.Choice), Heads: int32(e.Heads), N: int32(e.N), Elsewhere: int32(e.Elsewhere), Masked: e.Masked,
-		Score: known(e.Score.Mean), ScoreLow: known(e.Score.Low), ScoreHigh: known(e.Score.High),
-		LogProb: known(e.LogProb.Mean), LogProbLow: known(e.LogProb.Low), LogProbHigh: known(e.LogProb.High),
-		ScoreChange: known(e.ScoreChange.Mean), ScoreChangeLow: known(e.ScoreChange.Low), ScoreChangeHigh: known(e.ScoreChange.High),
-		Change: known(e.LogProbChange.Mean), ChangeLow: known(e.LogProbChange.Low), ChangeHigh: known(e.LogProbChange.High),
+		Score: known(e.Score.Value), ScoreLow: known(e.Score.Low), ScoreHigh: known(e.Score.High),
+		LogProb: known(e.LogProb.Value), LogProbLow: known(e.LogProb.Low), LogProbHigh: known(e.LogProb.High),
+		ScoreChange: known(e.ScoreChange.Value), ScoreChangeLow: known(e.ScoreChange.Low), ScoreChangeHigh: known(e.ScoreChange.High),
+		Change: known(e.LogProbChange.Value), ChangeLow: known(e.LogProbChange.Low), ChangeHigh: known(e.LogProbChange.High),
 	}
 	if e.Seed > 0 {
 		s := int32(e.Seed)
@@ -144,15 +147,15 @@ func effectColumns() []column[Effect] {
 	}
 	for _, m := range []struct {
 		name string
-		of   func(Effect) Interval
+		of   func(Effect) stats.Estimate
 	}{
-		{"pass_rate", func(e Effect) Interval { return e.Score }},
-		{"answer_logprob", func(e Effect) Interval { return e.LogProb }},
-		{"pass_rate_change", func(e Effect) Interval { return e.ScoreChange }},
-		{"answer_logprob_change", func(e Effect) Interval { return e.LogProbChange }},
+		{"pass_rate", func(e Effect) stats.Estimate { return e.Score }},
+		{"answer_logprob", func(e Effect) stats.Estimate { return e.LogProb }},
+		{"pass_rate_change", func(e Effect) stats.Estimate { return e.ScoreChange }},
+		{"answer_logprob_change", func(e Effect) stats.Estimate { return e.LogProbChange }},
 	} {
 		out = append(out,
-			c{m.name, func(e Effect) string { return number(m.of(e).Mean, 6) }},
+			c{m.name, func(e Effect) string { return number(m.of(e).Value, 6) }},
 			c{m.name + "_low", func(e Effect) string { return number(m.of(e).Low, 6) }},
 			c{m.name + "_high", func(e Effect) string { return number(m.of(e).High, 6) }},
 		)

@@ -2,6 +2,8 @@ package evaluate
 
 import (
 	"math"
+
+	"headprof/scoring/stats"
 )
 
 // Row is one task under one policy at one capacity.
@@ -10,15 +12,15 @@ type Row struct {
 	Capacity     int     // asked for; 0: full
 	Beta         float64 // HeadKV's; NaN for others
 	N            int     // prompts
-	Score        Interval
+	Score        stats.Estimate
 	// LogProb is the answer's log-probability under the compressed cache, in
 	// nats, the whole answer's, mean over prompts.
-	LogProb Interval
+	LogProb stats.Estimate
 	// PerToken is LogProb per answer token.
 	PerToken float64
 	// ScoreChange and LogProbChange compare with the full cache, prompt by
 	// prompt; NaN where full was not run.
-	ScoreChange, LogProbChange Interval
+	ScoreChange, LogProbChange stats.Estimate
 	Entries                    float64 // kept, all layers and KV heads; mean over prompts
 	Share                      float64 // of the full cache's bytes; mean over prompts
 	Bytes                      float64 // of keys and values kept
@@ -51,6 +53,7 @@ func tasksOf(records []*Record) []string {
 // Rows sums an evaluation up, by task, then variant. Intervals come from
 // resampling groups of prompts.
 func Rows(records []*Record, beta float64, seed uint64) []Row {
+	boot := stats.Default(seed)
 	var rows []Row
 	for _, task := range tasksOf(records) {
 		var of []*Record
@@ -59,7 +62,7 @@ func Rows(records []*Record, beta float64, seed uint64) []Row {
 				of = append(of, r)
 			}
 		}
-		groups := clusters(len(of), func(i int) string { return of[i].Group })
+		groups := stats.Groups(len(of), func(i int) string { return of[i].Group })
 		full := -1
 		for v, res := range of[0].Results {
 			if res.Policy == "full" {
@@ -78,8 +81,8 @@ func Rows(records []*Record, beta float64, seed uint64) []Row {
 			logProb := column(func(_ *Record, r *Result) float64 { return r.LogProb })
 			row := Row{
 				Task: task, Policy: first.Policy, Capacity: first.Capacity, Beta: math.NaN(), N: len(of),
-				Score: bootstrap(score, groups, seed), LogProb: bootstrap(logProb, groups, seed),
-				ScoreChange: unknown(), LogProbChange: unknown(),
+				Score: boot.MeanEstimate(score, groups), LogProb: boot.MeanEstimate(logProb, groups),
+				ScoreChange: stats.Unknown(), LogProbChange: stats.Unknown(),
 				Entries:   mean(column(func(_ *Record, r *Result) float64 { return float64(r.Kept.Entries) })),
 				Share:     mean(column(func(q *Record, r *Result) float64 { return float64(r.Kept.Bytes) / float64(q.Full.Bytes) })),
 				Bytes:     mean(column(func(_ *Record, r *Result) float64 { return float64(r.Kept.Bytes) })),
@@ -95,8 +98,8 @@ func Rows(records []*Record, beta float64, seed uint64) []Row {
 			}
 			row.PerToken /= tokens
 			if full >= 0 {
-				row.ScoreChange = bootstrap(column(func(q *Record, r *Result) float64 { return r.Score - q.Results[full].Score }), groups, seed)
-				row.LogProbChange = bootstrap(column(func(q *Record, r *Result) float64 { return r.LogProb - q.Results[full].LogProb }), groups, seed)
+				row.ScoreChange = boot.MeanEstimate(column(func(q *Record, r *Result) float64 { return r.Score - q.Results[full].Score }), groups)
+				row.LogProbChange = boot.MeanEstimate(column(func(q *Record, r *Result) float64 { return r.LogProb - q.Results[full].LogProb }), groups)
 			}
 			rows = append(rows, row)
 		}
@@ -142,8 +145,6 @@ func Timings(records []*Record) []Timing {
 	}
 	return out
 }
-
-func unknown() Interval { return Interval{math.NaN(), math.NaN(), math.NaN()} }
 
 func mean(v []float64) float64 {
 	sum := 0.0

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -346,25 +345,5 @@ func TestRunRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%v at %v: error %v, want one with %q", tc.names, tc.capacities, err, tc.want)
 		}
-	}
-}
-
-// By hand: three groups' means are 1, 0 and 0.5; the mean over items is 2/4.
-func TestBootstrapResamplesGroups(t *testing.T) {
-	values := []float64{1, 0, 0, 1}
-	groups := clusters(4, func(i int) string { return []string{"a", "b", "c", "c"}[i] })
-	if len(groups) != 3 || len(groups[2]) != 2 {
-		t.Fatalf("groups %v", groups)
-	}
-	v := bootstrap(values, groups, 1)
-	if v.Mean != 0.5 || v.Low < 0 || v.Low > 0.3 || v.High > 1 || v.High < 0.7 {
-		t.Errorf("%+v", v)
-	}
-	if again := bootstrap(values, groups, 1); again != v {
-		t.Errorf("the same seed gives %+v and %+v", v, again)
-	}
-	one := bootstrap(values, [][]int{{0, 1, 2, 3}}, 1)
-	if one.Mean != 0.5 || !math.IsNaN(one.Low) {
-		t.Errorf("a single group has the interval %+v", one)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"headprof/probe"
+	"headprof/scoring/stats"
 )
 
 // column is one column of a table: its name, and a row's value as text ("" is
@@ -71,9 +72,9 @@ func known(v float64) *float64 {
 // rowColumns are eval.csv's. docs/evaluation.md says what each means.
 func rowColumns() []column[Row] {
 	type c = column[Row]
-	interval := func(name string, of func(Row) Interval) []c {
+	interval := func(name string, of func(Row) stats.Estimate) []c {
 		return []c{
-			{name, func(r Row) string { return number(of(r).Mean, 6) }},
+			{name, func(r Row) string { return number(of(r).Value, 6) }},
 			{name + "_low", func(r Row) string { return number(of(r).Low, 6) }},
 			{name + "_high", func(r Row) string { return number(of(r).High, 6) }},
 		}
@@ -85,11 +86,11 @@ func rowColumns() []column[Row] {
 		{"beta", func(r Row) string { return number(r.Beta, -1) }},
 		{"n", func(r Row) string { return strconv.Itoa(r.N) }},
 	}
-	out = append(out, interval("score", func(r Row) Interval { return r.Score })...)
-	out = append(out, interval("answer_logprob", func(r Row) Interval { return r.LogProb })...)
+	out = append(out, interval("score", func(r Row) stats.Estimate { return r.Score })...)
+	out = append(out, interval("answer_logprob", func(r Row) stats.Estimate { return r.LogProb })...)
 	out = append(out, c{"answer_logprob_per_token", func(r Row) string { return number(r.PerToken, 6) }})
-	out = append(out, interval("score_change", func(r Row) Interval { return r.ScoreChange })...)
-	out = append(out, interval("answer_logprob_change", func(r Row) Interval { return r.LogProbChange })...)
+	out = append(out, interval("score_change", func(r Row) stats.Estimate { return r.ScoreChange })...)
+	out = append(out, interval("answer_logprob_change", func(r Row) stats.Estimate { return r.LogProbChange })...)
 	return append(out,
 		c{"share_kept", func(r Row) string { return number(r.Share, 6) }},
 		c{"entries", func(r Row) string { return number(r.Entries, 1) }},
@@ -134,10 +135,10 @@ type parquetRow struct {
 func (r Row) parquet() parquetRow {
 	p := parquetRow{
 		Task: r.Task, Policy: r.Policy, Beta: known(r.Beta), N: int32(r.N),
-		Score: known(r.Score.Mean), ScoreLow: known(r.Score.Low), ScoreHigh: known(r.Score.High),
-		LogProb: known(r.LogProb.Mean), LogProbLow: known(r.LogProb.Low), LogProbHigh: known(r.LogProb.High), PerToken: known(r.PerToken),
-		ScoreChange: known(r.ScoreChange.Mean), ScoreChangeLow: known(r.ScoreChange.Low), ScoreChangeHigh: known(r.ScoreChange.High),
-		Change: known(r.LogProbChange.Mean), ChangeLow: known(r.LogProbChange.Low), ChangeHigh: known(r.LogProbChange.High),
+		Score: known(r.Score.Value), ScoreLow: known(r.Score.Low), ScoreHigh: known(r.Score.High),
+		LogProb: known(r.LogProb.Value), LogProbLow: known(r.LogProb.Low), LogProbHigh: known(r.LogProb.High), PerToken: known(r.PerToken),
+		ScoreChange: known(r.ScoreChange.Value), ScoreChangeLow: known(r.ScoreChange.Low), ScoreChangeHigh: known(r.ScoreChange.High),
+		Change: known(r.LogProbChange.Value), ChangeLow: known(r.LogProbChange.Low), ChangeHigh: known(r.LogProbChange.High),
 		Share: r.Share, Entries: r.Entries, Bytes: r.Bytes, Allocated: r.Allocated,
 	}
 	if r.Capacity > 0 {
@@ -167,7 +168,7 @@ func Markdown(rows []Row) string {
 		fmt.Fprintf(&b, "## %s (%d prompts)\n", task, of[0].N)
 		markdownGrid(&b, of, "Score, %, with 95 % intervals", func(r Row) string { return intervalText(r.Score, 100, 1) })
 		markdownGrid(&b, of, "Answer log-probability, nats", func(r Row) string { return intervalText(r.LogProb, 1, 2) })
-		if !math.IsNaN(of[0].LogProbChange.Mean) {
+		if !math.IsNaN(of[0].LogProbChange.Value) {
 			markdownGrid(&b, of, "Its change against the full cache, prompt by prompt", func(r Row) string {
 				if r.Policy == "full" {
 					return "0"
@@ -182,11 +183,11 @@ func Markdown(rows []Row) string {
 	return b.String()
 }
 
-func intervalText(v Interval, by float64, decimals int) string {
-	if math.IsNaN(v.Mean) {
+func intervalText(v stats.Estimate, by float64, decimals int) string {
+	if math.IsNaN(v.Value) {
 		return ""
 	}
-	text := number(by*v.Mean, decimals)
+	text := number(by*v.Value, decimals)
 	if !math.IsNaN(v.Low) {
 		text += fmt.Sprintf(" [%s, %s]", number(by*v.Low, decimals), number(by*v.High, decimals))
 	}

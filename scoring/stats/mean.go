@@ -1,4 +1,4 @@
-package scoring
+package stats
 
 import "math"
 
@@ -56,4 +56,15 @@ func pairwise(v []float64) float64 {
 	half := n / 2
 	half -= half % 8
 	return pairwise(v[:half]) + pairwise(v[half:])
+}
+
+// Quantile is the linearly interpolated p-quantile of ascending values
+// (Hyndman and Fan's type 7, numpy's default).
+func Quantile(sorted []float64, p float64) float64 {
+	at := p * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 >= len(sorted) {
+		return sorted[len(sorted)-1]
+	}
+	return sorted[i] + float64((at-float64(i))*(sorted[i+1]-sorted[i]))
 }

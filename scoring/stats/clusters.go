@@ -1,7 +1,6 @@
-package scoring
+package stats
 
 import (
-	"math/rand/v2"
 	"runtime"
 	"sync"
 )
@@ -13,19 +12,23 @@ import (
 // Trials of one needle share its words and answer, so drawing trials alone
 // would take them for more evidence than they are.
 
-// draws holds, for every resample, how often each trial was drawn.
-type draws struct {
+// Draws holds, for every resample, how often each trial was drawn. One Draws
+// serves all methods of a run.
+type Draws struct {
 	counts [][]float64 // [resample][trial]
 	totals []float64   // trials drawn, per resample
 }
 
-// draw makes resamples of trials grouped into clusters; fixed takes each
-// cluster once instead of drawing among them. Resample r depends on the seed
-// and r alone.
-func draw(clusters [][]int, trials, resamples int, seed uint64, fixed bool) draws {
-	d := draws{make([][]float64, resamples), make([]float64, resamples)}
-	for r := range resamples {
-		rng := rand.New(rand.NewPCG(seed, uint64(r)))
+// Clusters resamples trials grouped into clusters; fixed takes each cluster
+// once instead of drawing among them.
+func (b Bootstrap) Clusters(clusters [][]int, fixed bool) Draws {
+	trials := 0
+	for _, c := range clusters {
+		trials += len(c)
+	}
+	d := Draws{make([][]float64, b.Resamples), make([]float64, b.Resamples)}
+	for r := range b.Resamples {
+		rng := b.source(r)
 		counts := make([]float64, trials)
 		for _, c := range clusters {
 			if !fixed {
@@ -41,10 +44,10 @@ func draw(clusters [][]int, trials, resamples int, seed uint64, fixed bool) draw
 	return d
 }
 
-// means gives each resample's mean of every head: scores is [trial][head].
-func (d draws) means(scores [][]float64) [][]float64 {
+// Means gives each resample's mean of every head: scores is [trial][head].
+func (d Draws) Means(scores [][]float64) [][]float64 {
 	out := make([][]float64, len(d.counts))
-	parallel(len(out), func(r int) {
+	Parallel(len(out), func(r int) {
 		sums := make([]float64, len(scores[0]))
 		for t, count := range d.counts[r] {
 			if count == 0 {
@@ -62,9 +65,9 @@ func (d draws) means(scores [][]float64) [][]float64 {
 	return out
 }
 
-// parallel calls f(0 … n−1) from as many goroutines as there are processors.
+// Parallel calls f(0 … n−1) from as many goroutines as there are processors.
 // f must write nothing but what belongs to its own index.
-func parallel(n int, f func(i int)) {
+func Parallel(n int, f func(i int)) {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	var wg sync.WaitGroup
 	for w := range workers {
