@@ -109,7 +109,7 @@ func linear(from, to float64, n int) []float64 {
 	for i := range out {
 		out[i] = from
 		if n > 1 {
-			out[i] = math.RoundToEven(from + float64(i)*((to-from)/float64(n-1)))
+			out[i] = math.RoundToEven(from + float64(float64(i)*((to-from)/float64(n-1)))) // no fused multiply-add
 		}
 	}
 	return out

@@ -61,7 +61,7 @@ func pairwise(v []float64) float64 {
 // Quantile is the linearly interpolated p-quantile of ascending values
 // (Hyndman and Fan's type 7, numpy's default).
 func Quantile(sorted []float64, p float64) float64 {
-	at := p * float64(len(sorted)-1)
+	at := float64(p * float64(len(sorted)-1)) // rounded: no fused multiply-add
 	i := int(at)
 	if i+1 >= len(sorted) {
 		return sorted[len(sorted)-1]
