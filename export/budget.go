@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"headprof/export/atomicfile"
 	"headprof/scoring/allocate"
 )
 
@@ -24,6 +25,7 @@ type BudgetOptions struct {
 	Method    string // of the scores
 	Decode    string // of the scores: "greedy" or "forced"
 	Context   int    // for JSON's totals; 0: none
+	Format    string // "json", "csv" or "parquet"; "": by the file's ending
 }
 
 // Budgets is what a budget file holds for one capacity.
@@ -85,19 +87,23 @@ type budgetFile struct {
 const budgetFormat = "headprof-budgets/1"
 
 // WriteBudgets writes plans to a file whose name ends in .json, .csv or
-// .parquet. CSV has the columns layer, head, kv_head, budget (selected entries)
+// .parquet, or whose format is named in the options. CSV has the columns layer, head, kv_head, budget (selected entries)
 // and entries (budget and window), and capacity before them where there are
 // several plans.
 func WriteBudgets(path string, plans []*allocate.Plan, o BudgetOptions) error {
 	if len(plans) == 0 {
 		return fmt.Errorf("there are no budgets to write to %s", path)
 	}
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".json":
+	format := o.Format
+	if format == "" {
+		format = strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
+	}
+	switch format {
+	case "json":
 		return writeBudgetJSON(path, plans, o)
-	case ".csv":
+	case "csv":
 		return writeBudgetCSV(path, plans, o)
-	case ".parquet":
+	case "parquet":
 		return writeBudgetParquet(path, plans, o)
 	}
 	return fmt.Errorf("budgets cannot be written to %s: its name must end in .json, .csv or .parquet", path)
@@ -111,7 +117,7 @@ func budgetRows(p *allocate.Plan, o BudgetOptions) []allocate.Budget {
 }
 
 func writeBudgetCSV(path string, plans []*allocate.Plan, o BudgetOptions) error {
-	return writeFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		header := []string{"layer", "head", "kv_head", "budget", "entries"}
 		if len(plans) > 1 {
@@ -148,7 +154,7 @@ func writeBudgetParquet(path string, plans []*allocate.Plan, o BudgetOptions) er
 	if err != nil {
 		return err
 	}
-	return writeFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		return writeRows(w, "budgets/1", map[string]string{metaKey: string(meta)}, func(yield func([]budgetRow) error) error {
 			for _, p := range plans {
 				var rows []budgetRow
@@ -189,10 +195,7 @@ func writeBudgetJSON(path string, plans []*allocate.Plan, o BudgetOptions) error
 	if err != nil {
 		return err
 	}
-	return writeFile(path, func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
-		return err
-	})
+	return atomicfile.WriteBytes(path, append(data, '\n'))
 }
 
 func grids(rows []allocate.Budget, layers int) (budget, entries [][]int) {

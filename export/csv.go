@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"headprof/export/atomicfile"
 	"headprof/scoring"
 )
 
@@ -34,7 +35,7 @@ func optionalInt(v *int32) string {
 }
 
 func writeCSV(path string, t *scoring.Table) error {
-	return writeFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		c.Write(scoreColumns)
 		for _, h := range t.Heads {

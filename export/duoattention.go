@@ -9,11 +9,11 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"headprof/export/atomicfile"
 	"headprof/scoring"
 )
 
@@ -91,27 +91,23 @@ func writeDuoAttention(dir string, m scoring.Meta, heads []scoring.Head, o Optio
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(dir, duoConfig), func(w io.Writer) error {
-		_, err := w.Write(append(config, '\n'))
-		return err
-	}); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(dir, duoScores), func(w io.Writer) error {
-		b := bufio.NewWriter(w)
-		for i, h := range heads {
-			b.WriteString(number(scale(h)))
-			if (i+1)%columns == 0 {
-				b.WriteByte('\n')
-			} else {
-				b.WriteByte('\t')
+	return atomicfile.WriteFolder(dir,
+		atomicfile.File{Name: duoConfig, Fill: func(w io.Writer) error {
+			_, err := w.Write(append(config, '\n'))
+			return err
+		}},
+		atomicfile.File{Name: duoScores, Fill: func(w io.Writer) error {
+			b := bufio.NewWriter(w)
+			for i, h := range heads {
+				b.WriteString(number(scale(h)))
+				if (i+1)%columns == 0 {
+					b.WriteByte('\n')
+				} else {
+					b.WriteByte('\t')
+				}
 			}
-		}
-		return b.Flush()
-	})
+			return b.Flush()
+		}})
 }
 
 // meanOfGroup reduces rows of query heads to rows of KV heads by their mean.

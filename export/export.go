@@ -2,8 +2,7 @@
 // something reads, and reads them back. It knows files, not models.
 //
 // Files are deterministic: the same table gives the same bytes, without
-// timestamps. Each is written under a temporary name in its folder, synced and
-// renamed, so a reader never meets half a file.
+// timestamps. Files and folders appear whole or not at all (atomicfile).
 package export
 
 import (

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"headprof/export/atomicfile"
 	"headprof/scoring"
 	"headprof/scoring/stats"
 )
@@ -23,7 +24,7 @@ import (
 // The form has no place for a remark, so whether trials were forced or greedy
 // stands beside it, in run.json.
 func writeHeadKV(path string, heads []scoring.Head) error {
-	return writeFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		b := bufio.NewWriter(w)
 		for i, h := range heads {
 			separator := ", "

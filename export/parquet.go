@@ -8,6 +8,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"headprof/export/atomicfile"
 	"headprof/export/parquetfile"
 	"headprof/scoring"
 )
@@ -66,7 +67,7 @@ func writeParquet(path string, t *scoring.Table) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		return writeRows(w, "scores/1", map[string]string{metaKey: string(meta), halvesKey: string(split)}, func(yield func([]scoreRow) error) error {
 			rows := make([]scoreRow, len(t.Heads))
 			for i, h := range t.Heads {

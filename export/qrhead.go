@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"headprof/export/atomicfile"
 	"headprof/scoring"
 )
 
@@ -36,7 +37,7 @@ func writeQRHead(file string, m scoring.Meta, heads []scoring.Head, o Options) e
 	if m.Model == "" {
 		name = ""
 	}
-	return writeFile(file, func(w io.Writer) error {
+	return atomicfile.Write(file, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "# headprof: top %d of %d heads, method %s, decode %s, fast %t, %d of %d trials passed\n"+
 			"attn_head_set: %q\nmodel_base_class: %s\nmodel_name_or_path: %s\n",
 			top, len(heads), strconv.Quote(best[0].Method), strconv.Quote(m.Decode), m.Fast, m.Passed, m.Trials,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 
+	"headprof/export/atomicfile"
 	"headprof/scoring"
 )
 
@@ -32,7 +33,7 @@ func WriteTrials(path string, t *scoring.Table, trials []scoring.TrialScore) err
 	if err != nil {
 		return err
 	}
-	return writeFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		return writeRows(w, "trials/1", map[string]string{metaKey: string(meta)}, func(yield func([]trialRow) error) error {
 			rows := make([]trialRow, len(t.Heads))
 			for _, x := range trials {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -12,6 +11,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"headprof/export/atomicfile"
 )
 
 // PixelsPerPoint is a PNG's resolution: a figure of w points is 2·w pixels
@@ -71,36 +72,23 @@ func (f *Figure) Write(w io.Writer, format string) error {
 }
 
 // Save writes f to path in the format of its ending. The file appears whole or
-// not at all: it is written under a temporary name in the same folder and
-// renamed.
+// not at all.
 func (f *Figure) Save(path string) error {
 	format, err := FormatOf(path)
 	if err != nil {
 		return err
 	}
+	return f.SaveAs(path, format)
+}
+
+// SaveAs is Save in a named format: "png", "svg" or "pdf". The path "-" is
+// standard output.
+func (f *Figure) SaveAs(path, format string) error {
 	var b bytes.Buffer
 	if err := f.Write(&b, format); err != nil {
 		return fmt.Errorf("plot %s: %w", path, err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("plot %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(b.Bytes())
-	if err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("plot %s: %w", path, err)
-	}
-	return nil
+	return atomicfile.WriteBytes(path, b.Bytes())
 }
 
 // svgCanvas names, besides the font that the figure was measured with, fonts

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"headprof/export/atomicfile"
 )
 
 // The files of a run's folder that this package writes.
@@ -20,8 +22,6 @@ const (
 	journalName  = "trials.jsonl"
 	lockName     = ".lock"
 )
-
-var errLocked = errors.New("locked")
 
 // BusyError says that another process works in a folder.
 type BusyError struct {
@@ -59,7 +59,7 @@ func openJournal(dir string, m *Manifest) (j *journal, records []*Record, err er
 // takes the lines that are there and gives the bytes of whole ones.
 func openFolder(dir, name string, m *Manifest, read func(path string, r io.Reader) (int64, error)) (j *journal, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, storageError(dir, err)
+		return nil, atomicfile.Explain(dir, err)
 	}
 	j = &journal{dir: dir}
 	defer func() {
@@ -70,6 +70,7 @@ func openFolder(dir, name string, m *Manifest, read func(path string, r io.Reade
 	if err := j.takeLock(); err != nil {
 		return j, err
 	}
+	atomicfile.Clean(dir)
 	path := filepath.Join(dir, name)
 	there, err := ReadManifest(dir)
 	switch {
@@ -89,11 +90,9 @@ func openFolder(dir, name string, m *Manifest, read func(path string, r io.Reade
 		return j, err
 	}
 	if j.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
-		return j, storageError(path, err)
+		return j, atomicfile.Explain(path, err)
 	}
-	if err := syncDir(dir); err != nil {
-		return j, storageError(dir, err)
-	}
+	atomicfile.SyncFolder(dir)
 	if j.size, err = read(path, j.file); err != nil {
 		return j, err
 	}
@@ -107,16 +106,13 @@ func (j *journal) takeLock() error {
 	path := filepath.Join(j.dir, lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
-		return storageError(path, err)
+		return atomicfile.Explain(path, err)
 	}
-	if err := lockFile(f); err != nil {
+	if _, err := atomicfile.Lock(f); err != nil {
 		text, _ := io.ReadAll(io.LimitReader(f, 32))
 		f.Close()
-		if errors.Is(err, errLocked) {
-			pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-			return &BusyError{j.dir, pid}
-		}
-		return fmt.Errorf("cannot lock %s: %w", path, err)
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+		return &BusyError{j.dir, pid}
 	}
 	j.lock = f
 	// Who holds the lock is for the message alone; the lock counts, not the text.
@@ -129,15 +125,15 @@ func (j *journal) takeLock() error {
 // cut drops what stands behind the last whole line.
 func (j *journal) cut() error {
 	if err := j.file.Truncate(j.size); err != nil {
-		return storageError(j.file.Name(), err)
+		return atomicfile.Explain(j.file.Name(), err)
 	}
 	if _, err := j.file.Seek(j.size, io.SeekStart); err != nil {
-		return storageError(j.file.Name(), err)
+		return atomicfile.Explain(j.file.Name(), err)
 	}
 	return nil
 }
 
-// append adds a record and makes it last before it returns. When that fails
+// append adds a record and syncs it to disk. When that fails
 // the journal is left as it was.
 func (j *journal) append(r *Record) error {
 	line, err := encodeRecord(r)
@@ -150,11 +146,11 @@ func (j *journal) append(r *Record) error {
 func (j *journal) write(line []byte) error {
 	_, err := j.file.Write(line)
 	if err == nil {
-		err = j.file.Sync()
+		err = atomicfile.Sync(j.file)
 	}
 	if err != nil {
 		j.cut()
-		return fmt.Errorf("%w (the trials before this one are kept; run the same command again to continue)", storageError(j.file.Name(), err))
+		return fmt.Errorf("%w (the trials before this one are kept; run the same command again to continue)", atomicfile.Explain(j.file.Name(), err))
 	}
 	j.size += int64(len(line))
 	return nil

@@ -105,7 +105,7 @@ func TestKilledRunsEndTheSame(t *testing.T) {
 		if got.Passed != want.Passed || got.Cost.Planned != want.Cost.Planned {
 			t.Errorf("passed %d (want %d), planned tokens %d (want %d)", got.Passed, want.Passed, got.Cost.Planned, want.Cost.Planned)
 		}
-		leftover, _ := filepath.Glob(filepath.Join(dir, "*.tmp"))
+		leftover, _ := filepath.Glob(filepath.Join(dir, ".*-tmp"))
 		if len(leftover) > 0 {
 			t.Errorf("temporary files are left: %v", leftover)
 		}

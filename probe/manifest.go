@@ -3,14 +3,14 @@ package probe
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"headprof/export/atomicfile"
 )
 
 // manifestFormat is the version of the folder's layout.
@@ -142,50 +142,5 @@ func (m *Manifest) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(filepath.Join(dir, manifestName), append(data, '\n'))
-}
-
-// WriteFile writes a file under a temporary name and renames it, so that a
-// reader or a killed run never sees half of it.
-func WriteFile(path string, data []byte) (err error) {
-	tmp := path + ".tmp"
-	defer func() {
-		if err != nil {
-			os.Remove(tmp)
-			err = storageError(path, err)
-		}
-	}()
-	f, err := os.Create(tmp)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// storageError adds to a file error what can be done about it.
-func storageError(path string, err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
-	switch {
-	case diskFull(err):
-		return fmt.Errorf("cannot write %s: %w; free some space", path, err)
-	case readOnly(err):
-		return fmt.Errorf("cannot write %s: %w; make its folder writable or name another one with --out", path, err)
-	}
-	return fmt.Errorf("cannot write %s: %w", path, err)
+	return atomicfile.WriteBytes(filepath.Join(dir, manifestName), append(data, '\n'))
 }

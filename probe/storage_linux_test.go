@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,18 +56,5 @@ func TestReadOnlyFolder(t *testing.T) {
 	_, err := Run(t.Context(), m, p, Options{Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "make its folder writable or name another one with --out") {
 		t.Errorf("read-only folder: %v", err)
-	}
-}
-
-// The same, seen by root too: errors of the system become advice.
-func TestStorageErrors(t *testing.T) {
-	for err, want := range map[error]string{
-		syscall.ENOSPC: "free some space", syscall.EDQUOT: "free some space",
-		syscall.EROFS: "name another one with --out", syscall.EACCES: "name another one with --out", syscall.EIO: "input/output error",
-	} {
-		got := storageError("x/y", &os.PathError{Op: "write", Path: "x/y", Err: err})
-		if !strings.Contains(got.Error(), want) || !strings.Contains(got.Error(), "cannot write x/y: ") {
-			t.Errorf("%s: %v, want %q", strconv.Quote(err.Error()), got, want)
-		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"headprof/export"
+	"headprof/export/atomicfile"
 	"headprof/probe"
 	"headprof/runner"
 	"headprof/runner/arch"
@@ -20,11 +21,11 @@ import (
 )
 
 type budgetFlags struct {
-	capacity                           []int
-	params                             *param.Set
-	policy, method, model, kvType, out string
-	kvHeads, headDim                   int
-	perKVHead                          bool
+	capacity                                   []int
+	params                                     *param.Set
+	policy, method, model, kvType, out, format string
+	kvHeads, headDim                           int
+	perKVHead                                  bool
 }
 
 func newBudget() *cobra.Command {
@@ -44,7 +45,7 @@ does, and takes the group's size as many times the memory.`,
 		Example: `  headprof budget headprof-out --capacity 128 --out budget.json
   headprof budget headkv.json --capacity 64,128,256 --beta 1.2 --level head --out budgets.csv`,
 		Args: exactly("a run's folder or a score file"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.OutOrStdout(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
@@ -56,19 +57,30 @@ does, and takes the group's size as many times the memory.`,
 	fs.IntVar(&f.kvHeads, "kv-heads", 0, "KV heads per layer, for score files that do not say (published headkv.json)")
 	fs.IntVar(&f.headDim, "head-dim", 0, "elements of a cached key, for the size in bytes")
 	fs.StringVar(&f.kvType, "kv-type", "f16", "number format of the cache that will be served: f16 or f32")
-	fs.StringVar(&f.out, "out", "", "`file` ending in .json, .csv or .parquet")
+	fs.StringVar(&f.out, "out", "", "`file` ending in .json, .csv or .parquet, or - for standard output")
+	fs.StringVar(&f.format, "format", "", "json, csv or parquet (default: by the file's ending; json on standard output)")
 	fs.BoolVar(&f.perKVHead, "per-kv-head", false, "write a row per KV head instead of one per query head")
 	atLeast(fs, 1, "kv-heads", "head-dim")
 	return c
 }
 
-func (f *budgetFlags) run(w io.Writer, path string) error {
+func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 	var shared allocate.Params
 	if err := f.params.Fill(&shared); err != nil {
 		return err
 	}
 	if err := f.check(shared.Window); err != nil {
 		return err
+	}
+	w, format := cmd.OutOrStdout(), ""
+	if f.out != "" {
+		var err error
+		if format, err = formatOf(f.format, "--out", f.out, "json", "csv", "parquet"); err != nil {
+			return err
+		}
+		if atomicfile.IsStdout(f.out) {
+			w = cmd.ErrOrStderr()
+		}
 	}
 	t, err := readTable(path)
 	if err != nil {
@@ -113,11 +125,11 @@ func (f *budgetFlags) run(w io.Writer, path string) error {
 	if f.out == "" {
 		return nil
 	}
-	o := export.BudgetOptions{PerKVHead: f.perKVHead, Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, Context: context}
+	o := export.BudgetOptions{PerKVHead: f.perKVHead, Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, Context: context, Format: format}
 	if err := export.WriteBudgets(f.out, plans, o); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, f.out)
+	printPath(cmd, f.out)
 	return nil
 }
 

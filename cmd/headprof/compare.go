@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"headprof/plots"
+	"headprof/export/atomicfile"
 	"headprof/scoring"
 	"headprof/scoring/stats"
 )
@@ -30,6 +30,12 @@ heads, the other's groups count by their best head.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := "", error(nil)
+			if f.out != "" {
+				if format, err = formatOf("", "--plot", f.out, "png", "svg", "pdf"); err != nil {
+					return err
+				}
+			}
 			type row struct {
 				A, B         string
 				AFast, BFast bool
@@ -60,6 +66,9 @@ heads, the other's groups count by their best head.`,
 				rows = append(rows, row{args[0], path, first.Meta.Fast, other.Meta.Fast, x})
 			}
 			out := cmd.OutOrStdout()
+			if atomicfile.IsStdout(f.out) {
+				out = cmd.ErrOrStderr()
+			}
 			if asJSON {
 				e := json.NewEncoder(out)
 				for _, r := range rows {
@@ -93,19 +102,16 @@ heads, the other's groups count by their best head.`,
 			if f.out == "" {
 				return nil
 			}
-			if _, err := plots.FormatOf(f.out); err != nil {
-				return usagef("--plot: %w", err)
-			}
 			f.kind = "compare"
 			fig, err := f.draw(args[:2])
 			if err != nil {
 				return err
 			}
-			return fig.Save(f.out)
+			return fig.SaveAs(f.out, format)
 		},
 	}
 	c.Flags().SortFlags = false
-	c.Flags().StringVar(&f.out, "plot", "", "also draw the first two profiles into `file` (.png, .svg or .pdf)")
+	c.Flags().StringVar(&f.out, "plot", "", "also draw the first two profiles into `file` (.png, .svg or .pdf; - is standard output)")
 	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
 	c.Flags().IntVar(&f.top, "top", 0, "heads that count as top (default: a tenth of all)")
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the bootstrap")

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"headprof/export"
+	"headprof/export/atomicfile"
 )
 
 func newExport() *cobra.Command {
@@ -56,17 +56,20 @@ docs/downstream.md shows the lines that load each.`,
 			if out == "" {
 				out = beside(args[0], endings[format])
 			}
+			if folder := format == string(export.DuoAttention) || format == string(export.KVPress); folder && atomicfile.IsStdout(out) {
+				return usagef("--out %s: %s is a folder, which standard output cannot hold", out, format)
+			}
 			if err := export.Write(t, export.Format(format), out, o); err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), out)
+			printPath(cmd, out)
 			return nil
 		},
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&format, "format", "", strings.Join(names, ", "))
-	fs.StringVar(&out, "out", "", "`file`, or folder for duoattention and kvpress (default: in the folder, or beside the file)")
+	fs.StringVar(&out, "out", "", "`file`, - for standard output, or folder for duoattention and kvpress (default: in the folder, or beside the file)")
 	fs.StringVar(&o.Method, "method", "", "score method (default: headkv-r2 or the file's own)")
 	fs.IntVar(&o.Sink, "sink", 0, "duoattention: sink_size (default 128)")
 	fs.IntVar(&o.Recent, "recent", 0, "duoattention: recent_size (default 256)")

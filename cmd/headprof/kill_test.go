@@ -54,7 +54,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			if n := f.Name(); strings.Contains(n, ".tmp") || strings.Contains(n, ".png.") {
+			if n := f.Name(); strings.HasSuffix(n, "-tmp") {
 				t.Errorf("%s is left behind", n)
 			}
 		}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"headprof/export/atomicfile"
 )
 
 // Exit codes, stable for scripts.
@@ -77,6 +79,10 @@ func heeded() []os.Signal {
 // and with what can be done where the system's own words leave that open.
 func message(err error) string {
 	text := err.Error()
+	var w *atomicfile.Error
+	if errors.As(err, &w) {
+		return text // says what to do
+	}
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		text = strings.Replace(text, p.Error(), p.Path+": "+p.Err.Error(), 1)

@@ -13,8 +13,8 @@ import (
 )
 
 type plotFlags struct {
-	kind, out, method string
-	top, capacity     int
+	kind, out, format, method string
+	top, capacity             int
 }
 
 // kinds of figures, and what each needs.
@@ -54,23 +54,25 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 			if f.out == "" {
 				f.out = beside(args[0], f.kind+".png")
 			}
-			if _, err := plots.FormatOf(f.out); err != nil {
-				return usagef("--out: %w", err)
+			format, err := formatOf(f.format, "--out", f.out, "png", "svg", "pdf")
+			if err != nil {
+				return err
 			}
 			fig, err := f.draw(args)
 			if err != nil {
 				return err
 			}
-			if err := fig.Save(f.out); err != nil {
+			if err := fig.SaveAs(f.out, format); err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), f.out)
+			printPath(cmd, f.out)
 			return nil
 		},
 	}
 	c.Flags().SortFlags = false
 	c.Flags().StringVar(&f.kind, "kind", "heads", strings.Join(kinds, ", "))
-	c.Flags().StringVar(&f.out, "out", "", "`file` ending in .png, .svg or .pdf (default: KIND.png in the folder, or beside the file)")
+	c.Flags().StringVar(&f.out, "out", "", "`file` ending in .png, .svg or .pdf, or - for standard output (default: KIND.png in the folder, or beside the file)")
+	c.Flags().StringVar(&f.format, "format", "", "png, svg or pdf (default: by the file's ending; png on standard output)")
 	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
 	c.Flags().IntVar(&f.top, "top", 0, "heads to ring and name (default: a tenth of all)")
 	c.Flags().IntVar(&f.capacity, "capacity", 0, "which capacity of a budget file that holds several")

@@ -155,9 +155,6 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, 
 	if err != nil {
 		return err
 	}
-	if err := removeLeftovers(f.out); err != nil {
-		return err
-	}
 	paths, err := export.WriteRun(f.out, table, r.Scores)
 	if err != nil {
 		return err
@@ -169,24 +166,6 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, 
 	}
 	say.warn(r.Warnings())
 	say.result(table, r, f.method, f.top(model), append(paths, pictures...))
-	return nil
-}
-
-// removeLeftovers deletes what a run that was killed while it wrote its
-// artifacts left of them under temporary names.
-func removeLeftovers(dir string) error {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		name := f.Name()
-		if strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".tmp") || strings.Contains(name, ".png.")) {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
 }
 

@@ -6,10 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"headprof/export"
+	"headprof/export/atomicfile"
 	"headprof/probe"
 	"headprof/scoring"
 )
@@ -84,4 +88,32 @@ func beside(path, name string) string {
 		return filepath.Join(path, name)
 	}
 	return strings.TrimSuffix(path, filepath.Ext(path)) + "-" + name
+}
+
+// formatOf is the format of the file that a command writes: the one named, or
+// the file's ending, or, for standard output and what has no ending (a pipe, a
+// device), the first of the known ones.
+func formatOf(named, flag, out string, known ...string) (string, error) {
+	if named != "" {
+		if !slices.Contains(known, named) {
+			return "", usagef("--format %q: known are %s", named, strings.Join(known, ", "))
+		}
+		return named, nil
+	}
+	ending := strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
+	if slices.Contains(known, ending) {
+		return ending, nil
+	}
+	if st, err := os.Stat(out); atomicfile.IsStdout(out) || err == nil && !st.Mode().IsRegular() && !st.IsDir() {
+		return known[0], nil
+	}
+	last := len(known) - 1
+	return "", usagef("%s %s: the name must end in .%s or .%s", flag, out, strings.Join(known[:last], ", ."), known[last])
+}
+
+// printPath prints where a result is, unless it is on standard output.
+func printPath(cmd *cobra.Command, path string) {
+	if !atomicfile.IsStdout(path) {
+		fmt.Fprintln(cmd.OutOrStdout(), path)
+	}
 }

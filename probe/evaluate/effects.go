@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"headprof/probe"
+	"headprof/export/atomicfile"
 	"headprof/scoring/stats"
 )
 
@@ -196,5 +196,5 @@ func WriteEffects(dir string, effects []Effect) ([]string, error) {
 	if err := writeParquet(files[1], "ablation/1", rows); err != nil {
 		return nil, err
 	}
-	return files, probe.WriteFile(files[2], []byte(AblationMarkdown(effects)))
+	return files, atomicfile.WriteBytes(files[2], []byte(AblationMarkdown(effects)))
 }

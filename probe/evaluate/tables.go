@@ -11,7 +11,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"headprof/probe"
+	"headprof/export/atomicfile"
 	"headprof/scoring/stats"
 )
 
@@ -37,7 +37,7 @@ func writeCSV[R any](path string, rows []R, columns []column[R]) error {
 		_ = w.Write(line)
 	}
 	w.Flush()
-	return probe.WriteFile(path, b.Bytes())
+	return atomicfile.WriteBytes(path, b.Bytes())
 }
 
 // writeParquet writes without compression and without a time, so that the
@@ -51,7 +51,7 @@ func writeParquet[R any](path, format string, rows []R) error {
 	if err := w.Close(); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	return probe.WriteFile(path, b.Bytes())
+	return atomicfile.WriteBytes(path, b.Bytes())
 }
 
 func number(v float64, decimals int) string {
@@ -254,7 +254,7 @@ func Write(dir string, rows []Row, timings []Timing) ([]string, error) {
 	if err := writeParquet(files[1], "evaluation/1", wide); err != nil {
 		return nil, err
 	}
-	if err := probe.WriteFile(files[2], []byte(Markdown(rows))); err != nil {
+	if err := atomicfile.WriteBytes(files[2], []byte(Markdown(rows))); err != nil {
 		return nil, err
 	}
 	type c = column[Timing]
