@@ -75,7 +75,8 @@ type report struct {
 	Chat        bool           `json:"chat_template"`
 	Memory      []memoryReport `json:"memory"`
 	Problems    []string       `json:"problems"`
-	Ignored     []string       `json:"ignored"` // the family's keys that headprof does not read
+	Ignored     []string       `json:"ignored"`  // the family's keys that headprof does not read
+	Warnings    []string       `json:"warnings"` // what a user should know of a model that runs
 }
 
 type layerReport struct {
@@ -147,7 +148,7 @@ func inspect(path, pre string, check bool) (*report, error) {
 // unopened reports on a Hugging Face folder that cannot be opened: its family
 // and size, as far as they can be read, and the reason.
 func unopened(path string, reason error) *report {
-	r := &report{File: path, Types: map[string]int64{}, Problems: []string{}, Ignored: []string{}}
+	r := &report{File: path, Types: map[string]int64{}, Problems: []string{}, Ignored: []string{}, Warnings: []string{}}
 	dir := path
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		dir = filepath.Dir(path)
@@ -195,7 +196,7 @@ func tensorsOf(s inspected) iter.Seq[tensor.Tensor] {
 
 // reportOn reports on everything but the tokenizer.
 func reportOn(s inspected, size int64, check bool) *report {
-	r := &report{File: s.Name(), Bytes: size, Types: map[string]int64{}, Problems: []string{}, Ignored: []string{}}
+	r := &report{File: s.Name(), Bytes: size, Types: map[string]int64{}, Problems: []string{}, Ignored: []string{}, Warnings: []string{}}
 	for t := range tensorsOf(s) {
 		n := int64(t.Rows()) * int64(t.Cols())
 		r.Parameters += n
@@ -219,6 +220,9 @@ func reportOn(s inspected, size int64, check bool) *report {
 		for n := 1024; n <= c.Context && len(r.Memory) < 6; n *= 4 {
 			r.Memory = append(r.Memory, memoryReport{n, size + kvcache.Predict(c.CacheLayers(), defaultKV, n)})
 		}
+	}
+	if err == nil {
+		r.Warnings = append(r.Warnings, c.Warnings...)
 	}
 	r.Ignored = append(r.Ignored, arch.Ignored(s)...)
 	template, _, _ := s.String("tokenizer.chat_template")
@@ -278,8 +282,8 @@ func (r *report) print(w io.Writer) error {
 	for _, m := range r.Memory {
 		line("memory", "%s at %d tokens", bytesText(m.Bytes), m.Tokens)
 	}
-	for _, k := range r.Ignored {
-		line("ignored", "the setting %s, which headprof does not know", k)
+	for _, w := range r.Warnings {
+		line("warning", "%s", w)
 	}
 	if len(r.Problems) == 0 {
 		line("supported", "yes")

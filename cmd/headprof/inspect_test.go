@@ -67,7 +67,7 @@ func TestInspectReport(t *testing.T) {
 		ignored  []string
 	}{
 		"sound":           {},
-		"unknown setting": {meta: map[string]any{"qwen2.rope.twist": float32(2), "qwen2.vocab_size": 4}, ignored: []string{"qwen2.rope.twist"}},
+		"unknown setting": {meta: map[string]any{"qwen2.twist": float32(2), "qwen2.vocab_size": 4}, ignored: []string{"qwen2.twist"}},
 		"unknown family":  {meta: map[string]any{"general.architecture": "nova"}, problems: []string{`family "nova" is not supported`}},
 		"bloom":           {meta: map[string]any{"general.architecture": "bloom"}, problems: []string{"ALiBi"}},
 		"deepseek2":       {meta: map[string]any{"general.architecture": "deepseek2"}, problems: []string{"latent attention"}},

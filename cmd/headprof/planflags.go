@@ -96,7 +96,13 @@ func (m *modelFlags) open() (*runner.Model, error) {
 	if m.model == "" {
 		return runner.OpenBytes(builtIn, fixtures.Tiny(), o)
 	}
-	return runner.Open(m.model, o)
+	model, err := runner.Open(m.model, o)
+	if err == nil {
+		for _, w := range model.Config().Warnings {
+			fmt.Fprintf(os.Stderr, "warning: %s: %s\n", m.model, w)
+		}
+	}
+	return model, err
 }
 
 // planFlags say which trials run and what counts as an answer.

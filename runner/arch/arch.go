@@ -83,6 +83,8 @@ type Config struct {
 	Experts     int // 0: a dense feed-forward
 	Used        int // experts per token
 
+	Warnings []string // what a user should know of a file that runs
+
 	ExpertWidth, SharedWidth int // hidden width of one expert, and of the expert that all tokens use
 }
 
@@ -151,6 +153,9 @@ func Load(s Source, b backend.Backend) (Model, error) {
 	m, err := load(r, b)
 	if err == nil {
 		err = r.checkTensors(m.Config().Family)
+	}
+	if err == nil {
+		err = r.checkKeys(m.Config())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name(), err)

@@ -29,7 +29,7 @@ func loadGemma(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	m := &gemma{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	m := &gemma{rope: c.rope(false, 10000), eps: c.eps(1e-6), config: c.Config}
 	if c.err != nil {
 		return nil, c.err
 	}

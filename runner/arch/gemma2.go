@@ -33,8 +33,8 @@ func loadGemma2(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(2)
-	m := &gemma2{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	c.window(2, 4096)
+	m := &gemma2{rope: c.rope(false, 10000), eps: c.eps(1e-6), config: c.Config}
 	m.scale = c.gemmaScale(46)
 	m.attnCap = float32(c.float("attn_logit_softcapping", 50))
 	m.logitsCap = float32(c.float("final_logit_softcapping", 30))

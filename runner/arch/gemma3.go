@@ -15,6 +15,7 @@ type gemma3 struct {
 	blocks        []gemma3Block
 	global, local backend.Rope
 	eps, scale    float32
+	logitsCap     float32 // 0: none, as in Google's models
 }
 
 type gemma3Block struct {
@@ -27,18 +28,33 @@ func loadGemma3(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(6)
+	c.window(6, required)
 	dim := c.Layers[0].HeadDim
-	m := &gemma3{global: c.rope(false), eps: c.eps(), config: c.Config}
-	m.local = backend.Rope{InvFreq: inverseFrequencies(c.float("rope.freq_base_swa", 10000), dim), Dims: dim, Scale: 1}
+	c.gemma3Scaling()
+	m := &gemma3{global: c.rope(false, 1e6, "rope.global.freq_base"), eps: c.eps(1e-6), config: c.Config}
+	m.local = backend.Rope{InvFreq: inverseFrequencies(c.firstFloat(10000, "rope.freq_base_swa", "rope.local.freq_base"), dim), Dims: dim, Scale: 1}
 	c.checkRope(m.local)
 	m.scale = c.gemmaScale(62)
+	m.logitsCap = float32(c.float("final_logit_softcapping", 0))
 	if c.err != nil {
 		return nil, c.err
 	}
 	var err error
 	m.blocks, err = bindModel[gemma3Block](s, b, &m.ends, &m.config)
 	return m, err
+}
+
+// gemma3Scaling gives the models of 4, 12 and 27 billion parameters (34, 48 and
+// 62 layers) the scaling of their global layers where a file does not state it:
+// positions are divided by 8 in all that Google published of these sizes, and
+// Ollama's files leave it out.
+func (m *metadata) gemma3Scaling() {
+	layers := len(m.Layers)
+	if m.src.Has(m.key("rope.scaling.type")) || m.src.Has(m.key("rope.scaling.factor")) || layers != 34 && layers != 48 && layers != 62 {
+		return
+	}
+	m.linearFactor = 8
+	m.warn("the file has no %s; the global layers take the factor 8 of Gemma 3's published models of %d layers", m.key("rope.scaling.factor"), layers)
 }
 
 func (m *gemma3) Config() *Config { return &m.config }
@@ -74,5 +90,9 @@ func (m *gemma3) Layer(o backend.Ops, l int, x backend.Value, rows []int) backen
 }
 
 func (m *gemma3) Logits(o backend.Ops, x backend.Value) backend.Value {
-	return m.logits(o, x, m.norm(nil))
+	y := m.logits(o, x, m.norm(nil))
+	if m.logitsCap > 0 {
+		o.SoftCap(y, m.logitsCap)
+	}
+	return y
 }

@@ -24,7 +24,7 @@ func loadGPT2(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	m := &gpt2{eps: c.eps(), config: c.Config}
+	m := &gpt2{eps: c.eps(required), config: c.Config}
 	if c.err != nil {
 		return nil, c.err
 	}

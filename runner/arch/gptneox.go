@@ -26,7 +26,7 @@ func loadGPTNeoX(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	m := &gptneox{rope: c.rope(false), eps: c.eps(), parallel: true, config: c.Config}
+	m := &gptneox{rope: c.partialRope(10000), eps: c.eps(required), parallel: true, config: c.Config}
 	if s.Has(c.key("use_parallel_residual")) {
 		m.parallel = c.flag(c.key("use_parallel_residual"))
 	}

@@ -26,7 +26,7 @@ func loadGranite(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	m := &granite{rope: c.rope(true), eps: c.eps(), config: c.Config}
+	m := &granite{rope: c.rope(true, 10000), eps: c.eps(required), config: c.Config}
 	m.embedding = float32(c.float("embedding_scale", 1))
 	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].HeadDim))))
 	m.residual = float32(c.float("residual_scale", 1))

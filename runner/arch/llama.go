@@ -28,8 +28,8 @@ func loadLlama(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(0)
-	m := &llama{rope: c.rope(true), eps: c.eps(), config: c.Config}
+	c.window(0, 0)
+	m := &llama{rope: c.rope(true, 10000), eps: c.eps(required), config: c.Config}
 	if c.err != nil {
 		return nil, c.err
 	}

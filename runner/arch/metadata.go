@@ -19,10 +19,11 @@ const (
 // metadata reads a family's keys; the first failure is kept in err.
 type metadata struct {
 	Config
-	src         Source
-	prefix      string
-	longFactors bool // LongRoPE's factors are those for long sequences
-	err         error
+	src          Source
+	prefix       string
+	longFactors  bool    // LongRoPE's factors are those for long sequences
+	linearFactor float64 // of linear RoPE scaling that a family has without the file's saying so; 0: none
+	err          error
 }
 
 func (m *metadata) fail(format string, args ...any) {
@@ -108,13 +109,49 @@ func (m *metadata) float(k string, fallback float64) float64 {
 	return v
 }
 
-// eps reads the normalisation's epsilon.
-func (m *metadata) eps() float32 {
+// required stands for a default: a file that leaves the key out is refused.
+const required = -1
+
+// require fails where a key is absent for which the family has no default.
+func (m *metadata) require(k string) {
+	if !m.src.Has(m.key(k)) {
+		m.fail("metadata key %s is missing, and models of this family differ in it; convert the model again", m.key(k))
+	}
+}
+
+// warn notes what a user should know of a file that runs.
+func (m *metadata) warn(format string, args ...any) {
+	m.Warnings = append(m.Warnings, fmt.Sprintf(format, args...))
+}
+
+// firstFloat reads a number that writers of files name differently; keys that
+// are there must agree.
+func (m *metadata) firstFloat(fallback float64, keys ...string) float64 {
+	found := ""
+	v := fallback
+	for _, k := range keys {
+		if !m.src.Has(m.key(k)) {
+			continue
+		}
+		x := m.float(k, fallback)
+		if found != "" && x != v {
+			m.fail("metadata key %s is %v and %s is %v, which should be the same; convert the model again", m.key(found), v, m.key(k), x)
+		}
+		found, v = k, x
+	}
+	return v
+}
+
+// eps reads the normalisation's epsilon; fallback may be required.
+func (m *metadata) eps(fallback float64) float32 {
 	k := "attention.layer_norm_epsilon"
 	if rms := "attention.layer_norm_rms_epsilon"; m.src.Has(m.key(rms)) {
 		k = rms
 	}
-	e := m.float(k, 1e-5)
+	if fallback == required {
+		m.require(k)
+	}
+	e := m.float(k, fallback)
 	if e < 0 {
 		m.fail("metadata key %s is %v; it must not be negative", m.key(k), e)
 	}

@@ -27,7 +27,7 @@ func loadOLMo2(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	m := &olmo2{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	m := &olmo2{rope: c.rope(false, 10000), eps: c.eps(required), config: c.Config}
 	if c.err != nil {
 		return nil, c.err
 	}

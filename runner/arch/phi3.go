@@ -26,14 +26,23 @@ func loadPhi3(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(0)
-	m := &phi3{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	c.window(0, c.phi3Window())
+	m := &phi3{rope: c.rope(false, 10000), eps: c.eps(required), config: c.Config}
 	if c.err != nil {
 		return nil, c.err
 	}
 	var err error
 	m.blocks, err = bindModel[phi3Block](s, b, &m.ends, &m.config)
 	return m, err
+}
+
+// phi3Window is the window of files that do not state one: converters of early
+// 2024 left out that of the mini and medium models with a context of 4096.
+func (m *metadata) phi3Window() int {
+	if n := len(m.Layers); m.Context == 4096 && (n == 32 || n == 40) {
+		return 2047
+	}
+	return 0
 }
 
 func (m *phi3) Config() *Config { return &m.config }

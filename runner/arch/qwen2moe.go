@@ -28,13 +28,13 @@ func loadQwen2MoE(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(0)
+	c.window(0, 0)
 	if c.SharedWidth == 0 {
 		if t, ok := s.Tensor("blk.0.ffn_gate_shexp.weight"); ok {
 			c.SharedWidth = t.Rows()
 		}
 	}
-	m := &qwen2moe{rope: c.rope(false), eps: c.eps(), normalise: c.flag(c.key("expert_weights_norm")), config: c.Config}
+	m := &qwen2moe{rope: c.rope(false, 10000), eps: c.eps(required), normalise: c.flag(c.key("expert_weights_norm")), config: c.Config}
 	if c.err != nil {
 		return nil, c.err
 	}

@@ -31,8 +31,8 @@ func loadQwen3(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(0)
-	m := &qwen3{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	c.window(0, 0)
+	m := &qwen3{rope: c.rope(false, 10000), eps: c.eps(required), config: c.Config}
 	if c.err != nil {
 		return nil, c.err
 	}

@@ -23,8 +23,8 @@ func loadQwen3MoE(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.window(0)
-	m := &qwen3moe{rope: c.rope(false), eps: c.eps(), normalise: true, config: c.Config}
+	c.window(0, 0)
+	m := &qwen3moe{rope: c.rope(false, 10000), eps: c.eps(required), normalise: true, config: c.Config}
 	if s.Has(c.key("expert_weights_norm")) {
 		m.normalise = c.flag(c.key("expert_weights_norm"))
 	}

@@ -17,9 +17,10 @@ func inverseFrequencies(base float64, dims int) []float32 {
 	return f
 }
 
-// rope reads a family's rotary embedding: base, rotated dimensions, and the
-// scaling that rope.scaling.* and rope_freqs.weight ask for.
-func (m *metadata) rope(interleaved bool) backend.Rope {
+// rope reads a family's rotary embedding: base (fallback where the file has
+// none; other keys that writers use for it may follow), rotated dimensions, and
+// the scaling that rope.scaling.* and rope_freqs.weight ask for.
+func (m *metadata) rope(interleaved bool, fallback float64, other ...string) backend.Rope {
 	dim := m.Layers[0].HeadDim
 	dims := m.count("rope.dimension_count", dim, dim)
 	if dims%2 != 0 {
@@ -29,13 +30,20 @@ func (m *metadata) rope(interleaved bool) backend.Rope {
 	if m.flag("headprof.rope.half_split") {
 		interleaved = false
 	}
-	base := m.float("rope.freq_base", 10000)
+	base := m.firstFloat(fallback, append([]string{"rope.freq_base"}, other...)...)
 	r := backend.Rope{InvFreq: inverseFrequencies(base, dims), Dims: dims, Interleaved: interleaved, Scale: 1}
 	m.scale(&r, base)
 	m.applyFactors("rope_freqs.weight", &r)
 	m.longRope(&r)
 	m.checkRope(r)
 	return r
+}
+
+// partialRope is rope, half-split, of a family whose models rotate a part of each
+// head: how much must be stated.
+func (m *metadata) partialRope(fallback float64) backend.Rope {
+	m.require("rope.dimension_count")
+	return m.rope(false, fallback)
 }
 
 // checkRope fails when settings give frequencies that no model has.
@@ -52,18 +60,22 @@ func (m *metadata) checkRope(r backend.Rope) {
 func (m *metadata) scale(r *backend.Rope, base float64) {
 	kind := m.text(m.key("rope.scaling.type"))
 	factor := m.float("rope.scaling.factor", m.float("rope.scale_linear", 1))
+	if m.linearFactor > 0 {
+		factor = m.linearFactor
+	}
 	if factor <= 0 {
 		m.fail("%s is %v; it must be above 0", m.key("rope.scaling.factor"), factor)
 		return
 	}
 	switch kind {
 	case "dynamic", "longrope": // see limitContext and longRope
-	case "", "none":
-		if factor != 1 && kind == "" {
+	case "", "none", "linear":
+		if _, long := m.src.Tensor(shortFactors); !long && m.float("rope.scaling.attn_factor", 1) != 1 {
+			m.fail("%s is %v, which is supported with YaRN and LongRoPE only", m.key("rope.scaling.attn_factor"), m.float("rope.scaling.attn_factor", 1))
+		}
+		if kind != "none" {
 			linear(r, factor)
 		}
-	case "linear":
-		linear(r, factor)
 	case "yarn":
 		m.yarn(r, base, factor)
 	case "llama3":

@@ -27,7 +27,8 @@ func loadStableLM(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	m := &stablelm{rope: c.rope(false), eps: c.eps(), config: c.Config}
+	c.src.Has(c.key("use_parallel_residual")) // converters write true for all; the norms say it
+	m := &stablelm{rope: c.partialRope(10000), eps: c.eps(required), config: c.Config}
 	if c.err != nil {
 		return nil, c.err
 	}

@@ -2,6 +2,7 @@ package arch
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -70,7 +71,7 @@ func (r *reader) checkTensors(family string) error {
 	var unread []string
 	for _, n := range s.TensorNames() {
 		// Frequencies may be there without a scaling that uses them.
-		if !r.tensors[n] && !strings.HasPrefix(n, "rope_") && !strings.HasSuffix(n, "rope_freqs.weight") {
+		if !r.tensors[n] && !hasPrefix(n, otherParts.tensors) && !strings.HasPrefix(n, "rope_") && !strings.HasSuffix(n, "rope_freqs.weight") {
 			unread = append(unread, n)
 		}
 	}
@@ -80,18 +81,71 @@ func (r *reader) checkTensors(family string) error {
 	return fmt.Errorf("tensor %s is one that headprof does not know in family %q (%d such), and leaving it out could change every result; this is a variant of the model that is not supported", unread[0], family, len(unread))
 }
 
-// inert are a family's keys that change no result.
+// inert are a family's keys that change no result: descriptions, and settings of
+// parts that the family does not have.
 var inert = []string{"vocab_size", "tensor_data_layout", "rope.scaling.finetuned", "rope.scaling.original_context_length",
-	"attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon", "use_parallel_residual", "rope.dimension_count", "rope.freq_base",
-	"base_model", "quantization_version"}
+	"rope.dimension_count", "rope.freq_base", "base_model", "quantization_version"}
+
+// otherParts are the prefixes of settings and tensors of other networks in the
+// same file (Ollama's): the vision tower and its projection to tokens.
+var otherParts = struct{ keys, tensors []string }{[]string{"vision.", "mm."}, []string{"v.", "mm."}}
+
+// decisive matches keys (behind the family's name) of settings that change
+// results; a file with such a key that no equation reads is not understood.
+var decisive = regexp.MustCompile(`^(rope|attention|attn|expert|moe|ssm|conv|linear|altup|laurel|hyper|position|causal|pooling)\b|scal|softcap|cap$|norm|eps|bias|window|residual|multiplier|clamp|clip|activation|gating|freq|theta|layer_types|skip|sink|temperature`)
+
+// checkKeys fails for a setting of the family that could change results and
+// that no equation reads, and notes the others as warnings.
+func (r *reader) checkKeys(c *Config) error {
+	for _, k := range r.unread(c.Family) {
+		if decisive.MatchString(strings.TrimPrefix(k, c.Family+".")) {
+			return fmt.Errorf("the setting %s is one that headprof does not know in family %q, and ignoring it could change every result; this is a variant of the model that is not supported, or a converter's own name for a setting", k, c.Family)
+		}
+		c.Warnings = append(c.Warnings, fmt.Sprintf("the setting %s is one that headprof does not know, and is ignored", k))
+	}
+	if n := len(r.seeing()); n > 0 {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("the file also holds %d tensors of a vision model, which are ignored: the model runs on text only", n))
+	}
+	return nil
+}
+
+// unread lists the family's keys that were not asked for and may matter.
+func (r *reader) unread(family string) (keys []string) {
+	lister, ok := r.Source.(interface{ Keys() []string })
+	if !ok {
+		return nil
+	}
+	for _, k := range lister.Keys() {
+		rest, ok := strings.CutPrefix(k, family+".")
+		if ok && !r.keys[k] && !slices.Contains(inert, rest) && !hasPrefix(rest, otherParts.keys) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// seeing lists the tensors of the vision tower.
+func (r *reader) seeing() (names []string) {
+	if s, ok := r.Source.(interface{ TensorNames() []string }); ok {
+		for _, n := range s.TensorNames() {
+			if hasPrefix(n, otherParts.tensors) {
+				names = append(names, n)
+			}
+		}
+	}
+	return names
+}
+
+func hasPrefix(s string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
+}
 
 // Ignored lists the keys of the file's family that headprof does not read and
 // that might change results; nil when there are none, and when the family is
 // unknown or its sizes are unreadable.
 func Ignored(s Source) []string {
-	lister, ok := s.(interface{ Keys() []string })
 	load, err := family(s)
-	if !ok || err != nil {
+	if err != nil {
 		return nil
 	}
 	r := newReader(s)
@@ -100,11 +154,5 @@ func Ignored(s Source) []string {
 	}
 	load(r, nothing{}) // as far as it goes: all settings are read before the weights
 	name, _, _ := s.String("general.architecture")
-	var ignored []string
-	for _, k := range lister.Keys() {
-		if rest, ok := strings.CutPrefix(k, name+"."); ok && !r.keys[k] && !slices.Contains(inert, rest) {
-			ignored = append(ignored, k)
-		}
-	}
-	return ignored
+	return r.unread(name)
 }

@@ -1,10 +1,15 @@
 package arch
 
-// window gives layers the sliding window of the metadata: those that
+// window gives layers the sliding window of the metadata, or of the given number
+// of tokens where there is none (required: that is an error): those that
 // attention.sliding_window_pattern marks, or, where it is a number n (every
 // where it is absent), all but each n-th; 0 stands for all layers.
-func (m *metadata) window(every int) {
-	w := m.count("attention.sliding_window", maxContext, 0)
+func (m *metadata) window(every, fallback int) {
+	if fallback == required {
+		m.require("attention.sliding_window")
+		fallback = 0
+	}
+	w := m.count("attention.sliding_window", maxContext, fallback)
 	if w == 0 || m.err != nil {
 		return
 	}
