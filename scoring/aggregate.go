@@ -94,13 +94,14 @@ func (s *sample) setShape() error {
 	if len(s.methods) == 0 {
 		return fmt.Errorf("trial %q has no scores", first.ID)
 	}
+	known := Methods()
 	order := func(name string) int {
-		for i, m := range methods {
+		for i, m := range known {
 			if m.Name() == name {
 				return i
 			}
 		}
-		return len(methods)
+		return len(known)
 	}
 	slices.SortFunc(s.methods, func(a, b string) int {
 		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a, b))

@@ -1,5 +1,13 @@
 package scoring
 
+func init() {
+	register(Declaration{
+		Order: 10, Source: "arXiv 2410.19258",
+		Measures: "of a row's k largest weights, k being the evidence's length, the sum of those on the evidence, divided by k; every step of the answer",
+		New:      func() Method { return new(HeadKVR2) },
+	})
+}
+
 // HeadKVR2 is the importance score of HeadKV's retrieval-reasoning heads (arXiv
 // 2410.19258): of a row's k largest weights, k being the evidence's length, the
 // sum of those on the evidence, divided by k. The whole answer counts, because

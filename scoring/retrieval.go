@@ -1,5 +1,13 @@
 package scoring
 
+func init() {
+	register(Declaration{
+		Order: 20, Source: "arXiv 2404.15574, section 2",
+		Measures: "steps whose largest weight lies on the evidence, at the token just produced, over the evidence's length",
+		New:      func() Method { return new(Retrieval) },
+	})
+}
+
 // Retrieval is the retrieval score of Retrieval Heads (arXiv 2404.15574, section
 // 2), which looks for copying: a step counts where the row's largest weight lies on
 // the evidence and the token there is the token just produced.

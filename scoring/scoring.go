@@ -15,8 +15,8 @@ type Partial struct {
 	Key   int32
 }
 
-// Method is one way of scoring a head. A method is one file and one line in
-// the registry.
+// Method is one way of scoring a head. A method is one file, which registers
+// its Declaration.
 type Method interface {
 	// Name is the method's name in flags, tables and journals.
 	Name() string

@@ -54,9 +54,6 @@ func (Selection) watches() {}
 // kept: no later token sees them.
 func (s Selection) selected(l Layer, head, budget int) []int32 {
 	first, earlier := l.visible(), len(l.Attention[head])
-	if l.Window > 0 {
-		budget = min(budget, l.Window-s.Window)
-	}
 	if first > earlier {
 		return span(first, l.Entries)
 	}

@@ -98,7 +98,6 @@ func Lookup(name string) (Declaration, error) {
 // Parameters is the set of all policies' parameters, at their defaults.
 func Parameters() *param.Set {
 	s := param.NewSet()
-	s.Declare("observation", new(Selection))
 	for _, d := range declarations {
 		s.Declare(d.Name, d.New())
 	}
