@@ -9,10 +9,8 @@ import (
 	"io"
 
 	"headprof/needle"
+	"headprof/probe/journal"
 )
-
-// maxLine bounds one line of a trials file or a journal, in bytes.
-const maxLine = 256 << 20
 
 // givenTrial is a line of a trials file. The first four fields are needed.
 type givenTrial struct {
@@ -55,7 +53,7 @@ func ReadTrials(file string, r io.Reader) ([]*Trial, error) {
 	lines := map[string]int{}
 	in := bufio.NewReaderSize(r, 1<<16)
 	for n := 1; ; n++ {
-		line, err := readLine(in)
+		line, err := journal.ReadLine(in)
 		if err != nil && err != io.EOF {
 			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
 		}
@@ -84,30 +82,10 @@ func ReadTrials(file string, r io.Reader) ([]*Trial, error) {
 	return trials, nil
 }
 
-// readLine reads up to and without the next newline. It returns io.EOF with
-// what stands behind the last one.
-func readLine(in *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := in.ReadSlice('\n')
-		line = append(line, part...)
-		if len(line) > maxLine {
-			return nil, fmt.Errorf("the line is longer than %d bytes", maxLine)
-		}
-		switch err {
-		case nil:
-			return line[:len(line)-1], nil
-		case bufio.ErrBufferFull:
-		default:
-			return line, err
-		}
-	}
-}
-
 func parseTrial(text []byte) (*Trial, error) {
 	var g givenLine
 	if err := json.Unmarshal(text, &g); err != nil {
-		return nil, jsonError(err)
+		return nil, journal.JSONError(err)
 	}
 	switch {
 	case g.ID == nil || *g.ID == "":
@@ -169,21 +147,6 @@ func optional[T any](raw json.RawMessage, to *T) {
 	if len(raw) > 0 && json.Unmarshal(raw, &v) == nil {
 		*to = v
 	}
-}
-
-// jsonError says in a user's words what encoding/json met.
-func jsonError(err error) error {
-	var wrong *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrong) && wrong.Field != "":
-		return fmt.Errorf("%q holds a %s where a number or list of 32-bit numbers (or a text, for id) is needed", wrong.Field, wrong.Value)
-	case errors.As(err, &wrong):
-		return fmt.Errorf("the line is a JSON %s, not an object", wrong.Value)
-	case errors.As(err, &syntax):
-		return fmt.Errorf("not JSON at byte %d: %v", syntax.Offset, err)
-	}
-	return fmt.Errorf("not JSON: %w", err)
 }
 
 // WriteTrials writes trials in the form that ReadTrials reads.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"headprof/probe/journal"
 	"io"
 	"os"
 	"os/exec"
@@ -131,7 +132,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Run(context.Background(), m, p, Options{Dir: dir})
-	var busy *BusyError
+	var busy *journal.BusyError
 	if !errors.As(err, &busy) || busy.PID != cmd.Process.Pid || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--out") {
 		t.Errorf("second run in the folder: %v, want a refusal that names process %d", err, cmd.Process.Pid)
 	}

@@ -175,14 +175,6 @@ func reorder(trials []*Trial, units [][]int, seed uint64, count int) []*Trial {
 	return out
 }
 
-// ParseShard reads "2/8": the second of eight shards.
-func ParseShard(s string) (shard, of int, err error) {
-	if n, serr := fmt.Sscanf(s+"\n", "%d/%d\n", &shard, &of); serr != nil || n != 2 || shard < 1 || of < 1 || shard > of || of > maxTrials {
-		return 0, 0, fmt.Errorf("shard %q: write WHICH/OF, as 1/4 for the first of four", s)
-	}
-	return shard, of, nil
-}
-
 // Shard gives every of-th block of the plan, beginning with the shard-th. The
 // hash stays the whole plan's.
 func (p *Plan) Shard(shard, of int) (*Plan, error) {

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"slices"
 
+	"headprof/probe/journal"
 	"headprof/scoring"
 )
 
 // Result is a run's trials, ready for aggregation.
 type Result struct {
-	Manifest *Manifest
+	Manifest *journal.Manifest
 	Records  []*Record // in the plan's canonical order, whatever order they ran in
 	// Scores holds one entry per point of the plan: a prompt that occurs
 	// several times in the published plan does so here. Pass is false for
@@ -22,10 +23,10 @@ type Result struct {
 	Counted int // points that count in head tables
 	Sink    int // points left out because the evidence lies on the sink
 	Cost    Cost
-	Stopped *Decision
+	Stopped *journal.Stop
 }
 
-func newResult(m *Manifest, records []*Record, keepSink bool, total int) *Result {
+func newResult(m *journal.Manifest, records []*Record, keepSink bool, total int) *Result {
 	r := &Result{Manifest: m, Records: slices.Clone(records), Total: total}
 	slices.SortStableFunc(r.Records, func(a, b *Record) int { return a.Index - b.Index })
 	for _, rec := range r.Records {

@@ -11,12 +11,42 @@ import (
 	"strings"
 	"time"
 
+	"headprof/probe/journal"
 	"headprof/scoring"
 )
 
-// ErrInterrupted says that a run was cancelled. Its journal holds all trials
-// that ended; running the same command again continues.
-var ErrInterrupted = errors.New("interrupted")
+// ErrInterrupted is [journal.ErrInterrupted].
+var ErrInterrupted = journal.ErrInterrupted
+
+// trialKind is the kind of run that this package makes.
+var trialKind = journal.Kind[Record]{
+	File: "trials.jsonl", Items: "trials",
+	ID:     func(r *Record) string { return r.ID },
+	Check:  func(m *journal.Manifest, r *Record) error { return r.check(m.Model.Layers, m.Model.Heads) },
+	Passed: func(r *Record) bool { return r.Pass },
+}
+
+// ReadRun reads a run's folder, finished or not. It takes no lock: a trial
+// that is being written is not seen.
+func ReadRun(dir string) (*Result, error) {
+	m, records, err := trialKind.ReadFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	return newResult(m, records, m.Settings[sinkSetting] == sinkKept, 0), nil
+}
+
+// Merge puts the shards of one plan together into a run's folder; see
+// [journal.Kind.Merge]. An empty out writes nothing.
+func Merge(out string, dirs []string) (*Result, error) {
+	m, records, err := trialKind.Merge(out, dirs)
+	if err != nil {
+		return nil, err
+	}
+	r := newResult(m, records, m.Settings[sinkSetting] == sinkKept, 0)
+	r.Total = r.Done
+	return r, nil
+}
 
 // Options say how a plan is run. What they hold beyond Stop, Methods and
 // Settings changes the time a run takes and nothing else.
@@ -40,13 +70,6 @@ type Options struct {
 	Progress func(Progress) // called from Run's goroutine
 }
 
-// Decision is an early stop.
-type Decision struct {
-	Trials int    `json:"after_trials"`
-	Of     int    `json:"of"`
-	Why    string `json:"why"`
-}
-
 // defaultChunk is how many tokens are computed at once.
 const defaultChunk = 512
 
@@ -64,41 +87,31 @@ func Run(ctx context.Context, m Model, p *Plan, o Options) (*Result, error) {
 	if o.Stop != nil && p.of > 1 {
 		return nil, errors.New("a shard cannot stop early, because it does not see the other shards' trials; leave out --until or --shard")
 	}
+	r := &run{model: m, plan: p, options: o}
+	defer r.close()
 	manifest := newManifest(m, p, o)
-	var j *journal
-	var records []*Record
-	if o.Dir != "" {
-		var err error
-		if j, records, err = openJournal(o.Dir, manifest); err != nil {
-			return nil, err
-		}
-		defer j.close()
-		if err := matchRecords(o.Dir, records, p); err != nil {
-			return nil, err
-		}
+	j := &journal.Run[Record]{
+		Kind: trialKind, Dir: o.Dir, Manifest: manifest, Items: len(p.Trials),
+		Name:    func(i int) string { return "trial " + p.Trials[i].ID },
+		Differs: func(i int, rec *Record) string { return rec.differsFrom(p.Trials[i]) },
+		Start:   r.start, Item: r.item, Ended: r.ended,
 	}
-	r := &run{model: m, plan: p, options: o, journal: j, records: records}
-	err := r.rest(ctx)
-	if err == nil {
-		manifest.Outcome = &Outcome{Trials: len(r.records), Stopped: r.stopped}
-		for _, rec := range r.records {
-			if rec.Pass {
-				manifest.Outcome.Passed++
-			}
-		}
-		if j != nil {
-			err = manifest.write(o.Dir)
-		}
+	if o.Stop != nil {
+		j.Stop = r.stop
 	}
-	result := newResult(manifest, r.records, p.Rules.KeepSink, p.points())
+	records, err := j.Do(ctx)
+	if records == nil {
+		return nil, err
+	}
+	result := newResult(manifest, records, p.Rules.KeepSink, p.points())
 	var cerr error
-	if result.Cost, cerr = estimate(p, p.Trials[:len(r.records)], !o.NoReuse); err == nil {
+	if result.Cost, cerr = estimate(p, p.Trials[:len(records)], !o.NoReuse); err == nil {
 		err = cerr
 	}
 	return result, err
 }
 
-func newManifest(m Model, p *Plan, o Options) *Manifest {
+func newManifest(m Model, p *Plan, o Options) *journal.Manifest {
 	settings := maps.Clone(o.Settings)
 	if settings == nil {
 		settings = map[string]string{}
@@ -116,10 +129,10 @@ func newManifest(m Model, p *Plan, o Options) *Manifest {
 	if p.Rules.KeepSink {
 		settings[sinkSetting] = sinkKept
 	}
-	return &Manifest{
-		Format: manifestFormat, Version: o.Version,
-		Model:    ManifestModel{Name: filepath.Base(m.Name()), SHA256: m.SHA256(), Layers: m.Layers(), Heads: m.Heads()},
-		Plan:     ManifestPlan{Hash: p.Hash, Trials: p.all, Block: p.Block, Seed: p.Seed, Shard: p.shardName(), Params: p.Params},
+	return &journal.Manifest{
+		Format: journal.Format, Version: o.Version,
+		Model:    journal.Model{Name: filepath.Base(m.Name()), SHA256: m.SHA256(), Layers: m.Layers(), Heads: m.Heads()},
+		Plan:     journal.Plan{Hash: p.Hash, Trials: p.all, Block: p.Block, Seed: p.Seed, Shard: p.shardName(), Params: p.Params},
 		Settings: settings, Environment: o.Environment,
 	}
 }
@@ -130,23 +143,6 @@ const (
 	sinkKept    = "kept"
 	sinkLeftOut = "left out"
 )
-
-// matchRecords checks that a journal holds the plan's first trials, in order,
-// and that each line says of its trial what the plan says.
-func matchRecords(dir string, records []*Record, p *Plan) error {
-	path := filepath.Join(dir, journalName)
-	if len(records) > len(p.Trials) {
-		return fmt.Errorf("%s holds %d trials, more than the plan's %d; delete the folder or name another one with --out", path, len(records), len(p.Trials))
-	}
-	for i, r := range records {
-		what := r.differsFrom(p.Trials[i])
-		if what == "" {
-			continue
-		}
-		return fmt.Errorf("%s:%d: %s; the journal was damaged, or lines are missing or out of order: restore it, or delete this line and all after it to run those trials again", path, i+1, what)
-	}
-	return nil
-}
 
 // differsFrom says in what a journal's line differs from the plan's trial.
 func (r *Record) differsFrom(t *Trial) string {
@@ -169,67 +165,65 @@ func (r *Record) differsFrom(t *Trial) string {
 	return ""
 }
 
-// run is a run in progress.
+// run is a run in progress: the procedure that turns trials into records.
 type run struct {
-	model   Model
-	plan    *Plan
-	options Options
-	journal *journal
-	records []*Record
-	stopped *Decision
+	model    Model
+	plan     *Plan
+	options  Options
+	first    int // trials done when it started
+	sessions *sessions
+	answerer *answerer
+	clock    *clock
+	decode   time.Duration // of the last trial
 }
 
-// rest runs the trials that are left.
-func (r *run) rest(ctx context.Context) error {
-	trials := r.plan.Trials[len(r.records):]
-	if r.stop() || len(trials) == 0 {
-		return nil
-	}
-	cost, err := estimate(r.plan, trials, !r.options.NoReuse)
+// start prepares for the trials that are left.
+func (r *run) start(done []*Record) error {
+	r.first = len(done)
+	left := r.plan.Trials[r.first:]
+	cost, err := estimate(r.plan, left, !r.options.NoReuse)
 	if err != nil {
 		return err
 	}
-	c := &clock{now: time.Now, start: time.Now(), report: r.options.Progress}
-	c.current = Progress{Done: len(r.records), Resumed: len(r.records), Total: len(r.plan.Trials), TokensTotal: cost.Planned}
-	for _, rec := range r.records {
+	r.clock = &clock{now: time.Now, start: time.Now(), report: r.options.Progress}
+	r.clock.current = Progress{Done: len(done), Resumed: len(done), Total: len(r.plan.Trials), TokensTotal: cost.Planned}
+	for _, rec := range done {
 		if rec.Pass {
-			c.current.Passed++
+			r.clock.current.Passed++
 		}
 	}
-	s, err := newSessions(r.model, r.plan, trials, !r.options.NoReuse, r.options.Chunk, c.computed)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	a := &answerer{
+	r.answerer = &answerer{
 		model: r.model, rules: r.plan.Rules, draft: !r.options.NoDraft, recall: recall{},
 		observer: scoring.NewObserver(r.options.Methods, r.model.Layers(), r.model.Heads(), r.plan.maxSteps()),
 	}
-	for i, t := range trials {
-		rec, decode, err := r.one(ctx, t, s, a)
-		if err == nil && r.options.NoReuse {
-			err = r.again(ctx, t, s, a, rec)
-		}
-		if err == nil && r.journal != nil {
-			err = r.journal.append(rec)
-		} else if err != nil && ctx.Err() != nil {
-			return fmt.Errorf("%w after %d of %d trials", ErrInterrupted, len(r.records), len(r.plan.Trials))
-		}
-		if err != nil {
-			return fmt.Errorf("trial %s: %w", t.ID, err)
-		}
-		s.done(i)
-		r.records = append(r.records, rec)
-		c.ended(rec, decode)
-		if r.stop() {
-			return nil
-		}
+	r.sessions, err = newSessions(r.model, r.plan, left, !r.options.NoReuse, r.options.Chunk, r.clock.computed)
+	return err
+}
+
+func (r *run) close() {
+	if r.sessions != nil {
+		r.sessions.close()
 	}
-	return nil
+}
+
+// item runs a trial, and where prompts are not reused the further points with its prompt.
+func (r *run) item(ctx context.Context, i int) (*Record, error) {
+	t := r.plan.Trials[i]
+	rec, decode, err := r.one(ctx, t)
+	if err == nil && r.options.NoReuse {
+		err = r.again(ctx, t, rec)
+	}
+	r.decode = decode
+	return rec, err
+}
+
+func (r *run) ended(done []*Record) {
+	r.sessions.done(len(done) - 1 - r.first)
+	r.clock.ended(done[len(done)-1], r.decode)
 }
 
 // one runs a trial. decode is the time its answer took beyond the first step.
-func (r *run) one(ctx context.Context, t *Trial, s *sessions, a *answerer) (rec *Record, decode time.Duration, err error) {
+func (r *run) one(ctx context.Context, t *Trial) (rec *Record, decode time.Duration, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
@@ -238,11 +232,11 @@ func (r *run) one(ctx context.Context, t *Trial, s *sessions, a *answerer) (rec 
 	if err != nil {
 		return nil, 0, err
 	}
-	session, err := s.ready(ctx, t, prompt)
+	session, err := r.sessions.ready(ctx, t, prompt)
 	if err != nil {
 		return nil, 0, err
 	}
-	ans, err := a.run(ctx, t, prompt, session, s)
+	ans, err := r.answerer.run(ctx, t, prompt, session, r.sessions)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -253,9 +247,9 @@ func (r *run) one(ctx context.Context, t *Trial, s *sessions, a *answerer) (rec 
 
 // again runs the further points with a trial's prompt, whose records must be
 // the one that stands for them all.
-func (r *run) again(ctx context.Context, t *Trial, s *sessions, a *answerer, rec *Record) error {
+func (r *run) again(ctx context.Context, t *Trial, rec *Record) error {
 	for _, point := range t.Also {
-		same, _, err := r.one(ctx, t, s, a)
+		same, _, err := r.one(ctx, t)
 		if err != nil {
 			return err
 		}
@@ -270,14 +264,14 @@ func (r *run) again(ctx context.Context, t *Trial, s *sessions, a *answerer, rec
 }
 
 // stop asks whether to end early, where the count of trials says to ask.
-func (r *run) stop() bool {
-	n := len(r.records)
-	if r.options.Stop == nil || n == 0 || n%r.plan.Block != 0 || n == len(r.plan.Trials) {
-		return false
+func (r *run) stop(done []*Record) *journal.Stop {
+	n := len(done)
+	if n%r.plan.Block != 0 {
+		return nil
 	}
-	stop, why := r.options.Stop(newResult(nil, r.records, r.plan.Rules.KeepSink, 0).Scores)
-	if stop {
-		r.stopped = &Decision{Trials: n, Of: len(r.plan.Trials), Why: why}
+	stop, why := r.options.Stop(newResult(nil, done, r.plan.Rules.KeepSink, 0).Scores)
+	if !stop {
+		return nil
 	}
-	return stop
+	return &journal.Stop{Trials: n, Of: len(r.plan.Trials), Why: why}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"headprof/needle"
+	"headprof/probe/journal"
 	"headprof/scoring"
 )
 
@@ -31,7 +32,7 @@ func mustRun(t testing.TB, m *fakeModel, p *Plan, o Options) *Result {
 func outputs(t testing.TB, dir string) string {
 	t.Helper()
 	var b strings.Builder
-	for _, name := range []string{manifestName, journalName} {
+	for _, name := range []string{journal.ManifestName, trialKind.File} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -265,11 +266,11 @@ func TestTornLastLine(t *testing.T) {
 	whole := t.TempDir()
 	mustRun(t, m, p, Options{Dir: whole})
 	want := outputs(t, whole)
-	data, err := os.ReadFile(filepath.Join(whole, journalName))
+	data, err := os.ReadFile(filepath.Join(whole, trialKind.File))
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(whole, journalName)
+	path := filepath.Join(whole, trialKind.File)
 	for cut := len(data); cut > 0; cut -= 97 {
 		if err := os.WriteFile(path, data[:cut], 0o666); err != nil {
 			t.Fatal(err)
@@ -305,7 +306,7 @@ func TestDamagedJournalIsRefused(t *testing.T) {
 	p := testPlan(t, m, g, PlanOptions{})
 	dir := t.TempDir()
 	mustRun(t, m, p, Options{Dir: dir})
-	path := filepath.Join(dir, journalName)
+	path := filepath.Join(dir, trialKind.File)
 	data, _ := os.ReadFile(path)
 	lines := bytes.SplitAfter(data, []byte("\n"))[:4]
 	join := func(l ...[]byte) []byte { return bytes.Join(l, nil) }
@@ -383,7 +384,7 @@ func TestAnotherRunIsRefused(t *testing.T) {
 		m, g, po, o := base()
 		c.change(m, &g, &po, &o)
 		_, err := Run(context.Background(), m, testPlan(t, m, g, po), o)
-		var mismatch *MismatchError
+		var mismatch *journal.MismatchError
 		if !errors.As(err, &mismatch) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "--out") {
 			t.Errorf("%s: %v, want %q and a remedy", c.name, err, c.want)
 		}
@@ -408,16 +409,16 @@ func TestFoldersThatAreNoRuns(t *testing.T) {
 		return err
 	}
 	dir := t.TempDir()
-	os.WriteFile(filepath.Join(dir, journalName), []byte("{}\n"), 0o666)
+	os.WriteFile(filepath.Join(dir, trialKind.File), []byte("{}\n"), 0o666)
 	if err := run(dir); err == nil || !strings.Contains(err.Error(), "holds trials.jsonl but no run.json") {
 		t.Errorf("journal without a manifest: %v", err)
 	}
 	dir = t.TempDir()
-	os.WriteFile(filepath.Join(dir, manifestName), []byte("{"), 0o666)
+	os.WriteFile(filepath.Join(dir, journal.ManifestName), []byte("{"), 0o666)
 	if err := run(dir); err == nil || !strings.Contains(err.Error(), "is not a run's manifest") {
 		t.Errorf("broken manifest: %v", err)
 	}
-	os.WriteFile(filepath.Join(dir, manifestName), []byte(`{"format":99}`), 0o666)
+	os.WriteFile(filepath.Join(dir, journal.ManifestName), []byte(`{"format":99}`), 0o666)
 	if err := run(dir); err == nil || !strings.Contains(err.Error(), "format 99") {
 		t.Errorf("later format: %v", err)
 	}
@@ -505,7 +506,7 @@ func TestShards(t *testing.T) {
 		t.Errorf("half a plan: %+v, %v", a, err)
 	}
 	for _, in := range []string{"", "1", "0/3", "4/3", "a/b", "1/3x", "-1/3", "1/0"} {
-		if _, _, err := ParseShard(in); err == nil || !strings.Contains(err.Error(), "write WHICH/OF") {
+		if _, _, err := journal.ParseShard(in); err == nil || !strings.Contains(err.Error(), "write WHICH/OF") {
 			t.Errorf("shard %q: %v", in, err)
 		}
 	}
@@ -523,7 +524,7 @@ func TestEarlyStop(t *testing.T) {
 		return len(s) >= 18, "enough"
 	}}
 	r := mustRun(t, m, p, o)
-	if !reflect.DeepEqual(asked, []int{6, 12, 18}) || len(r.Records) != 18 || r.Stopped == nil || *r.Stopped != (Decision{18, 36, "enough"}) {
+	if !reflect.DeepEqual(asked, []int{6, 12, 18}) || len(r.Records) != 18 || r.Stopped == nil || *r.Stopped != (journal.Stop{Trials: 18, Of: 36, Why: "enough"}) {
 		t.Errorf("asked at %v, ran %d trials, stopped %+v", asked, len(r.Records), r.Stopped)
 	}
 	want := outputs(t, o.Dir)
@@ -635,8 +636,9 @@ func FuzzJournal(f *testing.F) {
 	for _, s := range []string{line, line + line, line[:60], line + "{}\n" + line, line + "\x00\n", "", "\n", "null\n", `{"id":"a","scores":{"r":null}}` + "\n", `{"id":"a","scores":{"r":[[]]},"top5":[[]]}` + "\n\n"} {
 		f.Add([]byte(s))
 	}
+	shape := &journal.Manifest{Model: journal.Model{Layers: 1, Heads: 1}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		records, size, err := readRecords("j", bytes.NewReader(data), 1, 1)
+		records, size, err := trialKind.Read("j", bytes.NewReader(data), shape)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "j:") {
 				t.Errorf("error does not name the file: %v", err)
@@ -646,7 +648,7 @@ func FuzzJournal(f *testing.F) {
 		if size < 0 || size > int64(len(data)) || size > 0 && data[size-1] != '\n' {
 			t.Fatalf("whole lines end at %d of %d bytes", size, len(data))
 		}
-		again, n, err := readRecords("j", bytes.NewReader(data[:size]), 1, 1)
+		again, n, err := trialKind.Read("j", bytes.NewReader(data[:size]), shape)
 		if err != nil || n != size || !reflect.DeepEqual(records, again) {
 			t.Fatalf("the part that was kept reads differently: %v", err)
 		}

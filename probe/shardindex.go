@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"headprof/probe/journal"
 )
 
 // ResolveShard reads --shard: "2/8" is the second of eight shards, "auto/8" the
@@ -19,10 +21,10 @@ import (
 func ResolveShard(s string) (shard, of int, from string, err error) {
 	count, auto := strings.CutPrefix(s, "auto/")
 	if !auto {
-		shard, of, err = ParseShard(s)
+		shard, of, err = journal.ParseShard(s)
 		return shard, of, "", err
 	}
-	if _, of, err = ParseShard("1/" + count); err != nil {
+	if _, of, err = journal.ParseShard("1/" + count); err != nil {
 		return 0, 0, "", fmt.Errorf("shard %q: write auto/COUNT, as auto/16", s)
 	}
 	shard, from, err = shardFromEnvironment(of, os.Getenv)

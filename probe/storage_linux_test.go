@@ -24,7 +24,7 @@ func TestFullDisk(t *testing.T) {
 	m, p := killPlan()
 	whole := t.TempDir()
 	mustRun(t, m, p, Options{Dir: whole})
-	data, err := os.ReadFile(filepath.Join(whole, journalName))
+	data, err := os.ReadFile(filepath.Join(whole, trialKind.File))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,10 +32,10 @@ func TestFullDisk(t *testing.T) {
 	cmd := child(t, dir)
 	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", childLimit, len(data)/2))
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "cannot write "+filepath.Join(dir, journalName)) || !strings.Contains(string(out), "run the same command again to continue") {
+	if err == nil || !strings.Contains(string(out), "cannot write "+filepath.Join(dir, trialKind.File)) || !strings.Contains(string(out), "run the same command again to continue") {
 		t.Errorf("full disk: %v, %s", err, out)
 	}
-	kept, err := os.ReadFile(filepath.Join(dir, journalName))
+	kept, err := os.ReadFile(filepath.Join(dir, trialKind.File))
 	if err != nil || len(kept) == 0 || kept[len(kept)-1] != '\n' {
 		t.Errorf("the journal holds %d bytes and does not end with a line: %v", len(kept), err)
 	}

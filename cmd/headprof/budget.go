@@ -13,7 +13,7 @@ import (
 
 	"headprof/export"
 	"headprof/export/atomicfile"
-	"headprof/probe"
+	"headprof/probe/journal"
 	"headprof/runner"
 	"headprof/runner/arch"
 	"headprof/scoring/allocate"
@@ -169,7 +169,7 @@ func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
 			return fmt.Errorf("%s has %d layers of %d heads, but the scores are of %d layers of %d", f.model, len(c.Layers), c.Layers[0].Heads, len(m.Layers), m.Layers[0].Heads)
 		}
 		key, value = c.Layers[0].HeadDim, c.Layers[0].ValueDim
-	} else if man, err := probe.ReadManifest(path); key == 0 && err == nil {
+	} else if man, err := journal.ReadManifest(path); key == 0 && err == nil {
 		key, _ = strconv.Atoi(man.Environment["key_dim"])
 		value, _ = strconv.Atoi(man.Environment["value_dim"])
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"headprof/needle"
 	"headprof/probe"
+	"headprof/probe/journal"
 	"headprof/runner"
 	"headprof/scoring"
 )
@@ -158,8 +158,8 @@ type Masked struct {
 	Text    string  `json:"text"`
 }
 
-// AblationJournal is the ablation's journal in its folder.
-const AblationJournal = "ablate.jsonl"
+// AblationKind is the kind of run that masks heads: one record per prompt and mask.
+var AblationKind = journal.Kind[Masked]{File: "ablate.jsonl", Items: "runs", ID: func(r *Masked) string { return r.Mask + " " + r.Item }}
 
 // Ablate runs all items under all masks, mask by mask, or those that the
 // folder does not hold yet.
@@ -179,54 +179,32 @@ func Ablate(ctx context.Context, m *runner.Model, items []*Item, masks []Mask, o
 			return nil, err
 		}
 	}
-	var records []*Masked
-	var log *probe.Log
-	if o.Dir != "" {
-		man := base(e, hash(items), len(items)*len(masks), o)
-		for _, k := range masks {
-			man.Settings["mask "+k.Name()] = k.list()
-		}
-		if log, err = probe.OpenLog(o.Dir, AblationJournal, man, reader(&records, func(*Masked) error { return nil })); err != nil {
-			return nil, err
-		}
-		defer log.Close()
-	}
 	at := func(i int) (Mask, *Item) { return masks[i/len(items)], items[i%len(items)] }
 	total := len(items) * len(masks)
-	if err := matches(filepath.Join(o.Dir, AblationJournal), len(records), total, func(i int) (string, string) {
-		k, it := at(i)
-		return records[i].Mask + " " + records[i].Item, k.Name() + " " + it.ID
-	}); err != nil {
-		return nil, err
+	man := base(e, hash(items), total, o)
+	for _, k := range masks {
+		man.Settings["mask "+k.Name()] = k.list()
 	}
 	var a ablation
 	defer a.close()
-	resumed := len(records)
-	for i := resumed; i < total; i++ {
-		k, it := at(i)
-		r, err := a.item(ctx, m, e, k, it)
-		if err != nil {
-			if ctx.Err() != nil {
-				return records, fmt.Errorf("%w after %d of %d runs", probe.ErrInterrupted, i, total)
-			}
-			return records, fmt.Errorf("%s, mask %s: %w", it.ID, k.Name(), err)
-		}
-		if log != nil {
-			if err := log.Append(r); err != nil {
-				return records, err
-			}
-		}
-		records = append(records, r)
-		if o.Progress != nil {
-			o.Progress(len(records), total, resumed, nil)
-		}
+	resumed := 0
+	j := journal.Run[Masked]{
+		Kind: AblationKind, Dir: o.Dir, Manifest: man, Items: total,
+		Name: func(i int) string { k, it := at(i); return it.ID + ", mask " + k.Name() },
+		Differs: func(i int, r *Masked) string {
+			k, it := at(i)
+			return differs(AblationKind.ID(r), k.Name()+" "+it.ID)
+		},
+		Start: func(done []*Masked) error { resumed = len(done); return nil },
+		Item: func(ctx context.Context, i int) (*Masked, error) {
+			k, it := at(i)
+			return a.item(ctx, m, e, k, it)
+		},
 	}
-	if log != nil {
-		if err := log.Finish(len(records), 0); err != nil {
-			return records, err
-		}
+	if o.Progress != nil {
+		j.Ended = func(done []*Masked) { o.Progress(len(done), total, resumed, nil) }
 	}
-	return records, nil
+	return j.Do(ctx)
 }
 
 func (m Mask) list() string {

@@ -1,21 +1,20 @@
 package evaluate
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"strings"
 
 	"headprof/probe"
+	"headprof/probe/journal"
 	"headprof/scoring"
 )
 
 // manifest says what an evaluation was made from.
-func manifest(e probe.Model, items string, n int, s Setting, vs []Variant, o Options) *probe.Manifest {
+func manifest(e probe.Model, items string, n int, s Setting, vs []Variant, o Options) *journal.Manifest {
 	m := base(e, items, n, o)
 	var names []string
 	for _, v := range vs {
@@ -26,13 +25,14 @@ func manifest(e probe.Model, items string, n int, s Setting, vs []Variant, o Opt
 	return m
 }
 
-func base(e probe.Model, items string, n int, o Options) *probe.Manifest {
+func base(e probe.Model, items string, n int, o Options) *journal.Manifest {
 	settings := map[string]string{}
 	maps.Copy(settings, o.Settings)
-	return &probe.Manifest{
+	return &journal.Manifest{
+		Format:  journal.Format,
 		Version: o.Version, Settings: settings, Environment: environment(nil),
-		Model: probe.ManifestModel{Name: e.Name(), SHA256: e.SHA256(), Layers: e.Layers(), Heads: e.Heads()},
-		Plan:  probe.ManifestPlan{Hash: items, Trials: n, Block: n, Seed: o.Seed, Params: o.Params},
+		Model: journal.Model{Name: e.Name(), SHA256: e.SHA256(), Layers: e.Layers(), Heads: e.Heads()},
+		Plan:  journal.Plan{Hash: items, Trials: n, Block: n, Seed: o.Seed, Params: o.Params},
 	}
 }
 
@@ -45,34 +45,12 @@ func scoresHash(t *scoring.Table) string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// reader appends journal lines to records.
-func reader[R any](records *[]*R, check func(*R) error) func(line []byte) error {
-	return func(line []byte) error {
-		r := new(R)
-		dec := json.NewDecoder(bytes.NewReader(line))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(r); err != nil {
-			return err
-		}
-		if err := check(r); err != nil {
-			return err
-		}
-		*records = append(*records, r)
-		return nil
+// differs says how a journal's line and the plan name an item, where they differ.
+func differs(there, now string) string {
+	if there == now {
+		return ""
 	}
-}
-
-// matches checks that a journal holds the first steps of a run, in order.
-func matches(path string, have, want int, at func(i int) (there, now string)) error {
-	if have > want {
-		return fmt.Errorf("%s holds %d steps, more than the run's %d; name another folder with --out or delete it", path, have, want)
-	}
-	for i := range have {
-		if there, now := at(i); there != now {
-			return fmt.Errorf("%s:%d: the line is %q, but the run's is %q; the journal was damaged, or lines are missing or out of order: restore it, or delete this line and all after it", path, i+1, there, now)
-		}
-	}
-	return nil
+	return fmt.Sprintf("the line is of %q, the run's is %q", there, now)
 }
 
 // rounded keeps six decimals: exponentials differ in their last bits between

@@ -3,12 +3,12 @@ package evaluate
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"time"
 
 	"headprof/needle"
 	"headprof/probe"
+	"headprof/probe/journal"
 	"headprof/runner"
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
@@ -76,8 +76,8 @@ type Steps struct {
 	Steps    int     `json:"steps"`    // how many those were
 }
 
-// JournalName is the evaluation's journal in its folder.
-const JournalName = "eval.jsonl"
+// Kind is the kind of run that evaluates caches: one record per prompt.
+var Kind = journal.Kind[Record]{File: "eval.jsonl", Items: "prompts", ID: func(r *Record) string { return r.Item }}
 
 // evaluator runs items one after another.
 type evaluator struct {
@@ -135,49 +135,24 @@ func Run(ctx context.Context, m *runner.Model, items []*Item, s Setting, vs []Va
 	if err := s.check(vs, ev.cache, longest); err != nil {
 		return nil, err
 	}
-	var records []*Record
-	var log *probe.Log
-	if o.Dir != "" {
-		log, err = probe.OpenLog(o.Dir, JournalName, manifest(e, hash(items), len(items), s, vs, o), reader(&records, func(r *Record) error {
-			if len(r.Results) != len(vs) {
-				return fmt.Errorf("%d results for %d policies and capacities", len(r.Results), len(vs))
-			}
-			return nil
-		}))
-		if err != nil {
-			return nil, err
-		}
-		defer log.Close()
-	}
-	if err := matches(filepath.Join(o.Dir, JournalName), len(records), len(items), func(i int) (string, string) { return records[i].Item, items[i].ID }); err != nil {
-		return nil, err
-	}
 	defer ev.close()
-	resumed := len(records)
-	for i, it := range items[resumed:] {
-		r, err := ev.item(ctx, it)
-		if err != nil {
-			if ctx.Err() != nil {
-				return records, fmt.Errorf("%w after %d of %d prompts", probe.ErrInterrupted, resumed+i, len(items))
+	resumed := 0
+	j := journal.Run[Record]{
+		Kind: Kind, Dir: o.Dir, Manifest: manifest(e, hash(items), len(items), s, vs, o), Items: len(items),
+		Name: func(i int) string { return items[i].ID },
+		Differs: func(i int, r *Record) string {
+			if len(r.Results) != len(vs) {
+				return fmt.Sprintf("%d results for %d policies and capacities", len(r.Results), len(vs))
 			}
-			return records, fmt.Errorf("%s: %w", it.ID, err)
-		}
-		if log != nil {
-			if err := log.Append(r); err != nil {
-				return records, err
-			}
-		}
-		records = append(records, r)
-		if o.Progress != nil {
-			o.Progress(len(records), len(items), resumed, r)
-		}
+			return differs(r.Item, items[i].ID)
+		},
+		Start: func(done []*Record) error { resumed = len(done); return nil },
+		Item:  func(ctx context.Context, i int) (*Record, error) { return ev.item(ctx, items[i]) },
 	}
-	if log != nil {
-		if err := log.Finish(len(records), 0); err != nil {
-			return records, err
-		}
+	if o.Progress != nil {
+		j.Ended = func(done []*Record) { o.Progress(len(done), len(items), resumed, done[len(done)-1]) }
 	}
-	return records, nil
+	return j.Do(ctx)
 }
 
 func (ev *evaluator) close() {

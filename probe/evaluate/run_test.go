@@ -14,6 +14,7 @@ import (
 	"headprof/fixtures"
 	"headprof/needle"
 	"headprof/probe"
+	"headprof/probe/journal"
 	"headprof/runner"
 	"headprof/scoring"
 	"headprof/scoring/allocate"
@@ -262,7 +263,7 @@ func TestResumedRunsGiveTheSameBytes(t *testing.T) {
 	if !errors.Is(err, probe.ErrInterrupted) {
 		t.Fatalf("a cancelled run: %v", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, JournalName), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(dir, Kind.File), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +293,7 @@ func TestResumedRunsGiveTheSameBytes(t *testing.T) {
 	if err := other.Params.Put("kernel", "5"); err != nil {
 		t.Fatal(err)
 	}
-	var mismatch *probe.MismatchError
+	var mismatch *journal.MismatchError
 	if _, err := Run(context.Background(), m, its, other, vs, Options{Dir: dir}); !errors.As(err, &mismatch) || !strings.Contains(err.Error(), "kernel: 7 there, 5 now") {
 		t.Errorf("another kernel in the same folder: %v", err)
 	}

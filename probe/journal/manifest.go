@@ -1,4 +1,4 @@
-package probe
+package journal
 
 import (
 	"bytes"
@@ -13,32 +13,32 @@ import (
 	"headprof/export/atomicfile"
 )
 
-// manifestFormat is the version of the folder's layout.
-const manifestFormat = 1
+// Format is the version of the folder's layout.
+const Format = 1
 
 // Manifest is run.json: what a run's folder was made from. Nothing in it
 // depends on time, so that equal runs have equal manifests.
 type Manifest struct {
-	Format  int           `json:"format"`
-	Version string        `json:"headprof"`
-	Model   ManifestModel `json:"model"`
-	Plan    ManifestPlan  `json:"plan"`
+	Format  int    `json:"format"`
+	Version string `json:"headprof"`
+	Model   Model  `json:"model"`
+	Plan    Plan   `json:"plan"`
 	// Settings change results; Environment does not and is not compared.
 	Settings    map[string]string `json:"settings"`
 	Environment map[string]string `json:"environment,omitempty"`
 	Outcome     *Outcome          `json:"outcome,omitempty"` // absent: not finished
 }
 
-// ManifestModel identifies a run's model.
-type ManifestModel struct {
+// Model identifies a run's model.
+type Model struct {
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
 	Layers int    `json:"layers"`
 	Heads  int    `json:"heads"`
 }
 
-// ManifestPlan identifies a run's plan.
-type ManifestPlan struct {
+// Plan identifies a run's plan.
+type Plan struct {
 	Hash   string            `json:"hash"`
 	Trials int               `json:"trials"` // of all shards
 	Block  int               `json:"block"`
@@ -49,9 +49,16 @@ type ManifestPlan struct {
 
 // Outcome is how a run ended.
 type Outcome struct {
-	Trials  int       `json:"trials"` // run, duplicates not counted
-	Passed  int       `json:"passed"`
-	Stopped *Decision `json:"stopped_early,omitempty"`
+	Trials  int   `json:"trials"` // run, duplicates not counted
+	Passed  int   `json:"passed"`
+	Stopped *Stop `json:"stopped_early,omitempty"`
+}
+
+// Stop is the decision to end a run before its last item.
+type Stop struct {
+	Trials int    `json:"after_trials"`
+	Of     int    `json:"of"`
+	Why    string `json:"why"`
 }
 
 // Difference is one thing in which two manifests differ.
@@ -69,7 +76,7 @@ func (e *MismatchError) Error() string {
 	for _, d := range e.Differences {
 		fmt.Fprintf(&b, "\n  %s: %s there, %s now", d.What, orNone(d.There), orNone(d.Now))
 	}
-	b.WriteString("\nname another folder with --out, repeat the run with what stands there to continue it, or delete the folder")
+	b.WriteString("\nname another folder with --out, repeat the run with the settings there to continue it, or delete the folder")
 	return b.String()
 }
 
@@ -120,7 +127,7 @@ func short(hash string) string { return hash[:min(12, len(hash))] }
 
 // ReadManifest reads a run folder's run.json.
 func ReadManifest(dir string) (*Manifest, error) {
-	path := filepath.Join(dir, manifestName)
+	path := filepath.Join(dir, ManifestName)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -128,10 +135,10 @@ func ReadManifest(dir string) (*Manifest, error) {
 	m := new(Manifest)
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(m); err != nil {
-		return nil, fmt.Errorf("%s is not a run's manifest (%w); restore the file, or delete the folder and run again", path, jsonError(err))
+		return nil, fmt.Errorf("%s is not a run's manifest (%w); restore the file, or delete the folder and run again", path, JSONError(err))
 	}
-	if m.Format != manifestFormat {
-		return nil, fmt.Errorf("%s has format %d; this headprof reads format %d", path, m.Format, manifestFormat)
+	if m.Format != Format {
+		return nil, fmt.Errorf("%s has format %d; this headprof reads format %d", path, m.Format, Format)
 	}
 	return m, nil
 }
@@ -142,5 +149,5 @@ func (m *Manifest) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, manifestName), append(data, '\n'))
+	return atomicfile.WriteBytes(filepath.Join(dir, ManifestName), append(data, '\n'))
 }
