@@ -37,6 +37,8 @@ func decimals(c *cobra.Command) {
 			if _, declared := f.Value.(*paramValue); !declared {
 				f.Value = &decimal{f.Value, f}
 			}
+		case "intSlice":
+			f.Value = &decimalList{f.Value}
 		}
 	})
 	for _, sub := range c.Commands() {
@@ -67,6 +69,18 @@ func (d *decimal) Set(text string) error {
 		return errors.New("the number is too large")
 	}
 	return nil
+}
+
+// decimalList is the value of a flag that lists integers.
+type decimalList struct{ pflag.Value }
+
+func (d *decimalList) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		if _, err := strconv.Atoi(part); err != nil {
+			return fmt.Errorf("%q is no whole decimal number", part)
+		}
+	}
+	return d.Value.Set(text)
 }
 
 // flagError words a flag's error: what was given, and what it must be.

@@ -66,17 +66,13 @@ func fit(quotas []float64, caps []int, total int) ([]int, error) {
 		return cmp.Compare(scaled[b]-math.Floor(scaled[b]), scaled[a]-math.Floor(scaled[a]))
 	})
 	for _, i := range order {
-		if left > 0 && out[i] < caps[i] {
+		if left > 0 { // below its cap: it was not capped above
 			out[i]++
 			left--
 		}
 	}
-	for k := len(order) - 1; left < 0 && k >= 0; k-- { // scaled up by a rounding error
-		if out[order[k]] > 0 {
-			out[order[k]]--
-			left++
-		}
-	}
+	// Rounding errors cannot make the floors exceed the total: a quota is off by
+	// less than 2^-23 of an entry, and there are at most 2^20.
 	if left != 0 {
 		return nil, fmt.Errorf("fitting %d entries failed: %d are left", total, left)
 	}
