@@ -32,6 +32,12 @@ type BudgetOptions struct {
 type Budgets struct {
 	Capacity int // 0 where the file does not say
 	Heads    []allocate.Budget
+	// What the file says of the plan; empty or 0 where it does not.
+	Model, Method string
+	Policy        string
+	Level         allocate.Level
+	Beta          float64
+	PerKVHead     bool // rows are of KV heads
 }
 
 // budgetRow is a row of a Parquet budget file.
@@ -87,9 +93,9 @@ type budgetFile struct {
 const budgetFormat = "headprof-budgets/1"
 
 // WriteBudgets writes plans to a file whose name ends in .json, .csv or
-// .parquet, or whose format is named in the options. CSV has the columns layer, head, kv_head, budget (selected entries)
-// and entries (budget and window), and capacity before them where there are
-// several plans.
+// .parquet, or whose format is named in the options. CSV has the columns
+// layer, head, kv_head, budget (selected entries) and entries (budget and
+// window), and capacity before them where there are several plans.
 func WriteBudgets(path string, plans []*allocate.Plan, o BudgetOptions) error {
 	if len(plans) == 0 {
 		return fmt.Errorf("there are no budgets to write to %s", path)
@@ -240,6 +246,21 @@ func parseBudgets(data []byte) ([]Budgets, error) {
 				return nil, fmt.Errorf("row %d: %w", i, err)
 			}
 		}
+		var said struct {
+			Model, Method, Policy string
+			Level                 allocate.Level
+			Beta                  float64
+			PerKV                 bool `json:"per_kv_head"`
+		}
+		if text := c.Metadata[metaKey]; text != "" {
+			if err := json.Unmarshal([]byte(text), &said); err != nil {
+				return nil, fmt.Errorf("the metadata %s: %w", metaKey, err)
+			}
+		}
+		for i := range out {
+			b := &out[i]
+			b.Model, b.Method, b.Policy, b.Level, b.Beta, b.PerKVHead = said.Model, said.Method, said.Policy, said.Level, said.Beta, said.PerKV
+		}
 		return checkBudgets(out)
 	case len(text) > 0 && text[0] == '{':
 		return parseBudgetJSON(data)
@@ -287,7 +308,7 @@ func parseBudgetJSON(data []byte) ([]Budgets, error) {
 		if len(p.Budget) != len(p.Entries) || len(p.Budget) != len(p.KVBudget) {
 			return nil, fmt.Errorf("plan %d: budget, entries and kv_budget have %d, %d and %d layers", n, len(p.Budget), len(p.Entries), len(p.KVBudget))
 		}
-		var b Budgets
+		b := Budgets{Model: f.Model, Method: f.Method, Policy: p.Policy, Level: p.Level, Beta: p.Beta}
 		for l, row := range p.Budget {
 			kv := len(p.KVBudget[l])
 			if len(row) != len(p.Entries[l]) || kv == 0 || len(row)%kv != 0 {

@@ -15,9 +15,15 @@ type Budget struct {
 	KVGroup       int     // query heads that share a KV head; 0 or 1: none do. Ignored where PerKV is set
 	Entries       [][]int // [layer][head], window included
 	Window        []int   // [layer] sliding window in tokens, 0: global; nil: all global
-	Capacity      int     // requested entries a head; 0: unknown
-	Context       int     // context length for the full cache's size; 0: unknown
-	Bytes         int64   // real bytes of all entries; 0: unknown
+	// Shared: the query heads of a group keep one cache between them, which
+	// counts once. Otherwise each keeps its own, as the published code does.
+	Shared   bool
+	Policy   string  // that made the budget; "": unknown
+	Level    string  // what shares a budget: "kv-head", "head" or "layer"; "": unknown
+	Beta     float64 // HeadKV's β; 0: unknown or none
+	Capacity int     // requested entries a cache; 0: unknown
+	Context  int     // context length for the full cache's size; 0: unknown
+	Bytes    int64   // real bytes of all entries; 0: unknown
 }
 
 func (b Budget) check() error {
@@ -35,6 +41,9 @@ func (b Budget) check() error {
 			if n < 0 {
 				return fmt.Errorf("plot: head %s has a budget of %d entries", headName(l, h), n)
 			}
+			if first := row[h-h%max(1, b.group())]; b.Shared && n != first {
+				return fmt.Errorf("plot: head %s keeps %d entries of a cache that it shares with one that keeps %d", headName(l, h), n, first)
+			}
 		}
 	}
 	if b.Capacity < 0 || b.Context < 0 || b.Bytes < 0 {
@@ -50,33 +59,52 @@ func (b Budget) group() int {
 	return b.KVGroup
 }
 
-// total is the number of entries that all heads keep, and the number that a
-// full cache of Context tokens would hold (sliding-window layers never hold
-// more than their window).
-func (b Budget) total() (kept, full int) {
+// total is the number of caches, of the entries that they keep, and of those
+// that they would hold in full after Context tokens (sliding-window layers
+// never hold more than their window).
+func (b Budget) total() (caches, kept, full int) {
+	step := 1
+	if b.Shared {
+		step = max(1, b.group())
+	}
 	for l, row := range b.Entries {
 		whole := b.Context
 		if b.Window != nil && b.Window[l] > 0 {
 			whole = min(whole, b.Window[l])
 		}
-		for _, n := range row {
-			kept += n
+		for h := 0; h < len(row); h += step {
+			caches++
+			kept += row[h]
 			full += whole
 		}
 	}
-	return kept, full
+	return caches, kept, full
 }
 
 // facts are the totals that stand in the title block.
 func (b Budget) facts() []string {
-	kept, full := b.total()
-	mean := float64(kept) / float64(b.Layers*b.Heads)
+	caches, kept, full := b.total()
+	mean := float64(kept) / float64(caches)
 	var f []string
-	if b.Capacity > 0 {
-		f = append(f, fmt.Sprintf("capacity %s asked for, %.1f on average a head", thousands(b.Capacity), mean))
-	} else {
-		f = append(f, fmt.Sprintf("%.1f on average a head", mean))
+	if b.Policy != "" {
+		f = append(f, "policy "+shorten(b.Policy, 32))
 	}
+	if b.Level != "" {
+		f = append(f, "level "+shorten(b.Level, 32))
+	}
+	if b.Beta > 0 {
+		f = append(f, fmt.Sprintf("β %g", b.Beta))
+	}
+	if b.Capacity > 0 {
+		f = append(f, fmt.Sprintf("capacity %s requested, %.1f on average", thousands(b.Capacity), mean))
+	} else {
+		f = append(f, fmt.Sprintf("%.1f entries on average", mean))
+	}
+	each := "query head"
+	if b.PerKV || b.Shared && b.group() > 1 {
+		each = "KV head"
+	}
+	f = append(f, counted(caches, "cache")+", one per "+each)
 	if b.Bytes > 0 {
 		f = append(f, sizeOf(b.Bytes))
 	}
@@ -189,8 +217,8 @@ func BudgetMap(b Budget) (*Figure, error) {
 			keyW = max(keyW, 16+inkTick.width(heads(n)))
 		}
 	}
-	kept, _ := b.total()
-	title := "KV-cache budget: " + thousands(kept) + " entries"
+	_, kept, _ := b.total()
+	title := b.title("KV-cache budget: " + thousands(kept) + " entries")
 	height := max(g.height()+g.below(), barH+14*float64(len(keys))+10)
 	if under && len(keys) > 0 {
 		height = g.height() + g.below() + 20

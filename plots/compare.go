@@ -32,12 +32,22 @@ func Compare(a, b Heads) (*Figure, error) {
 	}
 	const mapW, mapH, side, gap = 236.0, 300.0, 272.0, 18.0
 	ga, gb := a.grid(mapW, mapH), b.grid(mapW, mapH)
+	// One scale for both maps, so that equal shades mean equal values: the
+	// scores themselves where they are of one kind, else shares of each
+	// profile's best score.
+	s, fa, fb, label := v.scale()
+	ga.fill, gb.fill = shades(a.Score, s, fa), shades(b.Score, s, fb)
+	ga.outline = max(len(v.topA), len(v.topB)) > manyMarks
+	gb.outline = ga.outline
+	ticks := niceTicks(s.lo, s.hi, 5)
+	bar := barWidth(ticks)
 	// Flat maps stand above each other, others side by side.
 	dx, dy := ga.left()+ga.width()+gap, 0.0
 	if h := ga.height() + ga.below(); 2*h+24 <= side+60 {
 		dx, dy = 0, h+24
 	}
-	maps := ga.left() + dx + max(ga.width(), 40)
+	barX := ga.left() + dx + max(ga.width(), 40) + 12
+	maps := barX + bar
 	w := maps + gap + 40 + side
 	height := 16 + max(dy+ga.height()+ga.below(), side+32) + 20
 	title := fmt.Sprintf("Two profiles: %s%d of the top %s shared", v.rho(), v.shared, counted(v.k, "head"))
@@ -56,7 +66,7 @@ func Compare(a, b Heads) (*Figure, error) {
 			warn = append(warn, string(rune('A'+i))+": "+w)
 		}
 	}
-	return page(heading{title, extra, strings.Join(warn, "; ")}, w, height, func(p *pen, x, y float64) {
+	return page(heading{a.title(title), extra, strings.Join(warn, "; ")}, w, height, func(p *pen, x, y float64) {
 		y += 16
 		ax := x + ga.left()
 		for _, m := range []struct {
@@ -75,6 +85,7 @@ func Compare(a, b Heads) (*Figure, error) {
 				}
 			}
 		}
+		colourBar(p, s, x+barX, y, max(inkTick.width(label), min(dy+ga.height(), 260)), label, ticks)
 		sx := x + maps + gap + 40
 		p.text(sx, y-10, v.scatterTitle(), inkListHd, left)
 		v.scatter(p, sx, y, side)
@@ -106,7 +117,7 @@ func (t place) id() [2]int { return [2]int{t.layer, t.head} }
 
 func newVersus(a, b Heads) (*versus, error) {
 	v := &versus{a: a, b: b, both: map[[2]int]bool{},
-		same: a.Method != "" && a.Method == b.Method && a.Decode == b.Decode}
+		same: a.Method != "" && a.Method == b.Method && a.Decode == b.Decode && a.label() == b.label()}
 	v.topA, v.topB = a.top(a.Top), b.top(a.Top)
 	v.k = max(len(v.topA), len(v.topB))
 	inA, inB := map[[2]int]bool{}, map[[2]int]bool{}
@@ -174,25 +185,56 @@ func ranks(v []float64) []float64 {
 // dashHead rings a head that only one profile puts on top.
 func (g headGrid) dashHead(p *pen, x, y float64, at place) {
 	cx, cy := x+(float64(at.head)+0.5)*g.cellW, y+(float64(at.layer)+0.5)*g.cellH
+	if g.outline {
+		w := min(1.2, g.cellW*0.22)
+		p.box(x+float64(at.head)*g.cellW+w/2, y+float64(at.layer)*g.cellH+w/2, g.cellW-w, g.cellH-w, stroke{ringInk, w, []float64{2, 1.6}})
+		return
+	}
 	r, w := g.ringSize()
 	p.ring(cx, cy, r, stroke{white, w + 1.4, nil})
 	p.ring(cx, cy, r, stroke{ringInk, w, []float64{2, 1.6}})
+}
+
+// scale is that of both maps: s for values of A times fa and of B times fb.
+func (v *versus) scale() (s scale, fa, fb float64, label string) {
+	sa, sb := v.a.scale(), v.b.scale()
+	if v.same {
+		return scale{lo: min(sa.lo, sb.lo), hi: max(sa.hi, sb.hi)}, 1, 1, v.a.label()
+	}
+	share := func(s scale) float64 {
+		if s.hi <= 0 {
+			return 0
+		}
+		return 1 / s.hi
+	}
+	fa, fb = share(sa), share(sb)
+	return scale{lo: min(sa.lo*fa, sb.lo*fb), hi: 1}, fa, fb, "share of the profile's best score"
+}
+
+// shades colours cells by their scores, times a factor, on a scale.
+func shades(score [][]float64, s scale, factor float64) func(r, c int) color.Color {
+	return func(r, c int) color.Color {
+		if math.IsNaN(score[r][c]) {
+			return nil
+		}
+		return shade(s.at(score[r][c] * factor))
+	}
 }
 
 func (v *versus) scatterTitle() string {
 	if v.same {
 		return "A against B, one dot a head"
 	}
-	return "A against B, each as a share of its best head"
+	return "A against B, each on its own scale"
 }
 
 func (v *versus) keys(g headGrid) []key {
-	k := []key{
-		{fmt.Sprintf("top %d of both", v.k), func(p *pen, x, y float64) { p.ring(x+5.5, y, 4.2, stroke{ringInk, 1.4, nil}) }},
-		{"top of one only", func(p *pen, x, y float64) {
-			p.ring(x+5.5, y, 4.2, stroke{ringInk, 1.4, []float64{2, 1.6}})
-		}},
-		{"equal scores", func(p *pen, x, y float64) { p.line(stroke{grey60, 0.8, []float64{3, 2}}, x, y+4, x+11, y-4) }},
+	var k []key
+	if v.k > 0 {
+		k = append(k, key{fmt.Sprintf("in the top %d of both", v.k), g.ringSign(nil)}, key{"of one only", g.ringSign([]float64{2, 1.6})})
+	}
+	if v.same {
+		k = append(k, key{"equal scores", func(p *pen, x, y float64) { p.line(stroke{grey60, 0.8, []float64{3, 2}}, x, y+4, x+11, y-4) }})
 	}
 	return append(k, g.keys()...)
 }
@@ -200,29 +242,36 @@ func (v *versus) keys(g headGrid) []key {
 // scatter draws B over A with the diagonal of equal scores.
 func (v *versus) scatter(p *pen, x, y, side float64) {
 	sa, sb := v.a.scale(), v.b.scale()
-	lo, hi := min(sa.lo, sb.lo), max(sa.hi, sb.hi)
-	fa, fb := 1.0, 1.0
-	xl, yl := "score in A", "score in B"
-	if !v.same && sa.hi > 0 && sb.hi > 0 {
-		fa, fb = 1/sa.hi, 1/sb.hi
-		lo, hi = min(sa.lo*fa, sb.lo*fb), 1
-		xl, yl = "share of A's best score", "share of B's best score"
+	if v.same { // one scale for both axes
+		sa = scale{lo: min(sa.lo, sb.lo), hi: max(sa.hi, sb.hi)}
+		sb = sa
 	}
-	if hi <= lo {
-		hi = lo + 1
+	axis := func(s scale) (lo, hi float64, t []tick) {
+		if s.hi <= s.lo {
+			s.hi = s.lo + 1
+		}
+		hi = s.hi + 0.05*(s.hi-s.lo)
+		lo = s.lo - 0.02*(hi-s.lo)
+		return lo, hi, niceTicks(s.lo, hi, 5)
 	}
-	hi += 0.05 * (hi - lo)
-	lo -= 0.02 * (hi - lo)
-	a := panel{x: x, y: y, w: side, h: side, xmin: lo, xmax: hi, ymin: lo, ymax: hi}
-	t := niceTicks(max(lo, min(0, sa.lo, sb.lo)), hi, 5)
-	for _, m := range t {
+	a := panel{x: x, y: y, w: side, h: side}
+	var xt, yt []tick
+	a.xmin, a.xmax, xt = axis(sa)
+	a.ymin, a.ymax, yt = axis(sb)
+	for _, m := range xt {
 		p.line(stroke{grey90, 0.6, nil}, a.px(m.at), a.y, a.px(m.at), a.y+a.h)
 	}
-	a.frame(p, t, t, xl, yl)
-	p.line(stroke{grey60, 0.8, []float64{3, 2}}, a.px(lo), a.py(lo), a.px(hi), a.py(hi))
+	a.frame(p, xt, yt, "A: "+v.a.label(), "B: "+v.b.label())
+	if v.same {
+		p.line(stroke{grey60, 0.8, []float64{3, 2}}, a.px(a.xmin), a.py(a.ymin), a.px(a.xmax), a.py(a.ymax))
+	}
 	r := 1.9
 	if len(v.pairs) > 1500 {
 		r = 1.3
+	}
+	big := 3.0
+	if v.k > manyMarks {
+		big = 2
 	}
 	var marked []pair
 	for _, q := range v.pairs {
@@ -230,21 +279,21 @@ func (v *versus) scatter(p *pen, x, y, side float64) {
 			marked = append(marked, q)
 			continue
 		}
-		p.disc(a.px(q.score*fa), a.py(q.b*fb), r, dotInk)
+		p.disc(a.px(q.score), a.py(q.b), r, dotInk)
 	}
 	var taken, dots []box4
 	for _, q := range v.pairs {
-		dots = append(dots, box4{a.px(q.score*fa) - r, a.py(q.b*fb) - r, 2 * r, 2 * r})
+		dots = append(dots, box4{a.px(q.score) - r, a.py(q.b) - r, 2 * r, 2 * r})
 	}
 	for _, q := range marked {
-		cx, cy := a.px(q.score*fa), a.py(q.b*fb)
+		cx, cy := a.px(q.score), a.py(q.b)
 		taken = append(taken, box4{cx - 3, cy - 3, 6, 6})
 		if q.inA && q.inB {
-			p.disc(cx, cy, 3, ringInk)
+			p.disc(cx, cy, big, ringInk)
 			continue
 		}
-		p.disc(cx, cy, 2.8, white)
-		p.ring(cx, cy, 2.8, stroke{ringInk, 1.3, nil})
+		p.disc(cx, cy, big-0.2, white)
+		p.ring(cx, cy, big-0.2, stroke{ringInk, 1.3 * big / 3, nil})
 	}
 	// Names for the heads on one list only, widest rank gap first.
 	sort.SliceStable(marked, func(i, j int) bool { return marked[i].gap() > marked[j].gap() })
@@ -253,8 +302,8 @@ func (v *versus) scatter(p *pen, x, y, side float64) {
 		if q.inA && q.inB || named == 10 {
 			continue
 		}
-		cx, cy, s := a.px(q.score*fa), a.py(q.b*fb), headName(q.layer, q.head)
-		if placeLabel(p, a, cx, cy, s, &taken, dots) || placeLabel(p, a, cx, cy, s, &taken, nil) {
+		cx, cy, s := a.px(q.score), a.py(q.b), headName(q.layer, q.head)
+		if placeLabel(p, a, cx, cy, s, &taken, dots) {
 			named++
 		}
 	}

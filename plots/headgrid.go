@@ -8,7 +8,8 @@ type headGrid struct {
 	grid
 	window  []int  // per layer, 0 = global; nil = all global
 	group   int    // query heads a KV head; ≤ 1 = no brackets
-	columns string // "head" or "KV head"
+	columns string // "query head" or "KV head"
+	outline bool   // marked heads get an outline of their cell, not a ring
 }
 
 const (

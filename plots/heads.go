@@ -8,17 +8,18 @@ import (
 	"strconv"
 )
 
-// Heads is one profile: a score for every query head.
+// Heads is one profile: a score for every query head or every KV head.
 type Heads struct {
 	Meta
 	Layers, Heads int
 	KVGroup       int         // query heads that share a KV head; 0 or 1: none do
 	Score         [][]float64 // [layer][head]; NaN: no score
 	Low, High     [][]float64 // ends of the interval of each score; nil: unknown
-	Interval      string      // what Low and High are; "" means "95 % bootstrap interval"
+	Interval      string      // what Low and High are, for legends; "" means "95 % interval"
 	Window        []int       // [layer] sliding window in tokens, 0: global; nil: all global
-	Label         string      // name of the score on axes; "" means "score (mean over passing trials)"
-	Top           int         // heads to ring and name; 0: a twentieth of all, at least 5 and at most 20
+	Label         string      // what the score is, on axes; "" means "score"
+	PerKV         bool        // columns are KV heads
+	Top           int         // heads that count as top: marked and named; 0: a twentieth of all, at least 5 and at most 20
 }
 
 // maxSide bounds layers and heads, so that a hostile table cannot ask for a
@@ -130,17 +131,33 @@ func (h Heads) label() string {
 	if h.Label != "" {
 		return h.Label
 	}
-	if h.Decode == "forced" { // every trial counts
-		return "score (mean over trials)"
+	return "score"
+}
+
+// hasIntervals reports whether any head's interval is known.
+func (h Heads) hasIntervals() bool {
+	for l := range h.Low {
+		for i := range h.Low[l] {
+			if finite(h.Low[l][i]) && finite(h.High[l][i]) {
+				return true
+			}
+		}
 	}
-	return "score (mean over passing trials)"
+	return false
+}
+
+func (h Heads) columns() string {
+	if h.PerKV {
+		return "KV head"
+	}
+	return "query head"
 }
 
 func (h Heads) interval() string {
 	if h.Interval != "" {
 		return h.Interval
 	}
-	return "95 % bootstrap interval"
+	return "95 % interval"
 }
 
 // scale runs from zero (or the lowest score, where that is negative) to the
@@ -162,7 +179,7 @@ func (h Heads) grid(w, hh float64) headGrid {
 			}
 			return shade(s.at(h.Score[r][c]))
 		}},
-		window: h.Window, group: h.KVGroup, columns: "query head",
+		window: h.Window, group: h.KVGroup, columns: h.columns(),
 	}
 }
 
@@ -170,9 +187,18 @@ func (h Heads) grid(w, hh float64) headGrid {
 // shade of the palette is warm.
 var ringInk = hex(0xe8590c)
 
+// manyMarks is how many heads are ringed at most. More rings hide the map under
+// them, so the cells themselves get an outline then.
+const manyMarks = 40
+
 // ringHead rings a head; a white line outside keeps the ring apart from dark
 // neighbours. Rings on small cells stand around them, on large cells inside.
 func (g headGrid) ringHead(p *pen, x, y float64, at place) {
+	if g.outline {
+		w := min(1.2, g.cellW*0.22)
+		p.box(x+float64(at.head)*g.cellW+w/2, y+float64(at.layer)*g.cellH+w/2, g.cellW-w, g.cellH-w, stroke{ringInk, w, nil})
+		return
+	}
 	cx, cy := x+(float64(at.head)+0.5)*g.cellW, y+(float64(at.layer)+0.5)*g.cellH
 	r, w := g.ringSize()
 	p.ring(cx, cy, r, stroke{white, w + 1.4, nil})
@@ -192,6 +218,7 @@ func HeadMap(h Heads) (*Figure, error) {
 		return nil, err
 	}
 	g, s, top := h.grid(432, 560), h.scale(), h.top(h.Top)
+	g.outline = len(top) > manyMarks
 	ticks := niceTicks(s.lo, s.hi, 5)
 
 	// The column on the right: colour bar, list of top heads, legend.
@@ -218,13 +245,17 @@ func HeadMap(h Heads) (*Figure, error) {
 		listW = max(listW, 16+inkTick.width(k.text))
 	}
 	height := max(g.height()+g.below(), listH+12+legendH, 120)
-	return page(heading{"Score of every attention head", h.facts(), h.warning()}, listX+listW, height, func(p *pen, x, y float64) {
+	title := "Score of every attention head"
+	if h.PerKV {
+		title = "Score of every KV head"
+	}
+	return page(heading{h.title(title), h.facts(), h.warning()}, listX+listW, height, func(p *pen, x, y float64) {
 		gx := x + g.left()
 		g.draw(p, gx, y)
 		for i := len(top) - 1; i >= 0; i-- { // best last, on top
 			g.ringHead(p, gx, y, top[i])
 		}
-		if g.cellW >= 13 {
+		if g.cellW >= 13 && !g.outline {
 			for i, t := range top {
 				k := ink{min(8, g.cellW*0.46), true, onShade(s.at(t.score))}
 				p.text(gx+(float64(t.head)+0.5)*g.cellW, y+(float64(t.layer)+0.5)*g.cellH, strconv.Itoa(i+1), k, middle)
@@ -285,14 +316,12 @@ func (h Heads) keys(g headGrid, rings int) []key {
 	var k []key
 	if rings > 0 {
 		what := "top head"
-		if g.cellW >= 13 {
+		if g.cellW >= 13 && !g.outline {
 			what = "top head, by rank"
 		}
-		k = append(k, key{what, func(p *pen, x, y float64) {
-			p.ring(x+5.5, y, 4.2, stroke{ringInk, 1.4, nil})
-		}})
+		k = append(k, key{what, g.ringSign(nil)})
 	}
-	if h.Low != nil && rings > 0 {
+	if h.hasIntervals() && rings > 0 {
 		k = append(k, key{h.interval(), func(p *pen, x, y float64) { p.text(x+1, y, "[ ]", inkTick, left) }})
 	}
 	k = append(k, g.keys()...)
@@ -307,6 +336,17 @@ func (h Heads) keys(g headGrid, rings int) []key {
 		}
 	}
 	return k
+}
+
+// ringSign is a legend's sign for a marked head.
+func (g headGrid) ringSign(dash []float64) func(p *pen, x, y float64) {
+	return func(p *pen, x, y float64) {
+		if g.outline {
+			p.box(x+1.5, y-4, 8, 8, stroke{ringInk, 1.2, dash})
+			return
+		}
+		p.ring(x+5.5, y, 4.2, stroke{ringInk, 1.4, dash})
+	}
 }
 
 // keys explain the signs of the frame.

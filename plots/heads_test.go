@@ -30,11 +30,11 @@ func headMap(t *testing.T, h Heads) *Figure {
 func TestHeadMapSaysWhatItShows(t *testing.T) {
 	h := profile(18, 4, 4, 1, true)
 	h.Decode = "forced"
-	h.Top = 7
+	h.Top, h.Label = 7, "score (mean over trials)"
 	h.Score[0][0] = math.NaN()
 	f := headMap(t, h)
 	has(t, f, "SmolLM2-135M-Instruct-Q8_0", "method headkv-r2", "forced decoding",
-		"187 of 200 trials counted", "layer", "query head", "score (mean over trials)", "Top 7 heads", "95 % bootstrap interval",
+		"187 of 200 trials counted", "layer", "query head", "score (mean over trials)", "Top 7 heads", "95 % interval",
 		"4 query heads share a KV head", "sliding-window layer, 512 tokens", "no score")
 	if n := rings(t, f); n != 7 {
 		t.Errorf("%d rings for the top 7", n)
@@ -47,7 +47,7 @@ func TestHeadMapSaysWhatItShows(t *testing.T) {
 // In greedy decoding the pass rate says how much a profile is worth.
 func TestHeadMapSaysPassRate(t *testing.T) {
 	has(t, headMap(t, profile(4, 8, 2, 1, false)),
-		"greedy decoding", "187 of 200 trials passed (94 %)", "score (mean over passing trials)") // 187/200 = 93.5 %
+		"greedy decoding", "187 of 200 trials passed (94 %)") // 187/200 = 93.5 %
 }
 
 // Signs that a profile does not need are not explained.
@@ -143,4 +143,59 @@ func TestHostileNames(t *testing.T) {
 	}
 	written(t, f, "png")
 	written(t, f, "pdf")
+}
+
+// A legend names what the table holds: KV heads, its own name of the score and
+// of the interval, and no interval where all are unknown.
+func TestHeadMapNamesWhatIsThere(t *testing.T) {
+	h := profile(4, 8, 1, 1, false)
+	h.PerKV, h.Label, h.Interval, h.Title = true, "value in the pattern, 0 to 1", "95 % interval over trials", "Figure 3"
+	has(t, headMap(t, h), "Figure 3", "KV head", "value in the pattern, 0 to 1", "95 % interval over trials")
+	for l := range h.Low {
+		for i := range h.Low[l] {
+			h.Low[l][i], h.High[l][i] = math.NaN(), math.NaN()
+		}
+	}
+	ranking, err := Ranking(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []*Figure{headMap(t, h), ranking} {
+		for _, l := range labels(t, f) {
+			if strings.Contains(l.text, "interval") || strings.Contains(l.text, "query head") || strings.Contains(l.text, "passing") {
+				t.Errorf("%q on a figure of KV heads without intervals", l.text)
+			}
+		}
+	}
+}
+
+// Up to 40 heads are ringed; more get the outline of their cells, and every
+// kind of figure counts the same heads as top.
+func TestManyTopHeads(t *testing.T) {
+	h := profile(32, 32, 4, 1, false)
+	h.Top = 102
+	f := headMap(t, h)
+	has(t, f, "Top 102 heads")
+	if n := rings(t, f); n != 102 {
+		t.Errorf("%d heads marked", n)
+	}
+	for _, l := range labels(t, f) {
+		if l.text == "top head, by rank" {
+			t.Error("numbers inside outlined cells")
+		}
+	}
+	f, err := Ranking(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, f, "top 102 heads", "top 102", "102")
+	h.Top = 300
+	if f, err = Ranking(h); err != nil {
+		t.Fatal(err)
+	}
+	has(t, f, "first 120 of the top 300 heads", "top 300")
+	h.Top = 0
+	if n := rings(t, headMap(t, h)); n != 20 {
+		t.Errorf("%d rings where nobody says how many, want 20", n)
+	}
 }

@@ -42,13 +42,18 @@ func TestCompare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(t, f, "Spearman 0.63", "1 of the top 2 heads shared", "A: one", "B: two", "score in A", "L0.H1", "L0.H2")
+	has(t, f, "Spearman 0.63", "1 of the top 2 heads shared", "A: one", "B: two", "A: score", "B: score", "equal scores", "L0.H1", "L0.H2")
 	// Scores of different methods, or of unknown ones, share no scale.
 	b.Method = ""
 	if f, err = Compare(a, b); err != nil {
 		t.Fatal(err)
 	}
-	has(t, f, "share of A's best score", "each as a share of its best head")
+	has(t, f, "share of the profile's best score", "each on its own scale")
+	for _, l := range labels(t, f) {
+		if l.text == "equal scores" {
+			t.Error("a diagonal joins unlike scales")
+		}
+	}
 	b.Heads, b.Score = 3, [][]float64{{0, 1, 2}}
 	if _, err := Compare(a, b); err == nil || !strings.Contains(err.Error(), "1 × 4 and 1 × 3") {
 		t.Errorf("different shapes: %v", err)
@@ -116,8 +121,23 @@ func TestBudget(t *testing.T) {
 	}
 	// 300 entries of 2·100 + 2·1000: sliding-window layers never hold more than
 	// their window. 300/2200 = 13.6 %.
-	has(t, f, "300 entries", "capacity 64 asked for, 75.0 on average a head", "3.00 MiB", "14 % of the full cache at 1,000 tokens",
+	has(t, f, "300 entries", "capacity 64 requested, 75.0 on average", "4 caches, one per KV head", "3.00 MiB", "14 % of the full cache at 1,000 tokens",
 		"KV head", "50 entries: 75 % of heads", "150 entries: 25 % of heads", "sliding-window layer, 100 tokens")
+	// Query heads of a group that share a cache count once; copies count each.
+	g := Budget{Layers: 1, Heads: 4, KVGroup: 2, Entries: [][]int{{10, 10, 30, 30}}, Policy: "headkv", Level: "kv-head", Beta: 1.2, Shared: true}
+	if f, err = BudgetMap(g); err != nil {
+		t.Fatal(err)
+	}
+	has(t, f, "KV-cache budget: 40 entries", "2 caches, one per KV head", "policy headkv", "level kv-head", "β 1.2", "query head")
+	g.Shared, g.Level = false, "head"
+	if f, err = BudgetMap(g); err != nil {
+		t.Fatal(err)
+	}
+	has(t, f, "KV-cache budget: 80 entries", "4 caches, one per query head")
+	g.Shared, g.Entries = true, [][]int{{10, 20, 30, 30}}
+	if _, err = BudgetMap(g); err == nil || !strings.Contains(err.Error(), "shares") {
+		t.Errorf("one cache of two sizes: %v", err)
+	}
 	for says, spoil := range map[string]func(*Budget){
 		"nothing to draw":       func(b *Budget) { b.Layers = 0 },
 		"entries for 1 layers":  func(b *Budget) { b.Entries = b.Entries[:1] },

@@ -52,7 +52,7 @@ func Layers(h Heads) (*Figure, error) {
 	for _, k := range keys {
 		keysW = max(keysW, 16+inkTick.width(k.text))
 	}
-	title := fmt.Sprintf("Score by layer: layer %d holds %s", best, percent(sum[best]/total))
+	title := h.title(fmt.Sprintf("Score by layer: layer %d holds %s", best, percent(sum[best]/total)))
 	return page(heading{title, h.facts(), h.warning()}, axis+w+16+keysW, height+below, func(p *pen, x, y float64) {
 		hi := 100 * sum[best] / total * 1.04
 		dots := 0

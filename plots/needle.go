@@ -99,7 +99,7 @@ func Needle(n NeedleGrid) (*Figure, error) {
 	}
 	barH := max(inkTick.width("trials passed, %")+4, min(g.height(), 220))
 	w := axisW + g.width() + 14 + barWidth(ticks)
-	return page(heading{title: title, facts: n.facts()}, w, max(g.height()+below, barH+4), func(p *pen, x, y float64) {
+	return page(heading{title: n.title(title), facts: n.facts()}, w, max(g.height()+below, barH+4), func(p *pen, x, y float64) {
 		gx := x + axisW
 		g.draw(p, gx, y)
 		if g.cellW > 10 && g.cellH > 8 { // white joints, so that cells can be counted

@@ -28,6 +28,15 @@ type Meta struct {
 	Trials int    // trials run; 0 where unknown (published files)
 	Passed int    // trials that passed; forced decoding: that count in the scores
 	Note   string // one short remark, e.g. "published file"
+	Title  string // in place of the figure's own title; ""
+}
+
+// title is the figure's own title or the one that was asked for.
+func (m Meta) title(own string) string {
+	if m.Title != "" {
+		return shorten(m.Title, 120)
+	}
+	return own
 }
 
 // fewPassed and lowRate are the limits under which a title warns: below them a

@@ -115,14 +115,9 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	picture, err := drawAblation(f.out, plots.Meta{Model: modelName(model), Method: method, Note: f.note(len(items))}, effects)
-	if err != nil {
-		return err
-	}
-	if picture != "" {
-		paths = append(paths, picture)
-	}
-	return f.result(cmd, effects, paths)
+	pictures, problems := drawAll(ablationDrawings(f.out, plots.Meta{Model: modelName(model), Method: method, Note: f.note(len(items))}, effects))
+	warnFigures(cmd, f.json, problems)
+	return f.result(cmd, effects, append(paths, pictures...))
 }
 
 func (f *ablateFlags) result(cmd *cobra.Command, effects []evaluate.Effect, paths []string) error {
@@ -147,9 +142,9 @@ func (f *ablateFlags) result(cmd *cobra.Command, effects []evaluate.Effect, path
 	return nil
 }
 
-// drawAblation draws pass rate and log-probability change for each choice of
-// heads; every line begins without a mask.
-func drawAblation(dir string, m plots.Meta, effects []evaluate.Effect) (string, error) {
+// ablationDrawings are pass rate and log-probability change for each choice of
+// heads, in one figure; every line begins without a mask.
+func ablationDrawings(dir string, m plots.Meta, effects []evaluate.Effect) []drawing {
 	a := plots.Ablation{Meta: m, Interval: "95 % bootstrap interval over needles (random: and draws)"}
 	var none evaluate.Effect
 	for _, e := range effects {
@@ -176,14 +171,9 @@ func drawAblation(dir string, m plots.Meta, effects []evaluate.Effect) (string, 
 		}
 	}
 	if len(a.PassRate) == 0 {
-		return "", nil
+		return nil
 	}
-	figure, err := plots.Ablate(a)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "ablate.png")
-	return path, figure.Save(path)
+	return []drawing{{filepath.Join(dir, "ablate.png"), func() (*plots.Figure, error) { return plots.Ablate(a) }}}
 }
 
 func sortPoints(p []plots.Point) {

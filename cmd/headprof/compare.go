@@ -102,7 +102,7 @@ heads, the other's groups count by their best head.`,
 			if f.out == "" {
 				return nil
 			}
-			f.kind = "compare"
+			f.kind, f.top = "compare", rows[0].K // the heads that the text counts as top
 			fig, err := f.draw(args[:2])
 			if err != nil {
 				return err

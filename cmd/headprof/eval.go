@@ -126,10 +126,8 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	pictures, err := drawEval(f.out, modelName(model), rows, f.note)
-	if err != nil {
-		return err
-	}
+	pictures, problems := drawAll(evalDrawings(f.out, modelName(model), rows, f.note))
+	warnFigures(cmd, f.json, problems)
 	return f.result(cmd, rows, timings, append(paths, pictures...))
 }
 
@@ -254,9 +252,9 @@ func (f *evalFlags) result(cmd *cobra.Command, rows []evaluate.Row, timings []ev
 	return nil
 }
 
-// drawEval draws score and answer log-probability against the share kept, a
+// evalDrawings are score and answer log-probability against the share kept, a
 // pair of figures per task.
-func drawEval(dir, model string, rows []evaluate.Row, note func(prompts int) string) ([]string, error) {
+func evalDrawings(dir, model string, rows []evaluate.Row, note func(prompts int) string) []drawing {
 	byTask := map[string][]evaluate.Row{}
 	var tasks []string
 	for _, r := range rows {
@@ -265,7 +263,7 @@ func drawEval(dir, model string, rows []evaluate.Row, note func(prompts int) str
 		}
 		byTask[r.Task] = append(byTask[r.Task], r)
 	}
-	var paths []string
+	var all []drawing
 	for _, task := range tasks {
 		for _, d := range []struct {
 			ending, label string
@@ -295,22 +293,14 @@ func drawEval(dir, model string, rows []evaluate.Row, note func(prompts int) str
 			for i := range p.Lines {
 				sortPoints(p.Lines[i].Points)
 			}
-			figure, err := plots.Eval(p)
-			if err != nil {
-				return nil, err
-			}
 			name := "eval" + d.ending + ".png"
 			if len(tasks) > 1 {
 				name = "eval-" + fileName(task) + d.ending + ".png"
 			}
-			path := filepath.Join(dir, name)
-			if err := figure.Save(path); err != nil {
-				return nil, err
-			}
-			paths = append(paths, path)
+			all = append(all, drawing{filepath.Join(dir, name), func() (*plots.Figure, error) { return plots.Eval(p) }})
 		}
 	}
-	return paths, nil
+	return all
 }
 
 // fileName makes a task's name safe for a file.

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"headprof/plots"
 	"headprof/probe"
 	"headprof/scoring"
+	"headprof/scoring/stats"
 )
 
 // plotMeta is what a title says about a table.
@@ -22,6 +29,8 @@ func plotMeta(t *scoring.Table, method string) plots.Meta {
 func headsFigure(t *scoring.Table, method string, top int) plots.Heads {
 	rows := t.Of(method)
 	h := plots.Heads{Meta: plotMeta(t, method), Top: top}
+	h.Label, h.PerKV = meaning(t, method)
+	rows, h.Interval = withIntervals(rows)
 	kv := 0
 	for _, r := range rows {
 		h.Layers, h.Heads, kv = max(h.Layers, r.Layer+1), max(h.Heads, r.Head+1), max(kv, r.KVHead+1)
@@ -47,6 +56,45 @@ func headsFigure(t *scoring.Table, method string, top int) plots.Heads {
 		h.Window[r.Layer] = r.Window
 	}
 	return h
+}
+
+// meaning says what a method's numbers are, as an axis names them, and whether
+// a row is a KV head.
+func meaning(t *scoring.Table, method string) (label string, perKV bool) {
+	trials := false
+	for _, h := range t.Of(method) {
+		trials = trials || len(h.Trials) > 1
+	}
+	switch {
+	case method == "duoattention": // its pattern has a column per KV head
+		return "value in the pattern, 0 to 1", true
+	case method == "qrhead":
+		return "place in the list, 1 is first", false
+	case t.Meta.Trials > 0 && t.Meta.Decode == "forced":
+		return "score (mean over trials)", false
+	case t.Meta.Trials > 0:
+		return "score (mean over passing trials)", false
+	case trials:
+		return "score (mean over the file's trials)", false
+	}
+	return "score", false
+}
+
+// withIntervals gives rows with the intervals of their means: those that are
+// there, or, where a file holds each head's trials and no intervals (the
+// published JSON), those of a bootstrap over trials. what names them.
+func withIntervals(rows []scoring.Head) (out []scoring.Head, what string) {
+	out = slices.Clone(rows)
+	what = "95 % bootstrap interval"
+	for i := range out {
+		h := &out[i]
+		if n := len(h.Trials); n > 1 && math.IsNaN(h.Low) && math.IsNaN(h.High) {
+			e := stats.Default(1).MeanEstimate(h.Trials, stats.Groups(n, strconv.Itoa))
+			h.Low, h.High = e.Low, e.High
+			what = "95 % bootstrap interval over the file's trials"
+		}
+	}
+	return out, what
 }
 
 // needleFigure counts trials and passes over length and depth.
@@ -85,28 +133,58 @@ func needleFigure(m plots.Meta, r *probe.Result) plots.NeedleGrid {
 	return g
 }
 
-// drawRun draws a run's figures into its folder.
-func drawRun(dir string, t *scoring.Table, r *probe.Result, method string, top int) ([]string, error) {
-	heads := headsFigure(t, method, top)
-	var paths []string
-	for _, d := range []struct {
-		name string
-		draw func() (*plots.Figure, error)
-	}{
-		{"heads", func() (*plots.Figure, error) { return plots.HeadMap(heads) }},
-		{"ranking", func() (*plots.Figure, error) { return plots.Ranking(heads) }},
-		{"layers", func() (*plots.Figure, error) { return plots.Layers(heads) }},
-		{"needle", func() (*plots.Figure, error) { return plots.Needle(needleFigure(heads.Meta, r)) }},
-	} {
-		f, err := d.draw()
-		if err != nil {
-			return nil, err
+// drawing is one figure of a run and the file that it is drawn into.
+type drawing struct {
+	path string
+	draw func() (*plots.Figure, error)
+}
+
+// drawAll draws figures into files. The results that they show are written by
+// then, so a figure that cannot be drawn or written fails nothing: it becomes a
+// problem for the user to read, and the others are drawn.
+func drawAll(all []drawing) (paths, problems []string) {
+	for _, d := range all {
+		if err := d.save(); err != nil {
+			problems = append(problems, fmt.Sprintf("%s was not drawn: %s", d.path, strings.TrimPrefix(message(err), "plot: ")))
+			continue
 		}
-		path := filepath.Join(dir, d.name+".png")
-		if err := f.Save(path); err != nil {
-			return nil, err
-		}
-		paths = append(paths, path)
+		paths = append(paths, d.path)
 	}
-	return paths, nil
+	return paths, problems
+}
+
+// warnFigures warns of figures that were not drawn.
+func warnFigures(cmd *cobra.Command, asJSON bool, problems []string) {
+	for _, p := range problems {
+		if asJSON {
+			printJSON(cmd.OutOrStdout(), map[string]any{"event": "warning", "kind": "figure", "text": p})
+			continue
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", p)
+	}
+}
+
+func (d drawing) save() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("drawing failed (%v); please report this", r)
+		}
+	}()
+	f, err := d.draw()
+	if err != nil {
+		return err
+	}
+	return f.Save(d.path)
+}
+
+// drawRun draws a run's figures into its folder.
+func drawRun(dir string, t *scoring.Table, r *probe.Result, method string, top int) (paths, problems []string) {
+	heads := headsFigure(t, method, top)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	return drawAll([]drawing{
+		{path("heads.png"), func() (*plots.Figure, error) { return plots.HeadMap(heads) }},
+		{path("ranking.png"), func() (*plots.Figure, error) { return plots.Ranking(heads) }},
+		{path("layers.png"), func() (*plots.Figure, error) { return plots.Layers(heads) }},
+		{path("needle.png"), func() (*plots.Figure, error) { return plots.Needle(needleFigure(heads.Meta, r)) }},
+	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -10,11 +11,12 @@ import (
 	"headprof/export"
 	"headprof/plots"
 	"headprof/scoring"
+	"headprof/scoring/allocate"
 )
 
 type plotFlags struct {
-	kind, out, format, method string
-	top, capacity             int
+	kind, out, format, method, title string
+	top, capacity                    int
 }
 
 // kinds of figures, and what each needs.
@@ -74,9 +76,12 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 	c.Flags().StringVar(&f.out, "out", "", "`file` ending in .png, .svg or .pdf, or - for standard output (default: KIND.png in the folder, or beside the file)")
 	c.Flags().StringVar(&f.format, "format", "", "png, svg or pdf (default: by the file's ending; png on standard output)")
 	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
-	c.Flags().IntVar(&f.top, "top", 0, "heads to ring and name (default: a tenth of all)")
+	c.Flags().IntVar(&f.top, "top-k", 0, "heads that count as top: marked, named and counted (default: a twentieth of all, at least 5 and at most 20)")
+	c.Flags().IntVar(&f.top, "top", 0, "as --top-k")
+	_ = c.Flags().MarkHidden("top")
+	c.Flags().StringVar(&f.title, "title", "", "title in place of the figure's own")
 	c.Flags().IntVar(&f.capacity, "capacity", 0, "which capacity of a budget file that holds several")
-	atLeast(c.Flags(), 1, "top", "capacity")
+	atLeast(c.Flags(), 1, "top-k", "top", "capacity")
 	return c
 }
 
@@ -91,7 +96,8 @@ func (f *plotFlags) draw(args []string) (*plots.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := headsFigure(t, method, topOf(t, method, f.top))
+	h := headsFigure(t, method, f.top)
+	h.Title = f.title
 	switch f.kind {
 	case "ranking":
 		return plots.Ranking(h)
@@ -127,7 +133,7 @@ func (f *plotFlags) compare(a, b string) (*plots.Figure, error) {
 		return nil, err
 	}
 	x.Heads, y.Heads = wholeModel(x.Of(mx), y.Of(my)), wholeModel(y.Of(my), x.Of(mx))
-	hx, hy := headsFigure(x, mx, topOf(x, mx, f.top)), headsFigure(y, my, topOf(y, my, f.top))
+	hx, hy := headsFigure(x, mx, f.top), headsFigure(y, my, f.top)
 	if hx.Layers == hy.Layers && hx.Heads > hy.Heads {
 		x.Heads = scoring.BestOfGroup(x.Heads)
 		hx = headsFigure(x, mx, hx.Top)
@@ -135,15 +141,8 @@ func (f *plotFlags) compare(a, b string) (*plots.Figure, error) {
 		y.Heads = scoring.BestOfGroup(y.Heads)
 		hy = headsFigure(y, my, hy.Top)
 	}
+	hx.Title = f.title
 	return plots.Compare(hx, hy)
-}
-
-// topOf is how many heads count as top: a tenth, unless asked otherwise.
-func topOf(t *scoring.Table, method string, asked int) int {
-	if asked > 0 {
-		return asked
-	}
-	return max(1, len(t.Of(method))/10)
 }
 
 func (f *plotFlags) budget(path string) (*plots.Figure, error) {
@@ -153,10 +152,16 @@ func (f *plotFlags) budget(path string) (*plots.Figure, error) {
 	}
 	var capacities []string
 	for _, b := range all {
-		if f.capacity == 0 || b.Capacity == f.capacity {
-			return plots.BudgetMap(budgetFigure(b, plots.Meta{Model: path}))
+		if f.capacity == b.Capacity || f.capacity == 0 && len(all) == 1 {
+			if b.Model == "" {
+				b.Model = filepath.Base(path)
+			}
+			return plots.BudgetMap(budgetFigure(b, f.title))
 		}
 		capacities = append(capacities, fmt.Sprint(b.Capacity))
+	}
+	if f.capacity == 0 {
+		return nil, usagef("%s holds budgets of several capacities: say which with --capacity: %s", path, strings.Join(capacities, ", "))
 	}
 	return nil, usagef("%s has no capacity %d; it has %s", path, f.capacity, strings.Join(capacities, ", "))
 }
@@ -171,8 +176,11 @@ func isBudget(path string) bool {
 }
 
 // budgetFigure turns a budget's rows into what plots draws.
-func budgetFigure(b export.Budgets, m plots.Meta) plots.Budget {
-	p := plots.Budget{Meta: m, Capacity: b.Capacity}
+func budgetFigure(b export.Budgets, title string) plots.Budget {
+	p := plots.Budget{
+		Meta:   plots.Meta{Model: b.Model, Method: b.Method, Title: title},
+		Policy: b.Policy, Level: string(b.Level), Beta: b.Beta, Capacity: b.Capacity, PerKV: b.PerKVHead,
+	}
 	kv := 0
 	for _, r := range b.Heads {
 		p.Layers, p.Heads, kv = max(p.Layers, r.Layer+1), max(p.Heads, r.Head+1), max(kv, r.KVHead+1)
@@ -184,8 +192,24 @@ func budgetFigure(b export.Budgets, m plots.Meta) plots.Budget {
 	for l := range p.Entries {
 		p.Entries[l] = make([]int, p.Heads)
 	}
+	equal := p.KVGroup > 1 // do all heads of each group keep the same?
+	of := map[[2]int]int{}
 	for _, r := range b.Heads {
 		p.Entries[r.Layer][r.Head] = r.Entries
+		at := [2]int{r.Layer, r.KVHead}
+		if n, ok := of[at]; ok && n != r.Entries {
+			equal = false
+		}
+		of[at] = r.Entries
+	}
+	switch {
+	case p.PerKV || p.KVGroup <= 1:
+	case b.Level != "":
+		p.Shared = b.Level != allocate.Head
+	case equal:
+		p.Shared, p.Level = true, "kv-head (assumed)"
+	default:
+		p.Level = "head"
 	}
 	return p
 }

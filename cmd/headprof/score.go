@@ -160,11 +160,12 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, 
 		return err
 	}
 	say.forced = table.Meta.Decode == string(probe.Forced)
-	pictures, err := drawRun(f.out, table, r, f.method, f.top(model))
-	if err != nil {
-		return err
+	pictures, problems := drawRun(f.out, table, r, f.method, f.topK)
+	warnings := r.Warnings()
+	for _, p := range problems {
+		warnings = append(warnings, probe.Warning{Kind: "figure", Text: p})
 	}
-	say.warn(r.Warnings())
+	say.warn(warnings)
 	say.result(table, r, f.method, f.top(model), append(paths, pictures...))
 	return nil
 }

@@ -118,7 +118,7 @@ func (s *speaker) clear() {
 	}
 }
 
-// warn prints what stands against trusting the result.
+// warn prints warnings about the result.
 func (s *speaker) warn(ws []probe.Warning) {
 	var remedies []string
 	for _, w := range ws {
