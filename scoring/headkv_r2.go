@@ -4,7 +4,7 @@ func init() {
 	register(Declaration{
 		Order: 10, Source: "arXiv 2410.19258",
 		Measures: "of a row's k largest weights, k being the evidence's length, the sum of those on the evidence, divided by k; every step of the answer",
-		New:      func() Method { return new(HeadKVR2) },
+		New:      func() Named { return new(HeadKVR2) },
 	})
 }
 

@@ -80,6 +80,10 @@ func (o *Observer) Score(from, to int, sequence, produced []int32, answerLen int
 	scores := make(map[string][][]float64, len(o.methods))
 	for m, method := range o.methods {
 		weight := float64(method.Weight(k, answerLen))
+		times, err := o.times(method, from, to, sequence, produced)
+		if err != nil {
+			return nil, err
+		}
 		table := make([][]float64, o.layers)
 		flat := make([]float64, o.layers*o.heads)
 		for l := range table {
@@ -99,7 +103,11 @@ func (o *Observer) Score(from, to int, sequence, produced []int32, answerLen int
 					}
 					// The conversion forbids a fused multiply-add, which would
 					// make sums differ between processors.
-					sum += float64(float64(p.Value) * weight)
+					step := float64(float64(p.Value) * weight)
+					if times != nil {
+						step = float64(step * float64(times[s-from]))
+					}
+					sum += step
 				}
 				table[l][h] = sum
 			}
@@ -107,4 +115,20 @@ func (o *Observer) Score(from, to int, sequence, produced []int32, answerLen int
 		scores[method.Name()] = table
 	}
 	return scores, nil
+}
+
+// times says how often each step of [from, to) counts; nil: once.
+func (o *Observer) times(method Method, from, to int, sequence, produced []int32) ([]int, error) {
+	r, ok := method.(Repeater)
+	if !ok {
+		return nil, nil
+	}
+	if o.evidence.Start < 0 || o.evidence.End > len(sequence) || o.evidence.Start > o.evidence.End {
+		return nil, fmt.Errorf("the evidence [%d, %d) lies outside a sequence of %d tokens", o.evidence.Start, o.evidence.End, len(sequence))
+	}
+	out := make([]int, to-from)
+	for i := range out {
+		out[i] = r.Times(sequence[o.evidence.Start:o.evidence.End], produced[from+i])
+	}
+	return out, nil
 }

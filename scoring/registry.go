@@ -14,12 +14,36 @@ import (
 // follow.
 type Declaration struct {
 	Order    int    // of tables, ascending; the first method is the default
+	Probe    Probe  // the prompts it is computed on
+	KVHeads  bool   // it scores KV heads, not query heads
 	Measures string // documentation: what a head scores for
 	Source   string // documentation: paper
 	// New gives a pointer to the method's struct, whose exported fields are
-	// its parameters (see package param).
-	New func() Method
+	// its parameters (see package param). A method of the probe Needles is a
+	// Method; package cases computes the others.
+	New func() Named
 }
+
+// Named is a score method of any probe.
+type Named interface {
+	// Name is the method's name in flags, tables and journals.
+	Name() string
+}
+
+// Probe names the prompts that score methods are computed on. Methods of one
+// probe share its passes.
+type Probe string
+
+// The probes.
+const (
+	Needles   Probe = ""          // needle trials: the steps of the answer
+	Documents Probe = "documents" // numbered documents, a query, and a query without content
+	Repeats   Probe = "repeats"   // a sequence of random tokens, several times
+	Recital   Probe = "recital"   // a text, the request to repeat it, and the text again
+	PlainText Probe = "text"      // a text
+	FewShot   Probe = "few-shot"  // demonstrations with shuffled labels, and a query
+	Injection Probe = "injection" // an instruction with data, and the same with an injected instruction
+)
 
 var declarations []Declaration
 
@@ -28,7 +52,7 @@ func register(d Declaration) {
 	param.MustOf(d.New())
 	declarations = append(declarations, d)
 	slices.SortStableFunc(declarations, func(a, b Declaration) int {
-		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.New().Name(), b.New().Name()))
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name(), b.Name()))
 	})
 }
 
@@ -39,40 +63,49 @@ func Declarations() []Declaration { return slices.Clone(declarations) }
 func Parameters() *param.Set {
 	s := param.NewSet()
 	for _, d := range declarations {
-		m := d.New()
-		s.Declare(m.Name(), m)
+		s.Declare(d.Name(), d.New())
 	}
 	return s
 }
 
-// Methods returns every score method with its parameters at their defaults,
-// the default method first.
+// Methods returns every method of needle trials with its parameters at their
+// defaults, the default method first.
 func Methods() []Method {
 	var out []Method
-	for _, d := range declarations {
-		out = append(out, d.method())
+	for _, m := range MethodsOf(Needles) {
+		out = append(out, m.(Method))
 	}
 	return out
 }
 
-func (d Declaration) method() Method {
-	m := d.New()
-	param.SetDefaults(m)
-	return m
-}
-
-// Lookup finds a method by its name, its parameters at their defaults.
-func Lookup(name string) (Method, error) {
-	var names []string
+// MethodsOf returns every method of a probe, its parameters at their defaults.
+func MethodsOf(p Probe) []Named {
+	var out []Named
 	for _, d := range declarations {
-		if m := d.method(); m.Name() == name {
-			return m, nil
-		} else {
-			names = append(names, m.Name())
+		if d.Probe == p {
+			m := d.New()
+			param.SetDefaults(m)
+			out = append(out, m)
 		}
 	}
-	return nil, fmt.Errorf("no score method %q; known: %s", name, strings.Join(names, ", "))
+	return out
 }
+
+// Lookup finds a method's declaration by its name.
+func Lookup(name string) (Declaration, error) {
+	var names []string
+	for _, d := range declarations {
+		if n := d.Name(); n == name {
+			return d, nil
+		} else {
+			names = append(names, n)
+		}
+	}
+	return Declaration{}, fmt.Errorf("no score method %q; known: %s", name, strings.Join(names, ", "))
+}
+
+// Name is the method's name.
+func (d Declaration) Name() string { return d.New().Name() }
 
 // visible cuts a row to the evidence positions it holds: weights[from:to]
 // belong to the span. It is empty where a sliding window hides the evidence.

@@ -4,7 +4,7 @@ func init() {
 	register(Declaration{
 		Order: 20, Source: "arXiv 2404.15574, section 2",
 		Measures: "steps whose largest weight lies on the evidence, at the token just produced, over the evidence's length",
-		New:      func() Method { return new(Retrieval) },
+		New:      func() Named { return new(Retrieval) },
 	})
 }
 

@@ -36,6 +36,13 @@ type Topper interface {
 	Top(k int) int
 }
 
+// Repeater is a Method whose steps count as often as Times says, which depends
+// on the token that the step produced.
+type Repeater interface {
+	// Times is how often a step counts. evidence holds the evidence's tokens.
+	Times(evidence []int32, produced int32) int
+}
+
 // TrialScore is one trial as aggregation sees it. Scores maps a method's name
 // to [layer][head]; steps summed, not averaged.
 type TrialScore struct {
