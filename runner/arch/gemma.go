@@ -57,7 +57,7 @@ func (m *gemma) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend
 	if rows != nil {
 		x = o.Gather(x, rows)
 	}
-	o.AddLinear(x, h, b.O, nil, 1)
+	o.AddLinear(x, h, b.O, b.OBias, 1)
 
 	h = b.hidden(o, o.Norm(x, m.norm(b.FFNNorm)), backend.GELUTanh)
 	o.AddLinear(x, h, b.Down, nil, 1)

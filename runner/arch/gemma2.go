@@ -74,7 +74,7 @@ func (m *gemma2) Layer(o backend.Ops, l int, x backend.Value, rows []int) backen
 	o.Store(l, k, v)
 	attention := m.attention(l, m.scale)
 	attention.SoftCap = m.attnCap
-	h := o.Linear(o.Attend(q, attention, rows), b.O, nil)
+	h := o.Linear(o.Attend(q, attention, rows), b.O, b.OBias)
 	if rows != nil {
 		x = o.Gather(x, rows)
 	}

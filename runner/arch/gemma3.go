@@ -78,7 +78,7 @@ func (m *gemma3) Layer(o backend.Ops, l int, x backend.Value, rows []int) backen
 	o.Rope(q, a.Heads, rope)
 	o.Rope(k, a.KVHeads, rope)
 	o.Store(l, k, v)
-	h := o.Linear(o.Attend(q, m.attention(l, m.scale), rows), b.O, nil)
+	h := o.Linear(o.Attend(q, m.attention(l, m.scale), rows), b.O, b.OBias)
 	if rows != nil {
 		x = o.Gather(x, rows)
 	}

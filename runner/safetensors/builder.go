@@ -53,58 +53,86 @@ func (b *builder) shape(layers, width, heads, dim int) {
 	b.layers, b.heads, b.dim = layers, heads, dim
 }
 
-// llamaLike reads a pre-norm RMSNorm family with a SiLU gate; theta is the
-// rotary base where config.json has none.
-func (b *builder) llamaLike(theta, eps float64) {
-	b.activation([]string{"hidden_act"}, "silu")
+// llamaLike reads a pre-norm RMSNorm family with a SiLU gate.
+func (b *builder) llamaLike() {
+	b.activation("hidden_act", "silu")
 	b.refuse("mlp_bias")
 	b.sizes()
-	b.rmsEps(eps)
-	b.rope(b.dim, theta, 1)
+	b.rmsEps()
+	b.rope(b.dim)
 }
 
-func (b *builder) rmsEps(fallback float64) {
-	b.set("attention.layer_norm_rms_epsilon", float32(b.floatOr("rms_norm_eps", fallback)))
+func (b *builder) rmsEps() {
+	b.set("attention.layer_norm_rms_epsilon", float32(b.floatOr("rms_norm_eps", 0)))
 }
 
 // windowEverywhere sets a sliding window on all layers where there is one.
+// transformers computes nothing else for these classes, whatever layer_types say.
 func (b *builder) windowEverywhere() {
-	if w := b.countOr("sliding_window", 0); w > 0 {
+	w, want := b.countOr("sliding_window", 0), "full_attention"
+	if w > 0 {
+		want = "sliding_attention"
 		b.set("attention.sliding_window", w)
 	}
+	for l, t := range b.layerTypes() {
+		if t != want {
+			b.fail("\"layer_types\" is %q at layer %d, where \"sliding_window\" of model type %q makes all layers %q; remove one of them", t, l, b.text("model_type"), want)
+			return
+		}
+	}
+}
+
+// windowAt sets the window of the layers that layer_types call sliding; without
+// them, of those for which local is true.
+func (b *builder) windowAt(local func(l int) bool) {
+	pattern := make([]bool, b.layers)
+	for l := range pattern {
+		pattern[l] = local(l)
+	}
+	for l, t := range b.layerTypes() {
+		pattern[l] = t == "sliding_attention"
+	}
+	if !slices.Contains(pattern, true) {
+		b.set("attention.sliding_window", 0)
+		return
+	}
+	w := b.countOr("sliding_window", 0)
+	if w == 0 {
+		b.fail("\"sliding_window\" is null or 0, but layers have one by \"layer_types\"; state it")
+	}
+	b.set("attention.sliding_window", w)
+	b.set("attention.sliding_window_pattern", pattern)
+}
+
+// layerTypes reads what attention each layer has; nil where nothing says so.
+func (b *builder) layerTypes() []string {
+	types := b.texts("layer_types")
+	if types != nil && len(types) != b.layers {
+		b.fail("\"layer_types\" has %d entries for %d layers; fetch the file again", len(types), b.layers)
+		return nil
+	}
+	for l, t := range types {
+		if t != "full_attention" && t != "sliding_attention" {
+			b.fail("\"layer_types\" is %q at layer %d, where headprof supports full_attention and sliding_attention", t, l)
+			return nil
+		}
+	}
+	return types
 }
 
 // switchedWindow is Qwen's: off unless switched on, and then for the layers
 // from max_window_layers on.
 func (b *builder) switchedWindow() {
 	if !b.boolOr("use_sliding_window", false) {
-		return
+		b.values["sliding_window"] = []byte("null")
 	}
-	types := b.texts("layer_types")
-	if types != nil && len(types) != b.layers {
-		b.fail("\"layer_types\" has %d entries for %d layers; fetch the file again", len(types), b.layers)
-		return
-	}
-	local := make([]bool, b.layers)
-	for l := range local {
-		local[l] = l >= b.countOr("max_window_layers", 28)
-		if types != nil {
-			local[l] = types[l] == "sliding_attention"
-		}
-	}
-	if slices.Contains(local, true) {
-		b.set("attention.sliding_window", b.countOr("sliding_window", 4096))
-		b.set("attention.sliding_window_pattern", local)
-	}
+	from := b.countOr("max_window_layers", 0)
+	b.windowAt(func(l int) bool { return b.has("sliding_window") && l >= from })
 }
 
 // moe reads a mixture of experts in which every layer has one.
 func (b *builder) moe() {
-	experts := b.countOr("num_local_experts", b.countOr("num_experts", 0))
-	if experts == 0 {
-		b.fail("\"num_local_experts\" or \"num_experts\" is missing; fetch the file again")
-	}
-	b.set("expert_count", experts)
+	b.set("expert_count", b.countOr("num_local_experts", b.count("num_experts")))
 	b.set("expert_used_count", b.count("num_experts_per_tok"))
 	if b.countOr("decoder_sparse_step", 1) != 1 || b.has("mlp_only_layers") && string(b.values["mlp_only_layers"]) != "[]" {
 		b.fail("some layers have no experts (\"decoder_sparse_step\", \"mlp_only_layers\"), which headprof does not support")
@@ -114,6 +142,7 @@ func (b *builder) moe() {
 // build makes the metadata of a folder.
 func (f *family) build(s settings, source, name string) (*builder, error) {
 	b := &builder{settings: s, family: f, meta: gguf.NewMetadata(source), made: map[string]tensor.Tensor{}}
+	b.setDefaults(f.defaults)
 	b.setFull("general.architecture", f.arch)
 	b.setFull("general.name", name)
 	f.read(b)

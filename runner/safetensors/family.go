@@ -15,8 +15,13 @@ type family struct {
 	ends   map[string]string // tensors outside layers
 	block  map[string]string // tensors of a layer; * stands for an expert's or head's number
 	read   func(b *builder)
-	made   map[string]reshape // by GGUF's name without blk.N.: tensors that are not taken as they are
-	tied   bool               // output and embedding are one tensor unless config.json says otherwise
+	// defaults are the class's values of settings that config.json leaves out, as
+	// a JSON object.
+	defaults string
+	// optional tells, by tensor without blk.N., which setting says whether it is
+	// there: a setting's name, "!name" for its opposite, "" for never, "true".
+	optional map[string]string
+	made     map[string]reshape // by GGUF's name without blk.N.: tensors that are not taken as they are
 }
 
 // ignored reports tensors that hold no weights of the language model: masks and
@@ -165,6 +170,12 @@ func join(tables ...map[string]string) map[string]string {
 		maps.Copy(all, t)
 	}
 	return all
+}
+
+// biases is the part of family.optional for projections with and without bias:
+// a setting's name, "true" or "" for Q, K and V, and for the output.
+func biases(qkv, output string) map[string]string {
+	return map[string]string{"attn_q.bias": qkv, "attn_k.bias": qkv, "attn_v.bias": qkv, "attn_output.bias": output}
 }
 
 // Tables that most families share.

@@ -227,13 +227,13 @@ func TestSettings(t *testing.T) {
 			"llama.attention.layer_norm_rms_epsilon": float64(float32(1e-6)), "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2},
 		"mistral":   {"llama.attention.key_length": 16, "llama.attention.sliding_window": 16},
 		"mixtral":   {"llama.expert_count": 4, "llama.expert_used_count": 2, "llama.rope.freq_base": 1e6},
-		"qwen2":     {"general.architecture": "qwen2", "qwen2.attention.sliding_window": nil, "headprof.rope.half_split": nil},
+		"qwen2":     {"general.architecture": "qwen2", "qwen2.attention.sliding_window": 0, "headprof.rope.half_split": nil},
 		"qwen2_moe": {"qwen2moe.expert_feed_forward_length": 24, "qwen2moe.expert_shared_feed_forward_length": 40, "qwen2moe.expert_count": 4},
 		"qwen3_moe": {"qwen3moe.expert_weights_norm": false, "qwen3moe.expert_count": 4},
 		"gemma":     {"headprof.norm.add_one": true, "gemma.attention.key_length": 16},
 		"gemma2": {"gemma2.attn_logit_softcapping": 50.0, "gemma2.final_logit_softcapping": 30.0, "gemma2.attention.scale": float64(float32(0.2)),
 			"gemma2.attention.sliding_window": 16},
-		"gemma3_text": {"gemma3.attention.sliding_window_pattern": 6, "gemma3.rope.freq_base": 1e6, "gemma3.rope.freq_base_swa": 1e4},
+		"gemma3_text": {"gemma3.attention.sliding_window": 16, "gemma3.rope.freq_base": 1e6, "gemma3.rope.freq_base_swa": 1e4},
 		"granite":     {"granite.logit_scale": 8.0, "granite.residual_scale": 0.25, "granite.embedding_scale": 12.0, "granite.attention.scale": 0.015625},
 		"stablelm":    {"stablelm.rope.dimension_count": 2, "stablelm.use_parallel_residual": false, "stablelm.attention.layer_norm_epsilon": float64(float32(1e-5))},
 		"gpt_neox":    {"gptneox.rope.dimension_count": 2, "gptneox.use_parallel_residual": true},
@@ -292,7 +292,7 @@ func TestOlderSettings(t *testing.T) {
 	m.Config["rope_scaling"] = map[string]any{"rope_type": "linear", "factor": 8}
 	f := m.open(t)
 	for key, want := range map[string]float64{"gemma3.rope.freq_base": 2e6, "gemma3.rope.freq_base_swa": 3e4, "gemma3.rope.scaling.factor": 8,
-		"gemma3.attention.head_count": 8, "gemma3.attention.sliding_window_pattern": 6} {
+		"gemma3.attention.head_count": 8, "gemma3.attention.sliding_window": 16} {
 		if got, _, err := f.Float(key); got != want || err != nil {
 			t.Errorf("%s is %v, %v; want %v", key, got, err, want)
 		}
@@ -304,6 +304,7 @@ func TestOlderSettings(t *testing.T) {
 func TestYarn(t *testing.T) {
 	models, _ := readFamilies(t)
 	m := models["qwen2"]
+	delete(m.Config, "rope_parameters")
 	yarn := map[string]any{"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
 	m.Config["rope_scaling"] = yarn
 	if got, _, _ := m.open(t).Float("qwen2.rope.scaling.attn_factor"); got != 1 {
@@ -479,18 +480,29 @@ func TestBadFolders(t *testing.T) {
 		"a wrong kind":  {"llama", put("hidden_size", "32"), []string{`"hidden_size"`, "a number"}},
 		"a fraction":    {"llama", put("hidden_size", 32.5), []string{`"hidden_size"`, "whole number"}},
 		"a negative":    {"llama", put("num_hidden_layers", -1), []string{`"num_hidden_layers"`}},
-		"absent":        {"llama", func(m *model) { delete(m.Config, "num_attention_heads") }, []string{`"num_attention_heads"`, "missing"}},
 		"head size":     {"qwen2", put("num_attention_heads", 5), []string{"32", "5 heads"}},
 		"ALiBi":         {"llama", put("model_type", "bloom"), []string{`"bloom"`, "ALiBi", "supported: "}},
 		"latent":        {"llama", put("model_type", "deepseek_v3"), []string{`"deepseek_v3"`, "latent"}},
-		"rope scaling":  {"llama", put("rope_scaling", map[string]any{"rope_type": "spiral"}), []string{`"spiral"`, "yarn"}},
-		"rope factor":   {"llama", put("rope_scaling", map[string]any{"rope_type": "linear"}), []string{"factor 0"}},
+		"rope scaling":  {"llama", put("rope_parameters", map[string]any{"rope_type": "spiral"}), []string{`"spiral"`, "yarn"}},
+		"rope factor":   {"llama", put("rope_parameters", map[string]any{"rope_type": "linear"}), []string{"factor 0"}},
 		"quantised":     {"llama", put("quantization_config", map[string]any{"quant_method": "awq"}), []string{`"awq"`, "GGUF"}},
 		"layer count": {"qwen2", func(m *model) {
 			m.Config["use_sliding_window"] = true
 			m.Config["layer_types"] = []string{"sliding_attention"}
 		}, []string{"layer_types", "1 entries for 2 layers"}},
-		"layer types":    {"gemma2", put("layer_types", []string{"full_attention", "sliding_attention"}), []string{"layer_types"}},
+		"layer types":    {"gemma2", put("layer_types", []string{"full_attention", "chunked_attention"}), []string{"layer_types", "chunked_attention"}},
+		"mixed layers":   {"mistral", put("layer_types", []string{"full_attention", "sliding_attention"}), []string{"layer_types", "sliding_window"}},
+		"no window":      {"gemma2", put("sliding_window", nil), []string{`"sliding_window"`, "null"}},
+		"gelu":           {"gemma", put("hidden_act", "gelu"), []string{`"hidden_act"`, "gelu_pytorch_tanh"}},
+		"bias by config": {"olmo2", put("attention_bias", true), []string{`"attention_bias"`, "attn_"}},
+		"both ropes":     {"llama", put("rope_scaling", map[string]any{"rope_type": "linear", "factor": 2}), []string{`"rope_scaling"`, `"rope_parameters"`}},
+		"partial":        {"llama", put("partial_rotary_factor", 0.5), []string{`"partial_rotary_factor"`, `"llama"`}},
+		"window switch":  {"qwen2_moe", func(m *model) { m.Config["use_sliding_window"], m.Config["sliding_window"] = true, 9 }, []string{`"use_sliding_window"`}},
+		"longrope inside": {"llama", func(m *model) {
+			delete(m.Config, "rope_parameters")
+			m.Config["rope_scaling"] = map[string]any{"rope_type": "longrope", "factor": 4, "original_max_position_embeddings": 16,
+				"short_factor": []int{1, 1, 1, 1}, "long_factor": []int{1, 1, 1, 1}}
+		}, []string{`"original_max_position_embeddings"`}},
 		"some experts":   {"qwen3_moe", put("mlp_only_layers", []int{1}), []string{"mlp_only_layers"}},
 		"scales":         {"llama", rename("model.norm.weight", "model.layers.0.mlp.up_proj.weight_scale_inv"), []string{"weight_scale_inv", "quantised"}},
 		"adapter":        {"llama", rename("model.norm.weight", "model.layers.0.mlp.up_proj.lora_A.weight"), []string{"lora_A", "adapter"}},

@@ -10,103 +10,103 @@ var gemmaNorms = map[string]string{
 
 var (
 	gemma = family{
-		arch: "gemma", prefix: "model.layers.", ends: usualEnds, tied: true,
-		block: join(preNorms, usualQKVO, usualGated),
+		arch: "gemma", prefix: "model.layers.", ends: usualEnds,
+		defaults: `{"vocab_size": 256000, "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28, "num_attention_heads": 16,
+			"num_key_value_heads": 16, "head_dim": 256, "hidden_act": "gelu_pytorch_tanh", "max_position_embeddings": 8192,
+			"rms_norm_eps": 1e-06, "rope_theta": 10000, "tie_word_embeddings": true}`,
+		optional: biases("attention_bias", "attention_bias"),
+		block:    join(preNorms, usualQKVO, usualGated),
 		read: func(b *builder) {
-			b.gemma(10000)
+			// "gelu" is the exact form to transformers 4 and the tanh form, as trained, to 5.
+			b.gemma("hidden_act")
+			b.rope(b.dim)
 		},
 	}
 	gemma2 = family{
-		arch: "gemma2", prefix: "model.layers.", ends: usualEnds, tied: true,
-		block: join(gemmaNorms, usualQKVO, usualGated),
+		arch: "gemma2", prefix: "model.layers.", ends: usualEnds,
+		defaults: `{"vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
+			"num_key_value_heads": 4, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 8192,
+			"rms_norm_eps": 1e-06, "rope_theta": 10000, "tie_word_embeddings": true, "query_pre_attn_scalar": 256, "sliding_window": 4096,
+			"final_logit_softcapping": 30, "attn_logit_softcapping": 50}`,
+		optional: biases("attention_bias", "attention_bias"),
+		block:    join(gemmaNorms, usualQKVO, usualGated),
 		read: func(b *builder) {
-			b.gemma(10000)
-			b.set("attn_logit_softcapping", float32(b.floatOr("attn_logit_softcapping", 0)))
-			b.set("final_logit_softcapping", float32(b.floatOr("final_logit_softcapping", 0)))
-			b.set("attention.sliding_window", b.countOr("sliding_window", 4096))
+			b.gemma("hidden_activation")
+			b.rope(b.dim)
+			b.set("attn_logit_softcapping", b.softCap("attn_logit_softcapping"))
+			b.set("final_logit_softcapping", b.softCap("final_logit_softcapping"))
+			b.windowAt(func(l int) bool { return (l+1)%2 != 0 })
 			b.queryScale()
-			if p := b.windowPattern(2); p != 2 {
-				b.fail("every %d-th layer is global, where headprof supports every 2nd for model type %q", p, b.text("model_type"))
-			}
 		},
 	}
 	gemma3 = family{
-		arch: "gemma3", prefix: "model.layers.", ends: usualEnds, tied: true,
-		block: join(gemmaNorms, usualQKVO, headNorms, usualGated),
+		arch: "gemma3", prefix: "model.layers.", ends: usualEnds,
+		defaults: `{"vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
+			"num_key_value_heads": 4, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 131072,
+			"rms_norm_eps": 1e-06, "rope_theta": 1000000, "rope_local_base_freq": 10000, "tie_word_embeddings": true,
+			"query_pre_attn_scalar": 256, "sliding_window": 4096, "sliding_window_pattern": 6}`,
+		optional: biases("attention_bias", "attention_bias"),
+		block:    join(gemmaNorms, usualQKVO, headNorms, usualGated),
 		read: func(b *builder) {
-			// Published configurations leave out what equals these.
-			b.assume("num_attention_heads", "8")
-			b.assume("num_key_value_heads", "4")
-			b.assume("head_dim", "256")
-			b.assume("max_position_embeddings", "131072")
-			b.assume("vocab_size", "262208")
-			b.gemma(1e6)
-			for _, key := range []string{"attn_logit_softcapping", "final_logit_softcapping"} {
-				if b.floatOr(key, 0) != 0 {
-					b.fail("%q is set, which headprof does not support for model type %q", key, b.text("model_type"))
-				}
+			b.gemma("hidden_activation")
+			b.gemma3Rope()
+			if b.has("attn_logit_softcapping") {
+				b.fail("\"attn_logit_softcapping\" is set, which model type %q does not have", b.text("model_type"))
 			}
-			local := b.object("rope_parameters").object("sliding_attention").floatOr("rope_theta", b.floatOr("rope_local_base_freq", 10000))
-			b.set("rope.freq_base_swa", float32(local))
-			b.set("attention.sliding_window", b.countOr("sliding_window", 4096))
-			b.set("attention.sliding_window_pattern", b.windowPattern(6))
+			b.set("final_logit_softcapping", b.softCap("final_logit_softcapping"))
+			every := b.count("sliding_window_pattern")
+			b.windowAt(func(l int) bool { return (l+1)%every != 0 })
 			b.queryScale()
 		},
 	}
 )
 
-func (b *builder) gemma(theta float64) {
-	// Gemma 1's "hidden_act" says gelu and means its tanh form, as transformers has it.
-	b.activation([]string{"hidden_activation", "hidden_act"}, "gelu_pytorch_tanh", "gelu")
-	b.refuse("attention_bias")
+// gemma reads what all versions state; activation names the setting of the gate's
+// function, which is the tanh form of GELU.
+func (b *builder) gemma(activation string) {
+	b.activation(activation, "gelu_pytorch_tanh", "gelu_new")
 	b.refuse("use_bidirectional_attention")
-	b.assume("head_dim", "256")
 	b.sizes()
-	b.rmsEps(1e-6)
-	b.rope(b.dim, theta, 1)
+	b.rmsEps()
 	b.setFull("headprof.norm.add_one", true)
 }
 
-// assume gives a setting the value it has when absent.
-func (b *builder) assume(key, value string) {
-	if !b.has(key) {
-		b.values[key] = []byte(value)
+// softCap reads the cap of scores or logits; null is none.
+func (b *builder) softCap(key string) float32 {
+	if b.has(key) && !(b.floatOr(key, 0) > 0) {
+		b.fail("%q is %v; it must be above 0, or null for none", key, b.floatOr(key, 0))
 	}
+	return float32(b.floatOr(key, 0))
+}
+
+// gemma3Rope reads the two rotary embeddings of Gemma 3; scalings are those of
+// the global layers.
+func (b *builder) gemma3Rope() {
+	global, theta := b.object("rope_scaling"), b.floatOr("rope_theta", 0)
+	local := b.floatOr("rope_local_base_freq", 0)
+	if b.has("rope_parameters") {
+		p := b.object("rope_parameters")
+		sliding := p.object("sliding_attention")
+		if b.has("rope_scaling") || !p.has("full_attention") && !p.has("sliding_attention") {
+			b.fail("\"rope_parameters\" must have \"full_attention\" and \"sliding_attention\" for model type %q, and no \"rope_scaling\" beside them", b.text("model_type"))
+		}
+		if kind := sliding.text("rope_type"); kind != "" && kind != "default" {
+			b.fail("\"rope_parameters\" scale the windowed layers (%q), which headprof does not support", kind)
+		}
+		global, local = p.object("full_attention"), sliding.floatOr("rope_theta", local)
+	} else {
+		b.fits(global, "rope_theta", theta)
+	}
+	b.ropeOf(b.dim, global, theta, "")
+	b.set("rope.freq_base_swa", float32(local))
 }
 
 // queryScale sets the attention scale, query_pre_attn_scalar^(−1/2).
 func (b *builder) queryScale() {
-	s := b.floatOr("query_pre_attn_scalar", 256)
+	s := b.floatOr("query_pre_attn_scalar", 0)
 	if !(s > 0) {
 		b.fail("\"query_pre_attn_scalar\" is %v; it must be above 0", s)
 		return
 	}
 	b.set("attention.scale", float32(1/math.Sqrt(s)))
-}
-
-// windowPattern gives p where every p-th layer is global and the others have a
-// sliding window; layer_types, if there, must agree with that.
-func (b *builder) windowPattern(usual int) int {
-	types := b.texts("layer_types")
-	p := b.countOr("sliding_window_pattern", b.countOr("_sliding_window_pattern", usual))
-	if types == nil {
-		return p
-	}
-	if len(types) != b.layers {
-		b.fail("\"layer_types\" has %d entries for %d layers; fetch the file again", len(types), b.layers)
-		return p
-	}
-	for l, t := range types {
-		if t == "full_attention" {
-			p = l + 1
-			break
-		}
-	}
-	for l, t := range types {
-		if global := p > 0 && (l+1)%p == 0; global != (t == "full_attention") || !global && t != "sliding_attention" {
-			b.fail("\"layer_types\" is %q at layer %d, where headprof expects every %d-th layer global and the others sliding", t, l, p)
-			return p
-		}
-	}
-	return p
 }

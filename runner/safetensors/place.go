@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sort"
@@ -22,7 +23,10 @@ func (f *Folder) place() error {
 			}
 		}
 	}
-	if err := f.tie(fam); err != nil {
+	if err := f.tie(); err != nil {
+		return err
+	}
+	if err := f.checkOptional(fam); err != nil {
 		return err
 	}
 	for name, s := range f.sources {
@@ -73,14 +77,48 @@ func (f *Folder) placeOne(fam *family, e entry) error {
 }
 
 // tie drops the output matrix where config.json says that it is the embedding.
-func (f *Folder) tie(fam *family) error {
+func (f *Folder) tie() error {
 	const output = "output.weight"
-	if f.builder.boolOr("tie_word_embeddings", fam.tied) {
-		delete(f.sources, output)
-	} else if f.sources[output] == nil {
+	matrix := f.sources[output]
+	switch tied := f.builder.boolOr("tie_word_embeddings", false); {
+	case !tied && matrix == nil:
 		return fmt.Errorf("%s: the output matrix is missing (lm_head.weight), and \"tie_word_embeddings\" is not true; fetch the whole model", f.dir)
+	case tied && matrix != nil:
+		if e := f.sources["token_embd.weight"]; e != nil && !bytes.Equal(e.parts[0].Data, matrix.parts[0].Data) {
+			return fmt.Errorf("%s: \"tie_word_embeddings\" is true, but %q differs from the embedding: transformers 4 uses the embedding and 5 the matrix; set it to what the model was trained with", f.dir, matrix.parts[0].Name)
+		}
+		delete(f.sources, output)
 	}
 	return *f.builder.err
+}
+
+// checkOptional compares the tensors that are there with what settings say.
+// transformers leaves out those that it does not expect, and makes up others.
+func (f *Folder) checkOptional(fam *family) error {
+	for base, setting := range fam.optional {
+		want := setting == "true"
+		if name, not := strings.CutPrefix(setting, "!"); name != "" && !want {
+			want = f.builder.boolOr(name, false) != not
+		}
+		for l := range f.builder.layers {
+			name := fmt.Sprintf("blk.%d.%s", l, base)
+			switch s := f.sources[name]; {
+			case want && s == nil:
+				return fmt.Errorf("%s: layer %d has no tensor for %s, which %s asks for; fetch the whole model", f.dir, l, base, stated(setting, f.builder.text("model_type")))
+			case !want && s != nil:
+				return fmt.Errorf("%s: tensor %q is not used by transformers, since %s rules it out; correct config.json or remove the tensor", f.dir, s.parts[0].Name, stated(setting, f.builder.text("model_type")))
+			}
+		}
+	}
+	return nil
+}
+
+// stated names what decides over an optional tensor, for messages.
+func stated(setting, modelType string) string {
+	if name := strings.TrimPrefix(setting, "!"); name != "" && name != "true" {
+		return fmt.Sprintf("%q of config.json", name)
+	}
+	return fmt.Sprintf("model type %q", modelType)
 }
 
 // finish orders the parts and checks that they are complete and fit.

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// settings is an object of config.json. Reads keep their first failure in
-// *err; null counts as absent, as transformers has it.
+// settings is an object of config.json. Reads keep their first failure in *err.
+// A setting that is null has no value, which is not the same as one that is
+// absent: only the latter has its class's default (see family.defaults).
 type settings struct {
 	values map[string]json.RawMessage
 	err    *error
@@ -32,9 +33,7 @@ func (s settings) member(name string, d *json.Decoder) error {
 	if err := d.Decode(&v); err != nil {
 		return err
 	}
-	if string(v) != "null" {
-		s.values[name] = v
-	}
+	s.values[name] = v
 	return nil
 }
 
@@ -44,12 +43,26 @@ func (s settings) fail(format string, args ...any) {
 	}
 }
 
-func (s settings) has(key string) bool { _, ok := s.values[key]; return ok }
+// has reports whether key has a value.
+func (s settings) has(key string) bool { raw, ok := s.values[key]; return ok && string(raw) != "null" }
+
+// setDefaults adds the settings of a JSON object that are absent.
+func (s settings) setDefaults(object string) {
+	d, err := parseSettings([]byte(object))
+	if err != nil {
+		panic(err) // a constant
+	}
+	for key, value := range d.values {
+		if _, given := s.values[key]; !given {
+			s.values[key] = value
+		}
+	}
+}
 
 // read decodes key into v and reports whether it was there and fit.
 func (s settings) read(key, want string, v any) bool {
-	raw, ok := s.values[key]
-	if !ok {
+	raw := s.values[key]
+	if !s.has(key) {
 		return false
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
@@ -122,8 +135,8 @@ func (s settings) floats(key string) (list []float32) {
 // object reads a nested object; absent, it is empty.
 func (s settings) object(key string) settings {
 	o := settings{values: map[string]json.RawMessage{}, err: s.err}
-	raw, ok := s.values[key]
-	if !ok {
+	raw := s.values[key]
+	if !s.has(key) {
 		return o
 	}
 	if err := readObject(raw, o.member); err != nil {
@@ -139,15 +152,9 @@ func (s settings) refuse(key string) {
 	}
 }
 
-// activation fails unless the first of the keys that is there has one of the given values.
-func (s settings) activation(keys []string, allowed ...string) {
-	for _, k := range keys {
-		if !s.has(k) {
-			continue
-		}
-		if v := s.text(k); !slices.Contains(allowed, v) {
-			s.fail("%q is %q, where headprof supports only %s for model type %q", k, v, strings.Join(allowed, " and "), s.text("model_type"))
-		}
-		return
+// activation fails unless key has one of the given values.
+func (s settings) activation(key string, allowed ...string) {
+	if v := s.text(key); !slices.Contains(allowed, v) {
+		s.fail("%q is %q, where headprof supports only %s for model type %q", key, v, strings.Join(allowed, " and "), s.text("model_type"))
 	}
 }

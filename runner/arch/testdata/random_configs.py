@@ -1,0 +1,276 @@
+"""Draws random config.json files of every supported model type and records what
+transformers computes for them, one JSON line each:
+
+  config     the config.json, some settings left out or null
+  tensors    names and shapes of the checkpoint as save_pretrained lays it out
+  tokens, positions, logits, rows   as in generate.py
+  version    of transformers
+
+Weights are not stored: element i of tensor t is weight(t, i) below, which
+TestRandomConfigs computes likewise. Configurations that transformers itself
+refuses are left out. Run it under several versions of transformers with the same
+seeds; the same seed draws the same configuration.
+
+  python3 random_configs.py FIRST LAST > configs.jsonl        # seeds FIRST … LAST-1
+  HEADPROF_CONFIGS=configs.jsonl go test ./runner/arch -run TestRandomConfigs -v
+  HEADPROF_CONFIGS=configs.jsonl HEADPROF_KEEP=3 go test …    # and store 3 of each model type in configs.jsonl.gz
+
+Needs: pip install torch transformers safetensors
+"""
+
+import json
+import math
+import os
+import random
+import sys
+import tempfile
+import zlib
+
+import numpy as np
+import torch
+import transformers as T
+from safetensors.torch import load_file, save_file
+
+TOKENS = 28
+
+
+def weight(name, shape):
+    """Uniform numbers from a hash of name and index, exact in float32."""
+    n = math.prod(shape)
+    x = (np.uint64(zlib.crc32(name.encode())) + np.arange(n, dtype=np.uint64) * np.uint64(2654435761)) & np.uint64(0xFFFFFFFF)
+    x ^= x >> np.uint64(15)
+    x = (x * np.uint64(2246822519)) & np.uint64(0xFFFFFFFF)
+    x ^= x >> np.uint64(13)
+    u = (x >> np.uint64(8)).astype(np.float64) / (1 << 24) - 0.5
+    if len(shape) > 1:
+        u *= 4 / math.sqrt(shape[-1])
+    elif name.endswith("weight"):
+        u = u * 0.5 + 0.75
+    return torch.from_numpy(u.astype(np.float32).reshape(shape))
+
+
+class Draw:
+    def __init__(self, seed):
+        self.r = random.Random(seed)
+
+    def one(self, *choices):
+        return self.r.choice(choices)
+
+    def maybe(self, p=0.5):
+        return self.r.random() < p
+
+
+def scaling(d, kinds, rotated, context):
+    kind = d.one(*kinds)
+    s = {"rope_type": kind}
+    if kind in ("linear", "dynamic"):
+        s["factor"] = d.one(2.0, 3.5)
+    elif kind == "yarn":
+        s |= dict(factor=d.one(2.0, 4.0))
+        if d.maybe(0.8):
+            s["original_max_position_embeddings"] = d.one(16, 32, context)
+        if d.maybe(0.3):
+            s["attention_factor"] = 0.8
+        if d.maybe(0.3):
+            s |= dict(beta_fast=d.one(0, 16), beta_slow=d.one(1, 2))
+        if d.maybe(0.2):
+            s |= dict(mscale=0.7, mscale_all_dim=d.one(0, 1.2))
+        if d.maybe(0.1):
+            s["truncate"] = False
+    elif kind == "llama3":
+        s |= dict(factor=8.0, low_freq_factor=1.0, high_freq_factor=d.one(2.0, 4.0), original_max_position_embeddings=d.one(16, 32))
+    elif kind in ("longrope", "su"):
+        s |= dict(short_factor=[1 + i / 10 for i in range(rotated // 2)], long_factor=[1.5 + i for i in range(rotated // 2)])
+    return s
+
+
+def rope(d, c, dim, kinds, theta="rope_theta", partial=None, share=1.0):
+    """The rotary settings in the form of transformers 4 or 5."""
+    base = d.one(None, 500.0, 10000.0, 1e6)
+    where = {theta: base} if base else {}
+    if partial and d.maybe(0.7):
+        share = d.one(0.5, 1.0)
+        where[partial] = share
+    context = c["max_position_embeddings"]
+    s = scaling(d, kinds, int(dim * share), context) if d.maybe(0.6) else None
+    if s and s["rope_type"] in ("longrope", "su"):
+        if c["model_type"] != "phi3":
+            s["factor"] = 4.0
+        if d.maybe(0.7):
+            (c if d.maybe(0.6) else s)["original_max_position_embeddings"] = d.one(context // 4, 64, context)
+    if d.maybe(0.5):
+        p = dict(s or {"rope_type": "default"})
+        for key, name in ((theta, "rope_theta"), (partial, "partial_rotary_factor")):
+            if key in where:
+                p[name] = where[key]
+        if len(p) > 1 or d.maybe():
+            c["rope_parameters"] = p
+    else:
+        c |= where
+        if s:
+            if d.maybe(0.5):
+                s["type"] = s.pop("rope_type")
+            c["rope_scaling"] = s
+        elif d.maybe(0.3):
+            c["rope_scaling"] = None
+
+
+def drop(d, c, *keys):
+    """Leaves some settings to the class's default."""
+    for k in keys:
+        if k in c and d.maybe(0.35):
+            del c[k]
+
+
+def layer_types(d, c, p=0.4):
+    if d.maybe(p):
+        c["layer_types"] = [d.one("full_attention", "sliding_attention") for _ in range(c["num_hidden_layers"])]
+
+
+def config(kind, seed):
+    d = Draw(f"{kind} {seed}")
+    heads = d.one(2, 4, 6)
+    dim = d.one(8, 12)
+    c = dict(model_type=kind, vocab_size=61, hidden_size=heads * dim, intermediate_size=d.one(32, 44), num_hidden_layers=d.one(2, 3),
+             num_attention_heads=heads, num_key_value_heads=d.one(1, 2, heads), max_position_embeddings=d.one(64, 128, 200),
+             rms_norm_eps=d.one(1e-6, 1e-5, 1e-2), hidden_act="silu", tie_word_embeddings=d.maybe(0.3),
+             pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    every = ["linear", "dynamic", "yarn", "llama3", "longrope", "default"]
+    own_dim = d.maybe(0.4)
+
+    def head_dim(p=True):
+        nonlocal dim
+        if own_dim and p:
+            dim = d.one(4, 10, 16)
+            c["head_dim"] = dim
+
+    if kind == "llama":
+        head_dim()
+        c |= dict(attention_bias=d.maybe(0.3), mlp_bias=d.maybe(0.1))
+        if d.maybe(0.2):
+            c["sliding_window"] = 9
+        rope(d, c, dim, every)
+    elif kind == "mistral":
+        head_dim()
+        c["sliding_window"] = d.one(9, None, 4096)
+        layer_types(d, c, 0.2)
+        rope(d, c, dim, every)
+    elif kind == "mixtral":
+        head_dim()
+        c |= dict(num_local_experts=d.one(4, 8), num_experts_per_tok=d.one(1, 2, 3), sliding_window=d.one(9, None))
+        drop(d, c, "num_experts_per_tok")
+        rope(d, c, dim, every)
+    elif kind in ("qwen2", "qwen3"):
+        if kind == "qwen3":
+            dim = d.one(8, 16)
+            c |= dict(head_dim=dim, attention_bias=d.maybe(0.3))
+        c |= dict(use_sliding_window=d.maybe(), sliding_window=d.one(9, None, 4096), max_window_layers=d.one(0, 1, 2, 28))
+        layer_types(d, c, 0.3)
+        drop(d, c, "max_window_layers", "use_sliding_window")
+        rope(d, c, dim, every)
+    elif kind in ("qwen2_moe", "qwen3_moe"):
+        c |= dict(num_experts=d.one(4, 7), num_experts_per_tok=d.one(1, 2, 3), moe_intermediate_size=24, norm_topk_prob=d.maybe(),
+                  use_sliding_window=d.maybe(0.3), sliding_window=d.one(9, 4096), max_window_layers=d.one(0, 1, 28),
+                  decoder_sparse_step=d.one(1, 1, 1, 2), mlp_only_layers=d.one([], [], [], [1], None))
+        if kind == "qwen2_moe":
+            c |= dict(shared_expert_intermediate_size=d.one(20, 36), qkv_bias=d.maybe(0.7))
+        else:
+            head_dim()
+            c["attention_bias"] = d.maybe(0.3)
+        drop(d, c, "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "use_sliding_window")
+        rope(d, c, dim, every)
+    elif kind.startswith("gemma"):
+        dim = d.one(8, 16)
+        c |= dict(head_dim=dim, attention_bias=d.maybe(0.2), tie_word_embeddings=d.maybe(0.8))
+        del c["hidden_act"]
+        c["hidden_act" if kind == "gemma" else "hidden_activation"] = "gelu_pytorch_tanh"
+        if kind == "gemma" and d.maybe(0.3):
+            c |= dict(hidden_act=d.one("gelu", "gelu_pytorch_tanh"), hidden_activation=d.one(None, "gelu_pytorch_tanh"))
+        if kind != "gemma":
+            c |= dict(query_pre_attn_scalar=d.one(16, 25, 144), sliding_window=d.one(9, 5, 4096))
+            if kind == "gemma2":
+                c |= dict(attn_logit_softcapping=d.one(None, 3.0, 50.0), final_logit_softcapping=d.one(None, 5.0, 30.0))
+            else:
+                c |= dict(final_logit_softcapping=d.one(None, None, 5.0), sliding_window_pattern=d.one(2, 3, 6))
+            layer_types(d, c)
+            drop(d, c, "query_pre_attn_scalar", "sliding_window", "attn_logit_softcapping", "final_logit_softcapping",
+                 "sliding_window_pattern", "hidden_activation")
+        if kind == "gemma3_text":
+            full = scaling(d, ["linear", "yarn", "default"], dim, 64) if d.maybe() else {"rope_type": "default"}
+            if d.maybe():
+                c["rope_parameters"] = dict(full_attention=dict(full, rope_theta=d.one(500.0, 1e6)),
+                                            sliding_attention=dict(rope_type="default", rope_theta=d.one(100.0, 10000.0)))
+            else:
+                c |= dict(rope_theta=d.one(500.0, 1e6), rope_local_base_freq=d.one(100.0, 10000.0), rope_scaling=full if len(full) > 1 else None)
+                drop(d, c, "rope_theta", "rope_local_base_freq", "rope_scaling")
+        else:
+            rope(d, c, dim, every)
+        drop(d, c, "hidden_act")
+    elif kind == "phi3":
+        c["sliding_window"] = d.one(9, None)
+        drop(d, c, "sliding_window")
+        rope(d, c, dim, ["longrope", "longrope", "su", "default"], partial="partial_rotary_factor")
+    elif kind == "olmo2":
+        c["attention_bias"] = d.maybe(0.4)
+        rope(d, c, dim, every)
+    elif kind == "granite":
+        c |= dict(attention_bias=d.maybe(0.3), mlp_bias=d.maybe(0.1), embedding_multiplier=d.one(1.0, 3.0), logits_scaling=d.one(1.0, 2.0),
+                  residual_multiplier=d.one(1.0, 0.4), attention_multiplier=d.one(1.0, 0.2))
+        drop(d, c, "attention_multiplier", "embedding_multiplier", "residual_multiplier", "logits_scaling")
+        rope(d, c, dim, every)
+    elif kind == "stablelm":
+        c |= dict(layer_norm_eps=c.pop("rms_norm_eps"), use_qkv_bias=d.maybe(), qk_layernorm=d.maybe(), use_parallel_residual=d.maybe())
+        drop(d, c, "use_qkv_bias", "qk_layernorm", "use_parallel_residual")
+        rope(d, c, dim, ["linear", "dynamic", "yarn", "default"], partial="partial_rotary_factor", share=0.25)
+    elif kind == "gpt_neox":
+        c.pop("num_key_value_heads")
+        c |= dict(layer_norm_eps=c.pop("rms_norm_eps"), use_parallel_residual=d.maybe(), attention_bias=d.maybe(0.7), hidden_act="gelu")
+        drop(d, c, "use_parallel_residual", "attention_bias")
+        rope(d, c, dim, ["linear", "dynamic", "yarn", "default"], "rotary_emb_base", "rotary_pct", 0.25)
+    elif kind == "gpt2":
+        c = dict(model_type=kind, vocab_size=61, n_embd=heads * dim, n_layer=2, n_head=heads, n_positions=d.one(64, 100),
+                 n_inner=d.one(None, 40), layer_norm_epsilon=d.one(1e-5, 1e-2), activation_function=d.one("gelu_new", "gelu_pytorch_tanh", "gelu"),
+                 bos_token_id=1, eos_token_id=2, scale_attn_by_inverse_layer_idx=d.maybe(0.1), scale_attn_weights=not d.maybe(0.1))
+        drop(d, c, "n_inner", "layer_norm_epsilon", "activation_function", "scale_attn_weights")
+    drop(d, c, "rms_norm_eps", "layer_norm_eps", "sliding_window" if kind == "mistral" else "", "attention_bias", "tie_word_embeddings")
+    return c
+
+
+def record(c, seed):
+    version = T.__version__
+    if version < "5" and "rope_parameters" in c:
+        return None  # which it does not read
+    with tempfile.TemporaryDirectory() as folder:
+        model = T.AutoModelForCausalLM.from_config(T.AutoConfig.for_model(**json.loads(json.dumps(c))))
+        model.save_pretrained(folder)
+        tensors = {name: weight(name, list(t.shape)) for name, t in load_file(f"{folder}/model.safetensors").items()}
+        save_file(tensors, f"{folder}/model.safetensors", {"format": "pt"})
+        with open(f"{folder}/config.json", "w") as f:
+            json.dump(c, f)
+        model = T.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    ids = [random.Random(seed).randrange(3, 61) for _ in range(TOKENS)]
+    with torch.no_grad():
+        out = model(torch.tensor([ids]), output_attentions=True, use_cache=False)
+    number = lambda x: float(f"{x:.6g}")
+    positions = [TOKENS - 1]
+    rows = [[[[number(w) for w in a[0, h, p, : p + 1].tolist()] for h in range(a.shape[1])] for a in out.attentions] for p in positions]
+    logits = [[number(x) for x in out.logits[0, p].tolist()] for p in positions]
+    return dict(config=c, tensors=[[n, list(t.shape)] for n, t in sorted(tensors.items())], tokens=ids, positions=positions, logits=logits,
+                rows=rows, version=version)
+
+
+KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
+         "granite", "stablelm", "gpt_neox", "gpt2"]
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    T.logging.set_verbosity_error()
+    for seed in range(int(sys.argv[1]), int(sys.argv[2])):
+        for kind in KINDS:
+            try:
+                line = record(config(kind, seed), seed)
+            except Exception as e:  # transformers refuses it: nothing to compare with
+                print(kind, seed, type(e).__name__, str(e)[-100:].replace("\n", " "), file=sys.stderr)
+                continue
+            if line:
+                print(json.dumps(line, separators=(",", ":")), flush=True)
