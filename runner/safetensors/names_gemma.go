@@ -17,7 +17,9 @@ var (
 		optional: biases("attention_bias", "attention_bias"),
 		block:    join(preNorms, usualQKVO, usualGated),
 		read: func(b *builder) {
-			// "gelu" is the exact form to transformers 4 and the tanh form, as trained, to 5.
+			if b.text("hidden_act") == "gelu" {
+				b.fail("\"hidden_act\" is \"gelu\", which transformers 4.57 takes as the exact form and 5 as the tanh form that Gemma was trained with; write \"gelu_pytorch_tanh\" for the latter")
+			}
 			b.gemma("hidden_act")
 			b.rope(b.dim)
 		},
