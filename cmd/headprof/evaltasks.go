@@ -34,7 +34,7 @@ func (t *taskFlags) register(f *pflag.FlagSet, count int) {
 	f.StringVar(&p.depths, "depths", "10", "needle depths in percent: how many from 0 to 100, or a list such as 0,50,100")
 	f.IntVar(&p.count, "count", count, "run a balanced sample of so many needle prompts; 0 runs all of them")
 	f.Uint64Var(&p.seed, "seed", heldOutSeed, "seed of needles, sample and bootstrap; not the one of the profile, or its needles come again")
-	f.StringVar(&p.chat, "chat", "auto", "wrap prompts in the model's chat template: auto, on or off")
+	p.registerChat(f)
 	f.StringVar(&p.judge, "judge", "window", "needles: window (best matching part of the answer) or f1 (the published rule)")
 	optionalInt(f, &p.buffer, "buffer", "tokens of each length kept free for question and answer (default 200, or 32 below length 1000)")
 	f.IntVar(&t.maxLength, "max-length", 0, "JSONL tasks: longest prompt in tokens, cut in its middle (default: what the model holds)")
@@ -153,7 +153,7 @@ func (t *taskFlags) fileItems(m *runner.Model, e probe.Model, path string) ([]*e
 		return nil, err
 	}
 	bare := t.plan
-	bare.chat = "off"
+	bare.chat, bare.chatVars = "off", nil
 	plain, err := bare.frame(m)
 	if err != nil {
 		return nil, err

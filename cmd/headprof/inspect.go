@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -14,6 +15,7 @@ import (
 
 	"headprof/runner"
 	"headprof/runner/arch"
+	"headprof/runner/chat"
 	"headprof/runner/gguf"
 	"headprof/runner/kvcache"
 	"headprof/runner/tensor"
@@ -23,6 +25,7 @@ import (
 func newInspect() *cobra.Command {
 	var asJSON, check bool
 	var pre string
+	var chatVars []string
 	c := &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Say what a model file holds and what headprof supports of it",
@@ -31,8 +34,15 @@ of it, also where it cannot be run: every problem is listed, and the settings of
 the model's family that headprof does not read.`,
 		Args: exactly("a model file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			variables, err := chat.ParseVariables(chatVars)
+			if err != nil {
+				return usagef("--chat-var: %w", err)
+			}
 			r, err := inspect(args[0], pre, check)
 			if err != nil {
+				return err
+			}
+			if err := r.renderChat(variables); err != nil {
 				return err
 			}
 			if asJSON {
@@ -50,6 +60,7 @@ the model's family that headprof does not read.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&check, "check", false, "read every weight and look for NaN and infinity")
+	c.Flags().StringArrayVar(&chatVars, "chat-var", nil, "render the chat template with this variable set: `key=value`, as in 'score' (repeat it for several)")
 	c.Flags().StringVar(&pre, "pre", "", "pre-tokenizer in place of the one the file names")
 	return c
 }
@@ -67,16 +78,49 @@ type report struct {
 	Vocab      int              `json:"vocab"`
 	Context    int              `json:"context"`
 	// LongContext is the limit with other position frequencies (LongRoPE); 0: there are none.
-	LongContext int            `json:"long_context,omitempty"`
-	Experts     int            `json:"experts,omitempty"`
-	Used        int            `json:"experts_used,omitempty"`
-	Tokenizer   string         `json:"tokenizer"`
-	BOS         bool           `json:"adds_bos"`
-	Chat        bool           `json:"chat_template"`
-	Memory      []memoryReport `json:"memory"`
-	Problems    []string       `json:"problems"`
-	Ignored     []string       `json:"ignored"`  // the family's keys that headprof does not read
-	Warnings    []string       `json:"warnings"` // what a user should know of a model that runs
+	LongContext int    `json:"long_context,omitempty"`
+	Experts     int    `json:"experts,omitempty"`
+	Used        int    `json:"experts_used,omitempty"`
+	Tokenizer   string `json:"tokenizer"`
+	BOS         bool   `json:"adds_bos"`
+	Chat        bool   `json:"chat_template"`
+	// ChatFrame is what the chat template puts before and after a user's text;
+	// nil where it has none or ChatError says why it cannot be used.
+	ChatFrame *chatFrame     `json:"chat_frame,omitempty"`
+	ChatError string         `json:"chat_error,omitempty"`
+	Memory    []memoryReport `json:"memory"`
+	Problems  []string       `json:"problems"`
+	Ignored   []string       `json:"ignored"`  // the family's keys that headprof does not read
+	Warnings  []string       `json:"warnings"` // what a user should know of a model that runs
+
+	template  string
+	tokenizer *tokenizer.Tokenizer
+}
+
+type chatFrame struct {
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// renderChat renders the chat template once. A template that cannot be used is
+// no problem of the model: it runs with --chat off.
+func (r *report) renderChat(variables chat.Variables) error {
+	if !r.Chat || r.tokenizer == nil {
+		if len(variables) > 0 {
+			return usagef("--chat-var: %s has no chat template that can be rendered", r.File)
+		}
+		return nil
+	}
+	before, after, err := frameTexts(r.tokenizer, r.template, variables)
+	switch {
+	case errors.Is(err, chat.ErrUnread):
+		return usagef("%w", err)
+	case err != nil:
+		r.ChatError = err.Error()
+	default:
+		r.ChatFrame = &chatFrame{before, after}
+	}
+	return nil
 }
 
 type layerReport struct {
@@ -225,8 +269,8 @@ func reportOn(s inspected, size int64, check bool) *report {
 		r.Warnings = append(r.Warnings, c.Warnings...)
 	}
 	r.Ignored = append(r.Ignored, arch.Ignored(s)...)
-	template, _, _ := s.String("tokenizer.chat_template")
-	r.Chat = template != ""
+	r.template, _, _ = s.String("tokenizer.chat_template")
+	r.Chat = r.template != ""
 	return r
 }
 
@@ -238,6 +282,7 @@ func (r *report) describeTokenizer(s tokenizer.Metadata, pre string, load func()
 		return
 	}
 	_, r.BOS = t.BOS()
+	r.tokenizer = t
 	model, _, _ := s.String("tokenizer.ggml.model")
 	if pre == "" {
 		pre, _, _ = s.String("tokenizer.ggml.pre")
@@ -278,7 +323,15 @@ func (r *report) print(w io.Writer) error {
 	if r.Tokenizer != "" {
 		line("tokenizer", "%s%s", r.Tokenizer, map[bool]string{true: ", adds BOS"}[r.BOS])
 	}
-	line("chat", "%s", map[bool]string{true: "has a chat template", false: "no chat template"}[r.Chat])
+	switch {
+	case r.ChatError != "":
+		line("chat", "%s", r.ChatError)
+	case r.ChatFrame != nil:
+		line("chat", "the template renders; before the user's text: %q", r.ChatFrame.Before)
+		line("", "after it: %q", r.ChatFrame.After)
+	default:
+		line("chat", "%s", map[bool]string{true: "has a chat template", false: "no chat template"}[r.Chat])
+	}
 	for _, m := range r.Memory {
 		line("memory", "%s at %d tokens", bytesText(m.Bytes), m.Tokens)
 	}

@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 //	nofile DIR PATTERN              no file in DIR has such a name
 //	smalldisk DIR KIB               DIR becomes a disk of that size
 //
-// $TINY is the built-in model as a file, $TINY8 the same in Q8_0. [fast] says
+// $TINY is the built-in model as a file, $TINY8 the same in Q8_0, $CHAT
+// the same with a chat template that reads enable_thinking and style. [fast] says
 // whether --fast runs with the default kernels here.
 func TestScripts(t *testing.T) {
 	tiny := filepath.Join(t.TempDir(), "tiny.gguf")
@@ -44,12 +45,17 @@ func TestScripts(t *testing.T) {
 	if err := os.WriteFile(tiny8, tinyInQ8(t), 0o666); err != nil {
 		t.Fatal(err)
 	}
+	tinyChat := filepath.Join(t.TempDir(), "chat.gguf")
+	if err := os.WriteFile(tinyChat, tinyWithTemplate(t), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HEADPROF_KERNELS", os.Getenv("HEADPROF_KERNELS"))
 			e.Setenv("TINY", tiny)
 			e.Setenv("TINY8", tiny8)
+			e.Setenv("CHAT", tinyChat)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 	"headprof/runner"
 	"headprof/runner/backend"
 	"headprof/runner/chat"
+	"headprof/runner/tokenizer"
 )
 
 // modelFlags say which model runs and how.
@@ -113,6 +115,7 @@ type planFlags struct {
 	generate, count      int
 	seed                 uint64
 	decode, judge, chat  string
+	chatVars             []string
 	trials, preset       string
 	buffer               *int // nil: by length
 	keepSink, duplicates bool
@@ -128,7 +131,7 @@ func (p *planFlags) register(f *pflag.FlagSet) {
 	f.Uint64Var(&p.seed, "seed", 1, "seed of the sample, of generated needles and of the bootstrap")
 	f.StringVar(&p.decode, "decode", "greedy", "greedy (judge the model's own answer) or forced (feed the answer; every trial counts)")
 	f.StringVar(&p.judge, "judge", "window", "window (best matching part of the answer) or f1 (the published rule)")
-	f.StringVar(&p.chat, "chat", "auto", "wrap prompts in the model's chat template: auto, on or off")
+	p.registerChat(f)
 	optionalInt(f, &p.buffer, "buffer", "tokens of each length kept free for question and answer (default 200, or 32 below length 1000)")
 	f.StringVar(&p.trials, "trials", "", "run the trials of a JSONL `file` as they are: id, prompt_ids, span, answer_ids")
 	f.StringVar(&p.preset, "preset", "", "published: every setting of HeadKV's own runs at once")
@@ -143,6 +146,12 @@ func (p *planFlags) room() int {
 		return needle.NoBuffer
 	}
 	return *p.buffer
+}
+
+// registerChat registers the flags of the chat template.
+func (p *planFlags) registerChat(f *pflag.FlagSet) {
+	f.StringVar(&p.chat, "chat", "auto", "wrap prompts in the model's chat template: auto, on or off")
+	f.StringArrayVar(&p.chatVars, "chat-var", nil, "set a variable of the chat template, such as enable_thinking=false: `key=value`, the value JSON or a text (repeat it for several)")
 }
 
 // defaultCount is the trials of a run unless --count says otherwise.
@@ -215,6 +224,9 @@ func (p *planFlags) plan(m *runner.Model, e probe.Model, f *pflag.FlagSet, block
 // list reads or composes the trials.
 func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*probe.Trial, error) {
 	if p.trials != "" {
+		if len(p.chatVars) > 0 {
+			return nil, usagef("--chat-var has no effect with --trials: the prompts are in the file")
+		}
 		file, err := os.Open(p.trials)
 		if err != nil {
 			return nil, err
@@ -324,20 +336,36 @@ func (p *planFlags) frame(m *runner.Model) (needle.Frame, error) {
 	case on && template == "":
 		return f, fmt.Errorf("%s has no chat template; run without it: --chat off", m.Name())
 	}
+	variables, err := chat.ParseVariables(p.chatVars)
+	switch {
+	case err != nil:
+		return f, usagef("--chat-var: %w", err)
+	case len(variables) > 0 && p.chat == "off":
+		return f, usagef("--chat-var has no effect with --chat off")
+	case len(variables) > 0 && !on:
+		return f, usagef("--chat-var: %s has no chat template", m.Name())
+	}
 	if on {
-		text := func(id int32, _ bool) string {
-			if id < 0 {
-				return ""
+		if before, after, err = frameTexts(t, template, variables); err != nil {
+			if errors.Is(err, chat.ErrUnread) {
+				return f, usagef("%w", err)
 			}
-			return t.Text(id)
-		}
-		var err error
-		if before, after, err = chat.Frame(template, text(t.BOS()), text(t.EOS())); err != nil {
 			return f, fmt.Errorf("%s: %w", m.Name(), err)
 		}
 	}
 	f.Prefix, f.Suffix = t.Frame(before, after)
 	return f, nil
+}
+
+// frameTexts are what a chat template puts before and after a user's text.
+func frameTexts(t *tokenizer.Tokenizer, template string, variables chat.Variables) (before, after string, err error) {
+	text := func(id int32, _ bool) string {
+		if id < 0 {
+			return ""
+		}
+		return t.Text(id)
+	}
+	return chat.Frame(template, text(t.BOS()), text(t.EOS()), variables)
 }
 
 // params describe the plan in the manifest, so that a refusal can name the
@@ -362,6 +390,11 @@ func (p *planFlags) params() map[string]string {
 	}
 	if p.preset != "" {
 		out["preset"] = p.preset
+	}
+	if len(p.chatVars) > 0 {
+		vars := slices.Clone(p.chatVars)
+		slices.Sort(vars)
+		out["chat-var"] = strings.Join(vars, " ")
 	}
 	return out
 }

@@ -28,7 +28,7 @@ func templates(t testing.TB) []published {
 func TestFrameEqualsJinja2(t *testing.T) {
 	for _, c := range templates(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			before, after, err := chat.Frame(c.Template, c.BOS, c.EOS)
+			before, after, err := chat.Frame(c.Template, c.BOS, c.EOS, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -51,13 +51,13 @@ func TestUnusableTemplates(t *testing.T) {
 		"unknown block": {`{% frobnicate %}`, "--chat off"},
 		"reads files":   {`{% include '/etc/hostname' %}{{ messages[0].content }}`, "--chat off"},
 		"endless macro": {`{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}{{ messages[0].content }}`, "deep"},
-		"too much text": {`{% for i in range(200000) %}0123456789{% endfor %}`, "more than 1048576 bytes"},
+		"too much text": {`{% for i in range(100000) %}0123456789012{% endfor %}`, "more than 1048576 bytes"},
 		"too nested":    {strings.Repeat("{{ ((((", 30) + "1", "nested"},
 		"too long":      {strings.Repeat("x", 1<<19), "limit"},
 		"bad date":      {`{{ strftime_now('%Q') }}{{ messages[0].content }}`, "%Q"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := chat.Frame(c.template, "<s>", "</s>")
+			_, _, err := chat.Frame(c.template, "<s>", "</s>", nil)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "--chat off") {
 				t.Errorf("error %v, want one with %q and --chat off", err, c.want)
 			}
@@ -80,7 +80,7 @@ func FuzzFrame(f *testing.F) {
 		if len(template) > 1<<14 {
 			return
 		}
-		before, after, err := chat.Frame(template, "<s>", "</s>")
+		before, after, err := chat.Frame(template, "<s>", "</s>", nil)
 		if err != nil && !strings.Contains(err.Error(), "--chat off") {
 			t.Errorf("an error without a remedy: %v", err)
 		}

@@ -180,7 +180,7 @@ func TestFrameComposes(t *testing.T) {
 		t.Fatal("the file has a chat template", err)
 	}
 	tok := openModel(t, "smollm2.gguf")
-	before, after, err := chat.Frame(template, tok.Text(1), tok.Text(2))
+	before, after, err := chat.Frame(template, tok.Text(1), tok.Text(2), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

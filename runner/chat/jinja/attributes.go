@@ -406,9 +406,12 @@ func (s *state) character(text string, at int64) (string, bool) {
 func (s *state) slice(v, start, stop, step Value) Value {
 	by := int64(1)
 	if step != nil {
+		if _, ok := toInt(step); !ok {
+			fail(0, "a slice by %s is not supported", typeName(step))
+		}
 		by = index(step, "a slice's step")
 		if by == 0 {
-			fail(0, "a slice's step is 0")
+			fail(0, "a slice by 0 is not supported")
 		}
 	}
 	// places gives the first place and how many there are.
@@ -420,7 +423,7 @@ func (s *state) slice(v, start, stop, step Value) Value {
 			}
 			i, ok := toInt(v)
 			if !ok {
-				fail(0, "a slice's place must be an int, not %s", typeName(v))
+				fail(0, "a slice by %s is not supported", typeName(v))
 			}
 			low, high := int64(0), length
 			if by < 0 {
@@ -469,7 +472,8 @@ func (s *state) slice(v, start, stop, step Value) Value {
 	case *span:
 		fail(0, "a slice of a range is not supported")
 	}
-	fail(0, "%s cannot be sliced", typeName(v))
+	// An error in jinja2, but undefined where it folds constants.
+	fail(0, "a slice of %s is not supported", typeName(v))
 	return nil
 }
 

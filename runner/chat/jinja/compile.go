@@ -795,7 +795,7 @@ func bareExpression(n node, f *frame) expr {
 	case *nGetitem:
 		of := expression(n.of, f)
 		if s, ok := n.key.(*nSlice); ok {
-			return slicing(of, s, f, constant(n))
+			return slicing(of, s, f)
 		}
 		key := expression(n.key, f)
 		return func(sc *scope) Value {
@@ -844,15 +844,18 @@ func binaryExpression(n *nBinary, f *frame) expr {
 	case "**":
 		// jinja2 hands Python a folded negative base without parentheses, and
 		// -2 ** x is -(2 ** x) there, unless x is folded too.
-		if constant(n.left) && !constant(n.right) {
-			return func(sc *scope) Value {
-				l := left(sc)
-				sc.s.line = n.at()
-				if negative(l) {
-					return unary("-", sc.s.arithmetic("**", unary("-", l), right(sc)))
-				}
-				return sc.s.arithmetic("**", l, right(sc))
+		folded := constant(n.left) && !constant(n.right)
+		unsure := lazy(n.left) || lazy(n.right)
+		return func(sc *scope) Value {
+			l, r := left(sc), right(sc)
+			sc.s.line = n.at()
+			switch {
+			case negative(l) && unsure:
+				fail(0, "a power of a negative number with a condition in it is not supported")
+			case negative(l) && folded:
+				return unary("-", sc.s.arithmetic("**", unary("-", l), r))
 			}
+			return sc.s.arithmetic("**", l, r)
 		}
 	}
 	return func(sc *scope) Value {
@@ -860,6 +863,20 @@ func binaryExpression(n *nBinary, f *frame) expr {
 		sc.s.line = n.at()
 		return sc.s.arithmetic(n.op, l, r)
 	}
+}
+
+// lazy reports whether part of an expression may never be evaluated, so that it
+// can be folded though it has names.
+func lazy(n node) bool {
+	return !constant(n) && !walk([]node{n}, func(n node) bool {
+		switch n := n.(type) {
+		case *nCond, *nCompare:
+			return false
+		case *nBinary:
+			return n.op != "and" && n.op != "or"
+		}
+		return true
+	})
 }
 
 // constant reports whether an expression has neither names nor calls.
@@ -875,9 +892,7 @@ func constant(n node) bool {
 	})
 }
 
-// slicing compiles value[start:stop:step]. jinja2 gives an error where a value
-// has no parts, but undefined where it folds constants.
-func slicing(of expr, n *nSlice, f *frame, folded bool) expr {
+func slicing(of expr, n *nSlice, f *frame) expr {
 	part := func(n node) expr {
 		if n == nil {
 			return func(*scope) Value { return nil }
@@ -889,16 +904,6 @@ func slicing(of expr, n *nSlice, f *frame, folded bool) expr {
 		v := of(sc)
 		a, b, c := start(sc), stop(sc), step(sc)
 		sc.s.line = n.at()
-		if folded {
-			for _, p := range []Value{a, b, c} {
-				if _, ok := toInt(p); !ok && p != nil {
-					fail(0, "a slice of constants with %s is not supported", typeName(p))
-				}
-			}
-			if _, ok := sc.s.length(v); !ok {
-				fail(0, "a slice of %s is not supported", typeName(v))
-			}
-		}
 		return sc.s.slice(v, a, b, c)
 	}
 }

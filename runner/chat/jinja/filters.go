@@ -507,9 +507,9 @@ func indent(s *state, v Value, a *args) Value {
 		by = s.repeat(" ", big.NewInt(index(in[0], "indent's width")))
 	}
 	on := func(v Value) bool { return v != missing && truth(v) }
-	all := lines(str(v, "indent")+"\n", false)
-	s.work(int64(len(all)))
-	s.take(32 * int64(len(all)))
+	t := str(v, "indent")
+	s.made(len(t))
+	all := s.lines(t+"\n", false)
 	b := &buffer{s: s}
 	if on(in[1]) {
 		b.write(by)

@@ -118,3 +118,27 @@ func TestLive(t *testing.T) {
 		t.Errorf("%d of %d templates with a text are refused", refusals, texts)
 	}
 }
+
+// TestCorpus compares with what jinja2 3.1.6 gave; see testdata/make_corpus.py.
+func TestCorpus(t *testing.T) {
+	raw, err := os.ReadFile("testdata/corpus.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []example
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(err)
+	}
+	vars := variables(t)
+	refusals := 0
+	for _, e := range all {
+		if check(t, e, vars) {
+			refusals++
+			_, err := render(e.Template, vars)
+			t.Logf("refused: %s: %v", e.Name, err)
+		}
+	}
+	if len(all) < 400 || refusals > 10 {
+		t.Errorf("%d templates, %d refused", len(all), refusals)
+	}
+}

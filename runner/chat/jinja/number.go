@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"strings"
@@ -87,6 +88,16 @@ func toFloat(v Value) float64 {
 }
 
 func compareNumbers(a, b Value) int {
+	if x, ok := a.(int64); ok {
+		if y, ok := b.(int64); ok {
+			return cmp.Compare(x, y)
+		}
+	}
+	if x, ok := a.(float64); ok {
+		if y, ok := b.(float64); ok {
+			return cmp.Compare(x, y)
+		}
+	}
 	x, okX := toInt(a)
 	y, okY := toInt(b)
 	if okX && okY {
@@ -124,6 +135,13 @@ func unary(op string, v Value) Value {
 
 // arithmetic runs + - * / // % **.
 func (s *state) arithmetic(op string, a, b Value) Value {
+	if x, ok := a.(int64); ok {
+		if y, ok := b.(int64); ok {
+			if v, ok := small(op, x, y); ok {
+				return v
+			}
+		}
+	}
 	if isNumber(a) && isNumber(b) {
 		x, okX := toInt(a)
 		y, okY := toInt(b)
@@ -180,6 +198,36 @@ func (s *state) arithmetic(op string, a, b Value) Value {
 	}
 	fail(0, "%s and %s cannot be combined with %s", typeName(a), typeName(b), op)
 	return nil
+}
+
+// small runs + - // % on ints whose result is sure to fit.
+func small(op string, x, y int64) (int64, bool) {
+	const most = 1 << 31
+	if x > most || x < -most || y > most || y < -most {
+		return 0, false
+	}
+	switch op {
+	case "+":
+		return x + y, true
+	case "-":
+		return x - y, true
+	case "*":
+		return x * y, true
+	case "//", "%":
+		if y == 0 {
+			return 0, false
+		}
+		q, m := x/y, x%y
+		if m != 0 && (m < 0) != (y < 0) { // towards minus infinity
+			q--
+			m += y
+		}
+		if op == "%" {
+			return m, true
+		}
+		return q, true
+	}
+	return 0, false
 }
 
 func (s *state) chain(x, y []Value) []Value {

@@ -68,7 +68,7 @@ func init() {
 		"splitlines": func(s *state, t string, a *args) Value {
 			in := a.bind("splitlines", "keepends?")
 			s.made(2 * len(t))
-			return s.listOf(lines(t, truth(in[0])))
+			return s.listOf(s.lines(t, truth(in[0])))
 		},
 		"partition": func(s *state, t string, a *args) Value {
 			sep := only(a, "partition")
@@ -453,11 +453,11 @@ func (s *state) split(name, t string, a *args, right bool) Value {
 	}
 	s.made(len(t))
 	if in[0] == nil {
-		return s.listOf(words(t, most, right))
+		return s.listOf(s.words(t, most, right))
 	}
 	sep := nonEmpty(str(in[0], name))
 	s.work(int64(strings.Count(t, sep)))
-	s.take(48 * int64(strings.Count(t, sep)))
+	s.take(80 * int64(strings.Count(t, sep)))
 	var parts []string
 	if !right {
 		for most < 0 || int64(len(parts)) < most {
@@ -486,10 +486,12 @@ func (s *state) split(name, t string, a *args, right bool) Value {
 }
 
 // words splits at white space; the rest after most splits loses it at one end only.
-func words(t string, most int64, right bool) []string {
+func (s *state) words(t string, most int64, right bool) []string {
+	s.scan(8 * len(t))
 	var parts []string
 	if !right {
 		for {
+			s.onePart()
 			t = strings.TrimLeftFunc(t, isSpace)
 			if t == "" {
 				return parts
@@ -506,6 +508,7 @@ func words(t string, most int64, right bool) []string {
 		}
 	}
 	for {
+		s.onePart()
 		t = strings.TrimRightFunc(t, isSpace)
 		if t == "" {
 			break

@@ -80,7 +80,7 @@ func newSymbols(parent *symbols, fn *function) *symbols {
 }
 
 func (s *symbols) copy() *symbols {
-	const most = 2_000_000
+	const most = 300_000
 	if *s.fn.copied += len(s.refs) + len(s.stores); *s.fn.copied > most {
 		fail(0, "the template has too many names and conditions")
 	}

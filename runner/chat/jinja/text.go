@@ -190,9 +190,11 @@ func quoted(text string) string {
 }
 
 // lines is str.splitlines(); with ends, each keeps its line break.
-func lines(text string, ends bool) []string {
+func (s *state) lines(text string, ends bool) []string {
+	s.scan(8 * len(text))
 	var out []string
 	for text != "" {
+		s.onePart()
 		i := strings.IndexFunc(text, func(r rune) bool {
 			switch r {
 			case '\n', '\r', '\v', '\f', 0x1c, 0x1d, 0x1e, 0x85, 0x2028, 0x2029:
@@ -215,6 +217,12 @@ func lines(text string, ends bool) []string {
 		text = text[i+n:]
 	}
 	return out
+}
+
+// onePart counts a part of a string that is split, in the list as it grows.
+func (s *state) onePart() {
+	s.work(1)
+	s.take(80)
 }
 
 // offsets gives where each character of a string begins, and its end; nil for

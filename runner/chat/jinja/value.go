@@ -113,9 +113,10 @@ func (s *state) hash(v Value) any {
 		}
 		return v
 	case string:
+		s.scan(len(v))
 		return v
 	case markup:
-		return string(v)
+		return s.hash(string(v))
 	case tuple:
 		s.enter()
 		defer s.leave()
