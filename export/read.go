@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"headprof/export/textfile"
 	"headprof/scoring"
 )
 
@@ -38,7 +39,6 @@ func Read(path string) (*scoring.Table, error) {
 
 // parse finds out what data is and reads it.
 func parse(data []byte) (*scoring.Table, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	text := bytes.TrimLeft(data, " \t\r\n")
 	firstLine, _, _ := bytes.Cut(text, []byte("\n"))
 	switch {
@@ -94,5 +94,9 @@ func readLimited(path string) ([]byte, error) {
 	if info.Size() > maxBytes {
 		return nil, fmt.Errorf("%s has %d bytes; a table of more than %d is not read", path, info.Size(), maxBytes)
 	}
-	return os.ReadFile(path)
+	data, err := os.ReadFile(path)
+	if err != nil || bytes.HasPrefix(data, []byte("PAR1")) {
+		return data, err
+	}
+	return textfile.Clean(path, data)
 }

@@ -32,6 +32,9 @@ type Options struct {
 	// sentence end at or after KeepBefore in the haystack's first half, or to
 	// KeepBefore itself where there is none.
 	KeepBefore int
+	// Published places needles by the published rule alone, and cuts the haystack
+	// at the token even inside a character.
+	Published bool
 	// Frame stands around the prompt.
 	Frame Frame
 }
@@ -55,9 +58,9 @@ func QuestionText(question string) string {
 //
 //	frame.Prefix  haystack[:i]  needle  haystack[i:n]  question  frame.Suffix
 //
-// The haystack is cut to n = Length − buffer − len(needle) tokens, and i is
-// floor(n·Depth/100) walked back to just after a full stop (0 if there is
-// none; Depth 100 takes n itself). Needle and answer are tokenised with one
+// The haystack is cut to n = Length − buffer − len(needle) tokens, a few less
+// where that would cut a character. i is near floor(n·Depth/100), at the end of
+// a sentence where one is near (see place; Depth 100 takes n itself). Needle and answer are tokenised with one
 // leading space. Span is the smallest token range of the needle that covers
 // the evidence's characters.
 //
@@ -83,7 +86,7 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 
 	var hay []Token
 	if o.Length > 0 {
-		if hay, err = cutHaystack(tok, h, o.Length, buffer, len(needle), n.ID); err != nil {
+		if hay, err = cutHaystack(tok, h, o, buffer, len(needle), n.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -91,7 +94,13 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 		return nil, fmt.Errorf("needle %s at length %d: only %d haystack tokens fit, but %d must stand before the needle; use a longer --lengths value",
 			n.ID, o.Length, len(hay), o.KeepBefore)
 	}
-	at := insertion(tok, hay, o.Depth, o.KeepBefore)
+	var at int
+	var placement Placement
+	if o.Published {
+		at, placement = placePublished(tok, hay, o.Depth, o.KeepBefore)
+	} else {
+		at, placement = place(tok, h, hay, o.Depth, o.KeepBefore)
+	}
 
 	question := inside(QuestionText(n.Question))
 	ids := make([]int32, 0, len(o.Frame.Prefix)+len(hay)+len(needle)+len(question)+len(o.Frame.Suffix))
@@ -114,6 +123,7 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 		AnswerIDs:      answer,
 		HaystackTokens: len(hay),
 		Insertion:      at,
+		Placement:      placement,
 		QuestionTokens: len(inside(" " + n.Question)),
 		SinkRisk:       len(o.Frame.Prefix) == 0 && span.Start < sinkPositions,
 	}, nil
@@ -140,6 +150,9 @@ func (o Options) check() (buffer int, err error) {
 
 // check says what n lacks to be composed and judged.
 func (n Needle) check() error {
+	if len(n.Answers) == 0 && n.Text != "" && n.Question != "" {
+		return errors.New(`the answer is missing; give "answer", or "real_needle" where that is the answer`)
+	}
 	for _, part := range []struct{ name, text string }{
 		{"needle", n.Text}, {"question", n.Question}, {"evidence", n.Evidence},
 	} {
@@ -149,9 +162,6 @@ func (n Needle) check() error {
 		if !utf8.ValidString(part.text) {
 			return fmt.Errorf("the %s is not valid UTF-8", part.name)
 		}
-	}
-	if len(n.Answers) == 0 {
-		return errors.New("there is no answer")
 	}
 	for _, a := range n.Answers {
 		if !utf8.ValidString(a) {
@@ -168,7 +178,8 @@ func (n Needle) check() error {
 }
 
 // cutHaystack gives the haystack tokens that fit beside the needle.
-func cutHaystack(tok Tokenizer, h *Haystack, length, buffer, needle int, id string) ([]Token, error) {
+func cutHaystack(tok Tokenizer, h *Haystack, o Options, buffer, needle int, id string) ([]Token, error) {
+	length := o.Length
 	room := length - buffer - needle
 	if room < 0 {
 		return nil, fmt.Errorf("needle %s has %d tokens, %d more than fit in a context of %d (buffer %d); use a longer --lengths value or a shorter needle",
@@ -182,32 +193,10 @@ func cutHaystack(tok Tokenizer, h *Haystack, length, buffer, needle int, id stri
 		return nil, fmt.Errorf("haystack %s has %d tokens, %d too few for a context of %d; add text (more files) or use a shorter --lengths value",
 			h.id, len(hay), room-len(hay), length)
 	}
+	for !o.Published && room > 0 && !h.character(hay[room-1].End) {
+		room--
+	}
 	return hay[:room], nil
-}
-
-// insertion is where in hay the needle goes; see Compose and Options.KeepBefore.
-func insertion(tok Tokenizer, hay []Token, depth float64, keep int) int {
-	n := len(hay)
-	if depth == 100 {
-		return n
-	}
-	at := int(math.Floor(float64(n) * depth / 100))
-	for at > 0 && !endsSentence(tok, hay[at-1]) {
-		at--
-	}
-	if at >= keep {
-		return at
-	}
-	for at = keep; at <= n/2; at++ {
-		if endsSentence(tok, hay[at-1]) {
-			return at
-		}
-	}
-	return keep
-}
-
-func endsSentence(tok Tokenizer, t Token) bool {
-	return strings.TrimSpace(tok.Text(t.ID)) == "."
 }
 
 // evidenceSpan is the smallest range of the tokens of " "+n.Text that covers

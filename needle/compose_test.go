@@ -226,7 +226,7 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 		{"haystack too short", ada, needle.Options{Length: 200}, []string{"haystack test has 80 tokens", "79 too few", "context of 200", "--lengths"}},
 		{"evidence elsewhere", edit(func(n *needle.Needle) { n.Evidence = "under a blue stone" }), needle.Options{Length: 100}, []string{"needle ada", `evidence "under a blue stone" does not occur`}},
 		{"no evidence", edit(func(n *needle.Needle) { n.Evidence = " " }), needle.Options{Length: 100}, []string{"evidence is empty"}},
-		{"no answer", edit(func(n *needle.Needle) { n.Answers = nil }), needle.Options{Length: 100}, []string{"no answer"}},
+		{"no answer", edit(func(n *needle.Needle) { n.Answers = nil }), needle.Options{Length: 100}, []string{"the answer is missing"}},
 		{"answer of articles", edit(func(n *needle.Needle) { n.Answers = []string{"The, a!"} }), needle.Options{Length: 100}, []string{"holds no words"}},
 		{"invalid UTF-8", edit(func(n *needle.Needle) { n.Question = "a\xff" }), needle.Options{Length: 100}, []string{"question is not valid UTF-8"}},
 		{"negative length", ada, needle.Options{Length: -1}, []string{"-1"}},

@@ -1,7 +1,6 @@
 package needle
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"headprof/export/textfile"
 	"headprof/fixtures/haystack"
 )
 
@@ -27,6 +27,10 @@ type Haystack struct {
 
 	mu     sync.Mutex
 	tokens map[Tokenizer][]Token
+	// Sentence ends of the text's first bytes, found as they are needed.
+	ends      []sentenceEnd
+	sentences int // bytes segmented
+	state     int // of the segmentation
 }
 
 // NewHaystack makes a haystack of text already in memory. A leading byte order
@@ -102,10 +106,14 @@ func tooLong(name string) error {
 
 // cleanText drops a byte order mark and insists on UTF-8.
 func cleanText(name string, data []byte) (string, error) {
+	clean, err := textfile.Clean(name, data)
+	if err != nil {
+		return "", err
+	}
 	if at := invalidUTF8(data); at >= 0 {
 		return "", fmt.Errorf("%s: invalid UTF-8 at byte %d; convert the file to UTF-8 text", name, at)
 	}
-	return string(bytes.TrimPrefix(data, []byte("\ufeff"))), nil
+	return string(clean), nil
 }
 
 // invalidUTF8 is the offset of the first byte that is not UTF-8, or -1.

@@ -1,6 +1,9 @@
 package needle
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // windowSlack is what the window judge allows beyond the question restated and
 // the answer given: "Sure! Based on the book, …", "… is to …".
@@ -11,10 +14,14 @@ const windowSlack = 16
 // an accepted answer best is taken, and only the steps that produced those
 // words are scored.
 //
-// A window is a run of whole normalised words, from half the answer's length
+// Words are those of segments: numbers, scripts without spaces and other ways
+// to write a character are seen as what they mean.
+//
+// A window is a run of whole words, from half the answer's length
 // to one and a half times it (in words, half rounded up). It passes at
 // F1 > 0.5, as published, if it also holds at least half of the answer's own words:
-// those found neither in the question nor in the needle outside the evidence.
+// those found neither in the question nor in the needle outside the evidence,
+// and all of the answer's numbers that the question does not give.
 // Without that, restating "the younger one between Ines and Tomas keeps the
 // savings" would pass for "Tomas keeps his savings in a leather boot", and a
 // wrong candidate of the same wording for the right one. An answer without
@@ -50,19 +57,46 @@ func (w Window) Stop(n Needle, answerTokens int, steps []Step) bool {
 		return false
 	}
 	before := w.Judge(n, answerTokens, steps[:len(steps)-1])
-	return before.F1 == 1 && before == w.Judge(n, answerTokens, steps)
+	if before.F1 != 1 || before != w.Judge(n, answerTokens, steps) {
+		return false
+	}
+	return !mayGoOn(before.Text, steps[before.To:])
 }
+
+// mayGoOn is whether a text that ends in a number may become another number by
+// what follows the steps: "12" in "12,500", "5" in "5 million", "1" in "1.5".
+func mayGoOn(text string, after []Step) bool {
+	ws := segments(text, true)
+	if len(ws) == 0 || !ws[len(ws)-1].number && !isNumber(ws[len(ws)-1].text) {
+		return false
+	}
+	rest, _ := textOf(after)
+	return len(segments(rest, true)) < 2 && !strings.ContainsAny(rest, "\n;!?)")
+}
+
+func isNumber(w string) bool { return w != "" && (isDigit(rune(w[0])) || w[0] == '-') }
 
 // holdsAnswer is a cheap necessary condition for a perfect window.
 func holdsAnswer(n Needle, steps []Step) bool {
 	text, _ := textOf(steps)
-	output := words(text)
-	for _, a := range n.Answers {
-		if expected := words(a); common(output, count(expected)) == len(expected) {
-			return true
+	for _, hyphens := range hyphenations(n, text) {
+		output := segments(text, hyphens)
+		for _, a := range n.Answers {
+			if expected := segments(a, hyphens); common(output, count(expected)) == len(expected) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// hyphenations are the ways to read hyphens between letters, so that
+// "ice-cream" equals "icecream" as well as "ice cream".
+func hyphenations(n Needle, text string) []bool {
+	if hyphenated(text) || slices.ContainsFunc(n.Answers, hyphenated) {
+		return []bool{false, true}
+	}
+	return []bool{false}
 }
 
 // Judge finds the window. Among windows the passing ones come first, then the
@@ -75,24 +109,26 @@ func (Window) Judge(n Needle, _ int, steps []Step) Verdict {
 		}
 	}
 	text, starts := textOf(steps)
-	output := words(text)
 	var best Verdict
 	var bestStart, bestEnd int
-	for _, answer := range n.Answers {
-		t := newTarget(words(answer), n)
-		for from := range output {
-			t.reset()
-			for to := from + 1; to <= min(from+t.most(), len(output)); to++ {
-				t.add(output[to-1].text)
-				size := to - from
-				f := f1(t.shared, size, t.size)
-				if size < t.least() || f == 0 {
-					continue
-				}
-				pass := passes(f) && 2*t.sharedOwn >= t.sizeOwn
-				if pass && !best.Pass || pass == best.Pass && f > best.F1 {
-					best = Verdict{F1: f, Pass: pass}
-					bestStart, bestEnd = output[from].start, output[to-1].end
+	for _, hyphens := range hyphenations(n, text) {
+		output := segments(text, hyphens)
+		for _, answer := range n.Answers {
+			t := newTarget(segments(answer, hyphens), n, hyphens)
+			for from := range output {
+				t.reset()
+				for to := from + 1; to <= min(from+t.most(), len(output)); to++ {
+					t.add(output[to-1].text)
+					size := to - from
+					f := f1(t.shared, size, t.size)
+					if size < t.least() || f == 0 {
+						continue
+					}
+					pass := passes(f) && 2*t.sharedOwn >= t.sizeOwn && t.sharedNumbers == t.sizeNumbers
+					if pass && !best.Pass || pass == best.Pass && f > best.F1 {
+						best = Verdict{F1: f, Pass: pass}
+						bestStart, bestEnd = output[from].start, output[to-1].end
+					}
 				}
 			}
 		}
@@ -107,15 +143,25 @@ func (Window) Judge(n Needle, _ int, steps []Step) Verdict {
 
 // target is an answer and how much of it a window, growing word by word, holds.
 type target struct {
-	size, sizeOwn     int
-	all, own          map[string]int // each word's count in the answer
-	held              map[string]int // and in the window
-	shared, sharedOwn int
+	size, sizeOwn, sizeNumbers       int
+	all, own, numbers                map[string]int // each word's count in the answer
+	held                             map[string]int // and in the window
+	shared, sharedOwn, sharedNumbers int
 }
 
-func newTarget(answer []word, n Needle) *target {
-	own := ownWords(answer, n)
-	return &target{size: len(answer), sizeOwn: len(own), all: count(answer), own: count(own), held: make(map[string]int)}
+func newTarget(answer []word, n Needle, hyphens bool) *target {
+	question := count(segments(n.Question, hyphens))
+	own := ownWords(answer, question, n, hyphens)
+	var numbers []word
+	for _, w := range answer {
+		if w.number && question[w.text] == 0 {
+			numbers = append(numbers, w)
+		}
+	}
+	return &target{
+		size: len(answer), sizeOwn: len(own), sizeNumbers: len(numbers),
+		all: count(answer), own: count(own), numbers: count(numbers), held: make(map[string]int),
+	}
 }
 
 // least and most are the sizes that a window may have, in words.
@@ -124,7 +170,7 @@ func (t *target) most() int  { return t.size + t.least() }
 
 func (t *target) reset() {
 	clear(t.held)
-	t.shared, t.sharedOwn = 0, 0
+	t.shared, t.sharedOwn, t.sharedNumbers = 0, 0, 0
 }
 
 func (t *target) add(w string) {
@@ -139,13 +185,15 @@ func (t *target) add(w string) {
 	if t.held[w] <= t.own[w] {
 		t.sharedOwn++
 	}
+	if t.held[w] <= t.numbers[w] {
+		t.sharedNumbers++
+	}
 }
 
 // ownWords are the answer's words that tell it from the question and from what
 // else the needle says; where there are none, from the question alone.
-func ownWords(answer []word, n Needle) []word {
-	question := count(words(n.Question))
-	rest := count(words(strings.Replace(n.Text, n.Evidence, " ", 1)))
+func ownWords(answer []word, question map[string]int, n Needle, hyphens bool) []word {
+	rest := count(segments(strings.Replace(n.Text, n.Evidence, " ", 1), hyphens))
 	var own, notAsked []word
 	for _, w := range answer {
 		if question[w.text] > 0 {

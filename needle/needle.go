@@ -3,6 +3,8 @@
 // and the judging of answers. It knows nothing of models.
 package needle
 
+import "math"
+
 // Kind says what an answer takes: copying one fact, or a step before the copy.
 type Kind string
 
@@ -63,9 +65,19 @@ type Prompt struct {
 	AnswerIDs      []int32
 	HaystackTokens int // haystack tokens used
 	Insertion      int // index among them at which the needle stands (frame not counted)
+	Placement      Placement
 	QuestionTokens int // tokens of the question alone; a judge's limit of steps counts them
 	// SinkRisk is set where the evidence may hold the attention sink: nothing,
 	// not even a BOS, comes first and the evidence begins within the first
 	// sinkPositions positions. Such trials score most heads, whatever they do.
 	SinkRisk bool
+}
+
+// RealDepth is how deep the needle lies, in percent of the haystack's tokens
+// and rounded to two decimals; ok is false where there is no haystack.
+func (p *Prompt) RealDepth() (percent float64, ok bool) {
+	if p.HaystackTokens == 0 {
+		return 0, false
+	}
+	return math.Round(1e4*float64(p.Insertion)/float64(p.HaystackTokens)) / 1e2, true
 }

@@ -11,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
+
+	"headprof/export/textfile"
 )
 
 // Limits of needle files and of generated sets.
@@ -70,12 +73,18 @@ func LoadSet(path string) (*Set, error) {
 }
 
 // ReadSet reads needles in the published JSONL form, one object a line, blank
-// lines skipped: "needle", "question", "answer" (a string or a list of
-// accepted ones), and "real_needle" or "evidence", a literal part of the
-// needle. Where both are absent the first answer that occurs in the needle is
-// the evidence. "id" (default n and the line number) and "kind" (retrieval or
-// reasoning, default retrieval; it names the group in reports) are optional;
-// other fields are ignored.
+// lines skipped. "needle" and "question" are needed, and the answer:
+//
+//   - "answer" is a string, or a list of accepted ones;
+//   - "real_needle" or "evidence" is the part of the needle that holds it, up to
+//     the case of letters and a final full stop. Where both are absent, it is the
+//     first answer that occurs in the needle;
+//   - where "answer" is absent, as in Retrieval_Head's and HeadKV's own files,
+//     "real_needle" (or "evidence") is the answer as well.
+//
+// "id" (default n and the line number) and "kind" (retrieval or reasoning,
+// default retrieval; it names the group in reports) are optional; other fields
+// are ignored.
 //
 // Errors name the file and the line: not an object, missing or unusable parts,
 // invalid UTF-8 (with its byte offset), an id used twice, a limit passed, no
@@ -83,8 +92,11 @@ func LoadSet(path string) (*Set, error) {
 func ReadSet(name string, r io.Reader) (*Set, error) {
 	set := &Set{Name: name}
 	seen := make(map[string]int)
+	r, offset, err := textfile.NewReader(name, r)
+	if err != nil {
+		return nil, err
+	}
 	in := bufio.NewReaderSize(r, 64<<10)
-	offset := 0
 	for number := 1; ; number++ {
 		data, err := readLine(in)
 		if err != nil && err != io.EOF {
@@ -96,9 +108,6 @@ func ReadSet(name string, r io.Reader) (*Set, error) {
 		offset += len(data)
 		if offset > MaxSetBytes {
 			return nil, fmt.Errorf("%s:%d: the file is longer than %d MiB; split it", name, number, MaxSetBytes>>20)
-		}
-		if number == 1 {
-			data = bytes.TrimPrefix(data, []byte("\ufeff"))
 		}
 		if data = bytes.TrimSpace(data); len(data) > 0 {
 			n, parseErr := parseLine(data, number)
@@ -171,6 +180,10 @@ func parseLine(data []byte, number int) (Needle, error) {
 		return Needle{}, errors.New(`"real_needle" and "evidence" differ; give one`)
 	}
 	n.Evidence = cmp.Or(l.Evidence, l.RealNeedle)
+	if l.Answer == nil && strings.TrimSpace(n.Evidence) != "" {
+		// Retrieval_Head's own files: what holds the answer is the answer.
+		n.Answers = []string{strings.TrimSpace(n.Evidence)}
+	}
 	if n.Evidence == "" {
 		n.Evidence = answerIn(n)
 		if n.Evidence == "" && n.Text != "" && len(n.Answers) > 0 {
@@ -179,8 +192,37 @@ func parseLine(data []byte, number int) (Needle, error) {
 	}
 	if !strings.Contains(n.Text, n.Evidence) {
 		n.Evidence = strings.TrimSpace(n.Evidence)
+		for _, part := range []string{n.Evidence, strings.TrimRight(n.Evidence, ".!?")} {
+			if found := inOtherCase(n.Text, part); found != "" {
+				n.Evidence = found
+				break
+			}
+		}
 	}
 	return n, n.check()
+}
+
+// inOtherCase finds part in text, whatever the case of letters, and gives it as
+// it stands there; "" where it does not.
+func inOtherCase(text, part string) string {
+	if part == "" {
+		return ""
+	}
+	letters := []rune(part)
+	for start := range text {
+		end, i := start, 0
+		for i < len(letters) && end < len(text) {
+			r, size := utf8.DecodeRuneInString(text[end:])
+			if r != letters[i] && !strings.EqualFold(string(r), string(letters[i])) {
+				break
+			}
+			end, i = end+size, i+1
+		}
+		if i == len(letters) {
+			return text[start:end]
+		}
+	}
+	return ""
 }
 
 // answerIn is the first accepted answer that stands in the needle as it is.

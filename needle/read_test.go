@@ -38,6 +38,27 @@ func TestThePublishedFormIsRead(t *testing.T) {
 	}
 }
 
+// The form of Retrieval_Head's needle file, which has no answers. Its third
+// needle begins the real needle with a capital.
+func TestRetrievalHeadsOwnFilesAreRead(t *testing.T) {
+	set, err := read(`{"needle": "The best thing to do in Oslo is to walk by the fjord.", "question": "What is the best thing to do in Oslo ?", "real_needle": "walk by the fjord"}
+{"question": "Why does nobody like the hill ?", "needle": "Nobody likes the hill because it is steep and windy.", "real_needle": "Because it is steep and windy."}
+{"question": "Was ist es?", "needle": "ES IST EIN BÄR im Wald", "real_needle": "Es ist ein bär."}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][2]string{
+		{"walk by the fjord", "walk by the fjord"},
+		{"Because it is steep and windy.", "because it is steep and windy."},
+		{"Es ist ein bär.", "ES IST EIN BÄR"},
+	} {
+		n := set.Needles[i]
+		if len(n.Answers) != 1 || n.Answers[0] != want[0] || n.Evidence != want[1] {
+			t.Errorf("%d: answers %q, evidence %q", i+1, n.Answers, n.Evidence)
+		}
+	}
+}
+
 func TestABadNeedleFileNamesFileAndLine(t *testing.T) {
 	good := `{"needle": "a b c.", "question": "?", "answer": "b", "evidence": "b"}` + "\n"
 	for _, c := range []struct {
@@ -51,8 +72,10 @@ func TestABadNeedleFileNamesFileAndLine(t *testing.T) {
 		{"an array", "[1]", []string{"my.jsonl:1:", "JSON array"}},
 		{"no question", `{"needle": "a b", "answer": "b", "evidence": "b"}`, []string{"my.jsonl:1: the question is empty"}},
 		{"no needle", `{"question": "a b", "answer": "b", "evidence": "b"}`, []string{"my.jsonl:1: the needle is empty"}},
-		{"no answer", `{"needle": "a b", "question": "?", "evidence": "b"}`, []string{"my.jsonl:1: there is no answer"}},
-		{"null answer", `{"needle": "a b", "question": "?", "answer": null, "evidence": "b"}`, []string{"my.jsonl:1: there is no answer"}},
+		{"no answer", `{"needle": "a b", "question": "?"}`, []string{"my.jsonl:1: the answer is missing"}},
+		{"null answer", `{"needle": "a b", "question": "?", "answer": null}`, []string{"my.jsonl:1: the answer is missing"}},
+		{"no answers", `{"needle": "a b", "question": "?", "answer": [], "evidence": "b"}`, []string{"my.jsonl:1: the answer is missing"}},
+		{"UTF-16", "\xff\xfe{\x00}\x00", []string{"my.jsonl is UTF-16LE text", "UTF-8"}},
 		{"answer a number", `{"needle": "a b", "question": "?", "answer": 7, "evidence": "b"}`, []string{`my.jsonl:1: "answer" must be a string or a list`}},
 		{"needle a list", `{"needle": ["a b"], "question": "?", "answer": "b"}`, []string{`my.jsonl:1: "needle" must be a string`, "array"}},
 		{"evidence elsewhere", good + good[:1] + `"id":"z",` + strings.Replace(good[1:], `"evidence": "b"`, `"evidence": "d"`, 1), []string{`my.jsonl:2: the evidence "d" does not occur`}},

@@ -11,9 +11,10 @@ import (
 type word struct {
 	text       string
 	start, end int
+	number     bool // a number that an answer must not lack; see segments
 }
 
-// words splits text as SQuAD's scorer normalises it (Rajpurkar et al., arXiv
+// words splits text for the published rule, as SQuAD's scorer normalises it (Rajpurkar et al., arXiv
 // 1606.05250, section 6.1): lower case, punctuation deleted, the words a, an
 // and the dropped, split at white space. Two additions: punctuation is
 // Unicode's as well as ASCII's, and each Han, Kana or Hangul character is a
@@ -37,7 +38,7 @@ func words(text string) []word {
 			flush()
 		case punctuation(r):
 		case ideographic(r):
-			field = append(field, word{string(r), at, at + size})
+			field = append(field, word{text: string(r), start: at, end: at + size})
 			open = false
 		default:
 			lower := string(unicode.ToLower(r))

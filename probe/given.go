@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"headprof/export/textfile"
 	"headprof/needle"
 	"headprof/probe/journal"
 )
@@ -51,6 +52,10 @@ type givenLine struct {
 func ReadTrials(file string, r io.Reader) ([]*Trial, error) {
 	var trials []*Trial
 	lines := map[string]int{}
+	r, _, err := textfile.NewReader(file, r)
+	if err != nil {
+		return nil, err
+	}
 	in := bufio.NewReaderSize(r, 1<<16)
 	for n := 1; ; n++ {
 		line, err := journal.ReadLine(in)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"headprof/export/textfile"
 	"headprof/runner/safetensors"
 	"headprof/runner/tokenizer"
 )
@@ -123,5 +124,9 @@ func readSmall(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() || info.Size() > maxVocabulary {
 		return nil, fmt.Errorf("%s: this is no regular file of at most %d MiB; fetch it again", path, maxVocabulary>>20)
 	}
-	return os.ReadFile(path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return textfile.Clean(path, data)
 }

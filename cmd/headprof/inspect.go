@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"headprof/export/textfile"
 	"headprof/runner"
 	"headprof/runner/arch"
 	"headprof/runner/chat"
@@ -203,7 +204,11 @@ func unopened(path string, reason error) *report {
 	}
 	name := filepath.Join(dir, "config.json")
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Size() < 16<<20 {
-		if data, err := os.ReadFile(name); err == nil && json.Unmarshal(data, &config) == nil {
+		data, err := os.ReadFile(name)
+		if err == nil {
+			data, err = textfile.Clean(name, data)
+		}
+		if err == nil && json.Unmarshal(data, &config) == nil {
 			r.Family = config.Type
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"headprof/export/textfile"
 	"headprof/runner"
 	"headprof/runner/tokenizer"
 )
@@ -45,6 +46,9 @@ The text is plain text: no BOS is added and special tokens in it stay text.`,
 				}
 				defer f.Close()
 				in, name = f, args[0]
+			}
+			if in, _, err = textfile.NewReader(name, in); err != nil {
+				return err
 			}
 			encode := t.Encode
 			if special {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"headprof/export/textfile"
 	"headprof/needle"
 	"headprof/probe"
 )
@@ -53,6 +54,10 @@ type taskLine struct {
 // Other fields are ignored. Prompts over the limit lose their middle, as in
 // LongBench. Errors name the file and the line.
 func ReadTask(file string, r io.Reader, m probe.Model, o TaskOptions) ([]*Item, error) {
+	r, _, err := textfile.NewReader(file, r)
+	if err != nil {
+		return nil, err
+	}
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 1<<16), maxTaskLine)
 	var items []*Item

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"headprof/export/atomicfile"
+	"headprof/export/textfile"
 )
 
 // Format is the version of the folder's layout.
@@ -133,6 +134,9 @@ func ReadManifest(dir string) (*Manifest, error) {
 		return nil, err
 	}
 	m := new(Manifest)
+	if data, err = textfile.Clean(path, data); err != nil {
+		return nil, err
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(m); err != nil {
 		return nil, fmt.Errorf("%s is not a run's manifest (%w); restore the file, or delete the folder and run again", path, JSONError(err))

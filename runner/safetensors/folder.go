@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"headprof/export/textfile"
 	"headprof/runner/gguf"
 	"headprof/runner/tensor"
 )
@@ -294,5 +295,9 @@ func readFile(path string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() || info.Size() > limit {
 		return nil, fmt.Errorf("%s: this is no regular file of at most %d bytes; fetch it again", path, limit)
 	}
-	return os.ReadFile(path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return textfile.Clean(path, data)
 }
