@@ -23,6 +23,9 @@ type trialRow struct {
 	Method string  `parquet:"method,dict"`
 	Score  float64 `parquet:"score"`
 	Decode string  `parquet:"decode,dict"`
+	// Where the needle lies in percent (null: not known) and what stands before it.
+	RealDepth *float64 `parquet:"real_depth,optional"`
+	Placement string   `parquet:"placement,dict"`
 }
 
 // WriteTrials writes the long table: every trial's score of every head under
@@ -46,6 +49,7 @@ func WriteTrials(path string, t *scoring.Table, trials []scoring.TrialScore) err
 						Trial: x.ID, Needle: x.Needle, Length: int32(x.Length), Depth: x.Depth, Pass: x.Pass,
 						Layer: int32(h.Layer), Head: int32(h.Head), KVHead: int32(h.KVHead), Method: h.Method,
 						Score: scores[h.Layer][h.Head], Decode: t.Meta.Decode,
+						RealDepth: x.RealDepth, Placement: x.Placement,
 					}
 				}
 				if err := yield(rows); err != nil {
@@ -80,6 +84,7 @@ func parseTrials(data []byte) ([]scoring.TrialScore, error) {
 		return nil, err
 	}
 	trial, needle, pass, length, depth := c.strings("trial"), c.strings("needle"), c.bools("pass"), c.ints("length", 0), c.floats("depth")
+	realDepth, placement := c.floats("real_depth"), c.strings("placement")
 	layer, head, method, score := c.ints("layer", -1), c.ints("head", -1), c.strings("method"), c.floats("score")
 	if c.err != nil {
 		return nil, c.err
@@ -88,8 +93,11 @@ func parseTrials(data []byte) ([]scoring.TrialScore, error) {
 	for i := range c.Rows {
 		if i == 0 || trial[i] != trial[i-1] {
 			trials = append(trials, scoring.TrialScore{
-				ID: trial[i], Needle: needle[i], Length: length[i], Depth: depth[i], Pass: pass[i], Scores: map[string][][]float64{},
+				ID: trial[i], Needle: needle[i], Length: length[i], Depth: depth[i], Placement: placement[i], Pass: pass[i], Scores: map[string][][]float64{},
 			})
+			if d := realDepth[i]; !math.IsNaN(d) {
+				trials[len(trials)-1].RealDepth = &d
+			}
 		}
 		if math.IsNaN(score[i]) || math.IsInf(score[i], 0) {
 			return nil, fmt.Errorf("row %d: the score is %v", i, score[i])

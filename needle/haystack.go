@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -85,14 +84,14 @@ func LoadHaystack(paths ...string) (*Haystack, error) {
 
 // readText reads one text file of at most limit bytes.
 func readText(path string, limit int) (string, error) {
-	f, err := os.Open(path)
+	f, err := textfile.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
+		return "", textfile.Named(path, err)
 	}
 	if len(data) > limit {
 		return "", tooLong(path)

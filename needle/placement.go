@@ -62,16 +62,21 @@ func place(tok Tokenizer, h *Haystack, hay []Token, depth float64, keep int) (in
 		}
 		reach := func(tokens int) bool { return tokens <= sentenceReach || near(tokens) }
 		for at := want; at >= max(keep, 1) && reach(want-at); at-- {
-			if ends(at) {
+			if stop(at) || near(want-at) && ends(at) {
 				for at > max(keep, 1) && ends(at-1) {
 					at-- // before white space, and after the mark
 				}
 				return at, AfterSentence
 			}
 		}
-		// The start is the first sentence's, where that one ends near as well.
+		for at := want + 1; at < n && near(at-want); at++ {
+			if !stop(at) && ends(at) {
+				return at, AfterSentence
+			}
+		}
+		// The start is the first sentence's, where a full stop ends that one.
 		for at := want + 1; keep == 0 && reach(want) && at <= n && reach(at-want); at++ {
-			if ends(at) {
+			if stop(at) {
 				return 0, AtStart
 			}
 		}

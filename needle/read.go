@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
@@ -59,7 +58,7 @@ func (t *textOrList) UnmarshalJSON(data []byte) error {
 
 // LoadSet reads a needle file; see ReadSet.
 func LoadSet(path string) (*Set, error) {
-	f, err := os.Open(path)
+	f, err := textfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,10 @@ type Grid struct {
 	// Duplicates counts points with the same prompt as often as they occur,
 	// as the published code does; else they count once. They run once anyway.
 	Duplicates bool
+	// Published places needles as the published code does; see
+	// needle.Options.
+	Published bool
+	KeepSink  bool // see Trial
 }
 
 // KeepBefore is how many haystack tokens a plan keeps before its needles, so
@@ -116,7 +120,7 @@ func (g Grid) trial(tok needle.Tokenizer, at point) (*Trial, error) {
 	length, depth := g.Lengths[at[2]], g.Depths[at[3]]
 	compose := func() (*needle.Prompt, error) {
 		return needle.Compose(tok, h, n, needle.Options{
-			Length: length, Depth: depth, Buffer: g.Buffer, KeepBefore: min(g.KeepBefore, length), Frame: g.Frame,
+			Length: length, Depth: depth, Buffer: g.Buffer, KeepBefore: min(g.KeepBefore, length), Published: g.Published, Frame: g.Frame,
 		})
 	}
 	p, err := compose()
@@ -131,7 +135,11 @@ func (g Grid) trial(tok needle.Tokenizer, at point) (*Trial, error) {
 		ID: id, Needle: n, Haystack: h.ID(), Length: length, Depth: depth,
 		Span: p.Span, AnswerIDs: p.AnswerIDs, QuestionTokens: p.QuestionTokens,
 		PromptTokens: len(p.IDs), Spine: len(g.Frame.Prefix) + p.Insertion, Sink: p.SinkRisk,
-		prompt: p.IDs, compose: compose,
+		Placement: p.Placement, KeepSink: g.KeepSink,
+		prompt: p.IDs, compose: compose, composed: true,
+	}
+	if d, ok := p.RealDepth(); ok {
+		t.RealDepth = &d
 	}
 	t.digest = digest(p.IDs, t)
 	return t, nil

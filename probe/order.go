@@ -26,7 +26,7 @@ func (r *random) below(n int) int { return int(r.next() % uint64(n)) }
 // by what they are made of, the deepest needle first; given ones by their ids.
 func sortForReuse(trials []*Trial) {
 	slices.SortFunc(trials, func(a, b *Trial) int {
-		if a.compose == nil || b.compose == nil {
+		if !a.composed || !b.composed {
 			return cmp.Or(slices.Compare(a.prompt, b.prompt), cmp.Compare(a.Index, b.Index))
 		}
 		return cmp.Or(
@@ -55,7 +55,7 @@ func families(trials []*Trial) [][]int {
 	var order []place
 	for i, t := range trials {
 		p := place{t.Haystack, t.Needle.ID, t.Spine}
-		if t.compose == nil {
+		if !t.composed {
 			p.needle, p.spine = t.ID, 0 // nothing is known of given trials
 		}
 		if all[p] == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"headprof/needle"
@@ -66,6 +67,7 @@ type Plan struct {
 	// Params describe the plan for the manifest, by flag name.
 	Params map[string]string
 
+	listed      []*Trial
 	all         int // trials of the whole plan, all shards
 	shard, of   int // 1-based shard; of == 0: not sharded
 	blockStarts []int
@@ -98,14 +100,18 @@ func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 	if o.Count > 0 && o.Count < len(trials) {
 		trials = reorder(trials, nil, o.Seed, o.Count)
 	}
+	listed := trials
 	if o.Block == 0 && o.Shards > 1 {
 		o.Block = (len(trials) + o.Shards - 1) / o.Shards
 	}
 	if o.Block > 0 && o.Block < len(trials) {
 		trials = reorder(trials, families(trials), o.Seed, len(trials))
 	}
+	if !o.Rules.KeepSink {
+		o.Rules.KeepSink = !slices.ContainsFunc(trials, func(t *Trial) bool { return !t.KeepSink })
+	}
 	p := &Plan{
-		Trials: append([]*Trial(nil), trials...), Rules: o.Rules, Block: o.Block,
+		listed: listed, Trials: append([]*Trial(nil), trials...), Rules: o.Rules, Block: o.Block,
 		Seed: o.Seed, Params: o.Params, all: len(trials),
 	}
 	if p.Block == 0 || p.Block > len(trials) {
@@ -139,6 +145,11 @@ func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 	}
 	return p, nil
 }
+
+// Listed are the plan's trials in the order in which they were given, of which
+// every beginning is balanced. A plan made of them, written and read back, is
+// this plan.
+func (p *Plan) Listed() []*Trial { return p.listed }
 
 // points gives the levels of the four factors that trials tell of themselves.
 func points(trials []*Trial) []point {

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"headprof/needle"
-	"headprof/scoring"
 )
 
 // The published plan's spacing, as NumPy's linspace and round give it.
@@ -340,35 +339,91 @@ func TestReadTrials(t *testing.T) {
 	}
 }
 
-// What the plan prints is what it runs.
-func TestPrintedTrialsGiveTheSameScores(t *testing.T) {
-	m := newFake()
-	p := testPlan(t, m, testGrid(t), PlanOptions{})
-	var b bytes.Buffer
-	if err := WriteTrials(&b, p.Trials); err != nil {
-		t.Fatal(err)
+// A plan that is written and read back is the same plan: one journal, byte for
+// byte but for the time, the same counts, whatever the grid and the blocks.
+func TestAWrittenPlanIsTheSamePlan(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Grid, *PlanOptions)
+	}{
+		{"as it is", func(*Grid, *PlanOptions) {}},
+		{"a sample", func(g *Grid, _ *PlanOptions) { g.Count = 9 }},
+		{"blocks", func(_ *Grid, o *PlanOptions) { o.Block = 4 }},
+		{"length 0 and duplicates, sink trials kept", func(g *Grid, _ *PlanOptions) {
+			g.Lengths, g.Duplicates, g.KeepSink, g.Published = append([]int{0}, g.Lengths...), true, true, true
+		}},
+		{"on the sink", func(g *Grid, _ *PlanOptions) {
+			g.Frame, g.KeepBefore, g.Depths = needle.Frame{}, 0, []float64{0, 50}
+			for i := range g.Needles {
+				g.Needles[i].Evidence = g.Needles[i].Text
+			}
+		}},
+		{"forced", func(_ *Grid, o *PlanOptions) { o.Rules = Rules{Decode: Forced} }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newFake()
+			g, o := testGrid(t), PlanOptions{Rules: greedyRules()}
+			c.change(&g, &o)
+			rules := o.Rules
+			o.Rules.KeepSink = g.KeepSink
+			p := testPlan(t, m, g, o)
+			var b bytes.Buffer
+			if err := WriteTrials(&b, p.Listed()); err != nil {
+				t.Fatal(err)
+			}
+			given, err := ReadTrials("f", &b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Rules = rules // the file says whether sink trials count
+			q, err := NewPlan(m, given, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Hash != q.Hash {
+				t.Error("the plans' hashes differ")
+			}
+			dirs := [2]string{t.TempDir(), t.TempDir()}
+			x, y := mustRun(t, m, p, Options{Dir: dirs[0]}), mustRun(t, m, q, Options{Dir: dirs[1]})
+			if one, other := outputs(t, dirs[0]), outputs(t, dirs[1]); one != other {
+				t.Errorf("the folders differ:\n%.600s\n%.600s", one, other)
+			}
+			if x.Done != y.Done || x.Passed != y.Passed || x.Counted != y.Counted || x.Sink != y.Sink {
+				t.Errorf("%d done, %d passed, %d counted, %d on the sink; read back %d, %d, %d, %d",
+					x.Done, x.Passed, x.Counted, x.Sink, y.Done, y.Passed, y.Counted, y.Sink)
+			}
+			if !reflect.DeepEqual(x.Scores, y.Scores) {
+				t.Error("the scores or their order differ")
+			}
+			if c.name == "on the sink" && x.Sink == 0 && x.Passed > 0 {
+				t.Error("no trial of the test lies on the sink, so it shows little")
+			}
+		})
 	}
-	given, err := ReadTrials("f", &b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q, err := NewPlan(m, given, PlanOptions{Rules: greedyRules()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, c := mustRun(t, m, p, Options{}), mustRun(t, m, q, Options{})
-	byID := func(r *Result) map[string]scoring.TrialScore {
-		out := map[string]scoring.TrialScore{}
-		for _, s := range r.Scores {
-			out[s.ID] = s
+}
+
+func TestIndicesOfOthersAreOfNoUse(t *testing.T) {
+	// The second line knows less than the first, and two lines share an index.
+	for _, lines := range []string{
+		`{"id":"a","prompt_ids":[1,2],"span":[1,2],"answer_ids":[2],"index":7,"shared_prefix":0,"sink":false,"length":0,"needle":{"id":"n","needle":"x"}}
+{"id":"b","prompt_ids":[1,2],"span":[1,2],"answer_ids":[2]}`,
+		`{"id":"a","prompt_ids":[1,2],"span":[1,2],"answer_ids":[2],"index":7,"shared_prefix":0,"sink":false,"length":0,"needle":{"id":"n","needle":"x"}}
+{"id":"b","prompt_ids":[1,2],"span":[1,2],"answer_ids":[2],"index":7,"shared_prefix":0,"sink":false,"length":0,"needle":{"id":"n","needle":"x"}}`,
+	} {
+		trials, err := ReadTrials("f", strings.NewReader("\ufeff"+lines))
+		if err != nil {
+			t.Fatal(err)
 		}
-		return out
+		if trials[0].Index != 0 || trials[1].Index != 1 || trials[0].Length != 0 {
+			t.Errorf("indices %d, %d, length %d", trials[0].Index, trials[1].Index, trials[0].Length)
+		}
 	}
-	if !reflect.DeepEqual(byID(a), byID(c)) {
-		t.Error("trials read back give other scores")
-	}
-	if a.Passed == 0 {
-		t.Error("no trial of the test passes, so it shows little")
+}
+
+func TestBadFurtherPointsAreRefused(t *testing.T) {
+	_, err := ReadTrials("f", strings.NewReader(`{"id":"a","prompt_ids":[1,2],"span":[1,2],"answer_ids":[2],"also":[{"id":"","length":1,"depth":2}]}`))
+	if err == nil || !strings.Contains(err.Error(), `f:1: "also" must be`) {
+		t.Errorf("%v", err)
 	}
 }
 

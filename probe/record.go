@@ -18,7 +18,9 @@ type Record struct {
 	Kind         string      `json:"kind,omitempty"`
 	Haystack     string      `json:"haystack,omitempty"`
 	Length       int         `json:"length"`
-	Depth        float64     `json:"depth"`
+	Depth        float64     `json:"depth"`                // asked for
+	RealDepth    *float64    `json:"real_depth,omitempty"` // where the needle lies
+	Placement    string      `json:"placement,omitempty"`  // what stands before it
 	PromptTokens int         `json:"prompt_tokens"`
 	Span         [2]int      `json:"span"` // the evidence's [start, end)
 	AnswerIDs    []int32     `json:"answer_ids"`
@@ -70,7 +72,7 @@ func (c *Candidate) UnmarshalJSON(b []byte) error {
 func newRecord(t *Trial, r Rules, a *answered, m Model) *Record {
 	rec := &Record{
 		ID: t.ID, Index: t.Index, Needle: t.Needle.ID, Kind: string(t.Needle.Kind), Haystack: t.Haystack,
-		Length: t.Length, Depth: t.Depth, PromptTokens: t.PromptTokens,
+		Length: t.Length, Depth: t.Depth, RealDepth: t.RealDepth, Placement: string(t.Placement), PromptTokens: t.PromptTokens,
 		Span: [2]int{t.Span.Start, t.Span.End}, AnswerIDs: t.AnswerIDs, IDs: []int32{},
 		Matched: a.verdict.Text, F1: rounded(a.verdict.F1), Pass: a.verdict.Pass,
 		Steps: [2]int{a.verdict.From, a.verdict.To}, Top: a.top, Also: t.Also,
@@ -152,7 +154,7 @@ func (r *Record) trialScores(keepSink bool) []scoring.TrialScore {
 		scores[method] = rows
 	}
 	out := []scoring.TrialScore{{
-		ID: r.ID, Needle: r.Needle, Length: r.Length, Depth: r.Depth, Pass: r.counts(keepSink), Scores: scores,
+		ID: r.ID, Needle: r.Needle, Length: r.Length, Depth: r.Depth, RealDepth: r.RealDepth, Placement: r.Placement, Pass: r.counts(keepSink), Scores: scores,
 	}}
 	for _, p := range r.Also {
 		s := out[0]

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"headprof/probe/journal"
@@ -67,6 +68,7 @@ const (
 	FewPassed     WarningKind = "few passed"
 	SinkLeftOut   WarningKind = "sink trials left out"
 	AnswersFed    WarningKind = "answers fed"
+	DepthMissed   WarningKind = "depth missed"
 )
 
 // Warning is something a reader of a result must know.
@@ -82,7 +84,8 @@ const (
 	lowPassRate = 0.5
 )
 
-// Warnings says what stands against trusting the result.
+// Warnings says what a reader must know before using the result. Its remedies
+// name the flags that made the plan: those of a trials file are others.
 func (r *Result) Warnings() []Warning {
 	var out []Warning
 	greedy, empty := 0, 0
@@ -94,9 +97,15 @@ func (r *Result) Warnings() []Warning {
 			}
 		}
 	}
+	given := r.Manifest != nil && r.Manifest.Plan.Params["trials"] != ""
+	forced := r.Manifest != nil && r.Manifest.Settings["decode"] == string(Forced)
+	chat := "--chat on, if the model has a chat template"
+	if given {
+		chat = "prompts made with the model's chat template"
+	}
 	if 2*empty > greedy {
 		out = append(out, Warning{EmptyAnswers, fmt.Sprintf("%d of %d answers are empty: the model ended its text at once, as instruction-tuned models do on a prompt without their chat template", empty, greedy),
-			[]string{"--chat on, if the model has a chat template"}})
+			[]string{chat}})
 	}
 	remedies := []string{
 		"shorter --lengths",
@@ -104,30 +113,86 @@ func (r *Result) Warnings() []Warning {
 		"--decode forced, which feeds the answers and counts every trial",
 		"a stronger model",
 	}
+	more := []string{"more trials: more --needles, --lengths or --depths, or a larger --count"}
+	deeper := []string{"--depths above 0"}
+	if given {
+		remedies[0], remedies[1] = "shorter prompts in the trials file", chat
+		more = []string{"more trials in the trials file"}
+		deeper = []string{"prompts with some text before the evidence"}
+	}
 	switch {
 	case r.Done == 0:
+	case r.Counted == 0 && r.Passed > 0:
+		out = append(out, Warning{NothingPassed, fmt.Sprintf("%s lie on the attention sink (the sequence's first tokens), so no head has a score", evidences(r.Passed, r.Done, forced)), deeper})
 	case r.Counted == 0:
-		out = append(out, Warning{NothingPassed, fmt.Sprintf("none of %d trials passed, so no head has a score", r.Done), remedies})
+		out = append(out, Warning{NothingPassed, fmt.Sprintf("none of %s passed, so no head has a score", count(r.Done, "trial")), remedies})
 	default:
-		more := []string{"more trials: more --needles, --lengths or --depths, or a larger --count"}
 		if rate := float64(r.Passed) / float64(r.Done); rate < lowPassRate {
 			more = append(more, remedies...)
 			out = append(out, Warning{LowPassRate, fmt.Sprintf("only %d of %d trials passed (%.0f %%): the scores describe the needles that the model happens to find", r.Passed, r.Done, 100*rate), remedies})
 		}
 		if r.Counted < fewTrials {
-			count := "trials count"
+			counts := "trials count"
 			if r.Counted == 1 {
-				count = "trial counts"
+				counts = "trial counts"
 			}
-			out = append(out, Warning{FewPassed, fmt.Sprintf("only %d %s; under %d the ranking of heads is shaky", r.Counted, count, fewTrials), more})
+			out = append(out, Warning{FewPassed, fmt.Sprintf("only %d %s; under %d the ranking of heads is shaky", r.Counted, counts, fewTrials), more})
 		}
 	}
-	if r.Sink > 0 {
-		out = append(out, Warning{SinkLeftOut, fmt.Sprintf("%d passing trials are left out of the head tables, because their evidence lies on the attention sink (the sequence's first tokens)", r.Sink),
-			[]string{"--depths above 0"}})
+	if r.Sink > 0 && r.Counted > 0 {
+		what := "passing trials are"
+		if r.Sink == 1 {
+			what = "passing trial is"
+		}
+		out = append(out, Warning{SinkLeftOut, fmt.Sprintf("%d %s left out of the head tables: the evidence lies on the attention sink (the sequence's first tokens)", r.Sink, what), deeper})
 	}
-	if r.Manifest != nil && r.Manifest.Settings["decode"] == string(Forced) {
+	if forced {
 		out = append(out, Warning{AnswersFed, "the answers were fed (--decode forced), so every trial counts whether or not the model would have found the needle", nil})
 	}
 	return out
+}
+
+// evidences says of how many trials the evidence is meant.
+func evidences(passed, done int, forced bool) string {
+	switch {
+	case forced && done == 1:
+		return "the one trial's evidence tokens"
+	case forced || passed == done:
+		return fmt.Sprintf("the evidence tokens of all %d trials", done)
+	}
+	return fmt.Sprintf("the evidence tokens of all passing trials (%d of %d)", passed, done)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// closeDepth is how far a needle may lie from the asked depth, in percent of
+// the haystack, without a word about it.
+const closeDepth = 5
+
+// DepthWarnings says where needles lie far from the depths asked for.
+func (p *Plan) DepthWarnings() []Warning {
+	known, far := 0, 0
+	var worst *Trial
+	miss := func(t *Trial) float64 { return math.Abs(*t.RealDepth - t.Depth) }
+	for _, t := range p.Trials {
+		if t.RealDepth == nil {
+			continue
+		}
+		known++
+		if miss(t) > closeDepth {
+			far++
+			if worst == nil || miss(t) > miss(worst) {
+				worst = t
+			}
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	return []Warning{{DepthMissed, fmt.Sprintf("in %d of %s the needle lies more than %d points from the depth asked for, because no sentence ends nearer (the farthest, %s, lies at %.0f %%): use real_depth, which stands beside depth in all tables of trials", far, count(known, "trial"), closeDepth, worst.ID, *worst.RealDepth), nil}}
 }

@@ -13,7 +13,12 @@ type Trial struct {
 	Needle   needle.Needle
 	Haystack string
 	Length   int
-	Depth    float64
+	Depth    float64 // asked for, in percent
+	// RealDepth is where the needle lies, in percent of the haystack's tokens;
+	// nil where there is no haystack or where it is not known. Placement is what
+	// stands before it, "" where that is not known.
+	RealDepth *float64
+	Placement needle.Placement
 
 	Span           needle.Span // the evidence's place in the prompt
 	AnswerIDs      []int32     // the first accepted answer
@@ -28,10 +33,16 @@ type Trial struct {
 	// Also names further points of the plan with this very prompt, each
 	// counted as a trial of its own (published preset).
 	Also []Point
+	// KeepSink says that a trial on the attention sink counts, as in the
+	// published preset.
+	KeepSink bool
 
-	prompt  []int32
-	compose func() (*needle.Prompt, error)
-	digest  [32]byte // of prompt, span and answer
+	// composed is set where all the fields above are known, as of a plan's own
+	// trials; others are known by their prompt, span and answer alone.
+	composed bool
+	prompt   []int32
+	compose  func() (*needle.Prompt, error)
+	digest   [32]byte // of prompt, span and answer
 }
 
 // Point is a place in the grid of needles, lengths and depths.
@@ -80,7 +91,11 @@ func (t *Trial) check(prompt []int32, m Model, steps int) error {
 		}
 	}
 	if need := len(prompt) + steps - 1; need > m.Context() {
-		return &ContextError{Trial: t.ID, Length: t.Length, Need: need, Limit: m.Context()}
+		length := t.Length
+		if t.compose == nil {
+			length = 0 // no flag makes a given prompt shorter
+		}
+		return &ContextError{Trial: t.ID, Length: length, Need: need, Limit: m.Context()}
 	}
 	return nil
 }
@@ -88,7 +103,7 @@ func (t *Trial) check(prompt []int32, m Model, steps int) error {
 // ContextError says that a trial does not fit the model's context.
 type ContextError struct {
 	Trial       string
-	Length      int
+	Length      int // of a plan's own trial; 0 for a given one
 	Need, Limit int // tokens
 }
 

@@ -50,6 +50,10 @@ type TrialScore struct {
 	Needle string // needle id: trials of one needle are not independent
 	Length int
 	Depth  float64
-	Pass   bool // counts in head tables
-	Scores map[string][][]float64
+	// RealDepth is where the needle lies, in percent of the haystack; nil where
+	// that is not known. Placement is what stands before it.
+	RealDepth *float64
+	Placement string
+	Pass      bool // counts in head tables
+	Scores    map[string][][]float64
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"headprof/export/textfile"
 	"headprof/fixtures"
 	"headprof/needle"
 	"headprof/probe"
@@ -140,7 +141,7 @@ func (t *taskFlags) heldOut(tiny bool) ([]needle.Needle, error) {
 }
 
 func (t *taskFlags) fileItems(m *runner.Model, e probe.Model, path string) ([]*evaluate.Item, error) {
-	f, err := os.Open(path)
+	f, err := textfile.Open(path)
 	if os.IsNotExist(err) {
 		return nil, usagef("--tasks %q is neither needle nor a file", path)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"headprof/export/textfile"
 	"headprof/fixtures"
 	"headprof/needle"
 	"headprof/probe"
@@ -119,6 +120,7 @@ type planFlags struct {
 	trials, preset       string
 	buffer               *int // nil: by length
 	keepSink, duplicates bool
+	publishedDepths      bool // needles are placed by the published rule
 }
 
 func (p *planFlags) register(f *pflag.FlagSet) {
@@ -181,7 +183,7 @@ func (p *planFlags) applyPreset(f *pflag.FlagSet, context int) error {
 	set("depths", "10")
 	set("buffer", "200")
 	set("count", "0")
-	p.keepSink, p.duplicates = true, true
+	p.keepSink, p.duplicates, p.publishedDepths = true, true, true
 	return nil
 }
 
@@ -227,7 +229,7 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 		if len(p.chatVars) > 0 {
 			return nil, usagef("--chat-var has no effect with --trials: the prompts are in the file")
 		}
-		file, err := os.Open(p.trials)
+		file, err := textfile.Open(p.trials)
 		if err != nil {
 			return nil, err
 		}
@@ -238,7 +240,7 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 	if err != nil {
 		return nil, err
 	}
-	g := probe.Grid{Frame: frame, Buffer: p.room(), Count: p.count, Seed: p.seed, Duplicates: p.duplicates}
+	g := probe.Grid{Frame: frame, Buffer: p.room(), Count: p.count, Seed: p.seed, Duplicates: p.duplicates, Published: p.publishedDepths, KeepSink: p.keepSink}
 	// Depths that the user lists are taken exactly; a grid of so many depths may
 	// move its first ones away from the attention sink.
 	if listed := strings.ContainsAny(p.depths, ",%"); !p.keepSink && !listed {

@@ -15,8 +15,9 @@ func newPrompts() *cobra.Command {
 		Use:   "prompts",
 		Short: "Print a plan's trials without running them",
 		Long: `Print the trials that 'headprof score' would run with the same flags, one JSON
-object a line with id, prompt_ids, span and answer_ids: the form that
-'headprof score --trials FILE' reads. No forward pass is run.`,
+object a line: the form that 'headprof score --trials FILE' reads. A line holds
+all of a trial, so that both ways give the same result. Any first lines of the
+output are a balanced sample. No forward pass is run.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			model, err := m.open()
@@ -32,8 +33,9 @@ object a line with id, prompt_ids, span and answer_ids: the form that
 			if err != nil {
 				return err
 			}
+			newSpeaker(cmd, false, false).warn(plan.DepthWarnings())
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			if err := probe.WriteTrials(out, plan.Trials); err != nil {
+			if err := probe.WriteTrials(out, plan.Listed()); err != nil {
 				return err
 			}
 			return out.Flush()

@@ -116,6 +116,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	say.start(model, plan, cost, memory, f.device)
+	say.warn(plan.DepthWarnings())
 
 	o := probe.Options{
 		Dir: f.out, Version: version(), Chunk: f.chunk, NoReuse: f.noReuse, NoDraft: f.noDraft,
@@ -150,7 +151,11 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, 
 	table, err := scoring.Aggregate(r.Scores, o)
 	if errors.Is(err, scoring.ErrNonePassed) {
 		say.warn(r.Warnings())
-		return &exit{exitNoScore, fmt.Errorf("%s ran, but none passed, so no head has a score; what the model answered is in %s", trialsText(r.Done), filepath.Join(f.out, "trials.jsonl"))}
+		journal := filepath.Join(f.out, "trials.jsonl")
+		if r.Passed > 0 {
+			return &exit{exitNoScore, fmt.Errorf("%s ran, but none counts: the evidence lies on the attention sink, so no head has a score; the trials are in %s", trialsText(r.Done), journal)}
+		}
+		return &exit{exitNoScore, fmt.Errorf("%s ran, but none passed, so no head has a score; what the model answered is in %s", trialsText(r.Done), journal)}
 	}
 	if err != nil {
 		return err

@@ -26,8 +26,7 @@ type speaker struct {
 	resumed     bool // the user knows that a run continues
 	moved       bool // something was computed
 	bar         *progressbar.ProgressBar
-	last        time.Time // of the last plain line
-	said        int
+	plain       *plainProgress // where stderr is no terminal
 }
 
 func newSpeaker(cmd *cobra.Command, quiet, asJSON bool) *speaker {
@@ -55,7 +54,9 @@ func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory run
 			progressbar.OptionSetWriter(s.err), progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
 			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
+		return
 	}
+	s.plain = newPlainProgress(s, probe.Progress{Total: len(p.Trials), TokensTotal: c.Planned, Left: -1})
 }
 
 // progress shows how far a run is.
@@ -77,12 +78,8 @@ func (s *speaker) progress(p probe.Progress) {
 		s.bar.ChangeMax64(max(1, p.TokensTotal))
 		s.bar.Describe(s.describe(p))
 		_ = s.bar.Set64(p.TokensDone)
-	default:
-		tenth := 10 * p.Done / max(1, p.Total)
-		if p.Trial != nil && (tenth > s.said || time.Since(s.last) > 30*time.Second) {
-			s.said, s.last = tenth, time.Now()
-			fmt.Fprintln(s.err, s.describe(p))
-		}
+	case s.plain != nil:
+		s.plain.update(p)
 	}
 }
 
@@ -108,6 +105,9 @@ func (s *speaker) end(done int) {
 	if s.bar != nil {
 		s.clear()
 		s.bar = nil
+	}
+	if s.plain != nil {
+		s.plain.stop()
 	}
 }
 

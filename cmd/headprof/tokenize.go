@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -40,7 +39,7 @@ The text is plain text: no BOS is added and special tokens in it stay text.`,
 			}
 			in, name := cmd.InOrStdin(), "standard input"
 			if len(args) == 1 && args[0] != "-" {
-				f, err := os.Open(args[0])
+				f, err := textfile.Open(args[0])
 				if err != nil {
 					return err
 				}

@@ -6,8 +6,11 @@ package textfile
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 )
 
 // mark is U+FEFF in UTF-8.
@@ -31,7 +34,7 @@ func NewReader(name string, r io.Reader) (text io.Reader, dropped int, err error
 	in := bufio.NewReaderSize(r, 1<<16)
 	head, err := in.Peek(sniffed)
 	if err != nil && err != io.EOF {
-		return nil, 0, fmt.Errorf("%s: %w", name, err)
+		return nil, 0, Named(name, err)
 	}
 	if encoding := wide(head); encoding != "" {
 		return nil, 0, wideError(name, encoding)
@@ -81,4 +84,31 @@ func wide(head []byte) string {
 
 func wideError(name, encoding string) error {
 	return fmt.Errorf("%s is %s text; convert it to UTF-8, for instance with iconv -f %s -t UTF-8", name, encoding, encoding)
+}
+
+// Open opens a file of text. A folder is an error that says so, and every error
+// names the file once.
+func Open(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory; name a file", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Named is an error of a file that names it once.
+func Named(name string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) && path.Path == name {
+		err = path.Err
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
