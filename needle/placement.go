@@ -32,11 +32,17 @@ const (
 
 // place is where in the haystack's first tokens hay the needle goes.
 //
-// The asked place is floor(n·depth/100). Going back from there, the needle goes
-// just after a full stop within closePoints; else just after the nearest end of
-// a sentence by Unicode's rules (UAX 29) within sentenceReach; else just after
-// a line within closePoints; else to the word border nearest to the asked
-// place. Depth 100 is the end. keep is Options.KeepBefore.
+// The asked place is floor(n·depth/100). Tried in turn, each as near as it gets:
+//
+//   - going back, after a full stop within closePoints, or after any end of a
+//     sentence by Unicode's rules (UAX 29) within closePoints, or after a full
+//     stop within sentenceReach;
+//   - going on, after an end of a sentence within closePoints;
+//   - the start, where the first full stop is near;
+//   - going back, after a line within closePoints;
+//   - at a word border.
+//
+// Depth 100 is the end. keep is Options.KeepBefore.
 func place(tok Tokenizer, h *Haystack, hay []Token, depth float64, keep int) (int, Placement) {
 	n := len(hay)
 	if n == 0 {
