@@ -81,81 +81,63 @@ func (a *answerer) extend(ctx context.Context, session Session, tokens []int32, 
 	return logits, nil
 }
 
-// greedy decodes step by step. A draft of the coming tokens rides along with
-// each step's token: where the model agrees, the next step is done already;
-// where it departs, the rest of the draft is forgotten.
-func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
-	out := &answered{}
-	limit := a.rules.steps(t)
-	openings := a.openings.of(t, a.model)
-	guess := newLookup(t, prompt)
-	var produced []int32
-	feed := prompt[session.Len():]
-	draft := a.recall.next(t.Needle.ID, nil)
-	if draft == nil {
-		draft = a.openings.choose(openings)
-	}
-	var first time.Time // when the first step was done
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if !a.draft {
-			draft = nil
-		}
-		draft = draft[:min(len(draft), maxDraft, limit-len(produced)-1)]
-		from := session.Len() + len(feed)
-		tokens := append(append(make([]int32, 0, len(feed)+len(draft)), feed...), draft...)
-		logits, err := a.extend(ctx, session, tokens, 1+len(draft))
-		if err != nil {
-			return nil, err
-		}
-		if first.IsZero() {
-			prefilled()
-			first = time.Now()
-		}
-		agreed := 0
-		for j, row := range logits {
-			id, err := argmax(row)
+// decoding prepares a trial's decoding. prefilled is called when the prompt is
+// computed; the time of all later steps is added to out.
+func (a *answerer) decoding(t *Trial, session Session, prefilled func(), out *answered) *Decoding {
+	return &Decoding{
+		Model: a.model, Limit: a.rules.steps(t),
+		Extend: func(ctx context.Context, tokens []int32, steps int) ([][]float32, error) {
+			start := time.Now()
+			logits, err := a.extend(ctx, session, tokens, steps)
 			if err != nil {
 				return nil, err
 			}
 			if out.top == nil {
-				out.top = top(row, 5)
+				prefilled()
+				out.top = top(logits[0], 5)
+			} else {
+				out.decode += time.Since(start)
 			}
-			produced = append(produced, id)
-			out.steps = append(out.steps, needle.Step{ID: id, Text: a.model.Text(id), End: a.model.IsEnd(id)})
-			if len(produced) >= limit || a.rules.Judge.Stop(t.Needle, len(t.AnswerIDs), out.steps) {
-				out.decode = time.Since(first)
-				a.openings.learn(openings, produced)
-				a.recall.learn(t.Needle.ID, produced)
-				return a.judged(t, prompt, produced, out)
-			}
-			if j == len(draft) || draft[j] != id {
-				agreed = j
-				break
-			}
-		}
-		if agreed < len(draft) {
-			if err := session.Truncate(from + agreed); err != nil {
-				return nil, err
-			}
-		}
-		reach := draftLength
-		if agreed == len(draft) && agreed > 0 {
-			reach *= 2
-		}
-		feed = produced[len(produced)-1:]
-		if draft = a.recall.next(t.Needle.ID, produced); draft == nil {
-			draft = guess.next(produced, reach)
-		}
+			return logits, nil
+		},
+		Forget: func(n int) error { return session.Truncate(session.Len() - n) },
 	}
 }
 
-// judged takes the verdict and scores the steps that it names.
-func (a *answerer) judged(t *Trial, prompt, produced []int32, out *answered) (*answered, error) {
-	out.verdict = a.rules.Judge.Judge(t.Needle, len(t.AnswerIDs), out.steps)
-	var err error
+// greedy decodes the model's own answer and judges it.
+func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
+	out := &answered{}
+	openings := a.openings.of(t, a.model)
+	guess := newLookup(t, prompt)
+	d := a.decoding(t, session, prefilled, out)
+	d.Stop = func(steps []needle.Step) bool { return a.rules.Judge.Stop(t.Needle, len(t.AnswerIDs), steps) }
+	if a.draft {
+		d.Draft = func(produced []int32, whole bool) []int32 {
+			draft := a.recall.next(t.Needle.ID, produced)
+			switch {
+			case draft != nil:
+			case produced == nil:
+				draft = a.openings.choose(openings)
+			case whole:
+				draft = guess.next(produced, 2*draftLength)
+			default:
+				draft = guess.next(produced, draftLength)
+			}
+			return draft[:min(len(draft), maxDraft, d.Limit-len(produced)-1)]
+		}
+	}
+	steps, err := d.Greedy(ctx, prompt[session.Len():])
+	if err != nil {
+		return nil, err
+	}
+	out.steps = steps
+	produced := make([]int32, len(steps))
+	for i, s := range steps {
+		produced[i] = s.ID
+	}
+	a.openings.learn(openings, produced)
+	a.recall.learn(t.Needle.ID, produced)
+	out.verdict = a.rules.Judge.Judge(t.Needle, len(t.AnswerIDs), steps)
 	out.scores, err = a.observer.Score(out.verdict.From, out.verdict.To, prompt, produced, 0)
 	return out, err
 }
@@ -164,44 +146,20 @@ func (a *answerer) judged(t *Trial, prompt, produced []int32, out *answered) (*a
 func (a *answerer) forced(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
 	out := &answered{}
 	n := len(t.AnswerIDs)
-	feed := prompt[session.Len():]
-	var first time.Time
-	for done := 0; done < n; {
-		steps := min(n-done, maxDraft+1)
-		if !a.draft {
-			steps = 1
-		}
-		tokens := append(append(make([]int32, 0, len(feed)+steps), feed...), t.AnswerIDs[done:done+steps-1]...)
-		logits, err := a.extend(ctx, session, tokens, steps)
-		if err != nil {
-			return nil, err
-		}
-		if done == 0 {
-			prefilled()
-			first = time.Now()
-		}
-		for i, row := range logits {
-			if err := out.force(t, done+i, row); err != nil {
-				return nil, err
-			}
-		}
-		done += steps
-		feed = t.AnswerIDs[done-1 : done]
+	atOnce := 1
+	if a.draft {
+		atOnce += maxDraft
 	}
-	out.decode = time.Since(first)
+	d := a.decoding(t, session, prefilled, out)
+	err := d.Forced(ctx, prompt[session.Len():], t.AnswerIDs, atOnce, func(step int, logits []float32) error {
+		_, err := Argmax(logits)
+		out.logProb += LogProbability(logits, t.AnswerIDs[step])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	out.verdict = needle.Verdict{Pass: true, To: n}
-	var err error
 	out.scores, err = a.observer.Score(0, n, prompt, t.AnswerIDs, n)
 	return out, err
-}
-
-func (out *answered) force(t *Trial, step int, logits []float32) error {
-	if _, err := argmax(logits); err != nil {
-		return err
-	}
-	if step == 0 {
-		out.top = top(logits, 5)
-	}
-	out.logProb += logProbability(logits, t.AnswerIDs[step])
-	return nil
 }

@@ -5,8 +5,9 @@ import (
 	"math"
 )
 
-// argmax is the token with the largest logit; of equal ones the lowest id.
-func argmax(logits []float32) (int32, error) {
+// Argmax is the token with the largest logit; of equal ones the lowest id. It
+// is an error if none is finite.
+func Argmax(logits []float32) (int32, error) {
 	best := -1
 	for i, v := range logits {
 		if v == v && (best < 0 || v > logits[best]) {
@@ -44,8 +45,8 @@ func top(logits []float32, n int) []Candidate {
 	return best
 }
 
-// logProbability is log softmax(logits)[id], in float64.
-func logProbability(logits []float32, id int32) float64 {
+// LogProbability is log softmax(logits)[id], in nats, computed in float64.
+func LogProbability(logits []float32, id int32) float64 {
 	largest := math.Inf(-1)
 	for _, v := range logits {
 		largest = math.Max(largest, float64(v))
@@ -57,9 +58,11 @@ func logProbability(logits []float32, id int32) float64 {
 	return float64(logits[id]) - largest - math.Log(sum)
 }
 
-// Argmax is the token with the largest logit; of equal ones the lowest id. It
-// is an error if none is finite.
-func Argmax(logits []float32) (int32, error) { return argmax(logits) }
-
-// LogProbability is log softmax(logits)[id], in nats, computed in float64.
-func LogProbability(logits []float32, id int32) float64 { return logProbability(logits, id) }
+// Rounded keeps six decimals: exponentials differ in their last bits between
+// processors, and a journal should not.
+func Rounded(v float64) float64 {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return -math.MaxFloat64 // JSON knows no infinity
+	}
+	return math.Round(v*1e6) / 1e6
+}

@@ -3,7 +3,6 @@ package probe
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"strconv"
 
 	"headprof/needle"
@@ -74,7 +73,7 @@ func newRecord(t *Trial, r Rules, a *answered, m Model) *Record {
 		ID: t.ID, Index: t.Index, Needle: t.Needle.ID, Kind: string(t.Needle.Kind), Haystack: t.Haystack,
 		Length: t.Length, Depth: t.Depth, RealDepth: t.RealDepth, Placement: string(t.Placement), PromptTokens: t.PromptTokens,
 		Span: [2]int{t.Span.Start, t.Span.End}, AnswerIDs: t.AnswerIDs, IDs: []int32{},
-		Matched: a.verdict.Text, F1: rounded(a.verdict.F1), Pass: a.verdict.Pass,
+		Matched: a.verdict.Text, F1: Rounded(a.verdict.F1), Pass: a.verdict.Pass,
 		Steps: [2]int{a.verdict.From, a.verdict.To}, Top: a.top, Also: t.Also,
 		Scores: make(map[string][][]Score, len(a.scores)),
 	}
@@ -90,7 +89,7 @@ func newRecord(t *Trial, r Rules, a *answered, m Model) *Record {
 	}
 	if r.Decode == Forced {
 		rec.Flags = append(rec.Flags, FlagForced)
-		p := rounded(a.logProb)
+		p := Rounded(a.logProb)
 		rec.LogProb = &p
 	}
 	for method, table := range a.scores {
@@ -115,15 +114,6 @@ func answerSteps(r Rules, steps []needle.Step) []needle.Step {
 		}
 	}
 	return steps
-}
-
-// rounded keeps six decimals: exponentials differ in their last bits between
-// processors, and a journal should not.
-func rounded(v float64) float64 {
-	if math.IsInf(v, 0) || math.IsNaN(v) {
-		return -math.MaxFloat64 // JSON knows no infinity
-	}
-	return math.Round(v*1e6) / 1e6
 }
 
 // counts tells whether a trial's scores belong in head tables.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"headprof/needle"
 	"headprof/probe"
 	"headprof/probe/journal"
 	"headprof/runner"
@@ -186,7 +185,7 @@ func Ablate(ctx context.Context, m *runner.Model, items []*Item, masks []Mask, o
 		man.Settings["mask "+k.Name()] = k.list()
 	}
 	var a ablation
-	defer a.close()
+	defer a.prefix.Close()
 	resumed := 0
 	j := journal.Run[Masked]{
 		Kind: AblationKind, Dir: o.Dir, Manifest: man, Items: total,
@@ -232,95 +231,34 @@ func (m Mask) muted(heads []int) [][]bool {
 
 // ablation keeps the session of one mask, so that its items share prefixes.
 type ablation struct {
-	session *runner.Session
-	mask    string
-	held    []int32
-}
-
-func (a *ablation) close() {
-	if a.session != nil {
-		a.session.Close()
-		a.session = nil
-	}
+	prefix probe.Prefix[*runner.Session]
+	mask   string
 }
 
 func (a *ablation) item(ctx context.Context, m *runner.Model, e probe.Model, k Mask, it *Item) (*Masked, error) {
-	if a.session == nil || a.mask != k.Name() {
-		a.close()
-		s, err := m.NewSession(len(it.Prompt) + it.MaxTokens)
-		if err != nil {
-			return nil, err
-		}
-		var heads []int
-		for _, l := range m.Config().Layers {
-			heads = append(heads, l.Heads)
-		}
-		s.Mute(k.muted(heads))
-		a.session, a.mask, a.held = s, k.Name(), nil
-	}
-	s, n := a.session, len(it.Prompt)
-	shared := 0
-	for shared < min(len(a.held), n-1, s.Len()) && a.held[shared] == it.Prompt[shared] {
-		shared++
-	}
-	if err := s.Truncate(shared); err != nil {
-		return nil, err
-	}
-	a.held = it.Prompt
-	// The answer rides along: its log-probability, and the generation as long as it agrees.
-	tokens := slices.Concat(it.Prompt[shared:], it.AnswerIDs[:len(it.AnswerIDs)-1])
-	at := make([]int, len(it.AnswerIDs))
-	for i := range at {
-		at[i] = n - 1 + i
-	}
-	rows, err := s.Extend(ctx, tokens, runner.Watch{Logits: at})
-	if err != nil {
-		return nil, err
-	}
-	out := &Masked{Mask: k.Name(), Item: it.ID, Group: it.Group, Tokens: len(it.AnswerIDs)}
-	for i, row := range rows {
-		out.LogProb += probe.LogProbability(row, it.AnswerIDs[i])
-	}
-	out.LogProb = rounded(out.LogProb)
-	steps, err := continued(ctx, s, e, it, rows)
-	if err != nil {
-		return nil, err
-	}
-	out.Score, out.Text = it.Score(steps)
-	out.Score = rounded(out.Score)
-	return out, nil
-}
-
-// continued generates in a session that holds the prompt and all but the last
-// token of the answer, to which rows belong.
-func continued(ctx context.Context, s *runner.Session, e probe.Model, it *Item, rows [][]float32) ([]needle.Step, error) {
-	n := len(it.Prompt)
-	var steps []needle.Step
-	next, agreed := rows[0], true
-	for {
-		id, err := probe.Argmax(next)
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, needle.Step{ID: id, Text: e.Text(id), End: e.IsEnd(id)})
-		if e.IsEnd(id) || len(steps) >= it.MaxTokens || it.Stop != nil && it.Stop(steps) {
-			return steps, nil
-		}
-		k := len(steps)
-		if agreed && it.AnswerIDs[k-1] == id && k < len(rows) {
-			next = rows[k]
-			continue
-		}
-		if agreed {
-			agreed = false
-			if err := s.Truncate(n + k - 1); err != nil {
+	if a.mask != k.Name() {
+		a.prefix.Close()
+		a.mask = k.Name()
+		a.prefix.Open = func(tokens int) (*runner.Session, error) {
+			s, err := m.NewSession(tokens + it.MaxTokens)
+			if err != nil {
 				return nil, err
 			}
+			var heads []int
+			for _, l := range m.Config().Layers {
+				heads = append(heads, l.Heads)
+			}
+			s.Mute(k.muted(heads))
+			return s, nil
 		}
-		logits, err := s.Extend(ctx, []int32{id}, runner.Watch{Logits: []int{s.Len()}})
-		if err != nil {
-			return nil, err
-		}
-		next = logits[0]
 	}
+	s, shared, err := a.prefix.Ready(it.Prompt, len(it.Prompt)-1)
+	if err != nil {
+		return nil, err
+	}
+	out, err := it.answer(ctx, e, it.Prompt[shared:], extend(s), func(n int) error { return s.Truncate(s.Len() - n) })
+	if err != nil {
+		return nil, err
+	}
+	return &Masked{Mask: k.Name(), Item: it.ID, Group: it.Group, Tokens: len(it.AnswerIDs), Score: out.score, LogProb: out.logProb, Text: out.text}, nil
 }

@@ -180,7 +180,7 @@ func TestMasksHoldFromTheFirstToken(t *testing.T) {
 		want += probe.LogProbability(logits[0], id)
 		last = id
 	}
-	if got[1].LogProb != rounded(want) {
-		t.Errorf("log-probability %v, step by step %v", got[1].LogProb, rounded(want))
+	if got[1].LogProb != probe.Rounded(want) {
+		t.Errorf("log-probability %v, step by step %v", got[1].LogProb, probe.Rounded(want))
 	}
 }

@@ -3,6 +3,7 @@
 package evaluate
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -79,6 +80,55 @@ func Needles(m probe.Model, trials []*probe.Trial, judge needle.Judge) ([]*Item,
 		}
 	}
 	return items, nil
+}
+
+// answered is what a model made of an item.
+type answered struct {
+	logProb float64 // of the expected answer, teacher-forced, in nats
+	ids     []int32 // generated greedily, an end of sequence included
+	score   float64
+	text    string // the part that was judged
+}
+
+// answer feeds what a session lacks of an item's prompt, and the expected answer
+// as a draft: its steps give the log-probability, and the beginning of the
+// model's own answer as far as it is the same. extend and forget are those of
+// [probe.Decoding].
+func (it *Item) answer(ctx context.Context, m probe.Model, feed []int32, extend func(ctx context.Context, tokens []int32, steps int) ([][]float32, error), forget func(n int) error) (*answered, error) {
+	out := &answered{}
+	first := true // the call that carries the answer
+	d := probe.Decoding{
+		Model: m, Forget: forget, Limit: it.MaxTokens,
+		Extend: func(ctx context.Context, tokens []int32, steps int) ([][]float32, error) {
+			rows, err := extend(ctx, tokens, steps)
+			if first && err == nil {
+				first = false
+				for i, row := range rows {
+					out.logProb += probe.LogProbability(row, it.AnswerIDs[i])
+				}
+			}
+			return rows, err
+		},
+		Draft: func([]int32, bool) []int32 {
+			if !first {
+				return nil
+			}
+			return it.AnswerIDs[:len(it.AnswerIDs)-1]
+		},
+		Stop: func(steps []needle.Step) bool {
+			return steps[len(steps)-1].End || it.Stop != nil && it.Stop(steps)
+		},
+	}
+	steps, err := d.Greedy(ctx, feed)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range steps {
+		out.ids = append(out.ids, s.ID)
+	}
+	out.score, out.text = it.Score(steps)
+	out.score, out.logProb = probe.Rounded(out.score), probe.Rounded(out.logProb)
+	return out, nil
 }
 
 // hash identifies items and their order.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"math"
 	"strings"
 
 	"headprof/probe"
@@ -51,13 +50,4 @@ func differs(there, now string) string {
 		return ""
 	}
 	return fmt.Sprintf("the line is of %q, the run's is %q", there, now)
-}
-
-// rounded keeps six decimals: exponentials differ in their last bits between
-// processors, and a journal should not.
-func rounded(v float64) float64 {
-	if math.IsInf(v, 0) || math.IsNaN(v) {
-		return -math.MaxFloat64 // JSON knows no infinity
-	}
-	return math.Round(v*1e6) / 1e6
 }

@@ -57,7 +57,7 @@ func TestSlidingWindowsOnGemma(t *testing.T) {
 		t.Fatal(err)
 	}
 	untouched := s.Bytes()
-	if want := rounded(probe.LogProbability(logits[0], 5)); r.Results[0].LogProb != want {
+	if want := probe.Rounded(probe.LogProbability(logits[0], 5)); r.Results[0].LogProb != want {
 		t.Errorf("log-probability %v with full, %v with the untouched cache", r.Results[0].LogProb, want)
 	}
 	var want []int32

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"headprof/needle"
 	"headprof/probe"
 	"headprof/probe/journal"
 	"headprof/runner"
@@ -91,8 +90,7 @@ type evaluator struct {
 	setting  Setting
 	variants []Variant
 	noReuse  bool
-	work     *runner.Session // holds the last prompt
-	held     []int32
+	prefix   probe.Prefix[*runner.Session]
 }
 
 func newEvaluator(m *runner.Model, e probe.Model, s Setting, vs []Variant) *evaluator {
@@ -102,6 +100,7 @@ func newEvaluator(m *runner.Model, e probe.Model, s Setting, vs []Variant) *eval
 		element = 4
 	}
 	ev := &evaluator{model: m, engine: e, cache: CacheModel(c, element), shape: c.CacheLayers(), setting: s, variants: vs}
+	ev.prefix.Open = m.NewSession
 	for _, l := range c.Layers {
 		ev.windows = append(ev.windows, l.Window)
 		ev.heads = append(ev.heads, l.Heads)
@@ -135,7 +134,7 @@ func Run(ctx context.Context, m *runner.Model, items []*Item, s Setting, vs []Va
 	if err := s.check(vs, ev.cache, longest); err != nil {
 		return nil, err
 	}
-	defer ev.close()
+	defer ev.prefix.Close()
 	resumed := 0
 	j := journal.Run[Record]{
 		Kind: Kind, Dir: o.Dir, Manifest: manifest(e, hash(items), len(items), s, vs, o), Items: len(items),
@@ -155,20 +154,9 @@ func Run(ctx context.Context, m *runner.Model, items []*Item, s Setting, vs []Va
 	return j.Do(ctx)
 }
 
-func (ev *evaluator) close() {
-	if ev.work != nil {
-		ev.work.Close()
-		ev.work = nil
-	}
-}
-
 // prefill computes a prompt, from what it shares with the last one, and
 // observes its window. The session stays the evaluator's.
 func (ev *evaluator) prefill(ctx context.Context, prompt []int32) (*runner.Session, *kvcache.Observer, Prefill, error) {
-	fail := func(err error) (*runner.Session, *kvcache.Observer, Prefill, error) {
-		ev.close() // what it holds is not known
-		return nil, nil, Prefill{}, err
-	}
 	observer, err := kvcache.NewObserver(ev.setting.Selection(), len(prompt), ev.heads, ev.kvHeads)
 	if err != nil {
 		return nil, nil, Prefill{}, err
@@ -176,30 +164,21 @@ func (ev *evaluator) prefill(ctx context.Context, prompt []int32) (*runner.Sessi
 	watched := observer.Positions()
 	start := time.Now()
 	if ev.noReuse {
-		ev.close()
+		ev.prefix.Close()
 	}
-	if ev.work == nil {
-		if ev.work, err = ev.model.NewSession(len(prompt)); err != nil {
-			return fail(err)
-		}
-		ev.held = nil
-	}
-	shared := 0
-	for shared < min(len(ev.held), watched[0]) && ev.held[shared] == prompt[shared] {
-		shared++
-	}
-	if err := ev.work.Truncate(shared); err != nil {
-		return fail(err)
+	s, shared, err := ev.prefix.Ready(prompt, watched[0])
+	if err != nil {
+		return nil, nil, Prefill{}, err
 	}
 	// The window goes in one call, so that only one layer's rows are open at a time.
-	if _, err := ev.work.Extend(ctx, prompt[shared:watched[0]], runner.Watch{}); err != nil {
-		return fail(err)
+	_, err = s.Extend(ctx, prompt[shared:watched[0]], runner.Watch{})
+	if err == nil {
+		_, err = s.Extend(ctx, prompt[watched[0]:], runner.Watch{Attention: watched, Rows: observer.Row})
 	}
-	if _, err := ev.work.Extend(ctx, prompt[watched[0]:], runner.Watch{Attention: watched, Rows: observer.Row}); err != nil {
-		return fail(err)
+	if err != nil {
+		ev.prefix.Close()
 	}
-	ev.held = prompt
-	return ev.work, observer, Prefill{len(prompt) - shared, time.Since(start).Seconds()}, nil
+	return s, observer, Prefill{len(prompt) - shared, time.Since(start).Seconds()}, err
 }
 
 // item evaluates one prompt: one prefill, and a fork of it for each variant.
@@ -266,89 +245,52 @@ func (ev *evaluator) variant(ctx context.Context, it *Item, v Variant, base *run
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer func() { s.Close() }()
 	out.Times.Compress = time.Since(start).Seconds()
-	start = time.Now()
-	n := len(it.Prompt)
-	logits, err := s.Extend(ctx, it.Prompt[n-1:], runner.Watch{Logits: []int{n - 1}})
+	last := it.Prompt[len(it.Prompt)-1:]
+	prompted := false
+	extend := func(ctx context.Context, tokens []int32, steps int) ([][]float32, error) {
+		start := time.Now()
+		if prompted {
+			rows, err := extend(s)(ctx, tokens, steps)
+			out.Times.Decode += time.Since(start).Seconds()
+			out.Times.Steps++
+			return rows, err
+		}
+		// The prompt's last token alone: it is timed, and what it leaves is measured.
+		prompted = true
+		rows, err := extend(s)(ctx, last, 1)
+		if err != nil {
+			return nil, err
+		}
+		out.Times.First = time.Since(start).Seconds()
+		out.Kept, out.Allocated = ev.size(s.Cache().Entries), s.Bytes()
+		more, err := extend(s)(ctx, tokens[1:], steps-1)
+		return append(rows, more...), err
+	}
+	a, err := it.answer(ctx, ev.engine, last, extend, func(n int) error {
+		f, err := s.Fork(s.Len() - n) // a cache without some entries cannot be truncated
+		if err == nil {
+			s.Close()
+			s = f
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	out.Times.First = time.Since(start).Seconds()
-	out.Kept = ev.size(s.Cache().Entries)
-	out.Allocated = s.Bytes()
-
-	rows, err := ev.forced(ctx, s, it, logits[0])
-	if err != nil {
-		return nil, err
-	}
-	for i, row := range rows {
-		out.LogProb += probe.LogProbability(row, it.AnswerIDs[i])
-	}
-	out.LogProb = rounded(out.LogProb)
-	steps, err := ev.greedy(ctx, s, it, rows, &out.Times)
-	if err != nil {
-		return nil, err
-	}
-	out.Score, out.Text = it.Score(steps)
-	out.Score = rounded(out.Score)
-	for _, st := range steps {
-		out.IDs = append(out.IDs, st.ID)
-	}
+	out.LogProb, out.Score, out.Text, out.IDs = a.logProb, a.score, a.text, a.ids
 	return out, nil
 }
 
-// forced feeds the answer to a fork of a session that holds the prompt and
-// gives a row of logits per answer token; first is the prompt's own last row.
-func (ev *evaluator) forced(ctx context.Context, s *runner.Session, it *Item, first []float32) ([][]float32, error) {
-	rows := [][]float32{first}
-	fed := it.AnswerIDs[:len(it.AnswerIDs)-1]
-	if len(fed) == 0 {
-		return rows, nil
-	}
-	f, err := s.Fork(s.Len())
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	at := make([]int, len(fed))
-	for i := range at {
-		at[i] = f.Len() + i
-	}
-	more, err := f.Extend(ctx, fed, runner.Watch{Logits: at})
-	return append(rows, more...), err
-}
-
-// greedy generates an answer in a session that holds the prompt. As long as it
-// agrees with the expected answer, its steps have been computed already.
-func (ev *evaluator) greedy(ctx context.Context, s *runner.Session, it *Item, rows [][]float32, times *Steps) ([]needle.Step, error) {
-	var steps []needle.Step
-	var fresh []int32 // generated, not in the session yet
-	next := rows[0]
-	for {
-		id, err := probe.Argmax(next)
-		if err != nil {
-			return nil, err
+// extend is [probe.Decoding]'s Extend in a session.
+func extend(s *runner.Session) func(ctx context.Context, tokens []int32, steps int) ([][]float32, error) {
+	return func(ctx context.Context, tokens []int32, steps int) ([][]float32, error) {
+		at := make([]int, steps)
+		for i := range at {
+			at[i] = s.Len() + len(tokens) - steps + i
 		}
-		steps = append(steps, needle.Step{ID: id, Text: ev.engine.Text(id), End: ev.engine.IsEnd(id)})
-		if ev.engine.IsEnd(id) || len(steps) >= it.MaxTokens || it.Stop != nil && it.Stop(steps) {
-			return steps, nil
-		}
-		fresh = append(fresh, id)
-		if k := len(steps); k < len(rows) && len(fresh) == k && it.AnswerIDs[k-1] == id {
-			next = rows[k]
-			continue
-		}
-		start := time.Now()
-		logits, err := s.Extend(ctx, fresh, runner.Watch{Logits: []int{s.Len() + len(fresh) - 1}})
-		if err != nil {
-			return nil, err
-		}
-		if len(fresh) == 1 {
-			times.Decode += time.Since(start).Seconds()
-			times.Steps++
-		}
-		next, fresh = logits[0], nil
+		return s.Extend(ctx, tokens, runner.Watch{Logits: at})
 	}
 }
 

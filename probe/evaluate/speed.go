@@ -57,7 +57,7 @@ func MeasureSpeed(ctx context.Context, m *runner.Model, it *Item, s Setting, vs 
 	}
 	ev := newEvaluator(m, e, s, vs)
 	ev.noReuse = true
-	defer ev.close()
+	defer ev.prefix.Close()
 	if err := s.check(vs, ev.cache, len(it.Prompt)); err != nil {
 		return nil, err
 	}
@@ -80,12 +80,12 @@ func MeasureSpeed(ctx context.Context, m *runner.Model, it *Item, s Setting, vs 
 }
 
 func (ev *evaluator) speed(ctx context.Context, it *Item, v Variant, steps int, out *Speed) error {
-	ev.close()
+	ev.prefix.Close()
 	session, observer, times, err := ev.prefill(ctx, it.Prompt)
 	if err != nil {
 		return err
 	}
-	defer ev.close()
+	defer ev.prefix.Close()
 	n := len(it.Prompt)
 	start := time.Now()
 	if err := session.Truncate(n - 1); err != nil {
