@@ -268,6 +268,11 @@ func TestAnotherRunsFolderIsRefused(t *testing.T) {
 	if err := do(dir, 3, nil); err == nil || !strings.Contains(err.Error(), "squares.jsonl:2: 2 is not 1; the journal was damaged") {
 		t.Errorf("a line lost: %v", err)
 	}
+	empty := t.TempDir() // a kill between the two files leaves an empty journal at most
+	os.WriteFile(filepath.Join(empty, "squares.jsonl"), nil, 0o666)
+	if err := do(empty, 3, nil); err != nil {
+		t.Errorf("an empty journal without a manifest: %v", err)
+	}
 	os.Remove(filepath.Join(dir, ManifestName))
 	if err := do(dir, 3, nil); err == nil || !strings.Contains(err.Error(), "holds squares.jsonl but no run.json") {
 		t.Errorf("no manifest: %v", err)
@@ -298,6 +303,32 @@ func TestOneProcessPerFolder(t *testing.T) {
 	}
 	if got := read(t, dir, lockName); got != "" {
 		t.Errorf("the lock still names %q", got)
+	}
+	if got := (&BusyError{Dir: "d"}).Error(); !strings.HasPrefix(got, "another headprof is running in d; ") {
+		t.Error(got)
+	}
+}
+
+// A file that cannot be written stands for a full disk.
+func TestFailedAppendKeepsTheJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "squares.jsonl")
+	if err := os.WriteFile(path, []byte(fiveSquares), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	j := &folder{items: "squares", file: f, size: int64(len(fiveSquares))}
+	if err := j.append(&square{}); err == nil || !strings.Contains(err.Error(), "the squares before this one are kept; run the same command again to continue") {
+		t.Errorf("%v", err)
+	}
+	if j.size != int64(len(fiveSquares)) {
+		t.Errorf("the journal counts %d bytes", j.size)
+	}
+	if err := j.append(func() {}); err == nil {
+		t.Error("a record that JSON cannot hold is taken")
 	}
 }
 
@@ -343,6 +374,11 @@ func TestMerge(t *testing.T) {
 		t.Errorf("in memory: %v", err)
 	}
 
+	single := []string{shard("b1", 1, 2, []int{0, 2, 4, 6}, blockOfOne), shard("b2", 2, 2, []int{1, 3, 5}, blockOfOne)}
+	if _, records, err := squares.Merge("", single); err != nil || len(records) != 7 || records[3].N != 3 {
+		t.Errorf("blocks of one: %v", err)
+	}
+
 	unfinished := shard("unfinished", 3, 3, numbers[3], nil)
 	m, _ := ReadManifest(unfinished)
 	m.Outcome = nil
@@ -385,6 +421,8 @@ func TestMerge(t *testing.T) {
 		}
 	}
 }
+
+func blockOfOne(m *Manifest) { m.Plan.Block = 1 }
 
 func TestParseShard(t *testing.T) {
 	for _, s := range []string{"1/1", "2/8", "1000000/1000000"} {
