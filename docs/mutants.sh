@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 
 packages=("$@")
 [ ${#packages[@]} -gt 0 ] || packages=(
-  scoring scoring/allocate scoring/param needle export export/parquetfile
-  probe probe/evaluate runner/kvcache runner/gguf
+  scoring scoring/allocate scoring/param scoring/stats needle export export/parquetfile
+  probe probe/evaluate probe/journal runner/kvcache runner/gguf
 )
 version=${GREMLINS:-v0.6.0}
 min=${MIN:-95}
