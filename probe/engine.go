@@ -1,7 +1,19 @@
-// Package probe runs needle trials: the plan and its order, prefix reuse,
-// drafts, the journal that a killed run resumes from, shards, and the early
-// stop. It sees a model through two small interfaces and does not know how
-// attention is computed.
+// Package probe runs prompts through a model and keeps what comes out. It sees
+// a model through two small interfaces and does not know how attention is
+// computed.
+//
+// Every kind of run has the same four pieces. A plan is items in order, each
+// with its tokens, spans and cost ([Plan] and [Trial] for needles; evaluate has
+// items of tasks, cases has prompts of other score methods). A procedure turns
+// one item into a record: it prepares a session ([Prefix] keeps what prompts
+// share; needle plans also keep a cache per haystack), computes the prompt and
+// answers with a [Decoding], greedily or by teacher forcing. A journal
+// (package probe/journal) holds the records: it resumes a run, ends it early,
+// locks its folder, and merges shards. An aggregation makes tables of the
+// records, with the intervals of package scoring/stats.
+//
+// A new kind of run is a record type, its journal.Kind, and a journal.Run whose
+// Item is the procedure; [Run] and evaluate.Run are the examples.
 package probe
 
 import (

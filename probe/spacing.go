@@ -61,7 +61,7 @@ func ParseLengths(s string) ([]int, error) {
 		}
 		lengths[i] = int(v)
 		if seen[lengths[i]] {
-			return nil, bad(fmt.Sprintf("%d stands twice", lengths[i]))
+			return nil, bad(fmt.Sprintf("%d is a duplicate", lengths[i]))
 		}
 		seen[lengths[i]] = true
 	}
@@ -98,7 +98,7 @@ func ParseDepths(s string) ([]float64, error) {
 		depths = append(depths, v)
 	}
 	if d := distinct(depths); len(d) < len(depths) {
-		return nil, bad("a depth stands twice")
+		return nil, bad("a depth is a duplicate")
 	}
 	return depths, nil
 }

@@ -1,5 +1,7 @@
 // Package evaluate measures what a smaller KV cache, or a masked head, does to
 // a model's answers: tasks × eviction policies × capacities, and ablations.
+// Both are kinds of run of package probe: items that are answered by
+// one function, records in a journal, and rows with bootstrap intervals.
 package evaluate
 
 import (

@@ -120,7 +120,7 @@ func (j *folder) takeLock() error {
 	return nil
 }
 
-// cut drops what stands behind the last whole line.
+// cut drops what follows the last whole line.
 func (j *folder) cut() error {
 	if err := j.file.Truncate(j.size); err != nil {
 		return atomicfile.Explain(j.file.Name(), err)

@@ -11,7 +11,7 @@ import (
 const maxLine = 256 << 20
 
 // ReadLine reads up to and without the next newline. It returns io.EOF with
-// what stands behind the last one.
+// what follows the last one.
 func ReadLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
