@@ -132,6 +132,23 @@ func TestDroppedEntriesFreeTheirMemory(t *testing.T) {
 	runtime.KeepAlive(c)
 }
 
+// The prompt's last token counts before it is fed: of a capacity of 7 the
+// sinks are 4, the token to come is one, and two recent ones are left.
+func TestCompressCountsTheTokenToCome(t *testing.T) {
+	shape := []backend.CacheLayer{{KVHeads: 1, HeadDim: 16, ValueDim: 16}}
+	c := filled(t, shape, backend.KVF16, 11)
+	if err := Compress(c, shape, []int{0}, Streaming{4, 7}, nil, 12); err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for i := range c.Entries(0, 0) {
+		got = append(got, c.Head(0, 0).Position(i))
+	}
+	if !slices.Equal(got, []int{0, 1, 2, 3, 9, 10}) {
+		t.Errorf("keeps %v", got)
+	}
+}
+
 func TestCompressRefuses(t *testing.T) {
 	shape := []backend.CacheLayer{{KVHeads: 1, HeadDim: 16, ValueDim: 16}}
 	c := filled(t, shape, backend.KVF16, 20)

@@ -153,6 +153,19 @@ func TestCapacitiesOfPresets(t *testing.T) {
 	}
 }
 
+// By hand: a base of 12 and a prompt of 24 tokens, the last one still to be fed.
+// 24 is not below twice the base, so the first of two layers selects all 16
+// entries before the window of 8; with 23 tokens it would select 12.
+func TestPyramidCountsTokensStillToBeFed(t *testing.T) {
+	p := PyramidKV{Selection{8, 7}, allocate.Pyramid{Slope: 3}, 20}
+	for entries, want := range map[int]int{23: 23, 22: 12 + 7} {
+		l := Layer{Layers: 2, KVHeads: 1, Entries: entries, Pending: 1, Attention: [][]float32{make([]float32, entries-7)}}
+		if got := len(p.Keep(l)[0]); got != want {
+			t.Errorf("%d entries and one pending: keeps %d, want %d", entries, got, want)
+		}
+	}
+}
+
 // A profile's rows are found by method; a file of one other method serves as
 // well; of several others, none does.
 func TestProfilesByMethod(t *testing.T) {

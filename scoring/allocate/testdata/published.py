@@ -68,5 +68,5 @@ for layers, heads in [(3, 8), (5, 8)]:
 pyramids = [dict(layers=l, capacity=c, window=w, beta=b, prompt=p, budgets=pyramid(l, c, w, b, p))
             for l, c, w, b, p in [(32, 128, 8, 20, 4096), (30, 64, 8, 20, 100000), (18, 512, 16, 5, 8192), (12, 512, 8, 20, 700),
                                   (32, 128, 8, 20, 239), (32, 128, 8, 20, 240), (32, 128, 8, 20, 241), (32, 128, 8, 20, 242), (2, 40, 16, 3, 49), (7, 100, 60, 2, 95), (5, 64, 40, 7, 50)]]
-floor_divs = [dict(a=a, b=b, q=a // b) for a in (1, 11, 56, 110, 120, 121, 504, 992, 1016) for b in (1.0, 1.005, 1.01, 1.1, 1.2, 1.5, 2.0, 5.0, 10.0)]
+floor_divs = [dict(a=a, b=b, q=a // b) for a in (1, 10, 11, 12, 13, 56, 110, 120, 121, 504, 992, 1016) for b in (1.0, 1.005, 1.01, 1.1, 1.2, 1.5, 2.0, 5.0, 10.0, 1.3, 3.3, 7.7)]
 print(json.dumps(dict(versions=dict(numpy=np.__version__, torch=torch.__version__), models=models, pyramids=pyramids, floor_divs=floor_divs)))
