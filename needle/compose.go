@@ -3,7 +3,7 @@ package needle
 import (
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -103,16 +103,10 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 	}
 
 	question := inside(QuestionText(n.Question))
-	ids := make([]int32, 0, len(o.Frame.Prefix)+len(hay)+len(needle)+len(question)+len(o.Frame.Suffix))
-	ids = append(ids, o.Frame.Prefix...)
-	ids = appendIDs(ids, hay[:at])
-	first := len(ids)
-	ids = appendIDs(ids, needle)
-	ids = appendIDs(ids, hay[at:])
-	ids = appendIDs(ids, question)
-	ids = append(ids, o.Frame.Suffix...)
+	ids := slices.Concat(o.Frame.Prefix, idsOf(hay[:at]), idsOf(needle), idsOf(hay[at:]), idsOf(question), o.Frame.Suffix)
+	first := len(o.Frame.Prefix) + at
 
-	answer := appendIDs(nil, inside(" "+n.Answers[0]))
+	answer := idsOf(inside(" " + n.Answers[0]))
 	if len(answer) == 0 {
 		return nil, fmt.Errorf("needle %s: the answer %q has no tokens", n.ID, n.Answers[0])
 	}
@@ -131,21 +125,22 @@ func Compose(tok Tokenizer, h *Haystack, n Needle, o Options) (*Prompt, error) {
 
 // check validates o and resolves its buffer.
 func (o Options) check() (buffer int, err error) {
-	switch {
-	case o.Length < 0:
+	if o.Length < 0 {
 		return 0, fmt.Errorf("context length %d is negative", o.Length)
-	case math.IsNaN(o.Depth) || o.Depth < 0 || o.Depth > 100:
+	}
+	if !(o.Depth >= 0 && o.Depth <= 100) {
 		return 0, fmt.Errorf("depth %v is not a percentage from 0 to 100", o.Depth)
-	case o.KeepBefore < 0:
+	}
+	if o.KeepBefore < 0 {
 		return 0, fmt.Errorf("%d haystack tokens before the needle: the number is negative", o.KeepBefore)
-	case o.Buffer < NoBuffer:
+	}
+	if o.Buffer < NoBuffer {
 		return 0, fmt.Errorf("buffer %d is negative", o.Buffer)
-	case o.Buffer == NoBuffer:
-		return 0, nil
-	case o.Buffer == 0:
+	}
+	if o.Buffer == 0 {
 		return DefaultBuffer(o.Length), nil
 	}
-	return o.Buffer, nil
+	return max(o.Buffer, 0), nil // NoBuffer is negative
 }
 
 // check says what n lacks to be composed and judged.
@@ -219,7 +214,7 @@ func evidenceSpan(needle []Token, n Needle) (Span, error) {
 	return span, nil
 }
 
-func appendIDs(ids []int32, tokens []Token) []int32 {
+func idsOf(tokens []Token) (ids []int32) {
 	for _, t := range tokens {
 		ids = append(ids, t.ID)
 	}

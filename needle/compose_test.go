@@ -67,8 +67,8 @@ func TestComposeCutsTheHaystackAndPlacesTheNeedleAfterASentence(t *testing.T) {
 		// 28 is the last full stop of the first half: floor(59/2) = 29 and, of 56, 28.
 		{"text kept before, last of the first half", needle.Options{Length: 100, Depth: 0, KeepBefore: 26}, 59, 28, 32},
 		{"text kept before, at the middle", needle.Options{Length: 97, Depth: 0, KeepBefore: 26}, 56, 28, 32},
-		// 56 lies past the middle of 59 tokens: no search, placed right there.
-		{"text kept before, past the middle", needle.Options{Length: 100, Depth: 0, KeepBefore: 55}, 59, 55, 59},
+		// 56 is the full stop nearest behind 55.
+		{"text kept before, past the middle", needle.Options{Length: 100, Depth: 0, KeepBefore: 55}, 59, 56, 60},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tok := &fakeTokenizer{}

@@ -27,9 +27,9 @@ type Haystack struct {
 	mu     sync.Mutex
 	tokens map[Tokenizer][]Token
 	// Sentence ends of the text's first bytes, found as they are needed.
-	ends      []sentenceEnd
-	sentences int // bytes segmented
-	state     int // of the segmentation
+	ends      []int // bytes behind the last mark of each
+	segmented int   // bytes seen
+	state     int   // of the segmentation; 0: none yet
 }
 
 // NewHaystack makes a haystack of text already in memory. A leading byte order

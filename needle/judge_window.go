@@ -1,6 +1,7 @@
 package needle
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -67,14 +68,11 @@ func (w Window) Stop(n Needle, answerTokens int, steps []Step) bool {
 // what follows the steps: "12" in "12,500", "5" in "5 million", "1" in "1.5".
 func mayGoOn(text string, after []Step) bool {
 	ws := segments(text, true)
-	if len(ws) == 0 || !ws[len(ws)-1].number && !isNumber(ws[len(ws)-1].text) {
-		return false
-	}
 	rest, _ := textOf(after)
-	return len(segments(rest, true)) < 2 && !strings.ContainsAny(rest, "\n;!?)")
+	return len(ws) > 0 && endsInNumber.MatchString(ws[len(ws)-1].text) && len(segments(rest, true)) < 2 && !strings.ContainsAny(rest, "\n;!?)")
 }
 
-func isNumber(w string) bool { return w != "" && (isDigit(rune(w[0])) || w[0] == '-') }
+var endsInNumber = regexp.MustCompile(`^-?\d`)
 
 // holdsAnswer is a cheap necessary condition for a perfect window.
 func holdsAnswer(n Needle, steps []Step) bool {

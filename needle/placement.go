@@ -1,7 +1,9 @@
 package needle
 
 import (
+	"cmp"
 	"math"
+	"regexp"
 	"sort"
 	"strings"
 	"unicode"
@@ -32,17 +34,19 @@ const (
 
 // place is where in the haystack's first tokens hay the needle goes.
 //
-// The asked place is floor(n·depth/100). Tried in turn, each as near as it gets:
+// The asked place is floor(n·depth/100), or keep (Options.KeepBefore) if that is
+// more. Tried in turn, each as near as it gets:
 //
-//   - going back, after a full stop within closePoints, or after any end of a
-//     sentence by Unicode's rules (UAX 29) within closePoints, or after a full
-//     stop within sentenceReach;
+//   - going back, after a full stop within closePoints;
+//   - going back, after an end of a sentence by Unicode's rules (UAX 29) within
+//     closePoints, or the start if that is as near;
+//   - going back, after a full stop within sentenceReach; or the start, where
+//     the first full stop is as near;
 //   - going on, after an end of a sentence within closePoints;
-//   - the start, where the first full stop is near;
 //   - going back, after a line within closePoints;
-//   - at a word border.
+//   - at the nearest word border, going back where two are as near.
 //
-// Depth 100 is the end. keep is Options.KeepBefore.
+// Depth 100 is the end.
 func place(tok Tokenizer, h *Haystack, hay []Token, depth float64, keep int) (int, Placement) {
 	n := len(hay)
 	if n == 0 {
@@ -51,76 +55,63 @@ func place(tok Tokenizer, h *Haystack, hay []Token, depth float64, keep int) (in
 	if depth == 100 {
 		return n, AtEnd
 	}
-	want := int(math.Floor(float64(n) * depth / 100))
-	near := func(tokens int) bool { return 100*tokens <= closePoints*n }
+	want := max(int(math.Floor(float64(n)*depth/100)), keep)
+	points := closePoints * n / 100
+	reach := max(points, sentenceReach)
 	stop := func(at int) bool { return h.fullStop(tok, hay[at-1]) }
-	ends := func(at int) bool { return stop(at) || h.endsSentence(hay[at-1].End) }
-	if want >= keep {
-		at := want
-		for at > 0 && !stop(at) {
-			at--
+	sentence := func(at int) bool {
+		from := 0
+		if at > 1 {
+			from = hay[at-2].End
 		}
-		if at >= keep && near(want-at) {
-			if at == 0 {
-				return 0, AtStart
-			}
-			return at, AfterSentence
-		}
-		reach := func(tokens int) bool { return tokens <= sentenceReach || near(tokens) }
-		for at := want; at >= max(keep, 1) && reach(want-at); at-- {
-			if stop(at) || near(want-at) && ends(at) {
-				for at > max(keep, 1) && ends(at-1) {
-					at-- // before white space, and after the mark
-				}
-				return at, AfterSentence
-			}
-		}
-		for at := want + 1; at < n && near(at-want); at++ {
-			if !stop(at) && ends(at) {
-				return at, AfterSentence
-			}
-		}
-		// The start is the first sentence's, where a full stop ends that one.
-		for at := want + 1; keep == 0 && reach(want) && at <= n && reach(at-want); at++ {
-			if stop(at) {
-				return 0, AtStart
-			}
-		}
+		return stop(at) || h.endsSentence(from, hay[at-1].End)
 	}
-	if want < keep || keep > 0 && want-keep <= sentenceReach {
-		// What keeps text before the needle may lie behind the asked place, or no
-		// sentence ends between the two: the first end after it, then.
-		from := max(keep, 1)
-		for _, end := range []func(int) bool{stop, ends} {
-			for at := from; at <= n/2 && (near(at-from) || at-from <= sentenceReach); at++ {
-				if end(at) && (near(at-from) || near(at-want)) {
-					return at, AfterSentence
-				}
+	line := func(at int) bool { return h.endsLine(hay[at-1].End) }
+	back := func(ok func(int) bool, tokens int) int {
+		for at := want; at >= max(keep, 1, want-tokens); at-- {
+			if ok(at) {
+				return at
 			}
 		}
-		want = max(want, keep)
+		return 0
 	}
-	for at := want; at >= max(keep, 1) && near(want-at); at-- {
-		if h.endsLine(hay[at-1].End) {
-			return at, AfterLine
+	ahead := func(ok func(int) bool, tokens int) int {
+		for at := want + 1; at <= min(n, want+tokens); at++ {
+			if ok(at) {
+				return at
+			}
 		}
+		return 0
+	}
+	if at := cmp.Or(back(stop, points), back(sentence, points)); at > 0 {
+		return at, AfterSentence
+	}
+	if keep == 0 && want <= points {
+		return 0, AtStart
+	}
+	if at := back(stop, reach); at > 0 {
+		return at, AfterSentence
+	}
+	if keep == 0 && want <= reach && ahead(stop, reach) > 0 {
+		return 0, AtStart
+	}
+	if at := ahead(sentence, points); at > 0 {
+		return at, AfterSentence
+	}
+	if at := back(line, points); at > 0 {
+		return at, AfterLine
 	}
 	borders := h.wordBorders(hay, want)
-	for distance := 0; distance <= wordReach; distance++ {
-		for _, at := range [2]int{want - distance, want + distance} {
-			if at >= max(keep, 1) && at <= n && borders[hay[at-1].End] {
+	word := func(at int) bool { return borders[hay[at-1].End] }
+	character := func(at int) bool { return h.character(hay[at-1].End) }
+	for _, ok := range []func(int) bool{word, character} {
+		for distance := range wordReach {
+			if at := cmp.Or(back(ok, distance), ahead(ok, distance)); at > 0 {
 				return at, AtWord
 			}
 		}
 	}
-	at := want
-	for at > max(keep, 1) && !h.character(hay[at-1].End) {
-		at--
-	}
-	if at == 0 {
-		return 0, AtStart
-	}
-	return at, AtWord
+	return want, AtWord
 }
 
 // placePublished is the published rule: walk back to just after a token whose
@@ -167,72 +158,33 @@ func (h *Haystack) fullStop(tok Tokenizer, t Token) bool {
 	return rest == "" || unicode.IsSpace(r) || strings.TrimRightFunc(h.text[:t.End], unicode.IsSpace) != h.text[:t.End]
 }
 
-// sentenceEnd is the end of a sentence: its last character's end, and where
-// the next sentence begins.
-type sentenceEnd struct{ end, next int }
-
-// endsSentence is whether the text before byte at ends a sentence, closing
-// quotes and brackets included.
-func (h *Haystack) endsSentence(at int) bool {
+// endsSentence is whether a sentence ends behind byte from and before byte at,
+// closing quotes and brackets included, with white space alone between its end
+// and at.
+func (h *Haystack) endsSentence(from, at int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.segmentTo(at)
-	i := sort.Search(len(h.ends), func(i int) bool { return h.ends[i].next >= at })
-	return i < len(h.ends) && h.ends[i].end <= at
+	i := sort.SearchInts(h.ends, at+1) - 1
+	return i >= 0 && h.ends[i] > from && strings.TrimSpace(h.text[h.ends[i]:at]) == ""
 }
 
-// moreMarks end sentences and are no Sentence_Terminal in Unicode 15: an
+// moreMarks end sentences and are no Sentence_Terminal in Go's tables: an
 // ellipsis of one character, before white space, and the marks of Khmer and
-// Tibetan.
-const moreMarks = "…។៕།༎"
+// Tibetan. Closing quotes and brackets follow them.
+var moreMarks = regexp.MustCompile(`…[\p{Pe}\p{Pf}\p{Pi}\p{Cf}"']*\s|[។៕།༎][\p{Pe}\p{Pf}\p{Pi}\p{Cf}"']*`)
 
 // segmentTo finds the sentences that begin before byte at.
 func (h *Haystack) segmentTo(at int) {
-	if h.sentences == 0 && len(h.ends) == 0 {
-		h.state = -1
-	}
-	for h.sentences <= at && h.sentences < len(h.text) {
-		var s string
-		s, _, h.state = uniseg.FirstSentenceInString(h.text[h.sentences:], h.state)
-		start := h.sentences
-		h.sentences += len(s)
-		trimmed := strings.TrimRightFunc(s, unicode.IsSpace)
-		if trimmed == "" { // a blank line is a sentence to UAX 29
-			if k := len(h.ends); k > 0 && h.ends[k-1].next == start {
-				h.ends[k-1].next = h.sentences
-			}
-			continue
+	for h.segmented <= at && h.segmented < len(h.text) {
+		s, _, state := uniseg.FirstSentenceInString(h.text[h.segmented:], h.state-1)
+		for _, m := range moreMarks.FindAllStringIndex(s, -1) {
+			h.ends = append(h.ends, h.segmented+m[0]+len(strings.TrimSpace(s[m[0]:m[1]])))
 		}
-		if terminated(trimmed) {
-			h.ends = append(h.ends, sentenceEnd{start + len(trimmed), h.sentences})
+		if trimmed := strings.TrimRightFunc(s, unicode.IsSpace); terminated(trimmed) {
+			h.ends = append(h.ends, h.segmented+len(trimmed))
 		}
-		for from := 0; ; {
-			i := strings.IndexAny(trimmed[from:], moreMarks)
-			if i < 0 {
-				break
-			}
-			mark, size := utf8.DecodeRuneInString(trimmed[from+i:])
-			from += i + size
-			closed := from
-			for closed < len(s) {
-				r, size := utf8.DecodeRuneInString(s[closed:])
-				if !closes(r) {
-					break
-				}
-				closed += size
-			}
-			space := closed
-			for space < len(s) {
-				r, size := utf8.DecodeRuneInString(s[space:])
-				if !unicode.IsSpace(r) {
-					break
-				}
-				space += size
-			}
-			if space > closed || mark != '…' {
-				h.ends = append(h.ends, sentenceEnd{start + closed, start + space})
-			}
-		}
+		h.segmented, h.state = h.segmented+len(s), state+1
 	}
 }
 
@@ -262,7 +214,7 @@ func (h *Haystack) character(at int) bool {
 // wordBorders are the bytes near the want-th token at which a word begins or
 // ends by Unicode's rules (UAX 29).
 func (h *Haystack) wordBorders(hay []Token, want int) map[int]bool {
-	from := hay[max(0, min(want, len(hay))-2*wordReach)].Start
+	from := hay[max(0, want-2*wordReach)].Start
 	to := hay[min(len(hay)-1, want+2*wordReach)].End
 	for !h.character(from) {
 		from--
@@ -276,9 +228,7 @@ func (h *Haystack) wordBorders(hay []Token, want int) map[int]bool {
 		var w string
 		w, text, state = uniseg.FirstWordInString(text, state)
 		from += len(w)
-		if text != "" || from == len(h.text) {
-			borders[from] = true
-		}
+		borders[from] = true
 	}
 	return borders
 }

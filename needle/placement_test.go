@@ -80,7 +80,7 @@ func TestNeedlesLieNearTheAskedDepthInEveryKindOfText(t *testing.T) {
 		{"emoji", "👩‍👩‍👧‍👦", "", needle.AtWord},
 	} {
 		for _, tok := range []needle.Tokenizer{&fakeTokenizer{}, &byteTokens{}} {
-			text := strings.Repeat(c.unit, 12000/utf8.RuneCountInString(c.unit)+2)
+			text := strings.Repeat(c.unit, 9000/utf8.RuneCountInString(c.unit)+2)
 			for _, depth := range []float64{0, 11, 25, 50, 75, 89, 100} {
 				name := fmt.Sprintf("%s at %v with %T", c.name, depth, tok)
 				before, after, p := where(t, text, depth, tok)
@@ -105,36 +105,136 @@ func TestNeedlesLieNearTheAskedDepthInEveryKindOfText(t *testing.T) {
 	}
 }
 
-func TestTheNearestSentenceEndIsTakenOnlyWhereItIsNear(t *testing.T) {
-	// One sentence end at word 20 of 600: 280 words before depth 50.
-	text := strings.Repeat("lamp ", 19) + "lamp. " + strings.Repeat("Lamp ", 900)
-	_, _, p := where(t, text, 50, &fakeTokenizer{})
-	if p.Placement != needle.AtWord || math.Abs(float64(p.Insertion)-float64(p.HaystackTokens)/2) > 1 {
-		t.Errorf("at %d of %d, %s", p.Insertion, p.HaystackTokens, p.Placement)
-	}
-	// The published rule goes all the way back.
-	h, err := needle.NewHaystack("t", text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q, err := needle.Compose(&fakeTokenizer{}, h, ada, needle.Options{Length: 700, Depth: 50, Published: true})
-	if err != nil || q.Insertion != 21 {
-		t.Errorf("published rule: at %d, %v; want 21 (twenty words and a full stop)", q.Insertion, err)
-	}
-	// No sentence end at all: 0, as published.
-	h, _ = needle.NewHaystack("t", strings.Repeat("lamp ", 900))
-	if q, err = needle.Compose(&fakeTokenizer{}, h, ada, needle.Options{Length: 700, Depth: 50, Published: true}); err != nil || q.Insertion != 0 || q.Placement != needle.AtStart {
-		t.Errorf("published rule without full stops: %+v, %v", q, err)
+// Texts of one token a word; marks stand at given tokens. The haystack has 600
+// tokens: 5 % are 30, and depth 50 is 300. Worked out by hand from the rules in
+// docs/method.md.
+func TestTheRulesOfPlacementInTurn(t *testing.T) {
+	type marks map[int]string // the mark that ends at a token, so that a needle may go there
+	for _, c := range []struct {
+		name  string
+		marks marks
+		depth float64
+		keep  int
+		at    int
+		want  needle.Placement
+	}{
+		{"a full stop within 5 %", marks{270: "."}, 50, 0, 270, needle.AfterSentence},
+		{"at the place itself", marks{300: "."}, 50, 0, 300, needle.AfterSentence},
+		{"rather than a nearer question mark", marks{270: ".", 290: "?"}, 50, 0, 270, needle.AfterSentence},
+		{"not beyond", marks{269: ".", 290: "?"}, 50, 0, 290, needle.AfterSentence},
+		{"the nearest", marks{260: ".", 280: ".", 285: "."}, 50, 0, 285, needle.AfterSentence},
+		{"a question mark within 5 %", marks{270: "?"}, 50, 0, 270, needle.AfterSentence},
+		{"no farther", marks{269: "?"}, 50, 0, 300, needle.AtWord},
+		{"a full stop within 128 tokens", marks{172: "."}, 50, 0, 172, needle.AfterSentence},
+		{"rather than onward", marks{172: ".", 310: "?"}, 50, 0, 172, needle.AfterSentence},
+		{"no farther back", marks{171: "."}, 50, 0, 300, needle.AtWord},
+		{"onward within 5 %", marks{171: ".", 330: "?"}, 50, 0, 330, needle.AfterSentence},
+		{"onward no farther", marks{331: "?"}, 50, 0, 300, needle.AtWord},
+		{"onward to a full stop", marks{330: "."}, 50, 0, 330, needle.AfterSentence},
+		{"a sentence onward rather than a line", marks{290: "\n", 330: "?"}, 50, 0, 330, needle.AfterSentence},
+		// The needle goes before the line break, or behind it if that is nearer.
+		{"a line within 5 %", marks{270: "\n"}, 50, 0, 270, needle.AfterLine},
+		{"before its break", marks{301: "\n"}, 50, 0, 300, needle.AfterLine},
+		{"no farther line", marks{269: "\n"}, 50, 0, 300, needle.AtWord},
+		{"the start within 5 %", marks{}, 5, 0, 0, needle.AtStart},
+		{"a sentence before it", marks{20: "?"}, 5, 0, 20, needle.AfterSentence},
+		{"no farther start", marks{}, 5.2, 0, 31, needle.AtWord},
+		{"the start of the first sentence", marks{159: "."}, 5.2, 0, 0, needle.AtStart},
+		{"which a full stop ends", marks{159: "?"}, 5.2, 0, 31, needle.AtWord},
+		{"within 128 tokens", marks{160: "."}, 5.2, 0, 31, needle.AtWord},
+		{"the start 128 tokens back", marks{200: "."}, 21.34, 0, 0, needle.AtStart},
+		{"no farther start, and no sentence ends near", marks{200: "."}, 21.5, 0, 129, needle.AtWord},
+		{"depth 0", marks{5: "."}, 0, 0, 0, needle.AtStart},
+		{"depth 100", marks{590: "."}, 100, 0, 600, needle.AtEnd},
+		{"kept text: a full stop there", marks{8: "."}, 0, 8, 8, needle.AfterSentence},
+		{"kept text: onward within 5 %", marks{38: "."}, 0, 8, 38, needle.AfterSentence},
+		{"kept text: no farther", marks{39: "."}, 0, 8, 8, needle.AtWord},
+		{"kept text: not before", marks{7: "."}, 5, 8, 30, needle.AtWord},
+		{"kept text: a full stop behind it", marks{8: "."}, 5, 8, 8, needle.AfterSentence},
+		{"kept text: within 128 tokens", marks{8: "."}, 21, 8, 8, needle.AfterSentence},
+		{"kept text: one token", marks{1: "?"}, 0, 1, 1, needle.AfterSentence},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b strings.Builder
+			for i := 1; i <= 700; i++ {
+				if mark := c.marks[i]; mark != "" {
+					b.WriteString(mark)
+				} else if i == 1 {
+					b.WriteString("lamp")
+				} else {
+					b.WriteString(" lamp")
+				}
+			}
+			h, err := needle.NewHaystack("t", b.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			// ada has nine tokens.
+			p, err := needle.Compose(&fakeTokenizer{}, h, ada, needle.Options{Length: 609, Depth: c.depth, Buffer: needle.NoBuffer, KeepBefore: c.keep})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.HaystackTokens != 600 || p.Insertion != c.at || p.Placement != c.want {
+				t.Errorf("at %d of %d, %s; want %d, %s", p.Insertion, p.HaystackTokens, p.Placement, c.at, c.want)
+			}
+		})
 	}
 }
 
-func TestTextIsKeptBeforeTheNeedleWhereNoSentenceEnds(t *testing.T) {
-	h, err := needle.NewHaystack("t", strings.Repeat("lamp ", 900))
+func TestThePublishedPlacementWalksAllTheWay(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		depth float64
+		keep  int
+		at    int
+		want  needle.Placement
+	}{
+		// One full stop, token 21, in 600: 279 tokens before depth 50.
+		{strings.Repeat("lamp ", 19) + "lamp. " + strings.Repeat("Lamp ", 900), 50, 0, 21, needle.AfterSentence},
+		{strings.Repeat("lamp ", 900), 50, 0, 0, needle.AtStart},
+		{strings.Repeat("lamp ", 900), 100, 0, 600, needle.AtEnd},
+		{strings.Repeat("lamp ", 900), 50, 8, 8, needle.AtWord},
+		{"lamp. " + strings.Repeat("lamp ", 20) + "lamp. " + strings.Repeat("lamp ", 900), 0, 8, 24, needle.AfterSentence},
+		// Not beyond the middle of the haystack, token 300.
+		{strings.Repeat("lamp ", 298) + "lamp. " + strings.Repeat("lamp ", 900), 0, 8, 300, needle.AfterSentence},
+		{strings.Repeat("lamp ", 299) + "lamp. " + strings.Repeat("lamp ", 900), 0, 8, 8, needle.AtWord},
+	} {
+		h, err := needle.NewHaystack("t", strings.TrimSuffix(c.text, " "))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := needle.Compose(&fakeTokenizer{}, h, ada, needle.Options{Length: 609, Depth: c.depth, Buffer: needle.NoBuffer, KeepBefore: c.keep, Published: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Insertion != c.at || p.Placement != c.want {
+			t.Errorf("at %d of %d, %s; want %d, %s", p.Insertion, p.HaystackTokens, p.Placement, c.at, c.want)
+		}
+	}
+}
+
+func TestTheCutLeavesCharactersWhole(t *testing.T) {
+	// Tokens of three bytes, characters of two: a cut at 9 bytes is inside one.
+	h, err := needle.NewHaystack("t", strings.Repeat("ж", 300))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := needle.Compose(&fakeTokenizer{}, h, ada, needle.Options{Length: 700, Depth: 0, KeepBefore: 8})
-	if err != nil || p.Insertion != 8 {
-		t.Errorf("at %d, %v; want 8", p.Insertion, err)
+	tok := &byteTokens{}
+	k := len(tok.Encode(" " + ada.Text))
+	for published, want := range map[bool]int{false: 2, true: 3} {
+		p, err := needle.Compose(tok, h, ada, needle.Options{Length: k + 3, Depth: 100, Buffer: needle.NoBuffer, Published: published})
+		if err != nil || p.HaystackTokens != want {
+			t.Errorf("published %v: %d tokens, %v; want %d", published, p.HaystackTokens, err, want)
+		}
+	}
+}
+
+func TestTheRealDepthIsThePlaceAmongTheHaystacksTokens(t *testing.T) {
+	p := needle.Prompt{HaystackTokens: 59, Insertion: 28} // 47.457…
+	if d, ok := p.RealDepth(); !ok || d != 47.46 {
+		t.Errorf("%v, %v", d, ok)
+	}
+	if d, ok := (&needle.Prompt{}).RealDepth(); ok {
+		t.Errorf("%v without a haystack", d)
 	}
 }

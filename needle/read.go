@@ -110,12 +110,13 @@ func ReadSet(name string, r io.Reader) (*Set, error) {
 		}
 		if data = bytes.TrimSpace(data); len(data) > 0 {
 			n, parseErr := parseLine(data, number)
-			switch {
-			case parseErr != nil:
+			if parseErr != nil {
 				return nil, fmt.Errorf("%s:%d: %w", name, number, parseErr)
-			case seen[n.ID] > 0:
+			}
+			if seen[n.ID] > 0 {
 				return nil, fmt.Errorf("%s:%d: id %q is already used in line %d", name, number, n.ID, seen[n.ID])
-			case len(set.Needles) == MaxNeedles:
+			}
+			if len(set.Needles) == MaxNeedles {
 				return nil, fmt.Errorf("%s:%d: more than %d needles; split the file", name, number, MaxNeedles)
 			}
 			seen[n.ID] = number
@@ -152,12 +153,13 @@ func parseLine(data []byte, number int) (Needle, error) {
 	var l line
 	if err := json.Unmarshal(data, &l); err != nil {
 		var wrong *json.UnmarshalTypeError
-		switch {
-		case errors.Is(err, errAnswerForm):
+		if errors.Is(err, errAnswerForm) {
 			return Needle{}, err
-		case errors.As(err, &wrong) && wrong.Field != "":
+		}
+		if errors.As(err, &wrong) && wrong.Field != "" {
 			return Needle{}, fmt.Errorf("%q must be a string, not a JSON %s", wrong.Field, wrong.Value)
-		case errors.As(err, &wrong):
+		}
+		if errors.As(err, &wrong) {
 			return Needle{}, fmt.Errorf("a needle is a JSON object, not a JSON %s", wrong.Value)
 		}
 		return Needle{}, fmt.Errorf("not a needle object: %w", err)

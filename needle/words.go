@@ -11,6 +11,7 @@ import (
 type word struct {
 	text       string
 	start, end int
+	last       bool // a mark other than a hyphen stands behind it
 	number     bool // a number that an answer must not lack; see segments
 }
 
@@ -32,8 +33,10 @@ func words(text string) []word {
 	for at, size := 0, 0; at < len(text); at += size {
 		var r rune
 		r, size = utf8.DecodeRuneInString(text[at:])
+		if r == utf8.RuneError && size == 1 {
+			continue // half a character: a token cut it
+		}
 		switch {
-		case r == utf8.RuneError && size == 1: // half a character: a token cut it
 		case unicode.IsSpace(r):
 			flush()
 		case punctuation(r):
