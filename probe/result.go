@@ -194,5 +194,5 @@ func (p *Plan) DepthWarnings() []Warning {
 	if worst == nil {
 		return nil
 	}
-	return []Warning{{DepthMissed, fmt.Sprintf("in %d of %s the needle lies more than %d points from the depth asked for, because the rule finds no nearer place (the farthest, %s, lies at %.0f %%): use real_depth, which stands beside depth in all tables of trials", far, count(known, "trial"), closeDepth, worst.ID, *worst.RealDepth), nil}}
+	return []Warning{{DepthMissed, fmt.Sprintf("in %d of %d trials the needle lies more than %d points from the depth asked for, because the rule finds no nearer place (the farthest, %s, lies at %.0f %%): use real_depth, which stands beside depth in all tables of trials", far, known, closeDepth, worst.ID, *worst.RealDepth), nil}}
 }

@@ -100,10 +100,12 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	say.say("%s: %d prompts × %d masks, %s", model.Name(), len(items), len(masks), memory)
 	settings := f.settings(model)
 	settings["method"] = method
+	end := say.begin()
 	records, err := evaluate.Ablate(cmd.Context(), model, items, masks, evaluate.Options{
 		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(),
 		Settings: settings, Progress: say.step,
 	})
+	end()
 	if err := interrupted(cmd, err, f.out); err != nil {
 		return err
 	}

@@ -113,10 +113,12 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	say.say("%s: %d prompts × %d caches, %s", model.Name(), len(items), len(variants), memory)
+	end := say.begin()
 	records, err := evaluate.Run(cmd.Context(), model, items, f.setting, variants, evaluate.Options{
 		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(), NoReuse: f.noReuse,
 		Settings: f.settings(model), Progress: say.step,
 	})
+	end()
 	if err := interrupted(cmd, err, f.out); err != nil {
 		return err
 	}
@@ -174,8 +176,11 @@ type stepper struct {
 	quiet, json bool
 	what        string
 	total       int
-	start, last time.Time
-	said        int
+	start       time.Time
+	beat        *heartbeat // nil where nobody reads
+	done        int
+	resumed     int
+	tenth       int // of the steps, as of the last line
 }
 
 func (f *evalFlags) progress(cmd *cobra.Command, total int, what string) *stepper {
@@ -184,6 +189,27 @@ func (f *evalFlags) progress(cmd *cobra.Command, total int, what string) *steppe
 
 func newStepper(cmd *cobra.Command, quiet, asJSON bool, total int, what string) *stepper {
 	return &stepper{err: cmd.ErrOrStderr(), out: cmd.OutOrStdout(), quiet: quiet || asJSON, json: asJSON, what: what, total: total, start: time.Now()}
+}
+
+// begin starts the lines of progress; the function it gives ends them.
+func (s *stepper) begin() (end func()) {
+	if s.quiet {
+		return func() {}
+	}
+	s.beat = newHeartbeat(s.err, s.line)
+	return s.beat.stop
+}
+
+func (s *stepper) line() string {
+	text := fmt.Sprintf("%d/%d %s", s.done, s.total, s.what)
+	if s.done < s.total {
+		text += ", " + durationText(time.Since(s.start)) + " so far"
+		if s.done > s.resumed {
+			left := time.Since(s.start) / time.Duration(s.done-s.resumed) * time.Duration(s.total-s.done)
+			text += ", " + durationText(left) + " left"
+		}
+	}
+	return text
 }
 
 func (s *stepper) say(format string, args ...any) {
@@ -201,17 +227,16 @@ func (s *stepper) step(done, total, resumed int, last *evaluate.Record) {
 		printJSON(s.out, line)
 		return
 	}
-	tenth := 10 * done / max(1, total)
-	if s.quiet || tenth == s.said && time.Since(s.last) < 30*time.Second && done < total {
+	if s.beat == nil {
 		return
 	}
-	s.said, s.last = tenth, time.Now()
-	text := fmt.Sprintf("%d/%d %s", done, total, s.what)
-	if done > resumed && done < total {
-		left := time.Since(s.start) / time.Duration(done-resumed) * time.Duration(total-done)
-		text += ", " + durationText(left) + " left"
-	}
-	fmt.Fprintln(s.err, text)
+	s.beat.change(func() bool {
+		s.done, s.total, s.resumed = done, total, resumed
+		tenth := 10 * done / max(1, total)
+		more := tenth > s.tenth || done == total
+		s.tenth = tenth
+		return more
+	})
 }
 
 // result shows the table.
@@ -323,7 +348,9 @@ func (f *evalFlags) speed(cmd *cobra.Command, m *runner.Model, items []*evaluate
 	}
 	say := f.progress(cmd, len(vs)*f.repeat, "measurements")
 	say.say("%s: a prompt of %d tokens, %d decoded with each of %d caches, %d times", m.Name(), len(longest.Prompt), f.decodeOnly, len(vs), f.repeat)
+	end := say.begin()
 	speeds, err := evaluate.MeasureSpeed(cmd.Context(), m, longest, f.setting, vs, f.decodeOnly, f.repeat, func(done, total int) { say.step(done, total, 0, nil) })
+	end()
 	if err != nil {
 		return err
 	}

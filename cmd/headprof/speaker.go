@@ -26,7 +26,9 @@ type speaker struct {
 	resumed     bool // the user knows that a run continues
 	moved       bool // something was computed
 	bar         *progressbar.ProgressBar
-	plain       *plainProgress // where stderr is no terminal
+	beat        *heartbeat // where stderr is no terminal
+	current     probe.Progress
+	tenth       int // of the trials, as of the last line
 }
 
 func newSpeaker(cmd *cobra.Command, quiet, asJSON bool) *speaker {
@@ -56,7 +58,8 @@ func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory run
 			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
 		return
 	}
-	s.plain = newPlainProgress(s, probe.Progress{Total: len(p.Trials), TokensTotal: c.Planned, Left: -1})
+	s.current = probe.Progress{Total: len(p.Trials), TokensTotal: c.Planned, Left: -1}
+	s.beat = newHeartbeat(s.err, s.plainLine)
 }
 
 // progress shows how far a run is.
@@ -78,8 +81,16 @@ func (s *speaker) progress(p probe.Progress) {
 		s.bar.ChangeMax64(max(1, p.TokensTotal))
 		s.bar.Describe(s.describe(p))
 		_ = s.bar.Set64(p.TokensDone)
-	case s.plain != nil:
-		s.plain.update(p)
+	case s.beat != nil:
+		s.beat.change(func() bool {
+			s.current = p
+			tenth := 10 * p.Done / max(1, p.Total)
+			more := p.Trial != nil && tenth > s.tenth
+			if more {
+				s.tenth = tenth
+			}
+			return more
+		})
 	}
 }
 
@@ -97,6 +108,16 @@ func (s *speaker) describe(p probe.Progress) string {
 	return t
 }
 
+// plainLine is a line of progress for people who read no terminal.
+func (s *speaker) plainLine() string {
+	p := s.current
+	line := s.describe(p)
+	if p.Done < p.Total {
+		line += fmt.Sprintf(", %s of %s prompt tokens", thousands(p.TokensDone), thousands(max(p.TokensDone, p.TokensTotal)))
+	}
+	return line
+}
+
 // end takes the bar away; done trials are in the journal.
 func (s *speaker) end(done int) {
 	if !s.moved && done > 0 && !s.quiet {
@@ -106,8 +127,8 @@ func (s *speaker) end(done int) {
 		s.clear()
 		s.bar = nil
 	}
-	if s.plain != nil {
-		s.plain.stop()
+	if s.beat != nil {
+		s.beat.stop()
 	}
 }
 
