@@ -41,6 +41,11 @@ func TestBalancedOrderIsTheDescribedOne(t *testing.T) {
 	if got := order(points, units, 5); !reflect.DeepEqual(got, want) {
 		t.Errorf("units: %v", got)
 	}
+	// Factors of one level have no pairs.
+	want = []int{5, 13, 19, 1, 12, 15, 9, 3, 16, 2, 8, 11, 17, 4, 10, 7, 18, 14, 6, 0}
+	if got := order(gridPoints(1, 4, 1, 5), nil, 3); !reflect.DeepEqual(got, want) {
+		t.Errorf("factors of one level: %v", got)
+	}
 	// More units than are drawn at a time.
 	var text []string
 	for _, i := range order(gridPoints(3, 10, 5, 4), nil, 9) {
