@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -40,7 +41,7 @@ func run(t testing.TB) (*scoring.Table, []scoring.TrialScore) {
 		trials = append(trials, x)
 	}
 	table, err := scoring.Aggregate(trials, scoring.Options{
-		KVHeads: []int{2, 2, 2}, Windows: []int{0, 512, 0}, Resamples: 100, Seed: 9,
+		Shape: shape.Model{{Heads: 4, KVHeads: 2}, {Heads: 4, KVHeads: 2, Window: 512}, {Heads: 4, KVHeads: 2}}, Resamples: 100, Seed: 9,
 		Meta: scoring.Meta{Model: "org/Tiny \"x\"", Decode: "forced", Judge: "window", Fast: true},
 	})
 	if err != nil {

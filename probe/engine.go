@@ -21,6 +21,7 @@ import (
 
 	"headprof/needle"
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 )
 
 // Watch names what an Extend delivers besides filling the cache. Its
@@ -58,9 +59,8 @@ type Model interface {
 	needle.Tokenizer
 	// NewSession makes an empty session for up to capacity tokens.
 	NewSession(capacity int) (Session, error)
-	// Layers and Heads give the shape of the score tables; Heads counts query heads of one layer.
-	Layers() int
-	Heads() int
+	// Shape describes the layers; score tables have its query heads.
+	Shape() shape.Model
 	// Context is the most tokens a sequence may hold.
 	Context() int
 	// Vocabulary is the number of token ids, which run from 0.

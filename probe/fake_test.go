@@ -10,6 +10,7 @@ import (
 
 	"headprof/needle"
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 )
 
 // fakeModel is a deterministic engine of hashes: what it says at a position
@@ -76,8 +77,9 @@ func (f *fakeModel) Decode(ids []int32) string {
 	return b.String()
 }
 
-func (f *fakeModel) Layers() int         { return fakeLayers }
-func (f *fakeModel) Heads() int          { return fakeHeads }
+func (f *fakeModel) Shape() shape.Model {
+	return shape.Uniform(fakeLayers, shape.Layer{Heads: fakeHeads})
+}
 func (f *fakeModel) Context() int        { return f.context }
 func (f *fakeModel) Vocabulary() int     { return fakeVocabulary }
 func (f *fakeModel) IsEnd(id int32) bool { return id == fakeEnd }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"headprof/needle"
+	"headprof/probe/journal"
 	"headprof/runner"
+	"headprof/runner/shape"
 	"headprof/runner/tokenizer"
 )
 
@@ -16,13 +18,13 @@ func ModelOf(m *runner.Model) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := m.Config()
-	for l, layer := range c.Layers {
-		if layer.Heads != c.Layers[0].Heads {
-			return nil, fmt.Errorf("%s: layer %d has %d heads and layer 0 has %d; score tables need equal numbers", m.Name(), l, layer.Heads, c.Layers[0].Heads)
-		}
-	}
 	return &builtIn{m, m.Tokenizer(), sum}, nil
+}
+
+// ManifestModel describes a model for a manifest.
+func ManifestModel(m Model) journal.Model {
+	s := m.Shape()
+	return journal.Model{Name: m.Name(), SHA256: m.SHA256(), Layers: len(s), Heads: s.MaxHeads(), Shape: s}
 }
 
 // CheckTokens fails where a model's tokenizer had to give up on a text, so that
@@ -68,12 +70,11 @@ func (b *builtIn) NewSession(capacity int) (Session, error) {
 	return &builtInSession{s}, nil
 }
 
-func (b *builtIn) Layers() int     { return len(b.model.Config().Layers) }
-func (b *builtIn) Heads() int      { return b.model.Config().Layers[0].Heads }
-func (b *builtIn) Context() int    { return b.model.Config().Context }
-func (b *builtIn) Vocabulary() int { return b.model.Config().Vocab }
-func (b *builtIn) Name() string    { return b.model.Name() }
-func (b *builtIn) SHA256() string  { return b.sum }
+func (b *builtIn) Shape() shape.Model { return b.model.Shape() }
+func (b *builtIn) Context() int       { return b.model.Config().Context }
+func (b *builtIn) Vocabulary() int    { return b.model.Config().Vocab }
+func (b *builtIn) Name() string       { return b.model.Name() }
+func (b *builtIn) SHA256() string     { return b.sum }
 
 type builtInSession struct{ *runner.Session }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"headprof/needle"
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -155,7 +156,7 @@ func (r *Record) trialScores(keepSink bool) []scoring.TrialScore {
 }
 
 // check says what is wrong with a record that was read back.
-func (r *Record) check(layers, heads int) error {
+func (r *Record) check(layers shape.Model) error {
 	if r.ID == "" {
 		return fmt.Errorf(`"id" is missing`)
 	}
@@ -163,11 +164,11 @@ func (r *Record) check(layers, heads int) error {
 		return fmt.Errorf(`"scores" is missing`)
 	}
 	for method, table := range r.Scores {
-		if len(table) != layers {
-			return fmt.Errorf("scores of %s have %d layers, the model has %d", method, len(table), layers)
+		if len(table) != len(layers) {
+			return fmt.Errorf("scores of %s have %d layers, the model has %d", method, len(table), len(layers))
 		}
 		for l, row := range table {
-			if len(row) != heads {
+			if heads := layers[l].Heads; len(row) != heads {
 				return fmt.Errorf("scores of %s, layer %d, have %d heads, the model has %d", method, l, len(row), heads)
 			}
 		}

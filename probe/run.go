@@ -22,7 +22,7 @@ var ErrInterrupted = journal.ErrInterrupted
 var trialKind = journal.Kind[Record]{
 	File: "trials.jsonl", Items: "trials",
 	ID:     func(r *Record) string { return r.ID },
-	Check:  func(m *journal.Manifest, r *Record) error { return r.check(m.Model.Layers, m.Model.Heads) },
+	Check:  func(m *journal.Manifest, r *Record) error { return r.check(m.Layout()) },
 	Passed: func(r *Record) bool { return r.Pass },
 }
 
@@ -129,9 +129,11 @@ func newManifest(m Model, p *Plan, o Options) *journal.Manifest {
 	if p.Rules.KeepSink {
 		settings[sinkSetting] = sinkKept
 	}
+	model := ManifestModel(m)
+	model.Name = filepath.Base(model.Name)
 	return &journal.Manifest{
 		Format: journal.Format, Version: o.Version,
-		Model:    journal.Model{Name: filepath.Base(m.Name()), SHA256: m.SHA256(), Layers: m.Layers(), Heads: m.Heads()},
+		Model:    model,
 		Plan:     journal.Plan{Hash: p.Hash, Trials: p.all, Block: p.Block, Seed: p.Seed, Shard: p.shardName(), Params: p.Params},
 		Settings: settings, Environment: o.Environment,
 	}
@@ -194,7 +196,7 @@ func (r *run) start(done []*Record) error {
 	}
 	r.answerer = &answerer{
 		model: r.model, rules: r.plan.Rules, draft: !r.options.NoDraft, recall: recall{},
-		observer: scoring.NewObserver(r.options.Methods, r.model.Layers(), r.model.Heads(), r.plan.maxSteps()),
+		observer: scoring.NewObserver(r.options.Methods, r.model.Shape(), r.plan.maxSteps()),
 	}
 	r.sessions, err = newSessions(r.model, r.plan, left, !r.options.NoReuse, r.options.Chunk, r.clock.computed)
 	return err

@@ -3,6 +3,7 @@ package runner
 import (
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
+	"headprof/runner/shape"
 )
 
 // Memory is what a run takes at its peak, in bytes, of the host's memory and,
@@ -46,9 +47,9 @@ func (m *Model) MemoryOf(cached, longest, watched int) (Memory, error) {
 		return out, err
 	}
 	out.Weights = m.source.Size()
-	out.Cache = kvcache.Predict(m.config.CacheLayers(), m.options.KV, cached)
+	out.Cache = kvcache.Predict(m.config.Shape(), m.options.KV, cached)
 	c, ok := m.backend.(interface {
-		ScratchBytes(layers []backend.CacheLayer, kv backend.KVType, rows, entries int, step func(backend.Ops)) (int64, error)
+		ScratchBytes(layers []shape.Layer, kv backend.KVType, rows, entries int, step func(backend.Ops)) (int64, error)
 	})
 	if !ok {
 		return out, nil
@@ -67,7 +68,7 @@ func (m *Model) run(cached, longest, watched int) backend.Run {
 		live[i] = rows - len(live) + i
 	}
 	return backend.Run{
-		Layers: m.config.CacheLayers(), KV: m.options.KV, Sequences: sequences(cached, longest),
+		Layers: m.config.Shape(), KV: m.options.KV, Sequences: sequences(cached, longest),
 		Rows: rows, Watched: live, Entries: longest,
 		Step: func(o backend.Ops) { m.forward(o, make([]int32, rows), live, live) },
 	}

@@ -10,6 +10,7 @@ import (
 	"headprof/runner/cpu"
 	"headprof/runner/gguf"
 	"headprof/runner/plain"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 	"headprof/runner/tokenizer"
 	"headprof/runner/vulkan"
@@ -159,6 +160,9 @@ func (m *Model) Name() string { return m.name }
 // Config gives the model's hyper-parameters.
 func (m *Model) Config() *arch.Config { return m.config }
 
+// Shape describes the model's layers.
+func (m *Model) Shape() shape.Model { return m.config.Shape() }
+
 // Source gives the opened file.
 func (m *Model) Source() Source { return m.source }
 
@@ -214,7 +218,7 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 			return nil, err
 		}
 	}
-	c, err := m.backend.NewCache(m.config.CacheLayers(), m.options.KV, capacity)
+	c, err := m.backend.NewCache(m.config.Shape(), m.options.KV, capacity)
 	if err != nil {
 		return nil, err
 	}

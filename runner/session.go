@@ -27,9 +27,9 @@ type Watch struct {
 // Session is one token sequence and its KV cache. It is used by one goroutine
 // at a time; sessions of one model may run side by side.
 type Session struct {
-	model *Model
-	cache backend.Cache
-	muted [][]bool // [layer][head]; nil: none
+	model  *Model
+	cache  backend.Cache
+	masked [][]bool // [layer][head]; nil: none
 }
 
 // Len is the number of tokens in the sequence.
@@ -53,12 +53,12 @@ func (s *Session) Fork(n int) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{model: s.model, cache: c, muted: s.muted}, nil
+	return &Session{model: s.model, cache: c, masked: s.masked}, nil
 }
 
-// Mute silences heads from the next Extend on: muted[layer][head] true makes
-// that head's output zero. nil silences none.
-func (s *Session) Mute(muted [][]bool) { s.muted = muted }
+// Mask masks heads from the next Extend on: masked[layer][head] true makes
+// that head's output zero. nil masks none.
+func (s *Session) Mask(masked [][]bool) { s.masked = masked }
 
 // Extend appends tokens to the sequence and computes them. The result holds
 // one row of logits per position in w.Logits, in that order. Results do not
@@ -214,8 +214,8 @@ func (t *step) begin(last bool) error {
 	if m.stream != nil {
 		t.o = &streaming{Ops: t.o, stream: m.stream, last: last}
 	}
-	if t.s.muted != nil {
-		t.o = &muting{t.o, t.s.muted}
+	if t.s.masked != nil {
+		t.o = &masking{t.o, t.s.masked}
 	}
 	t.x = t.o.Keep(m.arch.Embed(t.o, t.tokens))
 	return nil
@@ -282,13 +282,13 @@ func union(a, b []int) []int {
 	return out
 }
 
-// muting wraps a step so that ablated heads give zero; families need not know.
-type muting struct {
+// masking wraps a step so that masked heads give zero; families need not know.
+type masking struct {
 	backend.Ops
-	muted [][]bool
+	masked [][]bool
 }
 
-func (m *muting) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
-	a.Muted = m.muted[a.Layer]
+func (m *masking) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
+	a.Masked = m.masked[a.Layer]
 	return m.Ops.Attend(q, a, rows)
 }

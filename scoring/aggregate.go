@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"headprof/runner/shape"
 	"headprof/scoring/stats"
 )
 
@@ -16,12 +17,11 @@ var ErrNonePassed = errors.New("no trial passed, so no head has a score; try sho
 // Options of aggregation. The zero value is usable: one KV head per head, no
 // windows, 1,000 resamples, 95 % intervals, seed 0.
 type Options struct {
-	KVHeads    []int   // KV heads per layer; nil: as many as heads
-	Windows    []int   // keys a layer sees, 0 all; nil: all
-	Resamples  int     // of the bootstrap; 0: 1000
-	Confidence float64 // of the intervals; 0: 0.95
-	Splits     int     // random halvings; 0: 100
-	Seed       uint64  // of the bootstrap and the halvings
+	Shape      shape.Model // KV heads and windows; nil: a KV head per head, no windows
+	Resamples  int         // of the bootstrap; 0: 1000
+	Confidence float64     // of the intervals; 0: 0.95
+	Splits     int         // random halvings; 0: 100
+	Seed       uint64      // of the bootstrap and the halvings
 	// FixedNeedles resamples the trials of each needle and keeps the needles:
 	// for statements about these needles alone (stratified bootstrap).
 	FixedNeedles bool
@@ -180,34 +180,31 @@ func Aggregate(trials []TrialScore, o Options) (*Table, error) {
 	return t, nil
 }
 
-func (o Options) check(shape []int) error {
-	if o.KVHeads != nil && len(o.KVHeads) != len(shape) {
-		return fmt.Errorf("KV heads are given for %d layers, scores for %d", len(o.KVHeads), len(shape))
+func (o Options) check(heads []int) error {
+	if o.Shape != nil && len(o.Shape) != len(heads) {
+		return fmt.Errorf("the model's shape has %d layers, the scores have %d", len(o.Shape), len(heads))
 	}
-	if o.Windows != nil && len(o.Windows) != len(shape) {
-		return fmt.Errorf("windows are given for %d layers, scores for %d", len(o.Windows), len(shape))
-	}
-	for l, kv := range o.KVHeads {
-		if kv <= 0 || shape[l]%kv != 0 {
-			return fmt.Errorf("layer %d: %d heads cannot share %d KV heads evenly", l, shape[l], kv)
+	for l, layer := range o.Shape {
+		if layer.Heads != heads[l] {
+			return fmt.Errorf("layer %d has %d heads, its scores are of %d", l, layer.Heads, heads[l])
+		}
+		if err := layer.Check(); err != nil {
+			return fmt.Errorf("layer %d: %w", l, err)
 		}
 	}
 	return nil
 }
 
 // heads makes a method's rows without numbers.
-func (o Options) heads(method string, shape []int) []Head {
+func (o Options) heads(method string, perLayer []int) []Head {
 	var rows []Head
-	for l, n := range shape {
-		group, window := 1, 0
-		if o.KVHeads != nil {
-			group = n / o.KVHeads[l]
-		}
-		if o.Windows != nil {
-			window = o.Windows[l]
+	for l, n := range perLayer {
+		layer := shape.Layer{Heads: n}
+		if o.Shape != nil {
+			layer = o.Shape[l]
 		}
 		for h := range n {
-			rows = append(rows, Head{Method: method, Layer: l, Head: h, KVHead: h / group, Window: window})
+			rows = append(rows, Head{Method: method, Layer: l, Head: h, KVHead: layer.KVHead(h), Window: layer.Window})
 		}
 	}
 	return rows

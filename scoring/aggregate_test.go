@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"headprof/runner/shape"
 	"headprof/scoring/stats"
 )
 
@@ -76,7 +77,8 @@ func TestAggregateAgainstSciPy(t *testing.T) {
 	e, trials := readExpected(t)
 	// A failed trial must change nothing.
 	trials = append(trials, TrialScore{ID: "zz", Needle: "n9", Scores: map[string][][]float64{"headkv-r2": {{9}}}})
-	table, err := Aggregate(trials, Options{KVHeads: []int{2, 2, 4}, Windows: []int{0, 512, 0}, Resamples: 20000, Seed: 3, Meta: Meta{Model: "m"}})
+	layers := shape.Model{{Heads: 4, KVHeads: 2}, {Heads: 4, KVHeads: 2, Window: 512}, {Heads: 4, KVHeads: 4}}
+	table, err := Aggregate(trials, Options{Shape: layers, Resamples: 20000, Seed: 3, Meta: Meta{Model: "m"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,10 +218,9 @@ func TestAggregateRefuses(t *testing.T) {
 		{"infinity", with(map[string][][]float64{"m": {{1, math.Inf(1)}}}), Options{}, "+Inf"},
 		{"no scores", []TrialScore{{ID: "b", Pass: true}}, Options{}, `trial "b" has no scores`},
 		{"no heads", []TrialScore{{ID: "b", Pass: true, Scores: map[string][][]float64{"m": {}}}}, Options{}, "no heads"},
-		{"KV heads of other layers", []TrialScore{ok}, Options{KVHeads: []int{1, 1}}, "KV heads are given for 2 layers"},
-		{"KV heads that do not divide", []TrialScore{ok}, Options{KVHeads: []int{3}}, "cannot share 3"},
-		{"no KV heads", []TrialScore{ok}, Options{KVHeads: []int{0}}, "cannot share 0"},
-		{"windows of other layers", []TrialScore{ok}, Options{Windows: []int{1, 1}}, "windows"},
+		{"KV heads of other layers", []TrialScore{ok}, Options{Shape: shape.Uniform(2, shape.Layer{Heads: 2})}, "shape has 2 layers"},
+		{"KV heads that do not divide", []TrialScore{ok}, Options{Shape: shape.Model{{Heads: 2, KVHeads: 3}}}, "cannot share 3"},
+		{"other heads", []TrialScore{ok}, Options{Shape: shape.Model{{Heads: 4, KVHeads: 2}}}, "layer 0 has 4 heads"},
 	} {
 		if _, err := Aggregate(c.trials, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)

@@ -1,6 +1,10 @@
 package scoring
 
-import "fmt"
+import (
+	"fmt"
+
+	"headprof/runner/shape"
+)
 
 // unseen marks a cell that no row has reached.
 const unseen = -2
@@ -9,20 +13,25 @@ const unseen = -2
 // worth, before it is known which of those steps will count. Step s is the
 // position first+s of the sequence.
 type Observer struct {
-	methods       []Method
-	layers, heads int
-	first, steps  int
-	evidence      Span
-	cells         []Partial // [step][method][layer][head]
+	methods      []Method
+	layers       shape.Model
+	from         []int // cells of a step and method before each layer's
+	heads        int   // of all layers
+	first, steps int
+	evidence     Span
+	cells        []Partial // [step][method][head of the model]
 }
 
-// NewObserver makes an observer of a model of layers × heads query heads for
-// trials of up to steps decode steps. Call Reset before each trial.
-func NewObserver(methods []Method, layers, heads, steps int) *Observer {
-	return &Observer{
-		methods: methods, layers: layers, heads: heads, steps: steps,
-		cells: make([]Partial, steps*len(methods)*layers*heads),
+// NewObserver makes an observer of a model's query heads for trials of up to
+// steps decode steps. Call Reset before each trial.
+func NewObserver(methods []Method, layers shape.Model, steps int) *Observer {
+	o := &Observer{methods: methods, layers: layers, steps: steps}
+	for _, l := range layers {
+		o.from = append(o.from, o.heads)
+		o.heads += l.Heads
 	}
+	o.cells = make([]Partial, steps*len(methods)*o.heads)
+	return o
 }
 
 // Reset forgets all rows. first is the position of step 0, evidence the
@@ -55,7 +64,7 @@ func (o *Observer) Top() int {
 // at a time; a row seen again replaces the earlier one.
 func (o *Observer) Observe(layer, head, position, first int, weights []float32) {
 	step := position - o.first
-	if step < 0 || step >= o.steps || layer < 0 || layer >= o.layers || head < 0 || head >= o.heads {
+	if step < 0 || step >= o.steps || !o.layers.Has(layer, head) {
 		return
 	}
 	for m, method := range o.methods {
@@ -64,7 +73,7 @@ func (o *Observer) Observe(layer, head, position, first int, weights []float32) 
 }
 
 func (o *Observer) cell(step, method, layer, head int) int {
-	return ((step*len(o.methods)+method)*o.layers+layer)*o.heads + head
+	return (step*len(o.methods)+method)*o.heads + o.from[layer] + head
 }
 
 // Score sums the steps [from, to) in ascending order into one number per
@@ -84,10 +93,11 @@ func (o *Observer) Score(from, to int, sequence, produced []int32, answerLen int
 		if err != nil {
 			return nil, err
 		}
-		table := make([][]float64, o.layers)
-		flat := make([]float64, o.layers*o.heads)
+		table := make([][]float64, len(o.layers))
+		flat := make([]float64, o.heads)
 		for l := range table {
-			table[l] = flat[l*o.heads : (l+1)*o.heads : (l+1)*o.heads]
+			end := o.from[l] + o.layers[l].Heads
+			table[l] = flat[o.from[l]:end:end]
 			for h := range table[l] {
 				var sum float64
 				for s := from; s < to; s++ {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"headprof/runner/shape"
 )
 
 // plainR2 is the score's definition written down directly: sort the whole row.
@@ -97,7 +99,7 @@ func TestLookup(t *testing.T) {
 // A model of one layer and two heads answers with two tokens; the evidence
 // [1, 3) holds tokens 7 and 8. Expected values by hand.
 func TestObserver(t *testing.T) {
-	o := NewObserver(Methods(), 1, 2, 3)
+	o := NewObserver(Methods(), shape.Model{{Heads: 2}}, 3)
 	o.Reset(4, Span{1, 3})
 	sequence := []int32{5, 7, 8, 5, 6, 7, 8}
 	var wg sync.WaitGroup

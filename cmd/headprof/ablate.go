@@ -77,12 +77,12 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	}
 	rows := table.Of(method)
 	for _, r := range rows {
-		if r.Layer >= e.Layers() || r.Head >= e.Heads() {
-			return fmt.Errorf("%s scores layer %d, head %d, but %s has %d layers of %d heads; it is another model's profile", f.scores, r.Layer, r.Head, model.Name(), e.Layers(), e.Heads())
+		if !e.Shape().Has(r.Layer, r.Head) {
+			return fmt.Errorf("%s scores layer %d, head %d, but %s has %s; it is another model's profile", f.scores, r.Layer, r.Head, model.Name(), e.Shape())
 		}
 	}
-	if len(rows) != e.Layers()*e.Heads() {
-		return fmt.Errorf("%s scores %d heads, but %s has %d; it is another model's profile", f.scores, len(rows), model.Name(), e.Layers()*e.Heads())
+	if n := e.Shape().Heads(); len(rows) != n {
+		return fmt.Errorf("%s scores %d heads, but %s has %d; it is another model's profile", f.scores, len(rows), model.Name(), n)
 	}
 	masks, err := evaluate.Masks(rows, f.heads, f.seeds, f.plan.seed)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"headprof/probe/journal"
 	"headprof/runner"
 	"headprof/runner/arch"
+	"headprof/runner/shape"
 	"headprof/scoring/allocate"
 	"headprof/scoring/param"
 )
@@ -154,8 +155,9 @@ func (f *budgetFlags) check(window int) error {
 // sizes fills in head sizes from the model file, the run's manifest or a flag.
 func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
 	m.ElementBytes = map[string]int{"f16": 2, "f32": 4}[f.kvType]
-	key, value := f.headDim, f.headDim
-	if f.model != "" {
+	var known shape.Model
+	switch {
+	case f.model != "":
 		s, err := runner.OpenSource(f.model)
 		if err != nil {
 			return err
@@ -165,18 +167,26 @@ func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
 		if err != nil {
 			return err
 		}
-		if len(c.Layers) != len(m.Layers) || c.Layers[0].Heads != m.Layers[0].Heads {
-			return fmt.Errorf("%s has %d layers of %d heads, but the scores are of %d layers of %d", f.model, len(c.Layers), c.Layers[0].Heads, len(m.Layers), m.Layers[0].Heads)
+		if known = c.Shape(); !sameHeads(known, m.Layers) {
+			return fmt.Errorf("%s has %s, but the scores are of %s", f.model, known, shape.Model(m.Layers))
 		}
-		key, value = c.Layers[0].HeadDim, c.Layers[0].ValueDim
-	} else if man, err := journal.ReadManifest(path); key == 0 && err == nil {
-		key, _ = strconv.Atoi(man.Environment["key_dim"])
-		value, _ = strconv.Atoi(man.Environment["value_dim"])
+	case f.headDim == 0:
+		if man, err := journal.ReadManifest(path); err == nil && sameHeads(man.Layout(), m.Layers) {
+			known = man.Layout()
+		}
 	}
 	for l := range m.Layers {
-		m.Layers[l].KeyDim, m.Layers[l].ValueDim = key, value
+		m.Layers[l].KeyDim, m.Layers[l].ValueDim = f.headDim, f.headDim
+		if known != nil {
+			m.Layers[l].KeyDim, m.Layers[l].ValueDim = known[l].KeyDim, known[l].ValueDim
+		}
 	}
 	return nil
+}
+
+// sameHeads tells whether two models have the same query heads.
+func sameHeads(a, b shape.Model) bool {
+	return slices.EqualFunc(a, b, func(x, y shape.Layer) bool { return x.Heads == y.Heads })
 }
 
 // printPlan says what was asked for and what the budgets cost.

@@ -264,10 +264,10 @@ func reportOn(s inspected, size int64, check bool) *report {
 	if c != nil {
 		r.Family, r.Name, r.Width, r.Vocab, r.Context, r.LongContext, r.Experts, r.Used = c.Family, c.Name, c.Width, c.Vocab, c.Context, c.LongContext, c.Experts, c.Used
 		for i, l := range c.Layers {
-			r.Layers = append(r.Layers, layerReport{i, l.Heads, l.KVHeads, l.HeadDim, l.Window})
+			r.Layers = append(r.Layers, layerReport{i, l.Heads, l.KVHeads, l.KeyDim, l.Window})
 		}
 		for n := 1024; n <= c.Context && len(r.Memory) < 6; n *= 4 {
-			r.Memory = append(r.Memory, memoryReport{n, size + kvcache.Predict(c.CacheLayers(), defaultKV, n)})
+			r.Memory = append(r.Memory, memoryReport{n, size + kvcache.Predict(c.Shape(), defaultKV, n)})
 		}
 	}
 	if err == nil {

@@ -120,10 +120,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 
 	o := probe.Options{
 		Dir: f.out, Version: version(), Chunk: f.chunk, NoReuse: f.noReuse, NoDraft: f.noDraft,
-		Settings: f.settings(model),
-		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
-			"key_dim": fmt.Sprint(model.Config().Layers[0].HeadDim), "value_dim": fmt.Sprint(model.Config().Layers[0].ValueDim)},
-		Progress: say.progress,
+		Settings:    f.settings(model),
+		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH},
+		Progress:    say.progress,
 	}
 	aggregate := aggregation(model, f.seed)
 	if f.until == "stable" {
@@ -180,18 +179,12 @@ func (f *scoreFlags) top(m *runner.Model) int {
 	if f.topK > 0 {
 		return f.topK
 	}
-	c := m.Config()
-	return max(1, len(c.Layers)*c.Layers[0].Heads/10)
+	return max(1, m.Shape().Heads()/10)
 }
 
 // aggregation gives what tables need to know of a model.
 func aggregation(m *runner.Model, seed uint64) scoring.Options {
-	o := scoring.Options{Seed: seed}
-	for _, l := range m.Config().Layers {
-		o.KVHeads = append(o.KVHeads, l.KVHeads)
-		o.Windows = append(o.Windows, l.Window)
-	}
-	return o
+	return scoring.Options{Seed: seed, Shape: m.Shape()}
 }
 
 // meta says how a table came to be.

@@ -41,7 +41,7 @@ func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory run
 		return
 	}
 	cfg := m.Config()
-	fmt.Fprintf(s.err, "%s: %s, %d layers × %d heads, on %s (%s)\n", m.Name(), cfg.Family, len(cfg.Layers), cfg.Layers[0].Heads, device, m.Kernels())
+	fmt.Fprintf(s.err, "%s: %s, %s, on %s (%s)\n", m.Name(), cfg.Family, m.Shape(), device, m.Kernels())
 	fmt.Fprintf(s.err, "%s, %s prompt tokens to compute", trialsText(len(p.Trials)), thousands(c.Planned))
 	if c.Naive > c.Planned {
 		fmt.Fprintf(s.err, " (%s without shared prefixes)", thousands(c.Naive))

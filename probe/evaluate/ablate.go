@@ -10,6 +10,7 @@ import (
 	"headprof/probe"
 	"headprof/probe/journal"
 	"headprof/runner"
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -214,14 +215,14 @@ func (m Mask) list() string {
 	return strings.Join(names, " ")
 }
 
-// muted lays a mask out as the engine takes it; nil for none.
-func (m Mask) muted(heads []int) [][]bool {
+// grid lays a mask out as the engine takes it; nil for none.
+func (m Mask) grid(layers shape.Model) [][]bool {
 	if len(m.Heads) == 0 {
 		return nil
 	}
-	out := make([][]bool, len(heads))
-	for l, n := range heads {
-		out[l] = make([]bool, n)
+	out := make([][]bool, len(layers))
+	for l := range layers {
+		out[l] = make([]bool, layers[l].Heads)
 	}
 	for _, h := range m.Heads {
 		out[h.Layer][h.Head] = true
@@ -244,11 +245,7 @@ func (a *ablation) item(ctx context.Context, m *runner.Model, e probe.Model, k M
 			if err != nil {
 				return nil, err
 			}
-			var heads []int
-			for _, l := range m.Config().Layers {
-				heads = append(heads, l.Heads)
-			}
-			s.Mute(k.muted(heads))
+			s.Mask(k.grid(m.Shape()))
 			return s, nil
 		}
 	}

@@ -147,7 +147,7 @@ func TestAblate(t *testing.T) {
 }
 
 // Masking must reach both the prefill and the decode: an answer under a mask
-// is what a session muted from its first token computes in one go.
+// is what a session masked from its first token computes in one go.
 func TestMasksHoldFromTheFirstToken(t *testing.T) {
 	m, its, _ := items(t, 2)
 	k := Mask{Choice: Top, Heads: []HeadID{{0, 0}, {1, 1}}}
@@ -161,12 +161,12 @@ func TestMasksHoldFromTheFirstToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	muted := make([][]bool, len(m.Config().Layers))
+	masked := make([][]bool, len(m.Config().Layers))
 	for l, layer := range m.Config().Layers {
-		muted[l] = make([]bool, layer.Heads)
+		masked[l] = make([]bool, layer.Heads)
 	}
-	muted[0][0], muted[1][1] = true, true
-	s.Mute(muted)
+	masked[0][0], masked[1][1] = true, true
+	s.Mask(masked)
 	if _, err := s.Extend(context.Background(), it.Prompt[:len(it.Prompt)-1], runner.Watch{}); err != nil {
 		t.Fatal(err)
 	}

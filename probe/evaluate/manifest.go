@@ -30,7 +30,7 @@ func base(e probe.Model, items string, n int, o Options) *journal.Manifest {
 	return &journal.Manifest{
 		Format:  journal.Format,
 		Version: o.Version, Settings: settings, Environment: environment(nil),
-		Model: journal.Model{Name: e.Name(), SHA256: e.SHA256(), Layers: e.Layers(), Heads: e.Heads()},
+		Model: probe.ManifestModel(e),
 		Plan:  journal.Plan{Hash: items, Trials: n, Block: n, Seed: o.Seed, Params: o.Params},
 	}
 }

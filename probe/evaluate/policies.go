@@ -166,9 +166,5 @@ func (s Setting) check(vs []Variant, m allocate.Model, n int) error {
 // CacheModel describes a model's cache for allocation. element is the size of
 // a stored number in bytes.
 func CacheModel(c *arch.Config, element int) allocate.Model {
-	m := allocate.Model{ElementBytes: element}
-	for _, l := range c.Layers {
-		m.Layers = append(m.Layers, allocate.Layer{Heads: l.Heads, KVHeads: l.KVHeads, Window: l.Window, KeyDim: l.HeadDim, ValueDim: l.ValueDim})
-	}
-	return m
+	return allocate.Model{Layers: c.Shape(), ElementBytes: element}
 }

@@ -11,6 +11,7 @@ import (
 	"headprof/runner"
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
+	"headprof/runner/shape"
 	"headprof/scoring/allocate"
 )
 
@@ -83,10 +84,7 @@ type evaluator struct {
 	model    *runner.Model
 	engine   probe.Model
 	cache    allocate.Model
-	shape    []backend.CacheLayer
-	windows  []int
-	heads    []int
-	kvHeads  []int
+	shape    shape.Model
 	setting  Setting
 	variants []Variant
 	noReuse  bool
@@ -99,13 +97,8 @@ func newEvaluator(m *runner.Model, e probe.Model, s Setting, vs []Variant) *eval
 	if m.Options().KV == backend.KVF32 {
 		element = 4
 	}
-	ev := &evaluator{model: m, engine: e, cache: CacheModel(c, element), shape: c.CacheLayers(), setting: s, variants: vs}
+	ev := &evaluator{model: m, engine: e, cache: CacheModel(c, element), shape: c.Shape(), setting: s, variants: vs}
 	ev.prefix.Open = m.NewSession
-	for _, l := range c.Layers {
-		ev.windows = append(ev.windows, l.Window)
-		ev.heads = append(ev.heads, l.Heads)
-		ev.kvHeads = append(ev.kvHeads, l.KVHeads)
-	}
 	return ev
 }
 
@@ -157,7 +150,7 @@ func Run(ctx context.Context, m *runner.Model, items []*Item, s Setting, vs []Va
 // prefill computes a prompt, from what it shares with the last one, and
 // observes its window. The session stays the evaluator's.
 func (ev *evaluator) prefill(ctx context.Context, prompt []int32) (*runner.Session, *kvcache.Observer, Prefill, error) {
-	observer, err := kvcache.NewObserver(ev.setting.Selection(), len(prompt), ev.heads, ev.kvHeads)
+	observer, err := kvcache.NewObserver(ev.setting.Selection(), len(prompt), ev.shape)
 	if err != nil {
 		return nil, nil, Prefill{}, err
 	}
@@ -231,7 +224,7 @@ func (ev *evaluator) compressed(it *Item, v Variant, base *runner.Session, obser
 	if !kvcache.Watches(policy) {
 		observer = nil
 	}
-	if err := kvcache.Compress(s.Cache(), ev.shape, ev.windows, policy, observer, len(it.Prompt)); err != nil {
+	if err := kvcache.Compress(s.Cache(), ev.shape, policy, observer, len(it.Prompt)); err != nil {
 		s.Close()
 		return nil, err
 	}

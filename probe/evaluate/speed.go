@@ -98,7 +98,7 @@ func (ev *evaluator) speed(ctx context.Context, it *Item, v Variant, steps int, 
 	if !kvcache.Watches(policy) {
 		observer = nil
 	}
-	if err := kvcache.Compress(session.Cache(), ev.shape, ev.windows, policy, observer, n); err != nil {
+	if err := kvcache.Compress(session.Cache(), ev.shape, policy, observer, n); err != nil {
 		return err
 	}
 	out.Compress += time.Since(start).Seconds()

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"headprof/export/atomicfile"
 	"headprof/export/textfile"
+	"headprof/runner/shape"
 )
 
 // Format is the version of the folder's layout.
@@ -35,7 +37,22 @@ type Model struct {
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
 	Layers int    `json:"layers"`
-	Heads  int    `json:"heads"`
+	Heads  int    `json:"heads"` // query heads of the widest layer
+	// Shape describes each layer. Manifests of earlier versions lack it: their
+	// models have equal layers.
+	Shape shape.Model `json:"shape,omitempty"`
+}
+
+// Layout is the shape of the model's layers. What a manifest of an earlier
+// version does not say is 0, but for head sizes, which its environment gives.
+func (m *Manifest) Layout() shape.Model {
+	if m.Model.Shape != nil {
+		return m.Model.Shape
+	}
+	l := shape.Layer{Heads: m.Model.Heads}
+	l.KeyDim, _ = strconv.Atoi(m.Environment["key_dim"])
+	l.ValueDim, _ = strconv.Atoi(m.Environment["value_dim"])
+	return shape.Uniform(m.Model.Layers, l)
 }
 
 // Plan identifies a run's plan.

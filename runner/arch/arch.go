@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -32,12 +33,10 @@ type ExpertSource interface {
 	Experts(name string) (parts []tensor.Tensor, ok bool)
 }
 
-// Layer is the shape of one layer's attention.
+// Layer is one layer's sizes.
 type Layer struct {
-	Heads, KVHeads    int
-	HeadDim, ValueDim int // of queries and keys, and of values
-	Window            int // keys a position sees, itself included; 0: all before it
-	FeedForward       int // width of the dense feed-forward's hidden layer
+	shape.Layer
+	FeedForward int // width of the dense feed-forward's hidden layer
 }
 
 // Describe reads a file's hyper-parameters, sliding windows included, without
@@ -58,14 +57,14 @@ func Describe(s Source) (*Config, error) {
 // nothing is a backend that only checks shapes.
 type nothing struct{ backend.Backend }
 
-type shape struct{ rows, cols int }
+type size struct{ rows, cols int }
 
-func (s shape) Rows() int { return s.rows }
-func (s shape) Cols() int { return s.cols }
+func (s size) Rows() int { return s.rows }
+func (s size) Cols() int { return s.cols }
 
-func (nothing) Weight(t tensor.Tensor) (backend.Weight, error) { return shape{t.Rows(), t.Cols()}, nil }
+func (nothing) Weight(t tensor.Tensor) (backend.Weight, error) { return size{t.Rows(), t.Cols()}, nil }
 func (nothing) Stack(p []tensor.Tensor) (backend.Weight, error) {
-	return shape{len(p) * p[0].Rows(), p[0].Cols()}, nil
+	return size{len(p) * p[0].Rows(), p[0].Cols()}, nil
 }
 func (nothing) Close() {}
 
@@ -91,11 +90,11 @@ type Config struct {
 // config lets a family embed Config and still have a method of that name.
 type config = Config
 
-// CacheLayers gives the cache's shape.
-func (c *Config) CacheLayers() []backend.CacheLayer {
-	out := make([]backend.CacheLayer, len(c.Layers))
+// Shape gives what others than the equations need to know of the layers.
+func (c *Config) Shape() shape.Model {
+	out := make(shape.Model, len(c.Layers))
 	for i, l := range c.Layers {
-		out[i] = backend.CacheLayer{KVHeads: l.KVHeads, HeadDim: l.HeadDim, ValueDim: l.ValueDim}
+		out[i] = l.Layer
 	}
 	return out
 }

@@ -189,14 +189,14 @@ func equal(a, b []int) bool {
 func (c *Config) layerDims(l int) dims {
 	a := c.Layers[l]
 	return dims{
-		"width": c.Width, "heads": a.Heads, "kvheads": a.KVHeads, "vocab": c.Vocab, "dim": a.HeadDim, "ff": a.FeedForward, "2ff": 2 * a.FeedForward, "experts": c.Experts, "eff": c.ExpertWidth, "sff": c.SharedWidth, "1": 1, "context": c.Context,
-		"q": a.Heads * a.HeadDim, "k": a.KVHeads * a.HeadDim, "v": a.KVHeads * a.ValueDim, "o": a.Heads * a.ValueDim,
-		"qkv": a.Heads*a.HeadDim + a.KVHeads*(a.HeadDim+a.ValueDim),
+		"width": c.Width, "heads": a.Heads, "kvheads": a.KVHeads, "vocab": c.Vocab, "dim": a.KeyDim, "ff": a.FeedForward, "2ff": 2 * a.FeedForward, "experts": c.Experts, "eff": c.ExpertWidth, "sff": c.SharedWidth, "1": 1, "context": c.Context,
+		"q": a.Heads * a.KeyDim, "k": a.KVHeads * a.KeyDim, "v": a.KVHeads * a.ValueDim, "o": a.Heads * a.ValueDim,
+		"qkv": a.Heads*a.KeyDim + a.KVHeads*(a.KeyDim+a.ValueDim),
 	}
 }
 
 // attention gives what Attend needs of layer l with the usual scale 1/√dim.
 func (c *Config) attention(l int, scale float32) backend.Attention {
 	a := c.Layers[l]
-	return backend.Attention{Layer: l, Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim, ValueDim: a.ValueDim, Scale: scale, Window: a.Window}
+	return backend.Attention{Layer: l, Heads: a.Heads, KVHeads: a.KVHeads, KeyDim: a.KeyDim, ValueDim: a.ValueDim, Scale: scale, Window: a.Window}
 }

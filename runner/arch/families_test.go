@@ -21,7 +21,7 @@ type output struct {
 func compute(t testing.TB, m arch.Model, b backend.Backend, tokens []int32, positions []int, chunk int) output {
 	t.Helper()
 	c := m.Config()
-	cache, err := b.NewCache(c.CacheLayers(), backend.KVF32, len(tokens))
+	cache, err := b.NewCache(c.Shape(), backend.KVF32, len(tokens))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ func (c *Config) PrefillFLOPs(n int) float64 {
 	w := float64(c.Width)
 	for i, l := range c.Layers {
 		rows := float64(n)
-		q, kv, o := float64(l.Heads*l.HeadDim), float64(l.KVHeads*(l.HeadDim+l.ValueDim)), float64(l.Heads*l.ValueDim)
+		q, kv, o := float64(l.Heads*l.KeyDim), float64(l.KVHeads*(l.KeyDim+l.ValueDim)), float64(l.Heads*l.ValueDim)
 		sum += 2 * rows * w * (q + kv)
 		seen := float64(n) * float64(n+1) / 2 // keys over all rows
 		if l.Window > 0 && l.Window < n {

@@ -158,7 +158,7 @@ func FuzzSettings(f *testing.F) {
 		if err != nil {
 			return // plain reads weights, which Describe does not
 		}
-		cache, err := b.NewCache(c.CacheLayers(), backend.KVF32, 4)
+		cache, err := b.NewCache(c.Shape(), backend.KVF32, 4)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,7 @@ func (m *gemma) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend
 	o.Rope(q, a.Heads, m.rope)
 	o.Rope(k, a.KVHeads, m.rope)
 	o.Store(l, k, v)
-	h := o.Attend(q, m.attention(l, inverseRoot(a.HeadDim)), rows)
+	h := o.Attend(q, m.attention(l, inverseRoot(a.KeyDim)), rows)
 	if rows != nil {
 		x = o.Gather(x, rows)
 	}

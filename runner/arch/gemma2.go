@@ -50,7 +50,7 @@ func loadGemma2(s Source, b backend.Backend) (Model, error) {
 // many layers, scale by √(width/heads), the others by √dim; GGUF files do not say so.
 func (m *metadata) gemmaScale(of27B int) float32 {
 	a := m.Layers[0]
-	root := float64(a.HeadDim)
+	root := float64(a.KeyDim)
 	if len(m.Layers) == of27B {
 		root = float64(m.Width) / float64(a.Heads)
 	}

@@ -57,7 +57,7 @@ func (m *gpt2) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.
 
 	q, k, v := b.project(o, o.Norm(x, m.norm(b.AttnNorm, b.AttnNormBias)), a)
 	o.Store(l, k, v)
-	h := o.Attend(q, m.attention(l, inverseRoot(a.HeadDim)), rows)
+	h := o.Attend(q, m.attention(l, inverseRoot(a.KeyDim)), rows)
 	if rows != nil {
 		x = o.Gather(x, rows)
 	}

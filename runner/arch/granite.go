@@ -28,7 +28,7 @@ func loadGranite(s Source, b backend.Backend) (Model, error) {
 	}
 	m := &granite{rope: c.rope(true, 10000), eps: c.eps(required), config: c.Config}
 	m.embedding = float32(c.float("embedding_scale", 1))
-	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].HeadDim))))
+	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].KeyDim))))
 	m.residual = float32(c.float("residual_scale", 1))
 	m.logit = float32(c.float("logit_scale", 1))
 	if !(m.logit > 0) {

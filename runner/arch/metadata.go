@@ -3,6 +3,8 @@ package arch
 import (
 	"fmt"
 	"math"
+
+	"headprof/runner/shape"
 )
 
 // Limits on hyper-parameters: far above any real model, low enough that their
@@ -196,7 +198,7 @@ func readConfig(s Source) *metadata {
 	keyDim := m.count("attention.key_length", maxWidth, 0)
 	valueDim := m.count("attention.value_length", maxWidth, 0)
 	for l := range layers {
-		a := Layer{Heads: heads[l], KVHeads: kv[l], HeadDim: keyDim, ValueDim: valueDim, FeedForward: ff[l]}
+		a := Layer{shape.Layer{Heads: heads[l], KVHeads: kv[l], KeyDim: keyDim, ValueDim: valueDim}, ff[l]}
 		switch {
 		case a.Heads < 1 || a.KVHeads < 1:
 			m.fail("layer %d has %d heads and %d KV heads; layers without attention are not supported", l, a.Heads, a.KVHeads)
@@ -204,22 +206,22 @@ func readConfig(s Source) *metadata {
 		case a.Heads%a.KVHeads != 0:
 			m.fail("layer %d has %d heads, which %d KV heads do not divide", l, a.Heads, a.KVHeads)
 			return m
-		case a.HeadDim == 0 && m.Width%a.Heads != 0:
+		case a.KeyDim == 0 && m.Width%a.Heads != 0:
 			m.fail("%s is %d, which %d heads do not divide, and there is no %s", m.key("embedding_length"), m.Width, a.Heads, m.key("attention.key_length"))
 			return m
 		}
-		if a.HeadDim == 0 {
-			a.HeadDim = m.Width / a.Heads
+		if a.KeyDim == 0 {
+			a.KeyDim = m.Width / a.Heads
 		}
 		if a.ValueDim == 0 {
-			a.ValueDim = a.HeadDim
+			a.ValueDim = a.KeyDim
 		}
-		if a.HeadDim%2 != 0 || a.HeadDim > 4096 || a.ValueDim > 4096 {
-			m.fail("layer %d has heads of %d dimensions; they must be even and at most 4096", l, a.HeadDim)
+		if a.KeyDim%2 != 0 || a.KeyDim > 4096 || a.ValueDim > 4096 {
+			m.fail("layer %d has heads of %d dimensions; they must be even and at most 4096", l, a.KeyDim)
 			return m
 		}
-		if l > 0 && a.HeadDim != m.Layers[0].HeadDim {
-			m.fail("heads have %d dimensions in layer 0 and %d in layer %d, and there is no %s; such models are not supported", m.Layers[0].HeadDim, a.HeadDim, l, m.key("attention.key_length"))
+		if l > 0 && a.KeyDim != m.Layers[0].KeyDim {
+			m.fail("heads have %d dimensions in layer 0 and %d in layer %d, and there is no %s; such models are not supported", m.Layers[0].KeyDim, a.KeyDim, l, m.key("attention.key_length"))
 			return m
 		}
 		m.Layers = append(m.Layers, a)

@@ -50,7 +50,7 @@ func (m *olmo2) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend
 	o.Rope(q, a.Heads, m.rope)
 	o.Rope(k, a.KVHeads, m.rope)
 	o.Store(l, k, v)
-	h := o.Linear(o.Attend(q, m.attention(l, inverseRoot(a.HeadDim)), rows), b.O, b.OBias)
+	h := o.Linear(o.Attend(q, m.attention(l, inverseRoot(a.KeyDim)), rows), b.O, b.OBias)
 	if rows != nil {
 		x = o.Gather(x, rows)
 	}

@@ -50,7 +50,7 @@ type fusedQKV struct {
 
 func (p *fusedQKV) project(o backend.Ops, x backend.Value, a Layer) (q, k, v backend.Value) {
 	all := o.Linear(x, p.QKV, p.QKVBias)
-	nq, nk, nv := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim, a.KVHeads*a.ValueDim
+	nq, nk, nv := a.Heads*a.KeyDim, a.KVHeads*a.KeyDim, a.KVHeads*a.ValueDim
 	return o.Split(all, 0, nq), o.Split(all, nq, nq+nk), o.Split(all, nq+nk, nq+nk+nv)
 }
 

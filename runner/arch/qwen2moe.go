@@ -51,7 +51,7 @@ func (m *qwen2moe) Embed(o backend.Ops, ids []int32) backend.Value { return m.em
 
 func (m *qwen2moe) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
 	b := &m.blocks[l]
-	x = b.attend(o, x, rows, m.attention(l, inverseRoot(m.Layers[l].HeadDim)), m.rope, m.eps)
+	x = b.attend(o, x, rows, m.attention(l, inverseRoot(m.Layers[l].KeyDim)), m.rope, m.eps)
 
 	h := o.Norm(x, m.norm(b.FFNNorm))
 	o.MixExperts(x, h, b.mixture(&m.config, m.normalise))

@@ -49,7 +49,7 @@ func (m *qwen3) Embed(o backend.Ops, ids []int32) backend.Value { return m.embed
 
 func (m *qwen3) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
 	b := &m.blocks[l]
-	x = b.attend(o, x, rows, m.attention(l, inverseRoot(m.Layers[l].HeadDim)), m.rope, m.eps)
+	x = b.attend(o, x, rows, m.attention(l, inverseRoot(m.Layers[l].KeyDim)), m.rope, m.eps)
 	h := b.hidden(o, o.Norm(x, m.norm(b.FFNNorm)), backend.SiLU)
 	o.AddLinear(x, h, b.Down, nil, 1)
 	return x

@@ -44,7 +44,7 @@ func (m *qwen3moe) Embed(o backend.Ops, ids []int32) backend.Value { return m.em
 
 func (m *qwen3moe) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
 	b := &m.blocks[l]
-	x = b.attend(o, x, rows, m.attention(l, inverseRoot(m.Layers[l].HeadDim)), m.rope, m.eps)
+	x = b.attend(o, x, rows, m.attention(l, inverseRoot(m.Layers[l].KeyDim)), m.rope, m.eps)
 	o.MixExperts(x, o.Norm(x, m.norm(b.FFNNorm)), b.mixture(&m.config, m.normalise))
 	return x
 }

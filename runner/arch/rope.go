@@ -21,7 +21,7 @@ func inverseFrequencies(base float64, dims int) []float32 {
 // none; other keys that writers use for it may follow), rotated dimensions, and
 // the scaling that rope.scaling.* and rope_freqs.weight ask for.
 func (m *metadata) rope(interleaved bool, fallback float64, other ...string) backend.Rope {
-	dim := m.Layers[0].HeadDim
+	dim := m.Layers[0].KeyDim
 	dims := m.count("rope.dimension_count", dim, dim)
 	if dims%2 != 0 {
 		m.fail("%s is %d; it must be even", m.key("rope.dimension_count"), dims)

@@ -57,7 +57,7 @@ func (m *stablelm) Layer(o backend.Ops, l int, x backend.Value, rows []int) back
 	o.Rope(q, a.Heads, m.rope)
 	o.Rope(k, a.KVHeads, m.rope)
 	o.Store(l, k, v)
-	attended := o.Attend(q, m.attention(l, inverseRoot(a.HeadDim)), rows)
+	attended := o.Attend(q, m.attention(l, inverseRoot(a.KeyDim)), rows)
 	if rows != nil {
 		x, h = o.Gather(x, rows), o.Gather(h, rows)
 	}

@@ -6,7 +6,10 @@
 // are only guaranteed to be there after Read or Flush.
 package backend
 
-import "headprof/runner/tensor"
+import (
+	"headprof/runner/shape"
+	"headprof/runner/tensor"
+)
 
 // Weight is a tensor made ready for a backend. The zero value (nil) means
 // absent, which Ops accept for biases.
@@ -54,12 +57,12 @@ const (
 type Attention struct {
 	Layer          int
 	Heads, KVHeads int
-	HeadDim        int // of q and k
+	KeyDim         int // of q and k
 	ValueDim       int // of v
 	Scale          float32
 	Window         int     // keys a row sees, itself included; 0: all before it
 	SoftCap        float32 // cap·tanh(s/cap) on scores; 0: none
-	Muted          []bool  // heads whose output is zero (ablation); nil: none. Their rows are still delivered
+	Masked         []bool  // heads whose output is zero (ablation); nil: none. Their rows are still delivered
 }
 
 // Row is one watched attention row: softmaxed weights of one head at one
@@ -109,9 +112,6 @@ const (
 	KVF32 KVType = iota
 	KVF16
 )
-
-// CacheLayer gives the shape of one layer's cache.
-type CacheLayer struct{ KVHeads, HeadDim, ValueDim int }
 
 // Ops runs (or records) one forward step of n rows against one cache. All
 // results are float32 [n × width]. One row's result never depends on the
@@ -177,7 +177,7 @@ type Experts struct {
 type Backend interface {
 	Name() string
 	Weight(t tensor.Tensor) (Weight, error)
-	NewCache(layers []CacheLayer, kv KVType, capacity int) (Cache, error)
+	NewCache(layers []shape.Layer, kv KVType, capacity int) (Cache, error)
 	// Begin starts a step of n rows at position c.Len(). watch may be nil.
 	Begin(c Cache, n int, watch *Watch) (Ops, error)
 	// ScratchBytes predicts the memory that steps of up to n rows need beside weights and cache.

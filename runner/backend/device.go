@@ -1,5 +1,7 @@
 package backend
 
+import "headprof/runner/shape"
+
 // Device is a Backend with memory of its own, in which weights, caches and a
 // step's values lie. Weights for which it has no room stay in the host's
 // memory and pass through it in every step.
@@ -14,7 +16,7 @@ type Device interface {
 
 // Run is what a backend is to be ready for.
 type Run struct {
-	Layers    []CacheLayer
+	Layers    []shape.Layer
 	KV        KVType
 	Sequences []int     // tokens of each of the caches held at once
 	Rows      int       // of the largest step

@@ -57,8 +57,8 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 		b, kv := blocks-1-task/a.KVHeads, task%a.KVHeads
 		t.block(&o.b.scratch[worker], kv, b*perBlock, min(n, (b+1)*perBlock))
 	})
-	if a.Muted != nil {
-		t.mute()
+	if a.Masked != nil {
+		t.mask()
 	}
 	if o.watch != nil && len(o.watch.Rows) > 0 {
 		w := o.watch.Rows
@@ -88,7 +88,7 @@ func (t *attend) span(head *kvcache.Head, row int) (lo, hi int) {
 
 // queries copies the group's heads of batch rows into q, scaled, head by head within a row.
 func (t *attend) queries(q []float32, kv, i0, i1 int) {
-	d := t.a.HeadDim
+	d := t.a.KeyDim
 	for i := i0; i < i1; i++ {
 		for h := range t.group {
 			src := t.q.row(t.batchRow(i))[(kv*t.group+h)*d:][:d]
@@ -103,7 +103,7 @@ func (t *attend) queries(q []float32, kv, i0, i1 int) {
 // block computes rows [i0, i1) of the call for one KV head's group.
 func (t *attend) block(s *scratch, kv, i0, i1 int) {
 	head := t.cache.Head(t.a.Layer, kv)
-	g, d, n := t.group, t.a.HeadDim, (i1-i0)*t.group
+	g, d, n := t.group, t.a.KeyDim, (i1-i0)*t.group
 	q, sc, out := grown(&s.q, n*d), grown(&s.s, n*tile), grown(&s.o, n*t.pad)
 	m, l, al := grown(&s.m, n), grown(&s.l, n), grown(&s.al, n)
 	t.queries(q, kv, i0, i1)
@@ -174,7 +174,7 @@ func (t *attend) hi(head *kvcache.Head, i int) int {
 // scores computes rows of q·kᵀ for the first some entries of a tile; what
 // follows them up to the tile's end is −∞ or to be masked.
 func (t *attend) scores(rows int, q, keys, scores []float32, some int) {
-	d := t.a.HeadDim
+	d := t.a.KeyDim
 	t.k.product(rows, d, &q[0], d, &keys[0], tile, &scores[0], tile, nil, fromZero)
 	if some > panelWidth {
 		t.k.product(rows, d, &q[0], d, &keys[panelWidth], tile, &scores[panelWidth], tile, nil, fromZero)
@@ -194,18 +194,18 @@ func (t *attend) scores(rows int, q, keys, scores []float32, some int) {
 	}
 }
 
-// unpackKeys gives a block's keys as float32 [HeadDim][tile]. Columns past the block's room are stale.
+// unpackKeys gives a block's keys as float32 [KeyDim][tile]. Columns past the block's room are stale.
 func (t *attend) unpackKeys(s *scratch, b *kvcache.Block) []float32 {
 	if b.Room == tile {
 		if b.K16 == nil {
 			return b.K32
 		}
-		keys := grown(&s.keys, t.a.HeadDim*tile)
+		keys := grown(&s.keys, t.a.KeyDim*tile)
 		t.k.fromHalf(len(keys), &keys[0], &b.K16[0])
 		return keys
 	}
-	keys := grown(&s.keys, t.a.HeadDim*tile)
-	for d := range t.a.HeadDim {
+	keys := grown(&s.keys, t.a.KeyDim*tile)
+	for d := range t.a.KeyDim {
 		if b.K16 == nil {
 			copy(keys[d*tile:], b.K32[d*b.Room:][:b.Room])
 		} else {
@@ -240,10 +240,10 @@ func (t *attend) unpackValues(s *scratch, b *kvcache.Block, some int) []float32 
 	return values
 }
 
-func (t *attend) mute() {
+func (t *attend) mask() {
 	v := t.a.ValueDim
-	for h, muted := range t.a.Muted {
-		if !muted {
+	for h, masked := range t.a.Masked {
+		if !masked {
 			continue
 		}
 		for i := range t.out.rows {

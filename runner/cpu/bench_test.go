@@ -11,6 +11,7 @@ import (
 
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -86,23 +87,23 @@ func BenchmarkLinear(b *testing.B) {
 func BenchmarkAttention(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, a := range []backend.Attention{
-		{Heads: 9, KVHeads: 3, HeadDim: 64, ValueDim: 64, Scale: 0.125},
-		{Heads: 4, KVHeads: 1, HeadDim: 256, ValueDim: 256, Scale: 0.0625},
-		{Heads: 4, KVHeads: 1, HeadDim: 256, ValueDim: 256, Scale: 0.0625, Window: 512},
+		{Heads: 9, KVHeads: 3, KeyDim: 64, ValueDim: 64, Scale: 0.125},
+		{Heads: 4, KVHeads: 1, KeyDim: 256, ValueDim: 256, Scale: 0.0625},
+		{Heads: 4, KVHeads: 1, KeyDim: 256, ValueDim: 256, Scale: 0.0625, Window: 512},
 	} {
 		for _, n := range []int{512, 2048, 4096} {
 			for _, kv := range []backend.KVType{backend.KVF16, backend.KVF32} {
-				b.Run(fmt.Sprintf("%dx%d/w%d/%d/kv%d", a.Heads, a.HeadDim, a.Window, n, kv), func(b *testing.B) {
+				b.Run(fmt.Sprintf("%dx%d/w%d/%d/kv%d", a.Heads, a.KeyDim, a.Window, n, kv), func(b *testing.B) {
 					be := backendtest.Must(New(Options{Threads: benchThreads()}))
 					defer be.Close()
 					const m = 512
-					c := backendtest.Must(be.NewCache([]backend.CacheLayer{{KVHeads: a.KVHeads, HeadDim: a.HeadDim, ValueDim: a.ValueDim}}, kv, n))
+					c := backendtest.Must(be.NewCache([]shape.Layer{{KVHeads: a.KVHeads, KeyDim: a.KeyDim, ValueDim: a.ValueDim}}, kv, n))
 					var o *ops
 					var q *value
 					for at := 0; at < n; at += m {
 						o = backendtest.Must(be.Begin(c, m, nil)).(*ops)
-						k, v := o.arena.value(m, a.KVHeads*a.HeadDim), o.arena.value(m, a.KVHeads*a.ValueDim)
-						q = o.arena.value(m, a.Heads*a.HeadDim)
+						k, v := o.arena.value(m, a.KVHeads*a.KeyDim), o.arena.value(m, a.KVHeads*a.ValueDim)
+						q = o.arena.value(m, a.Heads*a.KeyDim)
 						for _, x := range []*value{k, v, q} {
 							copy(x.x, backendtest.Random(rng, len(x.x)))
 						}
@@ -121,7 +122,7 @@ func BenchmarkAttention(b *testing.B) {
 						}
 						seen += s
 					}
-					flops := 4 * float64(seen*a.Heads*a.HeadDim)
+					flops := 4 * float64(seen*a.Heads*a.KeyDim)
 					best(b, flops, func() {
 						o.arena.drop(o.Attend(q, a, nil).(*value))
 					})
@@ -137,7 +138,7 @@ func BenchmarkCheap(b *testing.B) {
 	be := backendtest.Must(New(Options{Threads: benchThreads()}))
 	defer be.Close()
 	const m, width = 512, 1536
-	c := backendtest.Must(be.NewCache([]backend.CacheLayer{{KVHeads: 24, HeadDim: 64, ValueDim: 64}}, backend.KVF16, 0))
+	c := backendtest.Must(be.NewCache([]shape.Layer{{KVHeads: 24, KeyDim: 64, ValueDim: 64}}, backend.KVF16, 0))
 	o := backendtest.Must(be.Begin(c, m, nil)).(*ops)
 	x, y := o.arena.value(m, width), o.arena.value(m, width)
 	copy(x.x, backendtest.Random(rng, len(x.x)))

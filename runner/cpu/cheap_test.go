@@ -10,6 +10,7 @@ import (
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -17,7 +18,7 @@ import (
 func both(t *testing.T, b backend.Backend, n int, f func(b backend.Backend, o backend.Ops) backend.Value, tolerance float64) {
 	t.Helper()
 	read := func(b backend.Backend) []float32 {
-		c := backendtest.Must(b.NewCache([]backend.CacheLayer{{KVHeads: 1, HeadDim: 1, ValueDim: 1}}, backend.KVF32, 0))
+		c := backendtest.Must(b.NewCache([]shape.Layer{{KVHeads: 1, KeyDim: 1, ValueDim: 1}}, backend.KVF32, 0))
 		o := backendtest.Must(b.Begin(c, n, nil))
 		return append([]float32(nil), o.Read(f(b, o))...)
 	}
@@ -157,11 +158,11 @@ func TestDeepLinear(t *testing.T) {
 	}
 }
 
-// Only wanted rows are computed, and they are the rows of a full call; a muted head's output is zero.
+// Only wanted rows are computed, and they are the rows of a full call; a masked head's output is zero.
 func TestAttendRowsAndMutedHeads(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 9))
 	for kernels, b := range backends(t, 2) {
-		c := backendtest.Must(b.NewCache([]backend.CacheLayer{{KVHeads: 2, HeadDim: 32, ValueDim: 32}}, backend.KVF16, 0))
+		c := backendtest.Must(b.NewCache([]shape.Layer{{KVHeads: 2, KeyDim: 32, ValueDim: 32}}, backend.KVF16, 0))
 		const n = 150
 		o := backendtest.Must(b.Begin(c, n, nil)).(*ops)
 		q, k, v := o.arena.value(n, 128), o.arena.value(n, 64), o.arena.value(n, 64)
@@ -169,7 +170,7 @@ func TestAttendRowsAndMutedHeads(t *testing.T) {
 			copy(x.x, backendtest.Random(rng, len(x.x)))
 		}
 		o.Store(0, k, v)
-		a := backend.Attention{Heads: 4, KVHeads: 2, HeadDim: 32, ValueDim: 32, Scale: 0.2, Window: 40}
+		a := backend.Attention{Heads: 4, KVHeads: 2, KeyDim: 32, ValueDim: 32, Scale: 0.2, Window: 40}
 		all := o.Attend(q, a, nil).(*value)
 		rows := []int{0, 1, 63, 64, 149}
 		some := o.Attend(q, a, rows).(*value)
@@ -179,10 +180,10 @@ func TestAttendRowsAndMutedHeads(t *testing.T) {
 		if none := o.Attend(q, a, []int{}); none.Rows() != 0 {
 			t.Error("no rows wanted, some given")
 		}
-		a.Muted = []bool{false, true, false, false}
-		muted := o.Attend(q, a, nil).(*value)
-		backendtest.SameBits(t, kernels, muted.row(9)[32:64], make([]float32, 32))
-		backendtest.SameBits(t, kernels, muted.row(9)[64:], all.row(9)[64:])
+		a.Masked = []bool{false, true, false, false}
+		masked := o.Attend(q, a, nil).(*value)
+		backendtest.SameBits(t, kernels, masked.row(9)[32:64], make([]float32, 32))
+		backendtest.SameBits(t, kernels, masked.row(9)[64:], all.row(9)[64:])
 	}
 }
 

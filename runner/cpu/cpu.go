@@ -20,6 +20,7 @@ import (
 
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -177,7 +178,7 @@ func (w *weight) expert(e, rows int) (*weight, int) {
 }
 
 // NewCache makes an empty cache in host memory; capacity is a hint.
-func (b *Backend) NewCache(layers []backend.CacheLayer, kv backend.KVType, capacity int) (backend.Cache, error) {
+func (b *Backend) NewCache(layers []shape.Layer, kv backend.KVType, capacity int) (backend.Cache, error) {
 	return kvcache.New(layers, kv, capacity)
 }
 

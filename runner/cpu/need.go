@@ -3,6 +3,7 @@ package cpu
 import (
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
+	"headprof/runner/shape"
 )
 
 // need counts what a step would take: its arena as the arena itself would
@@ -23,7 +24,7 @@ type need struct {
 // pass; it is run against an Ops that computes nothing (its Read gives nil),
 // so the answer is right for any family. entries is the longest sequence, for
 // watched attention rows (0: nothing is watched).
-func (b *Backend) ScratchBytes(layers []backend.CacheLayer, kv backend.KVType, rows, entries int, step func(backend.Ops)) (int64, error) {
+func (b *Backend) ScratchBytes(layers []shape.Layer, kv backend.KVType, rows, entries int, step func(backend.Ops)) (int64, error) {
 	cache, err := kvcache.New(layers, kv, 0)
 	if err != nil {
 		return 0, err
@@ -74,7 +75,7 @@ func (n *need) linear(l *linear, how coding) {
 
 func (n *need) attention(t *attend, perBlock int) {
 	r := perBlock * t.group
-	n.blocks = max(n.blocks, r*(t.a.HeadDim+tile+t.pad+3)+tile*(t.a.HeadDim+t.pad))
+	n.blocks = max(n.blocks, r*(t.a.KeyDim+tile+t.pad+3)+tile*(t.a.KeyDim+t.pad))
 	n.weights = max(n.weights, t.group*roundUp(n.entries, 16))
 }
 

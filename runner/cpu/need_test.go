@@ -5,6 +5,7 @@ import (
 
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
+	"headprof/runner/shape"
 )
 
 // The prediction is what the buffers hold after steps of that size, to a tenth.
@@ -12,8 +13,8 @@ func TestScratchBytesIsWhatStepsTake(t *testing.T) {
 	check := func(name string, l *backendtest.Layer) {
 		b, s := l.Backend.(*Backend), l.Shape
 		const n = 200
-		shape := backend.CacheLayer{KVHeads: s.KVHeads, HeadDim: s.Dim, ValueDim: s.ValueDim}
-		predicted, err := b.ScratchBytes([]backend.CacheLayer{shape, shape}, backend.KVF16, n, n, func(o backend.Ops) {
+		one := shape.Layer{KVHeads: s.KVHeads, KeyDim: s.Dim, ValueDim: s.ValueDim}
+		predicted, err := b.ScratchBytes([]shape.Layer{one, one}, backend.KVF16, n, n, func(o backend.Ops) {
 			l.Forward(o, backendtest.Tokens(n))
 		})
 		if err != nil {

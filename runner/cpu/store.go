@@ -3,6 +3,7 @@ package cpu
 import (
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
+	"headprof/runner/shape"
 )
 
 // Store appends this step's keys and values to the cache. What is too large
@@ -18,7 +19,7 @@ func (o *ops) Store(layer int, k, v backend.Value) {
 	}
 	// A task writes what lies in one tile of one head.
 	tiles := o.n/tile + 2
-	few := o.n*(shape.HeadDim+shape.ValueDim)*shape.KVHeads < 2*grain
+	few := o.n*(shape.KeyDim+shape.ValueDim)*shape.KVHeads < 2*grain
 	tasks := shape.KVHeads * tiles
 	write := func(_, task int) {
 		h, t := task/tiles, task%tiles
@@ -42,9 +43,9 @@ func (o *ops) Store(layer int, k, v backend.Value) {
 }
 
 // store writes n ≤ 16 entries to a block from entry e on, from rows r on.
-func (o *ops) store(b *kvcache.Block, e, n int, s backend.CacheLayer, keys, values *value, r, h int) {
+func (o *ops) store(b *kvcache.Block, e, n int, s shape.Layer, keys, values *value, r, h int) {
 	if b.K16 != nil {
-		o.k.storeKeys(n, s.HeadDim, &b.K16[e], b.Room, keys.at(r, h*s.HeadDim), keys.stride)
+		o.k.storeKeys(n, s.KeyDim, &b.K16[e], b.Room, keys.at(r, h*s.KeyDim), keys.stride)
 		for i := range n {
 			dst, src := b.V16[(e+i)*s.ValueDim:][:s.ValueDim], values.row(r + i)[h*s.ValueDim:][:s.ValueDim]
 			j := s.ValueDim &^ 15
@@ -59,7 +60,7 @@ func (o *ops) store(b *kvcache.Block, e, n int, s backend.CacheLayer, keys, valu
 	}
 	for i := range n {
 		copy(b.V32[(e+i)*s.ValueDim:][:s.ValueDim], values.row(r + i)[h*s.ValueDim:])
-		for d, x := range keys.row(r + i)[h*s.HeadDim:][:s.HeadDim] {
+		for d, x := range keys.row(r + i)[h*s.KeyDim:][:s.KeyDim] {
 			b.K32[d*b.Room+e+i] = x
 		}
 	}

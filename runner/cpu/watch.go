@@ -8,7 +8,7 @@ import "headprof/runner/backend"
 func (t *attend) watched(s *scratch, kv, row int) {
 	head := t.cache.Head(t.a.Layer, kv)
 	lo, hi := t.span(head, row)
-	g, d, n := t.group, t.a.HeadDim, hi-lo
+	g, d, n := t.group, t.a.KeyDim, hi-lo
 	width := roundUp(n, 16)
 	q, sc, w := grown(&s.q, g*d), grown(&s.s, g*tile), grown(&s.weights, g*width)
 	all := attend{ops: t.ops, a: t.a, q: t.q, group: g, scale: t.scale}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -42,7 +43,7 @@ type Head struct {
 
 // Host is a backend.Cache in host memory.
 type Host struct {
-	shapes []backend.CacheLayer
+	shapes []shape.Layer
 	kv     backend.KVType
 	heads  [][]Head // [layer][kv head]
 	length int      // tokens committed
@@ -50,14 +51,14 @@ type Host struct {
 }
 
 // New makes an empty cache. capacity is a hint; storage grows tile by tile.
-func New(layers []backend.CacheLayer, kv backend.KVType, capacity int) (*Host, error) {
+func New(layers []shape.Layer, kv backend.KVType, capacity int) (*Host, error) {
 	if kv != backend.KVF32 && kv != backend.KVF16 {
 		return nil, fmt.Errorf("kv cache: unknown storage format %d", kv)
 	}
-	c := &Host{shapes: append([]backend.CacheLayer(nil), layers...), kv: kv, heads: make([][]Head, len(layers))}
+	c := &Host{shapes: append([]shape.Layer(nil), layers...), kv: kv, heads: make([][]Head, len(layers))}
 	for l, s := range layers {
-		if s.KVHeads <= 0 || s.HeadDim <= 0 || s.ValueDim <= 0 {
-			return nil, fmt.Errorf("kv cache: layer %d has %d KV heads of %d and %d dimensions; all must be positive", l, s.KVHeads, s.HeadDim, s.ValueDim)
+		if s.KVHeads <= 0 || s.KeyDim <= 0 || s.ValueDim <= 0 {
+			return nil, fmt.Errorf("kv cache: layer %d has %d KV heads of %d and %d dimensions; all must be positive", l, s.KVHeads, s.KeyDim, s.ValueDim)
 		}
 		c.heads[l] = make([]Head, s.KVHeads)
 		for h := range c.heads[l] {
@@ -71,7 +72,7 @@ func New(layers []backend.CacheLayer, kv backend.KVType, capacity int) (*Host, e
 func (c *Host) Type() backend.KVType { return c.kv }
 
 // Layers gives the shapes the cache was made for.
-func (c *Host) Layers() []backend.CacheLayer { return c.shapes }
+func (c *Host) Layers() []shape.Layer { return c.shapes }
 
 // Head gives one layer's KV head, to read, or to write entries after Reserve.
 func (c *Host) Head(layer, kvHead int) *Head { return &c.heads[layer][kvHead] }
@@ -117,9 +118,9 @@ func (h *Head) FirstFrom(pos int) int {
 // roomFor is the room of block i of a head with n entries in all.
 func roomFor(i, n int) int { return min(Tile, (n-i*Tile+step-1)/step*step) }
 
-func (c *Host) newBlock(s backend.CacheLayer, room int) *Block {
+func (c *Host) newBlock(s shape.Layer, room int) *Block {
 	b := &Block{Room: room}
-	nk, nv := room*s.HeadDim, room*s.ValueDim
+	nk, nv := room*s.KeyDim, room*s.ValueDim
 	if c.kv == backend.KVF16 {
 		all := make([]uint16, nk+nv)
 		b.K16, b.V16 = all[:nk:nk], all[nk:]
@@ -131,12 +132,12 @@ func (c *Host) newBlock(s backend.CacheLayer, room int) *Block {
 }
 
 // writable gives b, or where it is shared or too small a copy of it.
-func (c *Host) writable(s backend.CacheLayer, b *Block, room int) *Block {
+func (c *Host) writable(s shape.Layer, b *Block, room int) *Block {
 	if !b.shared.Load() && b.Room >= room {
 		return b
 	}
 	own := c.newBlock(s, max(room, b.Room))
-	for d := range s.HeadDim {
+	for d := range s.KeyDim {
 		if b.K16 != nil {
 			copy(own.K16[d*own.Room:], b.K16[d*b.Room:][:b.Room])
 		} else {
@@ -256,15 +257,15 @@ func (c *Host) Keep(layer, kvHead int, entries []int32) error {
 	return nil
 }
 
-func copyEntry(to *Block, j int, from *Block, i int, s backend.CacheLayer) {
+func copyEntry(to *Block, j int, from *Block, i int, s shape.Layer) {
 	if from.K16 != nil {
-		for d := range s.HeadDim {
+		for d := range s.KeyDim {
 			to.K16[d*to.Room+j] = from.K16[d*from.Room+i]
 		}
 		copy(to.V16[j*s.ValueDim:][:s.ValueDim], from.V16[i*s.ValueDim:])
 		return
 	}
-	for d := range s.HeadDim {
+	for d := range s.KeyDim {
 		to.K32[d*to.Room+j] = from.K32[d*from.Room+i]
 	}
 	copy(to.V32[j*s.ValueDim:][:s.ValueDim], from.V32[i*s.ValueDim:])
@@ -274,7 +275,7 @@ func copyEntry(to *Block, j int, from *Block, i int, s backend.CacheLayer) {
 func (c *Host) Entry(layer, kvHead, i int) (key, value []float32) {
 	h, s := &c.heads[layer][kvHead], c.shapes[layer]
 	b, j := h.Blocks[i/Tile], i%Tile
-	key, value = make([]float32, s.HeadDim), make([]float32, s.ValueDim)
+	key, value = make([]float32, s.KeyDim), make([]float32, s.ValueDim)
 	for d := range key {
 		if b.K16 != nil {
 			key[d] = tensor.F16ToF32(b.K16[d*b.Room+j])
@@ -308,8 +309,8 @@ func (c *Host) Bytes() int64 {
 }
 
 // bytes is the size of so many entries.
-func (c *Host) bytes(s backend.CacheLayer, entries int) int64 {
-	n := int64(entries) * int64(s.HeadDim+s.ValueDim)
+func (c *Host) bytes(s shape.Layer, entries int) int64 {
+	n := int64(entries) * int64(s.KeyDim+s.ValueDim)
 	if c.kv == backend.KVF16 {
 		return 2 * n
 	}
@@ -317,7 +318,7 @@ func (c *Host) bytes(s backend.CacheLayer, entries int) int64 {
 }
 
 // Predict is the memory in bytes that a cache of so many tokens will hold.
-func Predict(layers []backend.CacheLayer, kv backend.KVType, tokens int) int64 {
+func Predict(layers []shape.Layer, kv backend.KVType, tokens int) int64 {
 	c := Host{kv: kv}
 	room, blocks := int64(tokens+step-1)/step*step, int64(tokens+Tile-1)/Tile
 	var sum int64

@@ -4,9 +4,10 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 )
 
-var twoLayers = []backend.CacheLayer{{KVHeads: 2, HeadDim: 8, ValueDim: 4}, {KVHeads: 1, HeadDim: 16, ValueDim: 16}}
+var twoLayers = []shape.Layer{{KVHeads: 2, KeyDim: 8, ValueDim: 4}, {KVHeads: 1, KeyDim: 16, ValueDim: 16}}
 
 // fill appends n tokens whose keys and values hold their position.
 func fill(t *testing.T, c *Host, n int) {
@@ -18,7 +19,7 @@ func fill(t *testing.T, c *Host, n int) {
 			for i := range n {
 				e := start + i
 				b, j := c.Head(l, k).Blocks[e/Tile], e%Tile
-				for d := range s.HeadDim {
+				for d := range s.KeyDim {
 					b.K32[d*b.Room+j] = float32(first+i) + float32(d)/64
 				}
 				for d := range s.ValueDim {
@@ -179,7 +180,7 @@ func TestBadCallsAreErrors(t *testing.T) {
 	if _, err := c.Fork(11); err == nil {
 		t.Error("a fork past the end is no error")
 	}
-	if _, err := New([]backend.CacheLayer{{KVHeads: 1}}, backend.KVF32, 0); err == nil {
+	if _, err := New([]shape.Layer{{KVHeads: 1}}, backend.KVF32, 0); err == nil {
 		t.Error("a head of no dimensions is no error")
 	}
 	if _, err := New(twoLayers, 9, 0); err == nil {

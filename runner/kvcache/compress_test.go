@@ -7,21 +7,22 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 )
 
 // filled is a cache of n tokens whose entries say where they come from.
-func filled(t *testing.T, shape []backend.CacheLayer, kv backend.KVType, n int) *Host {
+func filled(t *testing.T, layers []shape.Layer, kv backend.KVType, n int) *Host {
 	t.Helper()
-	c, err := New(shape, kv, n)
+	c, err := New(layers, kv, n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for l, s := range shape {
+	for l, s := range layers {
 		for h := range s.KVHeads {
 			c.Reserve(l, h, n, 0)
 			for i := range n {
 				b := c.Head(l, h).Blocks[i/Tile]
-				for d := range s.HeadDim {
+				for d := range s.KeyDim {
 					if kv == backend.KVF16 {
 						b.K16[d*b.Room+i%Tile] = uint16(i)
 					} else {
@@ -46,16 +47,16 @@ func filled(t *testing.T, shape []backend.CacheLayer, kv backend.KVType, n int) 
 // that, rounded up to a multiple of 16 entries, and the positions (4 bytes an entry) and
 // tile lists (8 bytes a tile) besides.
 func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
-	shape := []backend.CacheLayer{{KVHeads: 2, HeadDim: 16, ValueDim: 16}, {KVHeads: 1, HeadDim: 32, ValueDim: 16}}
+	layers := []shape.Layer{{KVHeads: 2, KeyDim: 16, ValueDim: 16}, {KVHeads: 1, KeyDim: 32, ValueDim: 16}}
 	budgets := [][]int{{0, 56}, {200}}
 	for _, kv := range []backend.KVType{backend.KVF16, backend.KVF32} {
-		c := filled(t, shape, kv, 1000)
+		c := filled(t, layers, kv, 1000)
 		full := c.Bytes()
-		o, err := NewObserver(Selection{8, 7}, 1000, []int{2, 1}, []int{2, 1})
+		o, err := NewObserver(Selection{8, 7}, 1000, shape.Model{{Heads: 2, KVHeads: 2}, {Heads: 1, KVHeads: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for l, s := range shape {
+		for l, s := range layers {
 			for h := range s.KVHeads {
 				for _, p := range o.Positions() {
 					w := make([]float32, p+1)
@@ -64,7 +65,7 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 				}
 			}
 		}
-		if err := Compress(c, shape, []int{0, 0}, HeadKV{Selection: o.Selection, budgets: budgets}, o, 1000); err != nil {
+		if err := Compress(c, layers, HeadKV{Selection: o.Selection, budgets: budgets}, o, 1000); err != nil {
 			t.Fatal(err)
 		}
 		element := int64(2)
@@ -72,7 +73,7 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 			element = 4
 		}
 		var want int64
-		for l, s := range shape {
+		for l, s := range layers {
 			for h, b := range budgets[l] {
 				n := b + 8
 				if got := c.Entries(l, h); got != n {
@@ -80,7 +81,7 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 				}
 				tiles := int64(n+Tile-1) / Tile
 				room := int64(n+15) / 16 * 16
-				want += room*int64(s.HeadDim+s.ValueDim)*element + 4*int64(n) + 8*tiles
+				want += room*int64(s.KeyDim+s.ValueDim)*element + 4*int64(n) + 8*tiles
 			}
 		}
 		if got := c.Bytes(); got != want {
@@ -112,7 +113,7 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 
 // Memory that a policy drops goes back to the system's pool, not just out of a count.
 func TestDroppedEntriesFreeTheirMemory(t *testing.T) {
-	shape := []backend.CacheLayer{{KVHeads: 4, HeadDim: 64, ValueDim: 64}}
+	layers := []shape.Layer{{KVHeads: 4, KeyDim: 64, ValueDim: 64}}
 	heap := func() int64 {
 		runtime.GC()
 		var m runtime.MemStats
@@ -120,9 +121,9 @@ func TestDroppedEntriesFreeTheirMemory(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	start := heap()
-	c := filled(t, shape, backend.KVF16, 32<<10) // 32 MiB
+	c := filled(t, layers, backend.KVF16, 32<<10) // 32 MiB
 	before := heap() - start
-	if err := Compress(c, shape, []int{0}, Streaming{4, 128}, nil, 32<<10); err != nil {
+	if err := Compress(c, layers, Streaming{4, 128}, nil, 32<<10); err != nil {
 		t.Fatal(err)
 	}
 	after := heap() - start
@@ -150,17 +151,17 @@ func TestCompressCountsTheTokenToCome(t *testing.T) {
 }
 
 func TestCompressRefuses(t *testing.T) {
-	shape := []backend.CacheLayer{{KVHeads: 1, HeadDim: 16, ValueDim: 16}}
-	c := filled(t, shape, backend.KVF16, 20)
-	if err := Compress(c, shape, []int{0}, Full{}, nil, 19); err == nil || !strings.Contains(err.Error(), "before decoding") {
+	layers := []shape.Layer{{KVHeads: 1, KeyDim: 16, ValueDim: 16}}
+	c := filled(t, layers, backend.KVF16, 20)
+	if err := Compress(c, layers, Full{}, nil, 19); err == nil || !strings.Contains(err.Error(), "before decoding") {
 		t.Errorf("a cache longer than its prompt: %v", err)
 	}
-	o, _ := NewObserver(Selection{8, 7}, 20, []int{1}, []int{1})
-	if err := Compress(c, shape, []int{0}, SnapKV{o.Selection, 12}, o, 20); err == nil || !strings.Contains(err.Error(), "0 of 8") {
+	o, _ := NewObserver(Selection{8, 7}, 20, shape.Model{{Heads: 1, KVHeads: 1}})
+	if err := Compress(c, layers, SnapKV{o.Selection, 12}, o, 20); err == nil || !strings.Contains(err.Error(), "0 of 8") {
 		t.Errorf("an observer without rows: %v", err)
 	}
 	for _, s := range []Selection{{0, 7}, {8, 6}, {8, 0}, {-1, 1}} {
-		if _, err := NewObserver(s, 20, []int{1}, []int{1}); err == nil {
+		if _, err := NewObserver(s, 20, shape.Model{{Heads: 1, KVHeads: 1}}); err == nil {
 			t.Errorf("window %d, kernel %d is no error", s.Window, s.Kernel)
 		}
 	}

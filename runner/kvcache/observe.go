@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 )
 
 // Observer gathers, during the prefill, the attention of the last `window`
@@ -37,23 +38,23 @@ const fraction = 48
 const maxRows = 1 << (62 - fraction)
 
 // NewObserver prepares for a prompt of the given length on a model of the
-// given heads and KV heads per layer.
-func NewObserver(s Selection, prompt int, heads, kvHeads []int) (*Observer, error) {
+// given layers.
+func NewObserver(s Selection, prompt int, layers shape.Model) (*Observer, error) {
 	if s.Window < 1 || s.Kernel < 1 || s.Kernel%2 == 0 {
 		return nil, fmt.Errorf("an observation window of %d tokens and a pooling kernel of %d do not work; the window must be at least 1, the kernel odd", s.Window, s.Kernel)
 	}
 	if prompt < 1 {
 		return nil, fmt.Errorf("an empty prompt has no observation window")
 	}
-	o := &Observer{Selection: s, prompt: prompt, layers: make([]observed, len(heads))}
-	for l := range o.layers {
-		if kvHeads[l] <= 0 || heads[l]%kvHeads[l] != 0 {
-			return nil, fmt.Errorf("layer %d: %d heads cannot share %d KV heads evenly", l, heads[l], kvHeads[l])
+	o := &Observer{Selection: s, prompt: prompt, layers: make([]observed, len(layers))}
+	for l, a := range layers {
+		if a.KVHeads <= 0 || a.Heads%a.KVHeads != 0 {
+			return nil, fmt.Errorf("layer %d: %d heads cannot share %d KV heads evenly", l, a.Heads, a.KVHeads)
 		}
-		if heads[l]/kvHeads[l]*o.width() > maxRows {
-			return nil, fmt.Errorf("an observation window of %d tokens is too large; use at most %d", s.Window, maxRows*kvHeads[l]/heads[l])
+		if a.Group()*o.width() > maxRows {
+			return nil, fmt.Errorf("an observation window of %d tokens is too large; use at most %d", s.Window, maxRows*a.KVHeads/a.Heads)
 		}
-		o.layers[l].heads, o.layers[l].kvHeads = heads[l], kvHeads[l]
+		o.layers[l].heads, o.layers[l].kvHeads = a.Heads, a.KVHeads
 	}
 	return o, nil
 }

@@ -4,16 +4,16 @@ import (
 	"fmt"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 )
 
 // Layer is what a policy may look at when it chooses which entries of one
 // layer to keep after prefill.
 type Layer struct {
+	shape.Layer
 	Index, Layers int
-	KVHeads       int
 	Entries       int // prompt tokens in the cache; entry index = position
 	Pending       int // the prompt's last tokens, which are still to be fed
-	Window        int // the layer's own sliding window; 0: global
 	// Attention[h][i] is how much the observation window (the prompt's last
 	// tokens) attends to entry i, per KV head: the mean over the window's rows
 	// and over the group's query heads, max-pooled over positions. It covers
@@ -98,15 +98,14 @@ func perHead(l Layer, choose func(head int) []int32) [][]int32 {
 
 // Compress applies a policy to every layer of a cache that holds the beginning
 // of a prompt of so many tokens: all of it, or all but the last ones, which
-// are fed afterwards. windows are the layers' sliding windows (0: none).
-// observed may be nil for policies that look at positions only.
-func Compress(c backend.Cache, shape []backend.CacheLayer, windows []int, p Policy, observed *Observer, prompt int) error {
+// are fed afterwards. observed may be nil for policies that look at positions only.
+func Compress(c backend.Cache, layers shape.Model, p Policy, observed *Observer, prompt int) error {
 	n := c.Len()
 	if prompt < n {
 		return fmt.Errorf("the cache holds %d tokens, more than the prompt's %d; compress before decoding", n, prompt)
 	}
-	for i, s := range shape {
-		l := Layer{Index: i, Layers: len(shape), KVHeads: s.KVHeads, Entries: n, Pending: prompt - n, Window: windows[i]}
+	for i, s := range layers {
+		l := Layer{Layer: s, Index: i, Layers: len(layers), Entries: n, Pending: prompt - n}
 		if observed != nil {
 			var err error
 			if l.Attention, err = observed.Attention(i); err != nil {

@@ -10,6 +10,7 @@ import (
 	"sort"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -67,7 +68,7 @@ type head struct {
 
 // Cache keeps every entry as its own slice.
 type Cache struct {
-	layers []backend.CacheLayer
+	layers []shape.Layer
 	f16    bool
 	heads  [][]head // [layer][kv head]
 	n      int
@@ -75,7 +76,7 @@ type Cache struct {
 }
 
 // NewCache makes an empty cache; capacity is ignored.
-func (*Backend) NewCache(layers []backend.CacheLayer, kv backend.KVType, _ int) (backend.Cache, error) {
+func (*Backend) NewCache(layers []shape.Layer, kv backend.KVType, _ int) (backend.Cache, error) {
 	c := &Cache{layers: layers, f16: kv == backend.KVF16}
 	for _, l := range layers {
 		c.heads = append(c.heads, make([]head, l.KVHeads))
@@ -148,7 +149,7 @@ func (c *Cache) Bytes() int64 {
 	var n int64
 	for l, hs := range c.heads {
 		for _, h := range hs {
-			n += int64(len(h.k)) * int64(c.layers[l].HeadDim+c.layers[l].ValueDim) * size
+			n += int64(len(h.k)) * int64(c.layers[l].KeyDim+c.layers[l].ValueDim) * size
 		}
 	}
 	return n
@@ -295,7 +296,7 @@ func (o *ops) Store(layer int, k, v backend.Value) {
 	for r := range o.n {
 		for h := range l.KVHeads {
 			e := &o.c.heads[layer][h]
-			e.k = append(e.k, o.round(val(k).row(r)[h*l.HeadDim:(h+1)*l.HeadDim]))
+			e.k = append(e.k, o.round(val(k).row(r)[h*l.KeyDim:(h+1)*l.KeyDim]))
 			e.v = append(e.v, o.round(val(v).row(r)[h*l.ValueDim:(h+1)*l.ValueDim]))
 			e.pos = append(e.pos, o.first+r)
 		}
@@ -327,7 +328,7 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 			top := math.Inf(-1)
 			s := make([]float64, len(p))
 			for j := range s {
-				s[j] = dot(val(q).row(r)[h*a.HeadDim:(h+1)*a.HeadDim], e.k[from+j]) * float64(a.Scale)
+				s[j] = dot(val(q).row(r)[h*a.KeyDim:(h+1)*a.KeyDim], e.k[from+j]) * float64(a.Scale)
 				if a.SoftCap > 0 {
 					s[j] = float64(a.SoftCap) * math.Tanh(s[j]/float64(a.SoftCap))
 				}
@@ -346,7 +347,7 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 					y[d] += s[j] * float64(x)
 				}
 			}
-			if a.Muted == nil || !a.Muted[h] {
+			if a.Masked == nil || !a.Masked[h] {
 				for d := range y {
 					out.row(i)[h*a.ValueDim+d] = float32(y[d])
 				}

@@ -49,7 +49,7 @@ func (o *ops) Store(layer int, k, v backend.Value) {
 		o.dispatch(program{"store", [10]uint32{wide, flag(o.c.half), flag(values)}}, unsafe.Pointer(&push), unsafe.Sizeof(push),
 			grid(o.n*l.KVHeads*per), []span{x.span()}, []span{at})
 	}
-	put(k.(*value), l.HeadDim, false)
+	put(k.(*value), l.KeyDim, false)
 	put(v.(*value), l.ValueDim, true)
 }
 
@@ -108,27 +108,27 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	}
 	out := o.value(count, a.Heads*a.ValueDim)
 	lows := o.lows(a)
-	var muted uint64
-	if a.Muted != nil {
+	var masked uint64
+	if a.Masked != nil {
 		w := make([]uint32, a.Heads)
-		for h, m := range a.Muted {
+		for h, m := range a.Masked {
 			w[h] = flag(m)
 		}
-		muted = o.send(w)
+		masked = o.send(w)
 	}
 	group := a.Heads / a.KVHeads
 	push := struct {
-		heads, q, dst, rows, lows, muted uint64
-		count, n, kvHeads, group, window uint32
-		scale, cap                       float32
-	}{o.table(a.Layer), x.address(), out.address(), list, lows, muted,
+		heads, q, dst, rows, lows, masked uint64
+		count, n, kvHeads, group, window  uint32
+		scale, cap                        float32
+	}{o.table(a.Layer), x.address(), out.address(), list, lows, masked,
 		uint32(count), uint32(o.n), uint32(a.KVHeads), uint32(group), uint32(a.Window), a.Scale, a.SoftCap}
-	bq := queryBlock(a.HeadDim)
-	o.dispatch(program{"attend", [10]uint32{64, flag(o.c.half), uint32(a.HeadDim), uint32(a.ValueDim), bq, flag(a.SoftCap > 0)}},
+	bq := queryBlock(a.KeyDim)
+	o.dispatch(program{"attend", [10]uint32{64, flag(o.c.half), uint32(a.KeyDim), uint32(a.ValueDim), bq, flag(a.SoftCap > 0)}},
 		unsafe.Pointer(&push), unsafe.Sizeof(push),
 		[3]int{(count*group + int(bq) - 1) / int(bq), a.KVHeads, 1},
 		append(cacheReads(a.Layer), x.span()), []span{out.span()})
-	o.worked(float64(count*a.Heads) * float64(o.c.heads[a.Layer][0].n+o.n) * float64(a.HeadDim+a.ValueDim))
+	o.worked(float64(count*a.Heads) * float64(o.c.heads[a.Layer][0].n+o.n) * float64(a.KeyDim+a.ValueDim))
 	if o.watch != nil && len(o.watch.Rows) > 0 && o.watch.Deliver != nil {
 		o.watchRows(x, a, lows)
 	}

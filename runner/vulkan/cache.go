@@ -7,13 +7,14 @@ import (
 	"unsafe"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 )
 
 // Cache holds keys and values in device memory, each KV head of each layer in
 // a region of its own, so that heads may differ in length.
 type Cache struct {
 	b      *Backend
-	layers []backend.CacheLayer
+	layers []shape.Layer
 	half   bool
 	heads  [][]kvHead // [layer][kv head]
 	n      int        // tokens committed
@@ -33,9 +34,9 @@ type kvHead struct {
 func (c *Cache) entryBytes(layer int) (key, value int) {
 	l := c.layers[layer]
 	if c.half {
-		return (l.HeadDim + 1) / 2 * 4, (l.ValueDim + 1) / 2 * 4
+		return (l.KeyDim + 1) / 2 * 4, (l.ValueDim + 1) / 2 * 4
 	}
-	return 4 * l.HeadDim, 4 * l.ValueDim
+	return 4 * l.KeyDim, 4 * l.ValueDim
 }
 
 func (c *Cache) tokenBytes() int64 {
@@ -64,14 +65,14 @@ func (c *Cache) sizes(tokens int) (all []uint64) {
 }
 
 // shape makes a cache without any room.
-func (b *Backend) shape(layers []backend.CacheLayer, kv backend.KVType) (*Cache, error) {
-	c := &Cache{b: b, layers: append([]backend.CacheLayer(nil), layers...), half: kv == backend.KVF16}
+func (b *Backend) shape(layers []shape.Layer, kv backend.KVType) (*Cache, error) {
+	c := &Cache{b: b, layers: append([]shape.Layer(nil), layers...), half: kv == backend.KVF16}
 	if kv != backend.KVF32 && kv != backend.KVF16 {
 		return nil, fmt.Errorf("gpu: unknown KV cache format %d", kv)
 	}
 	for i, l := range layers {
-		if l.KVHeads <= 0 || l.HeadDim <= 0 || l.ValueDim <= 0 || l.HeadDim > maxHeadDim || l.ValueDim > maxHeadDim {
-			return nil, fmt.Errorf("gpu: layer %d has %d KV heads of %d and %d dimensions; the GPU kernels take 1 to %d dimensions (--device cpu takes any)", i, l.KVHeads, l.HeadDim, l.ValueDim, maxHeadDim)
+		if l.KVHeads <= 0 || l.KeyDim <= 0 || l.ValueDim <= 0 || l.KeyDim > maxHeadDim || l.ValueDim > maxHeadDim {
+			return nil, fmt.Errorf("gpu: layer %d has %d KV heads of %d and %d dimensions; the GPU kernels take 1 to %d dimensions (--device cpu takes any)", i, l.KVHeads, l.KeyDim, l.ValueDim, maxHeadDim)
 		}
 	}
 	c.heads = make([][]kvHead, len(layers))
@@ -83,7 +84,7 @@ func (b *Backend) shape(layers []backend.CacheLayer, kv backend.KVType) (*Cache,
 
 // NewCache makes an empty cache with room for capacity tokens. When they do
 // not fit into the device's free memory, the error says how many would.
-func (b *Backend) NewCache(layers []backend.CacheLayer, kv backend.KVType, capacity int) (backend.Cache, error) {
+func (b *Backend) NewCache(layers []shape.Layer, kv backend.KVType, capacity int) (backend.Cache, error) {
 	c, err := b.shape(layers, kv)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
+	"headprof/runner/shape"
 )
 
 // What a cache does with entries (cut back, fork, drop, grow from nothing)
@@ -76,7 +77,7 @@ func TestCachesAgreeWithPlain(t *testing.T) {
 // Dropped entries' memory is given back, and so is a closed cache's.
 func TestBytes(t *testing.T) {
 	b := onDevice(t, Options{})
-	layers := []backend.CacheLayer{{KVHeads: 2, HeadDim: 64, ValueDim: 64}}
+	layers := []shape.Layer{{KVHeads: 2, KeyDim: 64, ValueDim: 64}}
 	before := b.caches.all
 	c := backendtest.Must(b.NewCache(layers, backend.KVF16, 1000))
 	if got, want := c.Bytes(), int64(1000*2*(64+64)*2); got != want {

@@ -9,6 +9,7 @@ import (
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -118,18 +119,18 @@ func TestWeightsInParts(t *testing.T) {
 	backendtest.SameBits(t, "in parts", run(b), whole)
 }
 
-// Muted heads give zero, and their rows are delivered all the same.
+// Masked heads give zero, and their rows are delivered all the same.
 func TestMutedHeads(t *testing.T) {
 	run := func(b backend.Backend) ([]float32, map[string][]float32) {
 		rng := rand.New(rand.NewPCG(2, 3))
 		rows := map[string][]float32{}
-		c := backendtest.Must(b.NewCache([]backend.CacheLayer{{KVHeads: 2, HeadDim: 4, ValueDim: 4}}, backend.KVF32, 3))
+		c := backendtest.Must(b.NewCache([]shape.Layer{{KVHeads: 2, KeyDim: 4, ValueDim: 4}}, backend.KVF32, 3))
 		defer c.Close()
 		o := backendtest.Must(b.Begin(c, 3, backendtest.WatchInto(rows, nil, 2)))
 		ids := []int32{0, 1, 2}
 		get := func(w int) backend.Value { return o.Embed(backendtest.Must(b.Weight(table(rng, "", 1, 3, w))), ids, 1) }
 		o.Store(0, get(8), get(8))
-		a := backend.Attention{Heads: 4, KVHeads: 2, HeadDim: 4, ValueDim: 4, Scale: 0.5, Muted: []bool{false, true, true, false}}
+		a := backend.Attention{Heads: 4, KVHeads: 2, KeyDim: 4, ValueDim: 4, Scale: 0.5, Masked: []bool{false, true, true, false}}
 		out := append([]float32(nil), o.Read(o.Attend(get(16), a, []int{1, 2}))...)
 		if err := o.Flush(); err != nil {
 			t.Fatal(err)
@@ -141,7 +142,7 @@ func TestMutedHeads(t *testing.T) {
 	backendtest.Near(t, "output", got, want, 1e-5)
 	for _, x := range got[4:12] {
 		if math.Float32bits(x) != 0 {
-			t.Errorf("a muted head gives %v", x)
+			t.Errorf("a masked head gives %v", x)
 		}
 	}
 	if len(rows) != 4 {

@@ -11,6 +11,7 @@ import (
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
+	"headprof/runner/shape"
 )
 
 // wants checks that an error exists and says all of these.
@@ -53,7 +54,7 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	step.Linear(step.Embed(l.Embed, []int32{1}, 1), w, nil)
 	wants(t, step.Flush(), "the buffers that weights pass through", "out of device memory")
-	_, err = b.NewCache([]backend.CacheLayer{{KVHeads: 8, HeadDim: 128, ValueDim: 128}}, backend.KVF32, 10000)
+	_, err = b.NewCache([]shape.Layer{{KVHeads: 8, KeyDim: 128, ValueDim: 128}}, backend.KVF32, 10000)
 	wants(t, err, "the KV cache", "out of device memory")
 
 	// In the middle of a step: what it would have added is forgotten.
@@ -81,7 +82,7 @@ func TestOutOfMemory(t *testing.T) {
 
 	// Before anything is tried: what can never fit.
 	b.v.Device.Free = b.v.taken() - b.caches.spare() + 64<<20
-	_, err = b.NewCache([]backend.CacheLayer{{KVHeads: 8, HeadDim: 128, ValueDim: 128}}, backend.KVF32, 1e6)
+	_, err = b.NewCache([]shape.Layer{{KVHeads: 8, KeyDim: 128, ValueDim: 128}}, backend.KVF32, 1e6)
 	wants(t, err, "a KV cache for 1000000 tokens needs 7812.5 MiB", "has 64.0 MiB free; at most 8192 tokens fit")
 }
 

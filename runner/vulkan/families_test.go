@@ -78,7 +78,7 @@ func TestFamiliesEqualTransformers(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := m.Config()
-			cache, err := b.NewCache(c.CacheLayers(), backend.KVF32, len(want.Tokens))
+			cache, err := b.NewCache(c.Shape(), backend.KVF32, len(want.Tokens))
 			if err != nil {
 				t.Fatal(err)
 			}

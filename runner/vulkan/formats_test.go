@@ -11,6 +11,7 @@ import (
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -46,7 +47,7 @@ var formats = []tensor.Type{
 
 // oneLayer is the least that a step needs.
 func oneLayer(b backend.Backend) backend.Cache {
-	return backendtest.Must(b.NewCache([]backend.CacheLayer{{KVHeads: 1, HeadDim: 4, ValueDim: 4}}, backend.KVF32, 8))
+	return backendtest.Must(b.NewCache([]shape.Layer{{KVHeads: 1, KeyDim: 4, ValueDim: 4}}, backend.KVF32, 8))
 }
 
 // Shaders unpack every format to the reference's values, to the bit.

@@ -7,14 +7,15 @@ import (
 
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
 // describe tells of steps of n tokens of a test model.
 func describe(l *backendtest.Layer, kv backend.KVType, n int, watched ...int) backend.Run {
-	shape := backend.CacheLayer{KVHeads: l.Shape.KVHeads, HeadDim: l.Shape.Dim, ValueDim: l.Shape.ValueDim}
+	one := shape.Layer{KVHeads: l.Shape.KVHeads, KeyDim: l.Shape.Dim, ValueDim: l.Shape.ValueDim}
 	return backend.Run{
-		Layers: []backend.CacheLayer{shape, shape}, KV: kv, Sequences: []int{n}, Rows: n, Watched: watched, Entries: n,
+		Layers: []shape.Layer{one, one}, KV: kv, Sequences: []int{n}, Rows: n, Watched: watched, Entries: n,
 		Step: func(o backend.Ops) { l.Forward(o, backendtest.Tokens(n)) },
 	}
 }
@@ -143,8 +144,8 @@ func TestAllKindsPassThrough(t *testing.T) {
 		c := oneLayer(b)
 		defer c.Close()
 		if reserve {
-			shape := []backend.CacheLayer{{KVHeads: 1, HeadDim: 4, ValueDim: 4}}
-			r := backend.Run{Layers: shape, Sequences: []int{8}, Rows: rows, Entries: rows, Step: func(o backend.Ops) { step(o, 0) }}
+			layers := []shape.Layer{{KVHeads: 1, KeyDim: 4, ValueDim: 4}}
+			r := backend.Run{Layers: layers, Sequences: []int{8}, Rows: rows, Entries: rows, Step: func(o backend.Ops) { step(o, 0) }}
 			m := backendtest.Must(b.Predict(r))
 			least := m.Total() - m.Weights + 200<<10
 			others := b.v.taken() - b.held()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -165,7 +166,7 @@ func TestLevelsByHand(t *testing.T) {
 }
 
 func TestTotalsByHand(t *testing.T) {
-	m := Model{ElementBytes: 2, Layers: []Layer{
+	m := Model{ElementBytes: 2, Layers: shape.Model{
 		{Heads: 4, KVHeads: 2, KeyDim: 64, ValueDim: 64},
 		{Heads: 4, KVHeads: 2, Window: 50, KeyDim: 64, ValueDim: 64},
 	}}
@@ -318,7 +319,7 @@ func TestMakeRefuses(t *testing.T) {
 	if _, err := Make(Uniform{}, nil, Model{}, params(64)); err == nil {
 		t.Error("a model without layers")
 	}
-	if _, err := Make(Uniform{}, nil, Model{Layers: []Layer{{Heads: 3, KVHeads: 2}}}, params(64)); err == nil {
+	if _, err := Make(Uniform{}, nil, Model{Layers: shape.Model{{Heads: 3, KVHeads: 2}}}, params(64)); err == nil {
 		t.Error("three heads on two KV heads")
 	}
 }

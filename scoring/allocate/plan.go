@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"headprof/runner/shape"
 	"headprof/scoring"
 	"headprof/scoring/param"
 )
@@ -36,18 +37,10 @@ const (
 	Max  Reduce = "max"
 )
 
-// Layer is what an allocation must know of one layer.
-type Layer struct {
-	Heads, KVHeads int
-	Window         int // keys the layer sees; 0: all
-	KeyDim         int // elements of a cached key; 0 where bytes are of no interest
-	ValueDim       int // elements of a cached value
-}
-
 // Model describes the cache to be divided.
 type Model struct {
-	Layers       []Layer
-	ElementBytes int // of the cache's number format: 2 for f16, 4 for f32
+	Layers       shape.Model // head sizes may be unknown, where bytes are of no interest
+	ElementBytes int         // of the cache's number format: 2 for f16, 4 for f32
 }
 
 // ModelOf takes the model's shape from the rows of one method. Head sizes
@@ -56,7 +49,7 @@ func ModelOf(heads []scoring.Head) Model {
 	var m Model
 	for _, h := range heads {
 		for len(m.Layers) <= h.Layer {
-			m.Layers = append(m.Layers, Layer{})
+			m.Layers = append(m.Layers, shape.Layer{})
 		}
 		l := &m.Layers[h.Layer]
 		l.Heads = max(l.Heads, h.Head+1)
@@ -201,7 +194,7 @@ func (r Request) Budgets(quotas []float64) ([]Budget, error) {
 const unlimited = math.MaxInt32
 
 // cacheLimit is the most entries a layer's cache can hold of a context.
-func cacheLimit(l Layer, context int) int {
+func cacheLimit(l shape.Layer, context int) int {
 	limit := unlimited
 	if l.Window > 0 {
 		limit = l.Window

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
@@ -109,8 +110,8 @@ func Bind(b backend.Backend, s Shape) *Layer {
 
 // Cache makes an empty cache for both layers.
 func (l *Layer) Cache(kv backend.KVType) backend.Cache {
-	shape := backend.CacheLayer{KVHeads: l.Shape.KVHeads, HeadDim: l.Shape.Dim, ValueDim: l.Shape.ValueDim}
-	return Must(l.Backend.NewCache([]backend.CacheLayer{shape, shape}, kv, 0))
+	one := shape.Layer{KVHeads: l.Shape.KVHeads, KeyDim: l.Shape.Dim, ValueDim: l.Shape.ValueDim}
+	return Must(l.Backend.NewCache([]shape.Layer{one, one}, kv, 0))
 }
 
 // Step runs ids through the layers and gives the final states of all rows.
@@ -135,7 +136,7 @@ func (l *Layer) Forward(o backend.Ops, ids []int32) []float32 {
 		o.Rope(q, l.Shape.Heads, rope)
 		o.Rope(k, l.Shape.KVHeads, rope)
 		o.Store(i, k, v)
-		a := backend.Attention{Layer: i, Heads: l.Shape.Heads, KVHeads: l.Shape.KVHeads, HeadDim: l.Shape.Dim, ValueDim: l.Shape.ValueDim,
+		a := backend.Attention{Layer: i, Heads: l.Shape.Heads, KVHeads: l.Shape.KVHeads, KeyDim: l.Shape.Dim, ValueDim: l.Shape.ValueDim,
 			Scale: float32(1 / math.Sqrt(float64(l.Shape.Dim))), Window: l.Shape.Window * i, SoftCap: l.Shape.SoftCap}
 		o.AddLinear(x, o.Attend(q, a, nil), l.O, l.OB, 0.75)
 		h = o.Norm(x, n)
