@@ -3,7 +3,6 @@ package runner
 import (
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
-	"headprof/runner/shape"
 )
 
 // Memory is what a run takes at its peak, in bytes, of the host's memory and,
@@ -48,14 +47,12 @@ func (m *Model) MemoryOf(cached, longest, watched int) (Memory, error) {
 	}
 	out.Weights = m.source.Size()
 	out.Cache = kvcache.Predict(m.config.Shape(), m.options.KV, cached)
-	c, ok := m.backend.(interface {
-		ScratchBytes(layers []shape.Layer, kv backend.KVType, rows, entries int, step func(backend.Ops)) (int64, error)
-	})
+	c, ok := m.backend.(backend.ScratchPredictor)
 	if !ok {
 		return out, nil
 	}
 	var err error
-	out.Scratch, err = c.ScratchBytes(r.Layers, r.KV, r.Rows, r.Entries, r.Step)
+	out.Scratch, err = c.ScratchBytes(r)
 	out.Scratch += logits
 	return out, err
 }

@@ -109,7 +109,7 @@ func New(s Source, o Options) (*Model, error) {
 		b.Close()
 		return nil, err
 	}
-	if c, ok := b.(interface{ CodedWeights() int }); ok && o.Fast && c.CodedWeights() == 0 {
+	if c, ok := b.(backend.Coder); ok && o.Fast && c.CodedWeights() == 0 {
 		b.Close()
 		return nil, fmt.Errorf("%s: its weights are not stored as integer codes of the formats Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K, so int8 activations (--fast) have nothing to multiply; leave out --fast", s.Name())
 	}
@@ -186,7 +186,7 @@ func (m *Model) Device() string { return m.backend.Name() }
 
 // Kernels names the device's kernels, such as "avx512".
 func (m *Model) Kernels() string {
-	if k, ok := m.backend.(interface{ Kernels() string }); ok {
+	if k, ok := m.backend.(backend.KernelNamer); ok {
 		return k.Kernels()
 	}
 	return m.backend.Name()
@@ -195,7 +195,7 @@ func (m *Model) Kernels() string {
 // PeakGFLOPS measures what a GPU can do at most, in 10⁹ float32 operations per
 // second; 0 where the model runs on the CPU (see cpu.PeakGFLOPS).
 func (m *Model) PeakGFLOPS() float64 {
-	if p, ok := m.backend.(interface{ PeakGFLOPS() (float64, error) }); ok {
+	if p, ok := m.backend.(backend.PeakMeter); ok {
 		peak, _ := p.PeakGFLOPS()
 		return peak
 	}

@@ -18,10 +18,23 @@ type Watch struct {
 	// Top, if not 0, says that no more than a row's so many largest weights
 	// matter: the others may come as 0, which spares a GPU most of their way.
 	Top int
+	// Blocks asks for the attention rows of many positions, in blocks; nil: none.
+	Blocks *Blocks
+	// Projections, if set, receives each layer's queries and keys before their
+	// rotation, layer by layer and chunk by chunk, from one goroutine.
+	Projections func(backend.Projections)
 	// Logits lists positions whose logits are wanted, ascending.
 	Logits []int
 	// Progress, if set, is called after each computed chunk with its number of tokens.
 	Progress func(tokens int)
+}
+
+// Blocks asks for the attention rows of the positions [From, To); see
+// backend.Blocks for what is delivered and what a reduction must not depend on.
+type Blocks struct {
+	From, To int
+	Wants    func(layer, head int) bool // nil: every head
+	Deliver  func(backend.RowBlock)
 }
 
 // Session is one token sequence and its KV cache. It is used by one goroutine
@@ -206,6 +219,13 @@ func (t *step) begin(last bool) error {
 	watch := backend.Watch{Rows: within(w.Attention, t.first, len(t.tokens)), Top: w.Top, Deliver: w.Rows}
 	t.wanted = within(w.Logits, t.first, len(t.tokens))
 	t.live = union(watch.Rows, t.wanted)
+	if rows := w.Blocks.rows(t.first, len(t.tokens)); len(rows) > 0 {
+		t.live = union(t.live, rows)
+		watch.Blocks = &backend.Blocks{Rows: rows, Wants: w.Blocks.Wants, Deliver: w.Blocks.Deliver}
+		if _, ok := m.backend.(backend.BlockWatcher); !ok {
+			watch = rowByRow(watch, t.first)
+		}
+	}
 	o, err := m.backend.Begin(t.s.cache, len(t.tokens), &watch)
 	if err != nil {
 		return err
@@ -216,6 +236,9 @@ func (t *step) begin(last bool) error {
 	}
 	if t.s.masked != nil {
 		t.o = &masking{t.o, t.s.masked}
+	}
+	if w.Projections != nil {
+		t.o = &projecting{Ops: t.o, deliver: w.Projections}
 	}
 	t.x = t.o.Keep(m.arch.Embed(t.o, t.tokens))
 	return nil

@@ -83,6 +83,7 @@ type Watch struct {
 	Rows    []int
 	Top     int
 	Deliver func(Row)
+	Blocks  *Blocks // rows of many positions; nil: none. Only for a BlockWatcher
 }
 
 // Cache holds keys and values for one token sequence. A backend's caches are

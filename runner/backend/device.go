@@ -21,6 +21,7 @@ type Run struct {
 	Sequences []int     // tokens of each of the caches held at once
 	Rows      int       // of the largest step
 	Watched   []int     // its rows whose attention is delivered
+	Blocks    bool      // all its rows' attention is delivered in blocks
 	Entries   int       // the longest sequence, after such a step
 	Step      func(Ops) // runs the model's equations on Rows rows; Read gives nil
 }

@@ -47,6 +47,14 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	if n*a.KVHeads < 2*perBlock*o.pool.threads {
 		perBlock = max(1, min(perBlock, n*a.KVHeads/(2*o.pool.threads)))
 	}
+	blockwise := o.watch != nil && o.watch.Blocks != nil && len(o.watch.Blocks.Rows) > 0
+	if blockwise {
+		longest := o.cache.Entries(a.Layer, 0)
+		for h := 1; h < a.KVHeads; h++ {
+			longest = max(longest, o.cache.Entries(a.Layer, h))
+		}
+		perBlock = blockRowsFor(perBlock, longest, t.group)
+	}
 	if o.dry != nil {
 		o.dry.attention(t, perBlock)
 		return t.out
@@ -55,7 +63,12 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	o.run(blocks*a.KVHeads, func(worker, task int) {
 		// The last rows see most keys: longest tasks first.
 		b, kv := blocks-1-task/a.KVHeads, task%a.KVHeads
-		t.block(&o.b.scratch[worker], kv, b*perBlock, min(n, (b+1)*perBlock))
+		i0, i1 := b*perBlock, min(n, (b+1)*perBlock)
+		var wanted []int
+		if blockwise && t.wantsBlocks(kv) {
+			wanted = t.wantedRows(&o.b.scratch[worker], i0, i1)
+		}
+		t.block(&o.b.scratch[worker], kv, i0, i1, wanted)
 	})
 	if a.Masked != nil {
 		t.mask()
@@ -100,8 +113,14 @@ func (t *attend) queries(q []float32, kv, i0, i1 int) {
 	}
 }
 
-// block computes rows [i0, i1) of the call for one KV head's group.
-func (t *attend) block(s *scratch, kv, i0, i1 int) {
+// blockRowsFor lessens the rows of a block so that a worker's stash stays within bounds.
+func blockRowsFor(perBlock, entries, group int) int {
+	return max(1, min(perBlock, stashFloats/(group*roundUp(max(1, entries), tile))))
+}
+
+// block computes rows [i0, i1) of the call for one KV head's group, and
+// delivers the wanted of them.
+func (t *attend) block(s *scratch, kv, i0, i1 int, wanted []int) {
 	head := t.cache.Head(t.a.Layer, kv)
 	g, d, n := t.group, t.a.KeyDim, (i1-i0)*t.group
 	q, sc, out := grown(&s.q, n*d), grown(&s.s, n*tile), grown(&s.o, n*t.pad)
@@ -114,6 +133,11 @@ func (t *attend) block(s *scratch, kv, i0, i1 int) {
 	}
 	first, _ := t.span(head, t.batchRow(i0))
 	_, end := t.span(head, t.batchRow(i1-1))
+	var st *stash
+	if len(wanted) > 0 {
+		tiles := (end - first/tile*tile + tile - 1) / tile
+		st = &stash{first / tile * tile, n, grown(&s.exps, tiles*n*tile), grown(&s.tops, tiles*n)}
+	}
 	for e := first / tile * tile; e < end; e += tile {
 		// Rows of the block that see some of the tile: the tile is no step at all for others.
 		ra, rb := i0, i1
@@ -132,6 +156,10 @@ func (t *attend) block(s *scratch, kv, i0, i1 int) {
 		keys, values := t.unpackKeys(s, b), t.unpackValues(s, b, some)
 		at, rows := (ra-i0)*g, (rb-ra)*g
 		scores := sc[at*tile:]
+		if st != nil {
+			exps, _ := st.tile(e)
+			scores = exps[at*tile:]
+		}
 		t.scores(rows, q[at*d:], keys, scores, some)
 		for i := ra; i < rb; i++ {
 			lo, hi := t.lo(head, i)-e, t.hi(head, i)-e
@@ -148,9 +176,16 @@ func (t *attend) block(s *scratch, kv, i0, i1 int) {
 			}
 		}
 		t.k.softmax(rows, &scores[0], &m[at], &l[at], &al[at])
+		if st != nil {
+			_, tops := st.tile(e)
+			copy(tops[at:], m[at:at+rows])
+		}
 		for c := 0; c < t.pad; c += panelWidth {
 			t.k.product(rows, some, &scores[0], tile, &values[c], t.pad, &out[at*t.pad+c], t.pad, &al[at], fromC)
 		}
+	}
+	if st != nil {
+		t.deliverBlocks(s, st, kv, i0, wanted, m, l)
 	}
 	v := t.a.ValueDim
 	for i := range n {

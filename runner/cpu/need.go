@@ -3,36 +3,35 @@ package cpu
 import (
 	"headprof/runner/backend"
 	"headprof/runner/kvcache"
-	"headprof/runner/shape"
 )
 
 // need counts what a step would take: its arena as the arena itself would
 // grow, and the largest of each of a worker's buffers. Sizes are in floats.
 type need struct {
-	entries int // of the longest watched row; 0: none is watched
+	entries int  // of the longest watched row; 0: none is watched
+	stash   bool // rows are delivered in blocks
 	free    []int
 	arena   int
 	read    int
 	turns   int
 
-	panel, product, norm, blocks, weights int
+	panel, product, norm, blocks, weights, stashed int
 }
 
-// ScratchBytes gives the memory, in bytes, that steps of up to rows rows take
-// beside weights and cache: the values of a layer, the read-back buffer, and
-// each worker's panels and attention blocks. step is the family's forward
-// pass; it is run against an Ops that computes nothing (its Read gives nil),
-// so the answer is right for any family. entries is the longest sequence, for
-// watched attention rows (0: nothing is watched).
-func (b *Backend) ScratchBytes(layers []shape.Layer, kv backend.KVType, rows, entries int, step func(backend.Ops)) (int64, error) {
-	cache, err := kvcache.New(layers, kv, 0)
+// ScratchBytes gives the memory, in bytes, that the steps of a run take beside
+// weights and cache: the values of a layer, the read-back buffer, and each
+// worker's panels and attention blocks. The run's step is run against an Ops
+// that computes nothing (its Read gives nil), so the answer is right for any
+// family.
+func (b *Backend) ScratchBytes(r backend.Run) (int64, error) {
+	cache, err := kvcache.New(r.Layers, r.KV, 0)
 	if err != nil {
 		return 0, err
 	}
-	n := &need{entries: entries}
-	o := &ops{b: b, k: b.k, pool: b.pool, cache: cache, n: rows, arena: &arena{dry: n}, dry: n}
-	step(o)
-	worker := n.panel + n.product + n.norm + n.blocks + n.weights
+	n := &need{entries: r.Entries, stash: r.Blocks}
+	o := &ops{b: b, k: b.k, pool: b.pool, cache: cache, n: r.Rows, arena: &arena{dry: n}, dry: n}
+	r.Step(o)
+	worker := n.panel + n.product + n.norm + n.blocks + n.weights + n.stashed
 	return 4 * int64(n.arena+n.read+n.turns+worker*b.pool.threads), nil
 }
 
@@ -74,9 +73,16 @@ func (n *need) linear(l *linear, how coding) {
 }
 
 func (n *need) attention(t *attend, perBlock int) {
+	row := t.group * roundUp(n.entries, 16)
+	if n.stash {
+		perBlock = blockRowsFor(perBlock, n.entries, t.group)
+		tiles := roundUp(n.entries, tile) / tile
+		row = max(row, perBlock*n.entries)
+		n.stashed = max(n.stashed, perBlock*t.group*tiles*(tile+1))
+	}
 	r := perBlock * t.group
 	n.blocks = max(n.blocks, r*(t.a.KeyDim+tile+t.pad+3)+tile*(t.a.KeyDim+t.pad))
-	n.weights = max(n.weights, t.group*roundUp(n.entries, 16))
+	n.weights = max(n.weights, row)
 }
 
 // dryExperts counts the case that all rows choose the same experts.

@@ -11,6 +11,11 @@ type scratch struct {
 	values   []float32 // an unpacked tile of values
 	m, l, al []float32 // running maxima, sums and rescalings
 	weights  []float32 // whole rows of watched attention
+
+	// Rows in blocks: exponentials and running maxima of all tiles, the rows
+	// that are wanted and their positions.
+	exps, tops        []float32
+	wanted, positions []int
 }
 
 // grown gives *buf with n floats, with unknown contents.

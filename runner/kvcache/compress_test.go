@@ -136,9 +136,9 @@ func TestDroppedEntriesFreeTheirMemory(t *testing.T) {
 // The prompt's last token counts before it is fed: of a capacity of 7 the
 // sinks are 4, the token to come is one, and two recent ones are left.
 func TestCompressCountsTheTokenToCome(t *testing.T) {
-	shape := []backend.CacheLayer{{KVHeads: 1, HeadDim: 16, ValueDim: 16}}
-	c := filled(t, shape, backend.KVF16, 11)
-	if err := Compress(c, shape, []int{0}, Streaming{4, 7}, nil, 12); err != nil {
+	layers := shape.Model{{KVHeads: 1, KeyDim: 16, ValueDim: 16}}
+	c := filled(t, layers, backend.KVF16, 11)
+	if err := Compress(c, layers, Streaming{4, 7}, nil, 12); err != nil {
 		t.Fatal(err)
 	}
 	var got []int

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"headprof/runner/shape"
 	"headprof/scoring"
 	"headprof/scoring/allocate"
 	"headprof/scoring/param"
@@ -23,7 +24,7 @@ func profileOf(method string, scores ...float64) *scoring.Table {
 func modelOf(layers int) allocate.Model {
 	m := allocate.Model{}
 	for range layers {
-		m.Layers = append(m.Layers, allocate.Layer{Heads: 2, KVHeads: 2})
+		m.Layers = append(m.Layers, shape.Layer{Heads: 2, KVHeads: 2})
 	}
 	return m
 }
@@ -146,7 +147,7 @@ func TestCapacitiesOfPresets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keep := p.Keep(Layer{Layers: 2, KVHeads: 1, Entries: 100, Attention: [][]float32{ramp}})
+		keep := p.Keep(Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 2, Entries: 100, Attention: [][]float32{ramp}})
 		if len(keep[0]) != c.kept {
 			t.Errorf("%T keeps %d entries, want %d", c.preset, len(keep[0]), c.kept)
 		}
@@ -159,7 +160,7 @@ func TestCapacitiesOfPresets(t *testing.T) {
 func TestPyramidCountsTokensStillToBeFed(t *testing.T) {
 	p := PyramidKV{Selection{8, 7}, allocate.Pyramid{Slope: 3}, 20}
 	for entries, want := range map[int]int{23: 23, 22: 12 + 7} {
-		l := Layer{Layers: 2, KVHeads: 1, Entries: entries, Pending: 1, Attention: [][]float32{make([]float32, entries-7)}}
+		l := Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 2, Entries: entries, Pending: 1, Attention: [][]float32{make([]float32, entries-7)}}
 		if got := len(p.Keep(l)[0]); got != want {
 			t.Errorf("%d entries and one pending: keeps %d, want %d", entries, got, want)
 		}

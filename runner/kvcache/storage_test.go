@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"headprof/runner/backend"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
 
 // What a cache holds in bytes, by hand: keys and values of 16-entry steps, 8
 // bytes per tile listed.
 func TestBytesToTheLast(t *testing.T) {
-	one := []backend.CacheLayer{{KVHeads: 3, HeadDim: 8, ValueDim: 4}}
+	one := shape.Model{{KVHeads: 3, KeyDim: 8, ValueDim: 4}}
 	for capacity, tiles := range map[int]int64{-5: 0, 0: 0, 1: 1, 64: 1, 65: 2, 128: 2} {
 		c, err := New(one, backend.KVF32, capacity)
 		if err != nil {
@@ -119,8 +120,8 @@ func TestKeepIn16Bits(t *testing.T) {
 }
 
 func TestEveryDimensionIsNeeded(t *testing.T) {
-	for _, s := range []backend.CacheLayer{{KVHeads: 0, HeadDim: 1, ValueDim: 1}, {KVHeads: 1, HeadDim: 0, ValueDim: 1}, {KVHeads: 1, HeadDim: 1, ValueDim: 0}} {
-		if _, err := New([]backend.CacheLayer{s}, backend.KVF32, 0); err == nil {
+	for _, s := range []shape.Layer{{KVHeads: 0, KeyDim: 1, ValueDim: 1}, {KVHeads: 1, KeyDim: 0, ValueDim: 1}, {KVHeads: 1, KeyDim: 1, ValueDim: 0}} {
+		if _, err := New(shape.Model{s}, backend.KVF32, 0); err == nil {
 			t.Errorf("%+v is no error", s)
 		}
 	}
@@ -140,7 +141,7 @@ func TestEveryDimensionIsNeeded(t *testing.T) {
 
 // The smallest window, kernel and prompt work; the largest sum of rows is 2^14.
 func TestObserverAtItsLimits(t *testing.T) {
-	o, err := NewObserver(Selection{1, 1}, 1, []int{1}, []int{1})
+	o, err := NewObserver(Selection{1, 1}, 1, shape.Model{{Heads: 1, KVHeads: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestObserverAtItsLimits(t *testing.T) {
 		{1 << 13, 1 << 20, 4, 2, ""}, {1 << 20, 100, 1, 1, ""},
 		{8, 0, 1, 1, "empty prompt"}, {8, 9, 3, 2, "cannot share"}, {8, 9, 1, 0, "cannot share"},
 	} {
-		_, err := NewObserver(Selection{c.window, 7}, c.prompt, []int{c.heads}, []int{c.kv})
+		_, err := NewObserver(Selection{c.window, 7}, c.prompt, shape.Model{{Heads: c.heads, KVHeads: c.kv}})
 		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("window %d, prompt %d, %d heads, %d KV heads: %v, want %q", c.window, c.prompt, c.heads, c.kv, err, c.want)
 		}
@@ -167,7 +168,7 @@ func TestObserverAtItsLimits(t *testing.T) {
 // other positions do not count, a weight above 1 counts as 1, and sums of 8
 // bytes an entry become means of 4.
 func TestObserverByHand(t *testing.T) {
-	o, err := NewObserver(Selection{2, 1}, 5, []int{2}, []int{1})
+	o, err := NewObserver(Selection{2, 1}, 5, shape.Model{{Heads: 2, KVHeads: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -177,14 +178,14 @@ func TestFitAtItsLimits(t *testing.T) {
 
 func TestModelsThatCannotBeDivided(t *testing.T) {
 	for _, c := range []struct {
-		layers []Layer
+		layers shape.Model
 		ok     bool
 	}{
-		{[]Layer{{Heads: 1 << 20, KVHeads: 1}}, true},
-		{[]Layer{{Heads: 1 << 20, KVHeads: 1}, {Heads: 1, KVHeads: 1}}, false},
-		{[]Layer{{Heads: 0, KVHeads: 1}}, false}, {[]Layer{{Heads: 1, KVHeads: 0}}, false}, {[]Layer{{Heads: -2, KVHeads: 1}}, false},
-		{[]Layer{{Heads: 1, KVHeads: 1, Window: -1}}, false}, {[]Layer{{Heads: 1, KVHeads: 1, KeyDim: -1}}, false},
-		{[]Layer{{Heads: 1, KVHeads: 1, ValueDim: -1}}, false}, {nil, false},
+		{shape.Model{{Heads: 1 << 20, KVHeads: 1}}, true},
+		{shape.Model{{Heads: 1 << 20, KVHeads: 1}, {Heads: 1, KVHeads: 1}}, false},
+		{shape.Model{{Heads: 0, KVHeads: 1}}, false}, {shape.Model{{Heads: 1, KVHeads: 0}}, false}, {shape.Model{{Heads: -2, KVHeads: 1}}, false},
+		{shape.Model{{Heads: 1, KVHeads: 1, Window: -1}}, false}, {shape.Model{{Heads: 1, KVHeads: 1, KeyDim: -1}}, false},
+		{shape.Model{{Heads: 1, KVHeads: 1, ValueDim: -1}}, false}, {nil, false},
 	} {
 		if _, err := Make(Uniform{}, nil, Model{Layers: c.layers}, params(64)); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c.layers, err)
@@ -212,7 +213,7 @@ func TestModelsThatCannotBeDivided(t *testing.T) {
 // Two layers, one of them wider: the shape is what the rows say.
 func TestModelOfRows(t *testing.T) {
 	got := ModelOf([]scoring.Head{{Layer: 1, Head: 1, KVHead: 1, Window: 9}, {Layer: 0, Head: 3, KVHead: 1}, {Layer: 1, Head: 0, Window: 9}, {Layer: 0}})
-	want := Model{Layers: []Layer{{Heads: 4, KVHeads: 2}, {Heads: 2, KVHeads: 2, Window: 9}}}
+	want := Model{Layers: shape.Model{{Heads: 4, KVHeads: 2}, {Heads: 2, KVHeads: 2, Window: 9}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
