@@ -20,22 +20,12 @@ import (
 	"context"
 
 	"headprof/needle"
-	"headprof/runner/backend"
+	"headprof/runner"
 	"headprof/runner/shape"
 )
 
-// Watch names what an Extend delivers besides filling the cache. Its
-// fields mean what those of runner.Watch mean.
-type Watch struct {
-	// Attention lists positions whose attention rows go to Rows, ascending.
-	Attention []int
-	// Rows receives each watched row, possibly from several goroutines at once.
-	Rows func(backend.Row)
-	// Top, if not 0, says that no more than a row's so many largest weights matter.
-	Top int
-	// Logits lists positions whose logits are wanted, ascending.
-	Logits []int
-}
+// Watch names what an Extend delivers besides filling the cache.
+type Watch = runner.Watch
 
 // Session is one token sequence and its KV cache.
 type Session interface {

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"context"
 	"fmt"
 
 	"headprof/needle"
@@ -27,10 +26,15 @@ func ManifestModel(m Model) journal.Model {
 	return journal.Model{Name: m.Name(), SHA256: m.SHA256(), Layers: len(s), Heads: s.MaxHeads(), Shape: s}
 }
 
+// tokenProblem is a Model whose tokenizer can fail on a text.
+type tokenProblem interface {
+	Problem() error
+}
+
 // CheckTokens fails where a model's tokenizer had to give up on a text, so that
 // the ids it gave are of no use; see tokenizer.Problem.
 func CheckTokens(m Model) error {
-	if t, ok := m.(interface{ Problem() error }); ok {
+	if t, ok := m.(tokenProblem); ok {
 		if err := t.Problem(); err != nil {
 			return fmt.Errorf("%s: %w", m.Name(), err)
 		}
@@ -77,10 +81,6 @@ func (b *builtIn) Name() string       { return b.model.Name() }
 func (b *builtIn) SHA256() string     { return b.sum }
 
 type builtInSession struct{ *runner.Session }
-
-func (s *builtInSession) Extend(ctx context.Context, tokens []int32, w Watch) ([][]float32, error) {
-	return s.Session.Extend(ctx, tokens, runner.Watch{Attention: w.Attention, Rows: w.Rows, Top: w.Top, Logits: w.Logits})
-}
 
 func (s *builtInSession) Fork(n int) (Session, error) {
 	f, err := s.Session.Fork(n)

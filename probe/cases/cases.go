@@ -16,6 +16,7 @@ import (
 	"fmt"
 
 	"headprof/probe"
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -42,13 +43,6 @@ type Case interface {
 	run(ctx context.Context, r *pass, methods []scoring.Named) (map[string]Values, error)
 }
 
-// Shape is what a case needs to know of a model's attention.
-type Shape struct {
-	Layers int
-	Heads  func(layer int) int
-	KV     func(layer int) int // KV heads
-}
-
 // Check says whether a model can run a case.
 func Check(m probe.Model, c Case) error {
 	if err := c.check(); err != nil {
@@ -68,27 +62,26 @@ func Check(m probe.Model, c Case) error {
 }
 
 // Run computes a case that Check has passed.
-func Run(ctx context.Context, m probe.Model, shape Shape, c Case, methods []scoring.Named) (map[string]Values, error) {
+func Run(ctx context.Context, m probe.Model, c Case, methods []scoring.Named) (map[string]Values, error) {
 	s, err := m.NewSession(c.longest())
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	return c.run(ctx, &pass{model: m, session: s, shape: shape}, methods)
+	return c.run(ctx, &pass{session: s, layers: m.Shape()}, methods)
 }
 
 // pass is a session in which one case runs.
 type pass struct {
-	model   probe.Model
 	session probe.Session
-	shape   Shape
+	layers  shape.Model
 }
 
 // grid makes a table of zeros, one value per query head.
 func (r *pass) grid() Values {
-	v := make(Values, r.shape.Layers)
+	v := make(Values, len(r.layers))
 	for l := range v {
-		v[l] = make([]float64, r.shape.Heads(l))
+		v[l] = make([]float64, r.layers[l].Heads)
 	}
 	return v
 }
@@ -108,7 +101,7 @@ func (r *pass) each(value func(layer, head int) float64) Values {
 func (r *pass) grouped(v Values, reduce func(group []float64) float64) Values {
 	out := make(Values, len(v))
 	for l, heads := range v {
-		kv := r.shape.KV(l)
+		kv := r.layers[l].KVHeads
 		if kv == 0 {
 			continue
 		}

@@ -16,6 +16,7 @@ var made = map[scoring.Probe]func() Case{
 	scoring.Documents: func() Case { return new(documents) },
 	scoring.Repeats:   func() Case { return new(repeats) },
 	scoring.Recital:   func() Case { return new(recital) },
+	scoring.PlainText: func() Case { return new(plainText) },
 	scoring.FewShot:   func() Case { return new(fewShot) },
 	scoring.Injection: func() Case { return new(injection) },
 }

@@ -38,10 +38,12 @@ func (c *recital) run(ctx context.Context, r *pass, methods []scoring.Named) (ma
 	again := slices.Concat(c.Request, c.Context)
 	start, end := len(c.Prefix), len(first)
 	p := r.peaks()
-	if err := r.extend(ctx, again, span{end, end + len(again)}, func(row backend.Row) {
-		from := min(max(start-row.First, 0), len(row.Weights))
-		to := min(max(end-row.First, from), len(row.Weights))
-		p.offer(row.Layer, row.Head, row.Weights[from:to])
+	if err := r.extend(ctx, again, span{end, end + len(again)}, func(b backend.RowBlock) {
+		from := min(max(start-b.First, 0), b.Width)
+		to := min(max(end-b.First, from), b.Width)
+		for i := range b.Positions {
+			p.offer(b.Layer, b.Head, b.Row(i)[from:to])
+		}
 	}); err != nil {
 		return nil, err
 	}

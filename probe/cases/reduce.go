@@ -3,54 +3,33 @@ package cases
 import (
 	"context"
 	"math"
-	"sync"
 	"sync/atomic"
 
 	"headprof/probe"
+	"headprof/runner"
 	"headprof/runner/backend"
 	"headprof/scoring"
 )
-
-// fixed is the resolution of sums: weights are added as integers in units of
-// 2^-40, so that a sum does not depend on its order. A weight is off by
-// 4.5e-13 at most.
-const fixed = 1 << 40
-
-func toFixed(weight float64) int64 { return int64(math.RoundToEven(weight * fixed)) }
 
 // attended extends the session by tokens and gives, per layer and head, the
 // mean attention that the rows of span pay to each position.
 func (r *pass) attended(ctx context.Context, tokens []int32, rows span) ([][]scoring.Attended, error) {
 	n := r.session.Len() + len(tokens)
-	sums := make([][][]int64, r.shape.Layers)
-	locks := make([][]sync.Mutex, r.shape.Layers)
+	sums := make([][]backend.ColumnSum, len(r.layers))
 	for l := range sums {
-		sums[l] = make([][]int64, r.shape.Heads(l))
-		locks[l] = make([]sync.Mutex, r.shape.Heads(l))
+		sums[l] = make([]backend.ColumnSum, r.layers[l].Heads)
 	}
-	if err := r.extend(ctx, tokens, rows, func(row backend.Row) {
-		lock := &locks[row.Layer][row.Head]
-		lock.Lock()
-		defer lock.Unlock()
-		sum := sums[row.Layer][row.Head]
-		if sum == nil {
-			sum = make([]int64, n)
-			sums[row.Layer][row.Head] = sum
-		}
-		for i, w := range row.Weights {
-			sum[row.First+i] += toFixed(float64(w))
-		}
-	}); err != nil {
+	if err := r.extend(ctx, tokens, rows, func(b backend.RowBlock) { sums[b.Layer][b.Head].Add(b) }); err != nil {
 		return nil, err
 	}
 	count := float64(rows[1] - rows[0])
 	out := make([][]scoring.Attended, len(sums))
 	for l := range sums {
 		out[l] = make([]scoring.Attended, len(sums[l]))
-		for h, sum := range sums[l] {
-			mean := make(scoring.Attended, len(sum))
-			for i, s := range sum {
-				mean[i] = float64(s) / fixed / count
+		for h := range sums[l] {
+			mean := make(scoring.Attended, n)
+			for i := range mean {
+				mean[i] = sums[l][h].Sum(i) / count
 			}
 			out[l][h] = mean
 		}
@@ -59,31 +38,27 @@ func (r *pass) attended(ctx context.Context, tokens []int32, rows span) ([][]sco
 }
 
 // extend appends tokens and delivers the attention rows of the positions in
-// rows, in no particular order and from several goroutines.
-func (r *pass) extend(ctx context.Context, tokens []int32, rows span, deliver func(backend.Row)) error {
-	positions := make([]int, rows[1]-rows[0])
-	for i := range positions {
-		positions[i] = rows[0] + i
-	}
-	_, err := r.session.Extend(ctx, tokens, probe.Watch{Attention: positions, Rows: deliver})
+// rows, in blocks, in no particular order and from several goroutines.
+func (r *pass) extend(ctx context.Context, tokens []int32, rows span, deliver func(backend.RowBlock)) error {
+	_, err := r.session.Extend(ctx, tokens, probe.Watch{Blocks: &runner.Blocks{From: rows[0], To: rows[1], Deliver: deliver}})
 	return err
 }
 
-// totals are sums per layer and head, in units of 2^-40.
+// totals are sums per layer and head, in units of backend.Fixed.
 type totals [][]atomic.Int64
 
 func (r *pass) totals() totals {
-	t := make(totals, r.shape.Layers)
+	t := make(totals, len(r.layers))
 	for l := range t {
-		t[l] = make([]atomic.Int64, r.shape.Heads(l))
+		t[l] = make([]atomic.Int64, r.layers[l].Heads)
 	}
 	return t
 }
 
-func (t totals) add(layer, head int, v float64) { t[layer][head].Add(toFixed(v)) }
+func (t totals) add(layer, head int, v float64) { t[layer][head].Add(backend.Fixed(v)) }
 
 func (t totals) mean(layer, head, n int) float64 {
-	return float64(t[layer][head].Load()) / fixed / float64(n)
+	return backend.FromFixed(t[layer][head].Load()) / float64(n)
 }
 
 // peaks are the largest weights per layer and head. Weights are not negative,
@@ -91,9 +66,9 @@ func (t totals) mean(layer, head, n int) float64 {
 type peaks [][]atomic.Uint32
 
 func (r *pass) peaks() peaks {
-	p := make(peaks, r.shape.Layers)
+	p := make(peaks, len(r.layers))
 	for l := range p {
-		p[l] = make([]atomic.Uint32, r.shape.Heads(l))
+		p[l] = make([]atomic.Uint32, r.layers[l].Heads)
 	}
 	return p
 }

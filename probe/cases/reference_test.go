@@ -64,7 +64,7 @@ func TestScoresEqualTheReference(t *testing.T) {
 				if err := Check(e, list[0]); err != nil {
 					t.Fatal(err)
 				}
-				got, err := Run(t.Context(), e, shapeOf(m), list[0], scoring.MethodsOf(d.Probe))
+				got, err := Run(t.Context(), e, list[0], scoring.MethodsOf(d.Probe))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -102,14 +102,5 @@ func compare(t *testing.T, want referenceCase, got Values) {
 	t.Logf("%s: within %.1e", want.ID, worst)
 	if worst > want.tolerance() {
 		t.Errorf("%s: off by %.1e at %s, more than %.0e", want.ID, worst, where, want.tolerance())
-	}
-}
-
-func shapeOf(m *runner.Model) Shape {
-	layers := m.Config().Layers
-	return Shape{
-		Layers: len(layers),
-		Heads:  func(l int) int { return layers[l].Heads },
-		KV:     func(l int) int { return layers[l].KVHeads },
 	}
 }

@@ -37,9 +37,11 @@ func (p *repeats) run(ctx context.Context, r *pass, methods []scoring.Named) (ma
 	copies := scoring.NewCopies(p.IDs, p.First)
 	rows := span{p.First + p.Period, len(p.IDs)}
 	echo, induction := r.totals(), r.totals()
-	if err := r.extend(ctx, p.IDs, rows, func(row backend.Row) {
-		echo.add(row.Layer, row.Head, copies.Echo(row.Position, row.Weights, row.First))
-		induction.add(row.Layer, row.Head, copies.Induction(row.Position, row.Weights, row.First))
+	if err := r.extend(ctx, p.IDs, rows, func(b backend.RowBlock) {
+		for i, position := range b.Positions {
+			echo.add(b.Layer, b.Head, copies.Echo(position, b.Row(i), b.First))
+			induction.add(b.Layer, b.Head, copies.Induction(position, b.Row(i), b.First))
+		}
 	}); err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (s *ColumnSum) Add(b RowBlock) {
 	sum := s.values[b.First:][:b.Width]
 	for i := range b.Positions {
 		for j, w := range b.Row(i)[:len(sum)] {
-			sum[j] += Fixed(w)
+			sum[j] += Fixed(float64(w))
 		}
 	}
 }
@@ -79,7 +79,7 @@ func (s *ColumnSum) Len() int { return len(s.values) }
 
 // Fixed gives a weight in units of 2^-40, to the nearest even. Sums of such
 // numbers are exact in any order.
-func Fixed(w float32) int64 { return int64(math.RoundToEven(float64(w) * (1 << sumFraction))) }
+func Fixed(w float64) int64 { return int64(math.RoundToEven(w * (1 << sumFraction))) }
 
 // FromFixed is what a sum of Fixed numbers stands for.
 func FromFixed(sum int64) float64 { return float64(sum) / (1 << sumFraction) }

@@ -8,7 +8,7 @@ import (
 	"headprof/runner/shape"
 )
 
-// The prediction is what the buffers hold after steps of that size, to a tenth.
+// The prediction is what the buffers hold after steps of that size, to a tenth (a fifth with blocks).
 func TestScratchBytesIsWhatStepsTake(t *testing.T) {
 	check := func(name string, l *backendtest.Layer, blocks bool) {
 		b, s := l.Backend.(*Backend), l.Shape
@@ -39,7 +39,11 @@ func TestScratchBytesIsWhatStepsTake(t *testing.T) {
 		}
 		// The table of angles is dropped with the step.
 		floats += n * s.Rope
-		if got := float64(predicted) / float64(4*floats); got < 0.95 || got > 1.1 {
+		most := 1.1
+		if blocks {
+			most = 1.2 // the last block, which sees the longest rows, may be shorter than others
+		}
+		if got := float64(predicted) / float64(4*floats); got < 0.95 || got > most {
 			t.Errorf("%s: predicted %d bytes, taken %d", name, predicted, 4*floats)
 		}
 	}
