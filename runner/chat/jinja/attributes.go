@@ -38,6 +38,11 @@ func (s *state) attribute(v Value, name string) (Value, bool) {
 		}
 		return s.known(name, "a string", "maketrans translate encode")
 	case markup:
+		switch name {
+		case "strip", "lstrip", "rstrip", "upper", "lower", "capitalize":
+			m := stringMethods[name]
+			return s.method(name, func(s *state, a *args) Value { return markup(m(s, string(v), a).(string)) }), true
+		}
 		if _, ok := stringMethods[name]; ok || name == "unescape" || name == "striptags" || name == "escape" {
 			fail(0, "the method %s of a string marked as safe is not supported", name)
 		}

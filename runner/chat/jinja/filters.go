@@ -79,6 +79,10 @@ func (s *state) soft(v Value, name string) string {
 func textFilter(name string, f func(string) string) filterFunc {
 	return func(s *state, v Value, a *args) Value {
 		a.bind(name)
+		if m, ok := v.(markup); ok && name != "title" {
+			s.made(3 * len(m))
+			return markup(f(string(m)))
+		}
 		t := s.soft(v, name)
 		s.made(3 * len(t))
 		return f(t)
@@ -882,7 +886,10 @@ func titleFilter(t string) string {
 
 func trim(s *state, v Value, a *args) Value {
 	in := a.bind("trim", "chars?")
-	return s.strip("trim", s.soft(v, "trim"), in[0], true, true)
+	if m, ok := v.(markup); ok {
+		return markup(s.strip("trim", string(m), in[0], true, true))
+	}
+	return s.strip("trim", s.text(v), in[0], true, true)
 }
 
 func truncate(s *state, v Value, a *args) Value {

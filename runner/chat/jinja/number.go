@@ -150,10 +150,8 @@ func (s *state) arithmetic(op string, a, b Value) Value {
 		}
 		return floats(op, toFloat(a), toFloat(b))
 	}
-	for _, v := range []Value{a, b} {
-		if _, ok := v.(markup); ok && (op == "+" || op == "*" || op == "%") {
-			fail(0, "%s on a string marked as safe is not supported", op)
-		}
+	if v, ok := s.safely(op, a, b); ok {
+		return v
 	}
 	switch op {
 	case "+":
@@ -198,6 +196,42 @@ func (s *state) arithmetic(op string, a, b Value) Value {
 	}
 	fail(0, "%s and %s cannot be combined with %s", typeName(a), typeName(b), op)
 	return nil
+}
+
+// safely runs + and * where a string is marked as safe: the other is escaped,
+// and the result is marked, too.
+func (s *state) safely(op string, a, b Value) (Value, bool) {
+	x, okX := a.(markup)
+	y, okY := b.(markup)
+	if !okX && !okY {
+		return nil, false
+	}
+	switch op {
+	case "+":
+		if t, ok := a.(string); ok {
+			x, okX = escaped(s, t), true
+		}
+		if t, ok := b.(string); ok {
+			y, okY = escaped(s, t), true
+		}
+		if okX && okY {
+			return markup(s.arithmetic("+", string(x), string(y)).(string)), true
+		}
+	case "*":
+		if okX != okY {
+			if okX {
+				a = string(x)
+			} else {
+				b = string(y)
+			}
+			return markup(s.arithmetic("*", a, b).(string)), true
+		}
+	case "%":
+		if okX {
+			fail(0, "%% on a string marked as safe is not supported")
+		}
+	}
+	return nil, false
 }
 
 // small runs + - // % on ints whose result is sure to fit.
@@ -283,6 +317,9 @@ func (s *state) ints(op string, x, y *big.Int) Value {
 		fail(0, "division by zero")
 	}
 	if op == "/" {
+		if x.Sign() == 0 && y.Sign() < 0 {
+			return math.Copysign(0, -1)
+		}
 		f, _ := new(big.Rat).SetFrac(x, y).Float64()
 		return finite(f)
 	}

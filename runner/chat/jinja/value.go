@@ -15,8 +15,8 @@ type Value any
 type (
 	tuple []Value
 	list  struct{ items []Value }
-	// markup is a string that the filters escape and safe give. Python's own
-	// type escapes what it is joined with; here it is written out, or refused.
+	// markup is a string that the filters escape and safe give. It escapes what
+	// is added to it; what else Python's type does with it is partly refused.
 	markup string
 	// undefined is what a name or attribute that is not there gives.
 	undefined struct{ what string }
