@@ -7,13 +7,17 @@ import (
 	"slices"
 )
 
+// Absent stands in Budget.Entries for a head that the model does not have or
+// that has no cache, as in a recurrent layer.
+const Absent = -1
+
 // Budget is a KV-cache budget: how many entries every head keeps.
 type Budget struct {
 	Meta
 	Layers, Heads int     // Heads counts columns of Entries: query heads, or KV heads where PerKV is set
 	PerKV         bool    // one budget a KV head
 	KVGroup       int     // query heads that share a KV head; 0 or 1: none do. Ignored where PerKV is set
-	Entries       [][]int // [layer][head], window included
+	Entries       [][]int // [layer][head], window included; Absent
 	Window        []int   // [layer] sliding window in tokens, 0: global; nil: all global
 	// Shared: the query heads of a group keep one cache between them, which
 	// counts once. Otherwise each keeps its own, as the published code does.
@@ -38,7 +42,7 @@ func (b Budget) check() error {
 	}
 	for l, row := range b.Entries {
 		for h, n := range row {
-			if n < 0 {
+			if n < 0 && n != Absent {
 				return fmt.Errorf("plot: head %s has a budget of %d entries", headName(l, h), n)
 			}
 			if first := row[h-h%max(1, b.group())]; b.Shared && n != first {
@@ -73,6 +77,9 @@ func (b Budget) total() (caches, kept, full int) {
 			whole = min(whole, b.Window[l])
 		}
 		for h := 0; h < len(row); h += step {
+			if row[h] == Absent {
+				continue
+			}
 			caches++
 			kept += row[h]
 			full += whole
@@ -84,7 +91,7 @@ func (b Budget) total() (caches, kept, full int) {
 // facts are the totals that stand in the title block.
 func (b Budget) facts() []string {
 	caches, kept, full := b.total()
-	mean := float64(kept) / float64(caches)
+	mean := float64(kept) / float64(max(1, caches))
 	var f []string
 	if b.Policy != "" {
 		f = append(f, "policy "+shorten(b.Policy, 32))
@@ -104,7 +111,11 @@ func (b Budget) facts() []string {
 	if b.PerKV || b.Shared && b.group() > 1 {
 		each = "KV head"
 	}
-	f = append(f, counted(caches, "cache")+", one per "+each)
+	if b.PerKV && b.Level == "head" { // such a table sums over groups
+		f = append(f, "each cell sums the caches of a KV head's query heads")
+	} else {
+		f = append(f, counted(caches, "cache")+", one per "+each)
+	}
 	if b.Bytes > 0 {
 		f = append(f, sizeOf(b.Bytes))
 	}
@@ -141,13 +152,20 @@ func BudgetMap(b Budget) (*Figure, error) {
 		return nil, err
 	}
 	var values []int
-	count := map[int]int{}
+	count, some := map[int]int{}, 0
 	for _, row := range b.Entries {
 		for _, n := range row {
+			if n == Absent {
+				continue
+			}
+			some++
 			if count[n]++; count[n] == 1 {
 				values = append(values, n)
 			}
 		}
+	}
+	if some == 0 {
+		return nil, fmt.Errorf("plot: no head has a budget")
 	}
 	slices.Sort(values)
 	lo, hi := values[0], values[len(values)-1]
@@ -165,7 +183,12 @@ func BudgetMap(b Budget) (*Figure, error) {
 	}
 	side := cell(b.Layers, b.Heads, 432, 560)
 	g := headGrid{
-		grid:   grid{rows: b.Layers, cols: b.Heads, cellW: side, cellH: side, fill: func(r, c int) color.Color { return shade(at(b.Entries[r][c])) }},
+		grid: grid{rows: b.Layers, cols: b.Heads, cellW: side, cellH: side, fill: func(r, c int) color.Color {
+			if b.Entries[r][c] == Absent {
+				return nil
+			}
+			return shade(at(b.Entries[r][c]))
+		}},
 		window: b.Window, group: b.group(), columns: "query head",
 	}
 	if b.PerKV {
@@ -190,6 +213,9 @@ func BudgetMap(b Budget) (*Figure, error) {
 		ticks = append([]tick{foot}, ticks...)
 	}
 	keys := g.keys()
+	if some < b.Layers*b.Heads {
+		keys = append(keys, missingKey("no cache"))
+	}
 	barX := g.left() + g.width() + 14
 	barW, barH := barWidth(ticks), max(inkTick.width(label)+4, min(g.height(), 260))
 	if swatches {
@@ -197,7 +223,7 @@ func BudgetMap(b Budget) (*Figure, error) {
 		barH = 16 + 14*float64(len(values))
 	}
 	heads := func(n int) string {
-		return fmt.Sprintf("%s entries: %s of heads", thousands(n), percent(float64(count[n])/float64(b.Layers*b.Heads)))
+		return fmt.Sprintf("%s entries: %s of heads", thousands(n), percent(float64(count[n])/float64(some)))
 	}
 	keyX, keyW, keyRow := barX+barW+14, 0.0, 0.0
 	if swatches {
@@ -230,6 +256,9 @@ func BudgetMap(b Budget) (*Figure, error) {
 		if k.width(thousands(hi)) <= side-3 && k.size >= 5.5 {
 			for r, row := range b.Entries {
 				for c, n := range row {
+					if n == Absent {
+						continue
+					}
 					k.color = onShade(at(n))
 					p.text(gx+(float64(c)+0.5)*side, y+(float64(r)+0.5)*side, thousands(n), k, middle)
 				}

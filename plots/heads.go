@@ -311,6 +311,14 @@ func keysInRow(p *pen, keys []key, x, y float64) {
 	}
 }
 
+// missingKey explains hatched cells.
+func missingKey(text string) key {
+	return key{text, func(p *pen, x, y float64) {
+		missing(p, x+1, y-4.5, 9, 9)
+		p.box(x+1, y-4.5, 9, 9, stroke{grey60, 0.6, nil})
+	}}
+}
+
 // keys explain the signs that this map uses, and no others.
 func (h Heads) keys(g headGrid, rings int) []key {
 	var k []key
@@ -328,10 +336,7 @@ func (h Heads) keys(g headGrid, rings int) []key {
 	for _, row := range h.Score {
 		for _, v := range row {
 			if math.IsNaN(v) {
-				return append(k, key{"no score", func(p *pen, x, y float64) {
-					missing(p, x+1, y-4.5, 9, 9)
-					p.box(x+1, y-4.5, 9, 9, stroke{grey60, 0.6, nil})
-				}})
+				return append(k, missingKey("no score"))
 			}
 		}
 	}

@@ -134,6 +134,12 @@ func TestBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	has(t, f, "KV-cache budget: 80 entries", "4 caches, one per query head")
+	// A head without a cache is absent: not counted, not a zero.
+	g.Entries = [][]int{{10, 10, Absent, Absent}}
+	if f, err = BudgetMap(g); err != nil {
+		t.Fatal(err)
+	}
+	has(t, f, "KV-cache budget: 20 entries", "2 caches", "no cache", "10 entries: 100 % of heads")
 	g.Shared, g.Entries = true, [][]int{{10, 20, 30, 30}}
 	if _, err = BudgetMap(g); err == nil || !strings.Contains(err.Error(), "shares") {
 		t.Errorf("one cache of two sizes: %v", err)
@@ -141,7 +147,8 @@ func TestBudget(t *testing.T) {
 	for says, spoil := range map[string]func(*Budget){
 		"nothing to draw":       func(b *Budget) { b.Layers = 0 },
 		"entries for 1 layers":  func(b *Budget) { b.Entries = b.Entries[:1] },
-		"budget of -1":          func(b *Budget) { b.Entries = [][]int{{1, 1}, {1, -1}} },
+		"budget of -2":          func(b *Budget) { b.Entries = [][]int{{1, 1}, {1, -2}} },
+		"no head has a budget":  func(b *Budget) { b.Entries = [][]int{{Absent, Absent}, {Absent, Absent}} },
 		"negative capacity":     func(b *Budget) { b.Bytes = -1 },
 		"windows for 1 layers,": func(b *Budget) { b.Window = []int{1} },
 	} {

@@ -43,6 +43,9 @@ func headsFigure(t *scoring.Table, method string, top int) plots.Heads {
 		g := make([][]float64, h.Layers)
 		for l := range g {
 			g[l] = make([]float64, h.Heads)
+			for i := range g[l] {
+				g[l][i] = math.NaN() // heads without a row have no score
+			}
 		}
 		for _, r := range rows {
 			g[r.Layer][r.Head] = value(r)

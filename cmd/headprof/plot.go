@@ -175,14 +175,34 @@ func isBudget(path string) bool {
 	return err == nil
 }
 
+// onePerKVHead tells a table of KV heads, whose head is the first of its group,
+// from one of query heads: no KV head has two rows, and heads are skipped.
+func onePerKVHead(rows []allocate.Budget) bool {
+	seen, skipped := map[[2]int]bool{}, false
+	for _, r := range rows {
+		at := [2]int{r.Layer, r.KVHead}
+		if seen[at] {
+			return false
+		}
+		seen[at] = true
+		skipped = skipped || r.Head > r.KVHead
+	}
+	return skipped
+}
+
 // budgetFigure turns a budget's rows into what plots draws.
 func budgetFigure(b export.Budgets, title string) plots.Budget {
 	p := plots.Budget{
 		Meta:   plots.Meta{Model: b.Model, Method: b.Method, Title: title},
 		Policy: b.Policy, Level: string(b.Level), Beta: b.Beta, Capacity: b.Capacity, PerKV: b.PerKVHead,
 	}
+	p.PerKV = p.PerKV || onePerKVHead(b.Heads)
 	kv := 0
-	for _, r := range b.Heads {
+	for i := range b.Heads {
+		r := &b.Heads[i]
+		if p.PerKV {
+			r.Head = r.KVHead // it was the group's first
+		}
 		p.Layers, p.Heads, kv = max(p.Layers, r.Layer+1), max(p.Heads, r.Head+1), max(kv, r.KVHead+1)
 	}
 	if kv > 0 && p.Heads%kv == 0 {
@@ -191,6 +211,9 @@ func budgetFigure(b export.Budgets, title string) plots.Budget {
 	p.Entries = make([][]int, p.Layers)
 	for l := range p.Entries {
 		p.Entries[l] = make([]int, p.Heads)
+		for h := range p.Entries[l] {
+			p.Entries[l][h] = plots.Absent
+		}
 	}
 	equal := p.KVGroup > 1 // do all heads of each group keep the same?
 	of := map[[2]int]int{}
