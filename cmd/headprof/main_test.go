@@ -200,6 +200,3 @@ func smallDisk(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
-
-// required is set in CI: what cannot be found fails instead of skipping.
-func required() bool { return os.Getenv("HEADPROF_REQUIRE_ALL") == "1" }

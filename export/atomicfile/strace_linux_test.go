@@ -67,7 +67,7 @@ func needStrace(t *testing.T) {
 		return
 	}
 	why := fmt.Sprintf("strace cannot trace here: %v %s", err, out)
-	if os.Getenv("HEADPROF_REQUIRE_SHARED") == "1" {
+	if os.Getenv("HEADPROF_REQUIRE_ALL") == "1" {
 		t.Fatal(why)
 	}
 	t.Skip(why)
