@@ -30,7 +30,8 @@ type trialRow struct {
 
 // WriteTrials writes the long table: every trial's score of every head under
 // every method of t, in the order given, whether it passed or not. Layers,
-// heads and KV heads are t's.
+// heads and KV heads are t's. A trial has no rows of methods that it was not
+// scored by, since they are computed on other prompts.
 func WriteTrials(path string, t *scoring.Table, trials []scoring.TrialScore) error {
 	meta, err := json.Marshal(t.Meta)
 	if err != nil {
@@ -38,19 +39,26 @@ func WriteTrials(path string, t *scoring.Table, trials []scoring.TrialScore) err
 	}
 	return atomicfile.Write(path, func(w io.Writer) error {
 		return writeRows(w, "trials/1", map[string]string{metaKey: string(meta)}, func(yield func([]trialRow) error) error {
-			rows := make([]trialRow, len(t.Heads))
+			rows := make([]trialRow, 0, len(t.Heads))
 			for _, x := range trials {
-				for i, h := range t.Heads {
-					scores := x.Scores[h.Method]
+				rows = rows[:0]
+				if len(x.Scores) == 0 {
+					return fmt.Errorf("trial %q has no scores", x.ID)
+				}
+				for _, h := range t.Heads {
+					scores, ok := x.Scores[h.Method]
+					if !ok {
+						continue // of a method that is computed on other prompts
+					}
 					if h.Layer >= len(scores) || h.Head >= len(scores[h.Layer]) {
 						return fmt.Errorf("trial %q has no %s score of layer %d, head %d", x.ID, h.Method, h.Layer, h.Head)
 					}
-					rows[i] = trialRow{
+					rows = append(rows, trialRow{
 						Trial: x.ID, Needle: x.Needle, Length: int32(x.Length), Depth: x.Depth, Pass: x.Pass,
 						Layer: int32(h.Layer), Head: int32(h.Head), KVHead: int32(h.KVHead), Method: h.Method,
 						Score: scores[h.Layer][h.Head], Decode: t.Meta.Decode,
 						RealDepth: x.RealDepth, Placement: x.Placement,
-					}
+					})
 				}
 				if err := yield(rows); err != nil {
 					return err

@@ -184,10 +184,13 @@ func (d drawing) save() (err error) {
 func drawRun(dir string, t *scoring.Table, r *probe.Result, method string, top int) (paths, problems []string) {
 	heads := headsFigure(t, method, top)
 	path := func(name string) string { return filepath.Join(dir, name) }
-	return drawAll([]drawing{
+	figures := []drawing{
 		{path("heads.png"), func() (*plots.Figure, error) { return plots.HeadMap(heads) }},
 		{path("ranking.png"), func() (*plots.Figure, error) { return plots.Ranking(heads) }},
 		{path("layers.png"), func() (*plots.Figure, error) { return plots.Layers(heads) }},
-		{path("needle.png"), func() (*plots.Figure, error) { return plots.Needle(needleFigure(heads.Meta, r)) }},
-	})
+	}
+	if len(r.Records) > 0 { // needle trials
+		figures = append(figures, drawing{path("needle.png"), func() (*plots.Figure, error) { return plots.Needle(needleFigure(heads.Meta, r)) }})
+	}
+	return drawAll(figures)
 }

@@ -54,7 +54,7 @@ same command is given again.`,
 	fs.StringVar(&f.out, "out", "headprof-out", "run `folder`: journal, tables and heatmaps")
 	fs.StringVar(&f.until, "until", "", "stable: end the run when further trials no longer change the answer")
 	fs.IntVar(&f.topK, "top", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
-	fs.StringVar(&f.method, "method", "headkv-r2", "score method shown in table and heatmaps; tables hold all methods")
+	fs.StringVar(&f.method, "method", "headkv-r2", "score `method` shown in table and heatmaps; tables hold all methods of its prompts. Methods of other prompts than needles: several by commas")
 	fs.StringVar(&f.shard, "shard", "", "run one `part` of the plan: 2/4, or auto/4 for the part that a cluster's array job names; 'headprof merge' puts parts together")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every trial from its first token (slow; changes no result)")
 	fs.BoolVar(&f.noDraft, "no-draft", false, "decode one token at a time (slow; changes no result)")
@@ -65,8 +65,12 @@ same command is given again.`,
 }
 
 func (f *scoreFlags) run(cmd *cobra.Command) error {
-	if _, err := scoring.Lookup(f.method); err != nil {
-		return usagef("--method: %w", err)
+	methods, err := f.methodList()
+	if err != nil {
+		return err
+	}
+	if methods[0].Probe != scoring.Needles {
+		return f.cases(cmd, methods)
 	}
 	block := 0
 	switch f.until {
@@ -79,7 +83,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	default:
 		return usagef("--until %q: the only rule is stable", f.until)
 	}
-	shard, of, shardFrom, err := 0, 0, "", error(nil)
+	shard, of, shardFrom := 0, 0, ""
 	if f.shard != "" {
 		if shard, of, shardFrom, err = probe.ResolveShard(f.shard); err != nil {
 			return usagef("--shard: %w", err)
@@ -159,6 +163,11 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, 
 	if err != nil {
 		return err
 	}
+	return f.write(say, model, r, table)
+}
+
+// write writes all artifacts of a table and shows it.
+func (f *scoreFlags) write(say *speaker, model *runner.Model, r *probe.Result, table *scoring.Table) error {
 	paths, err := export.WriteRun(f.out, table, r.Scores)
 	if err != nil {
 		return err

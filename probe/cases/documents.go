@@ -11,6 +11,8 @@ import (
 
 // documents are texts and a query about them: qrhead and core.
 type documents struct {
+	group string // what it was made of
+
 	ID        string   `json:"id"`
 	IDs       []int32  `json:"ids"`
 	QuerySpan span     `json:"query_span"`
@@ -23,6 +25,7 @@ type documents struct {
 	Tau       *float64 `json:"temperature,omitempty"` // core; else the method's own
 }
 
+func (d *documents) Group() string       { return d.group }
 func (d *documents) Name() string        { return d.ID }
 func (d *documents) Kind() scoring.Probe { return scoring.Documents }
 func (d *documents) longest() int        { return max(len(d.IDs), len(d.NullIDs)) }

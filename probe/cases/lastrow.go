@@ -10,11 +10,14 @@ import (
 
 // fewShot is a prompt of demonstrations with shuffled labels and a query: icl.
 type fewShot struct {
+	group string // what it was made of
+
 	ID     string  `json:"id"`
 	IDs    []int32 `json:"ids"`
 	Labels []span  `json:"label_spans"`
 }
 
+func (c *fewShot) Group() string       { return c.group }
 func (c *fewShot) Name() string        { return c.ID }
 func (c *fewShot) Kind() scoring.Probe { return scoring.FewShot }
 func (c *fewShot) longest() int        { return len(c.IDs) }
@@ -51,6 +54,8 @@ func (c *fewShot) run(ctx context.Context, r *pass, methods []scoring.Named) (ma
 // injection is an instruction with data, clean and with another instruction
 // injected into the data: tracker.
 type injection struct {
+	group string // what it was made of
+
 	ID                  string  `json:"id"`
 	IDs                 []int32 `json:"ids"`
 	Instruction         span    `json:"instruction_span"`
@@ -60,6 +65,7 @@ type injection struct {
 	InjectedData        span    `json:"injected_data_span"`
 }
 
+func (c *injection) Group() string       { return c.group }
 func (c *injection) Name() string        { return c.ID }
 func (c *injection) Kind() scoring.Probe { return scoring.Injection }
 func (c *injection) longest() int        { return max(len(c.IDs), len(c.Injected)) }

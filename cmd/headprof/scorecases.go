@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"headprof/export/textfile"
+	"headprof/probe"
+	"headprof/probe/cases"
+	"headprof/runner"
+	"headprof/scoring"
+	"headprof/scoring/param"
+)
+
+// methodList reads --method: one name, or several of methods that are not
+// computed on needle trials. The first is shown.
+func (f *scoreFlags) methodList() ([]scoring.Declaration, error) {
+	var out []scoring.Declaration
+	for _, name := range strings.Split(f.method, ",") {
+		d, err := scoring.Lookup(strings.TrimSpace(name))
+		if err != nil {
+			return nil, usagef("--method: %w", err)
+		}
+		out = append(out, d)
+	}
+	if len(out) > 1 {
+		for _, d := range out {
+			if d.Probe == scoring.Needles {
+				return nil, usagef("--method %s: %s is computed on needle trials, of which one run computes all methods; run it apart from the others", f.method, d.Name())
+			}
+		}
+	}
+	f.method = out[0].Name()
+	return out, nil
+}
+
+// cases runs methods that need other prompts than needle trials.
+func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) error {
+	switch {
+	case f.until != "":
+		return usagef("--until is for needle trials; --method %s takes --count cases", f.method)
+	case f.shard != "":
+		return usagef("--shard is for needle trials; run --method %s on one machine", f.method)
+	case f.preset != "":
+		return usagef("--preset is for needle trials, not for --method %s", f.method)
+	case f.count < 0:
+		return usagef("--count %d is negative", f.count)
+	}
+	say := newSpeaker(cmd, f.quiet, f.json)
+	model, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	e, err := probe.ModelOf(model)
+	if err != nil {
+		return err
+	}
+	plan := &cases.Plan{Seed: f.seed, Params: f.params()}
+	for _, d := range methods {
+		m := d.New()
+		param.SetDefaults(m)
+		plan.Methods = append(plan.Methods, m)
+	}
+	if plan.Cases, err = f.caseList(model, e, methods); err != nil {
+		return err
+	}
+	tokens := 0
+	for _, c := range plan.Cases {
+		tokens += c.Tokens()
+	}
+	if !f.quiet && !f.json {
+		fmt.Fprintf(say.err, "%s: %d cases, %s tokens to compute, on %s (%s)\n", model.Name(), len(plan.Cases), thousands(int64(tokens)), f.device, model.Kernels())
+	}
+	start, last := time.Now(), time.Now()
+	result, err := plan.Do(cmd.Context(), e, cases.Options{
+		Dir: f.out, Version: version(), Settings: f.settings(model),
+		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH},
+		Ended: func(done, total, computed int) {
+			switch {
+			case f.json:
+				printJSON(say.out, map[string]any{"event": "progress", "done": done, "total": total})
+			case !f.quiet && (done == total || time.Since(last) > 10*time.Second):
+				last = time.Now()
+				seconds := time.Since(start).Seconds()
+				left := seconds / float64(computed) * float64(tokens-computed)
+				fmt.Fprintf(say.err, "%d of %d cases, %.0f tokens/s, about %s left\n", done, total, float64(computed)/seconds, time.Duration(left*float64(time.Second)).Round(time.Second))
+			}
+		},
+	})
+	if errors.Is(err, probe.ErrInterrupted) {
+		return &exit{exitInterrupted, fmt.Errorf("interrupted after %d of %d cases; the journal in %s is intact. Continue with:\n  %s", result.Done, result.Total, f.out, resumeCommand(cmd))}
+	}
+	if err != nil {
+		return err
+	}
+	o := aggregation(model, f.seed)
+	o.Meta = meta(model, result)
+	table, err := cases.Aggregate(result.Scores, o)
+	if err != nil {
+		return err
+	}
+	return f.write(say, model, result, table)
+}
+
+// caseList reads or makes the cases.
+func (f *scoreFlags) caseList(m *runner.Model, e probe.Model, methods []scoring.Declaration) ([]cases.Case, error) {
+	var kinds []scoring.Probe
+	for _, d := range methods {
+		if len(kinds) == 0 || kinds[len(kinds)-1] != d.Probe {
+			kinds = append(kinds, d.Probe)
+		}
+	}
+	if f.trials != "" {
+		if len(kinds) > 1 {
+			return nil, usagef("--trials: a file holds cases of one kind, and these methods need cases of the kinds %v", kinds)
+		}
+		file, err := textfile.Open(f.trials)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return cases.Read(f.trials, file, kinds[0])
+	}
+	source, err := f.source(m, e)
+	if err != nil {
+		return nil, err
+	}
+	var out []cases.Case
+	done := map[scoring.Probe]bool{}
+	for _, k := range kinds {
+		if done[k] {
+			continue
+		}
+		done[k] = true
+		list, err := cases.Generate(k, source)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+// defaultCases is the number of cases of each kind unless --count says otherwise.
+const defaultCases = 24
+
+// source is what cases are made of.
+func (f *scoreFlags) source(m *runner.Model, e probe.Model) (cases.Source, error) {
+	tiny := m.Name() == builtIn
+	frame, err := f.frame(m)
+	if err != nil {
+		return cases.Source{}, err
+	}
+	t := m.Tokenizer()
+	s := cases.Source{Tokenizer: e, Frame: frame, Vocabulary: e.Vocabulary(), Seed: f.seed, Count: f.count}
+	if s.Count == 0 || s.Count == defaultCount {
+		s.Count = defaultCases
+	}
+	if bos, add := t.BOS(); add {
+		s.BOS = []int32{bos}
+	}
+	s.Plain = func(id int32) bool {
+		text := t.Text(id)
+		return !t.IsControl(id) && !t.IsEnd(id) && strings.TrimSpace(text) != "" && utf8.ValidString(text)
+	}
+	if f.lengths == "" {
+		f.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix)+128, tiny)
+	}
+	if s.Lengths, err = probe.ParseLengths(f.lengths); err != nil {
+		return s, usagef("--lengths: %w", err)
+	}
+	if s.Needles, err = f.needleSets(tiny); err != nil {
+		return s, err
+	}
+	s.Haystack, err = f.haystack(tiny)
+	return s, err
+}
