@@ -119,6 +119,53 @@ func TestKeepIn16Bits(t *testing.T) {
 	}
 }
 
+// A 16-bit tile that grows, or is copied because a fork shares it, keeps its entries.
+func TestGrowthIn16Bits(t *testing.T) {
+	c, err := New(twoLayers[:1], backend.KVF16, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(c *Host, n int) {
+		first := c.Len()
+		for h := range 2 {
+			c.Reserve(0, h, n, first)
+			for i := first; i < first+n; i++ {
+				b, j := c.Head(0, h).Blocks[i/Tile], i%Tile
+				for d := range 8 {
+					b.K16[d*b.Room+j] = tensor.F32ToF16(float32(8*i + d))
+				}
+				for d := range 4 {
+					b.V16[j*4+d] = tensor.F32ToF16(-float32(4*i + d))
+				}
+			}
+		}
+		c.Commit(first + n)
+	}
+	for _, n := range []int{5, 20, 45} {
+		add(c, n)
+	}
+	f, err := c.Fork(68)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(f.(*Host), 1)
+	for _, host := range []*Host{c, f.(*Host)} {
+		for i := range host.Len() {
+			k, v := host.Entry(0, 1, i)
+			for d, x := range k {
+				if x != float32(8*i+d) {
+					t.Fatalf("key of entry %d of %d, dimension %d: %v, want %d", i, host.Len(), d, x, 8*i+d)
+				}
+			}
+			for d, x := range v {
+				if x != -float32(4*i+d) {
+					t.Fatalf("value of entry %d of %d, dimension %d: %v, want %d", i, host.Len(), d, x, -4*i-d)
+				}
+			}
+		}
+	}
+}
+
 func TestEveryDimensionIsNeeded(t *testing.T) {
 	for _, s := range []shape.Layer{{KVHeads: 0, KeyDim: 1, ValueDim: 1}, {KVHeads: 1, KeyDim: 0, ValueDim: 1}, {KVHeads: 1, KeyDim: 1, ValueDim: 0}} {
 		if _, err := New(shape.Model{s}, backend.KVF32, 0); err == nil {

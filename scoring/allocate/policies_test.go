@@ -218,3 +218,34 @@ func TestModelOfRows(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// Where the prompt's length is unknown, budgets are those of a long prompt (of
+// 4096 tokens in testdata/published.json).
+func TestPyramidOfAnUnknownPrompt(t *testing.T) {
+	heads := rows(32, 1, 1, make([]float64, 32)...)
+	got := budgets(make1(t, Pyramid{20}, heads, params(128)))
+	if want := readPublished(t).Pyramids[0]; want.Prompt != 4096 || !reflect.DeepEqual(got, want.Budgets) {
+		t.Errorf("%v, want %v", got, want.Budgets)
+	}
+}
+
+// By hand. Two caches of 100 entries and a window of 50, which holds half; an
+// entry of the first takes three times the bytes of one of the second. Of a
+// prompt of 1000: 150 of 1050 entries, and (300 + 50) of (3000 + 50) bytes' worth.
+func TestShareByEntriesAndByBytes(t *testing.T) {
+	m := Model{Layers: []Layer{{Heads: 1, KVHeads: 1}, {Heads: 1, KVHeads: 1, Window: 50}}}
+	for _, c := range []struct {
+		dims [2]int
+		want float64
+	}{{[2]int{0, 0}, 150. / 1050}, {[2]int{6, 2}, 350. / 3050}} {
+		m.ElementBytes = 2
+		m.Layers[0].KeyDim, m.Layers[1].KeyDim = c.dims[0], c.dims[1]
+		plan, err := Make(Uniform{}, nil, m, params(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.Totals(1000).Share; got != c.want {
+			t.Errorf("dimensions %v: share %v, want %v", c.dims, got, c.want)
+		}
+	}
+}
