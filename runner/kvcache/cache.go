@@ -195,10 +195,10 @@ func (h *Head) cut(n int) {
 
 // Truncate forgets all tokens from position n on. It fails once Keep was called.
 func (c *Host) Truncate(n int) error {
-	switch {
-	case n < 0 || n > c.length:
+	if n < 0 || n > c.length {
 		return fmt.Errorf("kv cache: cannot truncate to %d tokens, it holds %d", n, c.length)
-	case c.kept && n != c.length:
+	}
+	if c.kept && n != c.length {
 		return fmt.Errorf("kv cache: cannot truncate after entries were dropped; fork before Keep instead")
 	}
 	c.length = n

@@ -160,6 +160,9 @@ func TestKeep(t *testing.T) {
 	if c.Truncate(10) == nil {
 		t.Error("truncation after Keep is no error")
 	}
+	if err := c.Truncate(c.Len()); err != nil {
+		t.Errorf("truncation to what is there: %v", err)
+	}
 	f, err := c.Fork(c.Len())
 	if err != nil {
 		t.Fatal(err)

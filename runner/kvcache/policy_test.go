@@ -290,6 +290,31 @@ func TestTopEqualsAStableSort(t *testing.T) {
 	}
 }
 
+// However many rounds the pivots get, the sort that ends them finds the same.
+func TestQuickselectEndsInASort(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		x := make([]float32, 1+rng.IntN(40))
+		for i := range x {
+			x[i] = float32(rng.IntN(1 + rng.IntN(40)))
+		}
+		sorted := slices.Sorted(slices.Values(x))
+		slices.Reverse(sorted)
+		k := 1 + rng.IntN(len(x))
+		value, equals := sorted[k-1], 0
+		for _, v := range sorted[:k] {
+			if v == value {
+				equals++
+			}
+		}
+		for rounds := range 4 {
+			if v, n := quickselect(x, k, rounds); v != value || n != equals {
+				t.Fatalf("the %d. largest of %v after %d rounds: %v, %d times; want %v, %d times", k, x, rounds, v, n, value, equals)
+			}
+		}
+	}
+}
+
 func BenchmarkTop128k(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	x := make([]float32, 128<<10)

@@ -1,6 +1,7 @@
 package kvcache
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"slices"
@@ -32,6 +33,13 @@ func top(x []float32, k int) []int32 {
 // kth gives the k-th largest value, 1 ≤ k ≤ len(x), and how many values equal
 // to it are among the k largest.
 func kth(x []float32, k int) (value float32, equals int) {
+	return quickselect(x, k, 2*bits.Len(uint(len(x))))
+}
+
+// quickselect is kth with a bound on the rounds: bad pivots end in a sort.
+// Pooled attention is full of equal values, hence three parts: above, equal to
+// and below the pivot.
+func quickselect(x []float32, k, rounds int) (value float32, equals int) {
 	a := make([]float32, len(x))
 	for i, v := range x {
 		if v != v {
@@ -39,50 +47,33 @@ func kth(x []float32, k int) (value float32, equals int) {
 		}
 		a[i] = v
 	}
-	// Pooled attention is full of equal values, hence three parts: above,
-	// equal to and below the pivot. Bad pivots end in a sort.
-	for rounds := 2 * bits.Len(uint(len(a))); ; rounds-- {
-		if rounds == 0 {
-			slices.SortFunc(a, func(p, q float32) int {
-				switch {
-				case p > q:
-					return -1
-				case p < q:
-					return 1
-				}
-				return 0
-			})
-			above := k - 1
-			for above > 0 && a[above-1] == a[k-1] {
-				above--
-			}
-			return a[k-1], k - above
-		}
+	for ; rounds > 0; rounds-- {
 		pivot := median(a[0], a[len(a)/2], a[len(a)-1])
 		above, below := 0, len(a)
 		for i := 0; i < below; {
-			switch v := a[i]; {
-			case v > pivot:
+			if v := a[i]; v > pivot {
 				a[i], a[above] = a[above], v
 				above++
 				i++
-			case v < pivot:
+			} else if v < pivot {
 				below--
 				a[i], a[below] = a[below], v
-			default:
+			} else {
 				i++
 			}
 		}
-		switch {
-		case k <= above:
+		if k <= above {
 			a = a[:above]
-		case k <= below:
+		} else if k <= below {
 			return pivot, k - above
-		default:
+		} else {
 			k -= below
 			a = a[below:]
 		}
 	}
+	slices.SortFunc(a, func(p, q float32) int { return cmp.Compare(q, p) })
+	value = a[k-1]
+	return value, k - slices.Index(a, value)
 }
 
 func median(a, b, c float32) float32 {
