@@ -233,7 +233,7 @@ func TestPyramidOfAnUnknownPrompt(t *testing.T) {
 // entry of the first takes three times the bytes of one of the second. Of a
 // prompt of 1000: 150 of 1050 entries, and (300 + 50) of (3000 + 50) bytes' worth.
 func TestShareByEntriesAndByBytes(t *testing.T) {
-	m := Model{Layers: []Layer{{Heads: 1, KVHeads: 1}, {Heads: 1, KVHeads: 1, Window: 50}}}
+	m := Model{Layers: shape.Model{{Heads: 1, KVHeads: 1}, {Heads: 1, KVHeads: 1, Window: 50}}}
 	for _, c := range []struct {
 		dims [2]int
 		want float64
