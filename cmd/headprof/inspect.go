@@ -249,7 +249,7 @@ func reportOn(s inspected, size int64, check bool) *report {
 	for t := range tensorsOf(s) {
 		n := int64(t.Rows()) * int64(t.Cols())
 		r.Parameters += n
-		r.Types[gguf.TypeName(t.Type)] += n
+		r.Types[t.Type.String()] += n
 		if !check || len(t.Data) == 0 {
 			continue
 		}

@@ -114,23 +114,11 @@ type Model interface {
 // loader binds one family to a file.
 type loader func(s Source, b backend.Backend) (Model, error)
 
-// families maps general.architecture to its loader: one line per family.
-var families = map[string]loader{
-	"gemma":    loadGemma,
-	"gemma2":   loadGemma2,
-	"gemma3":   loadGemma3,
-	"gpt2":     loadGPT2,
-	"gptneox":  loadGPTNeoX,
-	"granite":  loadGranite,
-	"llama":    loadLlama,
-	"olmo2":    loadOLMo2,
-	"phi3":     loadPhi3,
-	"qwen2":    loadQwen2,
-	"qwen2moe": loadQwen2MoE,
-	"qwen3":    loadQwen3,
-	"qwen3moe": loadQwen3MoE,
-	"stablelm": loadStableLM,
-}
+// families maps general.architecture to its loader.
+var families = map[string]loader{}
+
+// register adds a family; for the init of its file.
+func register(architecture string, load loader) { families[architecture] = load }
 
 // Families lists the supported values of general.architecture.
 func Families() []string {

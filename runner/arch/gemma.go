@@ -6,6 +6,8 @@ import (
 	"headprof/runner/backend"
 )
 
+func init() { register("gemma", loadGemma) }
+
 // gemma is Gemma 1 (arXiv 2403.08295): Llama's block with half-split RoPE, a
 // GELU gate and embeddings scaled by √width.
 type gemma struct {

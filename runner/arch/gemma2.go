@@ -6,6 +6,8 @@ import (
 	"headprof/runner/backend"
 )
 
+func init() { register("gemma2", loadGemma2) }
+
 // gemma2 is Gemma 2 (arXiv 2408.00118): norms before and after each part,
 // soft-capped attention scores and logits, every other layer with a sliding
 // window.

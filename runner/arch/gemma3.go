@@ -6,6 +6,8 @@ import (
 	"headprof/runner/backend"
 )
 
+func init() { register("gemma3", loadGemma3) }
+
 // gemma3 is Gemma 3 (arXiv 2503.19786): norms before and after each part,
 // normalised queries and keys, half-split RoPE, and five sliding-window layers
 // (base 10⁴) to each global one.

@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("gpt2", loadGPT2) }
+
 // gpt2 is GPT-2 (Radford et al., 2019): learned positions, LayerNorm, fused
 // projections and a GELU feed-forward.
 type gpt2 struct {

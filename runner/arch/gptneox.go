@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("gptneox", loadGPTNeoX) }
+
 // gptneox is GPT-NeoX and Pythia (arXiv 2204.06745, 2304.01373): LayerNorm,
 // fused projections, RoPE over a quarter of each head, a plain GELU
 // feed-forward, both parts usually in parallel.

@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("granite", loadGranite) }
+
 // granite is Granite 3: Llama's block with four fixed multipliers (of
 // embeddings, attention scores, residual additions and logits).
 type granite struct {

@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("llama", loadLlama) }
+
 // llama is Llama 1 to 3 (arXiv 2302.13971, 2407.21783), Mistral, SmolLM2,
 // Mixtral (arXiv 2401.04088) and all that GGUF files call "llama": pre-norm
 // RMSNorm, RoPE over interleaved pairs, grouped-query attention and a SwiGLU

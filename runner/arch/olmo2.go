@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("olmo2", loadOLMo2) }
+
 // olmo2 is OLMo 2 (arXiv 2501.00656): norms after each part instead of before
 // it, and queries and keys normalised over all heads together.
 type olmo2 struct {

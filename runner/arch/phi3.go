@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("phi3", loadPhi3) }
+
 // phi3 is Phi-3 (arXiv 2404.14219): Llama's block with fused projections,
 // half-split RoPE and, in the short-context models, a sliding window.
 type phi3 struct {

@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("qwen2", loadQwen2) }
+
 // qwen2 is Qwen 2 and 2.5 (arXiv 2407.10671): Llama's block with half-split
 // RoPE and biases on queries, keys and values.
 type qwen2 struct {

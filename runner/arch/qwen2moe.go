@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("qwen2moe", loadQwen2MoE) }
+
 // qwen2moe is Qwen1.5-MoE and Qwen2-57B-A14B (arXiv 2407.10671, section
 // 2.2.2): Qwen2's attention, routed experts, and one expert that all tokens
 // use, weighed by a sigmoid gate of its own.

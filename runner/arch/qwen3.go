@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("qwen3", loadQwen3) }
+
 // qwen3 is Qwen 3 (arXiv 2505.09388): Qwen2 without biases, with normalised
 // queries and keys.
 type qwen3 struct {

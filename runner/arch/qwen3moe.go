@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("qwen3moe", loadQwen3MoE) }
+
 // qwen3moe is Qwen3's mixture-of-experts models (arXiv 2505.09388): Qwen3's
 // attention and routed experts whose weights are normalised over the chosen.
 type qwen3moe struct {

@@ -2,6 +2,8 @@ package arch
 
 import "headprof/runner/backend"
 
+func init() { register("stablelm", loadStableLM) }
+
 // stablelm is StableLM 3B to 12B (arXiv 2402.17834): LayerNorm, RoPE over a
 // part of each head, SwiGLU; the 12B model normalises queries and keys per
 // head and runs attention and feed-forward in parallel from one norm.

@@ -196,8 +196,7 @@ func compareVectors(t *testing.T, k *kernels, rng *rand.Rand) {
 	}
 }
 
-var formats = []tensor.Type{tensor.F32, tensor.F16, tensor.BF16, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q8_0,
-	tensor.Q2_K, tensor.Q3_K, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K, tensor.IQ4_NL, tensor.IQ4_XS, tensor.F8E4M3}
+var formats = tensor.Formats()
 
 // quantised makes a tensor of random bytes, with halves that are finite.
 func quantised(rng *rand.Rand, f tensor.Type, rows, cols int) tensor.Tensor {

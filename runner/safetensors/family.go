@@ -41,13 +41,10 @@ func ignored(name string) bool {
 }
 
 // families is by config.json's model_type.
-var families = map[string]*family{
-	"llama": &llama, "mistral": &mistral, "mixtral": &mixtral,
-	"qwen2": &qwen2, "qwen2_moe": &qwen2moe, "qwen3": &qwen3, "qwen3_moe": &qwen3moe,
-	"gemma": &gemma, "gemma2": &gemma2, "gemma3_text": &gemma3,
-	"phi3": &phi3, "olmo2": &olmo2, "granite": &granite, "stablelm": &stablelm,
-	"gpt_neox": &gptneox, "gpt2": &gpt2,
-}
+var families = map[string]*family{}
+
+// register adds a family; for the init of its file.
+func register(modelType string, f *family) { families[modelType] = f }
 
 // ModelTypes lists the supported values of config.json's model_type.
 func ModelTypes() []string { return slices.Sorted(maps.Keys(families)) }

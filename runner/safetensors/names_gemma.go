@@ -2,6 +2,12 @@ package safetensors
 
 import "math"
 
+func init() {
+	register("gemma", &gemma)
+	register("gemma2", &gemma2)
+	register("gemma3_text", &gemma3)
+}
+
 // Gemma's feed-forward has norms on both sides from version 2 on.
 var gemmaNorms = map[string]string{
 	"input_layernorm": "attn_norm", "post_attention_layernorm": "post_attention_norm",

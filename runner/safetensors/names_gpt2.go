@@ -1,5 +1,7 @@
 package safetensors
 
+func init() { register("gpt2", &gpt2) }
+
 // GPT-2's layers are stored as input × output ("Conv1D"), all others as output × input.
 var gpt2 = family{
 	arch: "gpt2", prefix: "transformer.h.",

@@ -1,5 +1,7 @@
 package safetensors
 
+func init() { register("gpt_neox", &gptneox) }
+
 var gptneox = family{
 	arch: "gptneox", prefix: "gpt_neox.layers.",
 	defaults: `{"vocab_size": 50432, "hidden_size": 6144, "intermediate_size": 24576, "num_hidden_layers": 44, "num_attention_heads": 64,

@@ -1,5 +1,7 @@
 package safetensors
 
+func init() { register("granite", &granite) }
+
 var granite = family{
 	arch: "granite", prefix: "model.layers.", ends: usualEnds,
 	defaults: `{"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,

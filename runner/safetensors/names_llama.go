@@ -1,5 +1,11 @@
 package safetensors
 
+func init() {
+	register("llama", &llama)
+	register("mistral", &mistral)
+	register("mixtral", &mixtral)
+}
+
 // Llama, Mistral and Mixtral share GGUF's "llama".
 var (
 	llama = family{

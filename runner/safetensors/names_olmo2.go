@@ -1,5 +1,7 @@
 package safetensors
 
+func init() { register("olmo2", &olmo2) }
+
 var olmo2 = family{
 	arch: "olmo2", prefix: "model.layers.", ends: usualEnds,
 	defaults: `{"vocab_size": 50304, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,

@@ -2,6 +2,8 @@ package safetensors
 
 import "encoding/json"
 
+func init() { register("phi3", &phi3) }
+
 var phi3 = family{
 	arch: "phi3", prefix: "model.layers.", ends: usualEnds,
 	defaults: `{"vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32,

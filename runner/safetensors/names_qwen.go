@@ -1,5 +1,12 @@
 package safetensors
 
+func init() {
+	register("qwen2", &qwen2)
+	register("qwen2_moe", &qwen2moe)
+	register("qwen3", &qwen3)
+	register("qwen3_moe", &qwen3moe)
+}
+
 // qwenExperts is a routed feed-forward: one tensor per expert, or all of a
 // layer's experts merged.
 var qwenExperts = map[string]string{

@@ -1,5 +1,7 @@
 package safetensors
 
+func init() { register("stablelm", &stablelm) }
+
 var stablelm = family{
 	arch: "stablelm", prefix: "model.layers.", ends: usualEnds,
 	defaults: `{"vocab_size": 50304, "hidden_size": 2560, "intermediate_size": 6912, "num_hidden_layers": 32, "num_attention_heads": 32,

@@ -22,45 +22,38 @@ func Dequantize(dst []float32, src []byte, t Type) {
 	if blocks*bytes != len(src) || blocks*elements != len(dst) {
 		panic(fmt.Sprintf("tensor: %d bytes of %v do not make %d elements", len(src), t, len(dst)))
 	}
-	if plain := plainFormats[t]; plain != nil {
-		plain(dst, src)
+	unpack := layouts[t].unpack
+	if elements == 1 {
+		unpack(dst, src)
 		return
 	}
-	unpack := blockFormats[t]
 	for i := range blocks {
 		unpack(dst[i*elements:][:elements], src[i*bytes:][:bytes])
 	}
 }
 
-// plainFormats convert element by element.
-var plainFormats = map[Type]func(dst []float32, src []byte){
-	F32: func(dst []float32, src []byte) {
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
-		}
-	},
-	F16: func(dst []float32, src []byte) {
-		for i := range dst {
-			dst[i] = half(src[2*i:])
-		}
-	},
-	BF16: func(dst []float32, src []byte) {
-		for i := range dst {
-			dst[i] = BF16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
-		}
-	},
-	F8E4M3: func(dst []float32, src []byte) {
-		for i := range dst {
-			dst[i] = f8e4m3[src[i]]
-		}
-	},
+func unpackF32(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+	}
 }
 
-// blockFormats unpack one block.
-var blockFormats = map[Type]func(dst []float32, b []byte){
-	Q4_0: unpackQ4_0, Q4_1: unpackQ4_1, Q5_0: unpackQ5_0, Q5_1: unpackQ5_1, Q8_0: unpackQ8_0,
-	Q2_K: unpackQ2K, Q3_K: unpackQ3K, Q4_K: unpackQ4K, Q5_K: unpackQ5K, Q6_K: unpackQ6K,
-	IQ4_NL: unpackIQ4NL, IQ4_XS: unpackIQ4XS,
+func unpackF16(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = half(src[2*i:])
+	}
+}
+
+func unpackBF16(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = BF16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
+	}
+}
+
+func unpackF8E4M3(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = f8e4m3[src[i]]
+	}
 }
 
 // half reads a little-endian binary16.

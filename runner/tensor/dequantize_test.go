@@ -65,9 +65,9 @@ func TestDequantizeEqualsGGUFPackage(t *testing.T) {
 			}
 		}
 	}
-	for _, l := range layouts {
-		if !seen[l.name] {
-			t.Errorf("no reference values for %s", l.name)
+	for _, f := range Formats() {
+		if !seen[f.String()] {
+			t.Errorf("no reference values for %s", f)
 		}
 	}
 }

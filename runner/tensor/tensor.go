@@ -2,7 +2,10 @@
 // type, a shape and the raw (usually memory-mapped) bytes, never copied.
 package tensor
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Type is the storage format of a tensor's elements. The values are GGML's
 // type numbers, so that a GGUF file's number is a Type as it stands; F8E4M3
@@ -30,22 +33,49 @@ const (
 )
 
 type layout struct {
-	name  string
-	block int // elements per block
-	bytes int // bytes per block
+	name   string
+	block  int // elements per block
+	bytes  int // bytes per block
+	unpack unpackFunc
 }
 
+// unpackFunc writes the values of one block; where blocks are single elements,
+// of any number of them.
+type unpackFunc func(dst []float32, src []byte)
+
+// layouts are the formats that headprof reads. Those with a name alone are
+// GGML's other formats, for messages.
 var layouts = map[Type]layout{
-	F32: {"F32", 1, 4}, F16: {"F16", 1, 2}, BF16: {"BF16", 1, 2}, F8E4M3: {"F8_E4M3", 1, 1},
-	Q4_0: {"Q4_0", 32, 18}, Q4_1: {"Q4_1", 32, 20}, Q5_0: {"Q5_0", 32, 22}, Q5_1: {"Q5_1", 32, 24}, Q8_0: {"Q8_0", 32, 34},
-	Q2_K: {"Q2_K", 256, 84}, Q3_K: {"Q3_K", 256, 110}, Q4_K: {"Q4_K", 256, 144}, Q5_K: {"Q5_K", 256, 176}, Q6_K: {"Q6_K", 256, 210},
-	IQ4_NL: {"IQ4_NL", 32, 18}, IQ4_XS: {"IQ4_XS", 256, 136},
+	F32: {"F32", 1, 4, unpackF32}, F16: {"F16", 1, 2, unpackF16}, BF16: {"BF16", 1, 2, unpackBF16}, F8E4M3: {"F8_E4M3", 1, 1, unpackF8E4M3},
+	Q4_0: {"Q4_0", 32, 18, unpackQ4_0}, Q4_1: {"Q4_1", 32, 20, unpackQ4_1}, Q5_0: {"Q5_0", 32, 22, unpackQ5_0},
+	Q5_1: {"Q5_1", 32, 24, unpackQ5_1}, Q8_0: {"Q8_0", 32, 34, unpackQ8_0},
+	Q2_K: {"Q2_K", 256, 84, unpackQ2K}, Q3_K: {"Q3_K", 256, 110, unpackQ3K}, Q4_K: {"Q4_K", 256, 144, unpackQ4K},
+	Q5_K: {"Q5_K", 256, 176, unpackQ5K}, Q6_K: {"Q6_K", 256, 210, unpackQ6K},
+	IQ4_NL: {"IQ4_NL", 32, 18, unpackIQ4NL}, IQ4_XS: {"IQ4_XS", 256, 136, unpackIQ4XS},
+
+	4: {name: "Q4_2"}, 5: {name: "Q4_3"}, 9: {name: "Q8_1"}, 15: {name: "Q8_K"}, 16: {name: "IQ2_XXS"}, 17: {name: "IQ2_XS"},
+	18: {name: "IQ3_XXS"}, 19: {name: "IQ1_S"}, 21: {name: "IQ3_S"}, 22: {name: "IQ2_S"}, 24: {name: "I8"}, 25: {name: "I16"},
+	26: {name: "I32"}, 27: {name: "I64"}, 28: {name: "F64"}, 29: {name: "IQ1_M"}, 31: {name: "Q4_0_4_4"}, 32: {name: "Q4_0_4_8"},
+	33: {name: "Q4_0_8_8"}, 34: {name: "TQ1_0"}, 35: {name: "TQ2_0"}, 39: {name: "MXFP4"}, 40: {name: "NVFP4"}, 41: {name: "Q1_0"},
 }
 
 // Known reports whether headprof can read elements of type t.
-func (t Type) Known() bool { _, ok := layouts[t]; return ok }
+func (t Type) Known() bool { return layouts[t].unpack != nil }
 
-// String gives the format's usual name, such as "Q4_K".
+// Formats lists the known types, ascending.
+func Formats() []Type {
+	var known []Type
+	for t := range layouts {
+		if t.Known() {
+			known = append(known, t)
+		}
+	}
+	slices.Sort(known)
+	return known
+}
+
+// String gives the format's usual name, such as "Q4_K", also of a format that
+// headprof does not read; "type 77" where it has none.
 func (t Type) String() string {
 	if l, ok := layouts[t]; ok {
 		return l.name

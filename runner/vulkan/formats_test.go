@@ -40,14 +40,19 @@ func readStored(t *testing.T) []stored {
 	return g.Cases
 }
 
-var formats = []tensor.Type{
-	tensor.F32, tensor.F16, tensor.BF16, tensor.F8E4M3, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q8_0,
-	tensor.Q2_K, tensor.Q3_K, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K, tensor.IQ4_NL, tensor.IQ4_XS,
-}
+var formats = tensor.Formats()
 
 // oneLayer is the least that a step needs.
 func oneLayer(b backend.Backend) backend.Cache {
 	return backendtest.Must(b.NewCache([]shape.Layer{{KVHeads: 1, KeyDim: 4, ValueDim: 4}}, backend.KVF32, 8))
+}
+
+// A format that the shaders do not read is computed as F32: it gives the
+// reference's values, too.
+func TestFormatWithoutShader(t *testing.T) {
+	defer func(all []tensor.Type) { inShaders = all }(inShaders)
+	inShaders = []tensor.Type{tensor.F32}
+	TestUnpackingEqualsGGUFPackage(t)
 }
 
 // Shaders unpack every format to the reference's values, to the bit.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -52,13 +53,17 @@ func (w *weight) Cols() int { return w.cols }
 // vector reports whether the elements are wanted as float32.
 func (w *weight) vector() bool { return w.used == asVector || w.used == 0 && w.rows == 1 }
 
+// inShaders are the formats that shaders/unpack.glsl reads.
+var inShaders = []tensor.Type{tensor.F32, tensor.F16, tensor.BF16, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q8_0,
+	tensor.Q2_K, tensor.Q3_K, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K, tensor.IQ4_NL, tensor.IQ4_XS}
+
 // maxPart bounds a part so that shaders can count its bytes in 31 bits.
 const maxPart = 1<<31 - 1<<20
 
 // Weight binds a tensor. Its bytes must stay as they are until Close: they are
-// copied to the device when it is known how much room there is. Formats that
-// the shaders do not know are converted: F8_E4M3 to F16, which holds each of
-// its numbers.
+// copied to the device when it is known how much memory it has. Formats that
+// unpack.glsl does not read are converted: F8_E4M3 to F16, which holds each of
+// its numbers, others to F32.
 func (b *Backend) Weight(t tensor.Tensor) (backend.Weight, error) {
 	return b.bind(len(t.Shape) > 2, t)
 }
@@ -74,8 +79,11 @@ func (b *Backend) Stack(parts []tensor.Tensor) (backend.Weight, error) {
 func (b *Backend) bind(whole bool, source ...tensor.Tensor) (backend.Weight, error) {
 	t := source[0]
 	w := &weight{b: b, rows: len(source) * t.Rows(), cols: t.Cols(), format: t.Type, whole: whole, source: append([]tensor.Tensor(nil), source...)}
-	if t.Type == tensor.F8E4M3 {
+	switch {
+	case t.Type == tensor.F8E4M3:
 		w.format = tensor.F16
+	case !slices.Contains(inShaders, t.Type):
+		w.format = tensor.F32
 	}
 	w.rowBytes = tensor.Tensor{Type: w.format, Shape: t.Shape}.RowBytes()
 	if size := w.bytes(0, w.rows); whole && size > b.v.maxPart() {
@@ -115,10 +123,13 @@ func (w *weight) read(dst []byte, first, rows int) {
 		n := min(rows, per-from)
 		from8 := t.RowBytes()
 		data := t.Data[from*from8 : (from+n)*from8]
-		if t.Type == w.format {
+		switch w.format {
+		case t.Type:
 			copy(dst[at:], data)
-		} else {
+		case tensor.F16:
 			toF16(dst[at:], data)
+		default:
+			toF32(dst[at:], data, t.Type)
 		}
 		at, first, rows = at+n*w.rowBytes, first+n, rows-n
 	}
@@ -128,6 +139,16 @@ func (w *weight) read(dst []byte, first, rows int) {
 func toF16(dst, src []byte) {
 	for i, x := range src {
 		binary.LittleEndian.PutUint16(dst[2*i:], eighths[x])
+	}
+}
+
+// toF32 writes elements of any format in binary32.
+func toF32(dst, src []byte, format tensor.Type) {
+	elements, bytes := format.Block()
+	values := make([]float32, len(src)/bytes*elements)
+	tensor.Dequantize(values, src, format)
+	for i, v := range values {
+		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
 	}
 }
 
