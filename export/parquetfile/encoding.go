@@ -7,13 +7,30 @@ import (
 	"math/bits"
 )
 
+// bytesOf is the width of a column's values, 0 where they differ in length.
+func (c *column) bytesOf() int {
+	switch c.kind {
+	case Int32, Float:
+		return 4
+	case Int64, Double:
+		return 8
+	case Fixed:
+		return c.width
+	}
+	return 0
+}
+
 // plain reads n values laid end to end.
-func plain(kind Kind, b []byte, n int, v *Values) error {
-	width := map[Kind]int{Int32: 4, Int64: 8, Float: 4, Double: 8}[kind]
-	if width > 0 && len(b)/width < n {
+func plain(c *column, b []byte, n int, v *Values) error {
+	if width := c.bytesOf(); width > 0 && len(b)/width < n {
 		return errPage
 	}
-	switch kind {
+	switch c.kind {
+	case Fixed:
+		v.Strings = make([]string, n)
+		for i := range v.Strings {
+			v.Strings[i] = string(b[i*c.width : (i+1)*c.width])
+		}
 	case Int32:
 		v.Ints = make([]int64, n)
 		for i := range v.Ints {
@@ -55,7 +72,7 @@ func plain(kind Kind, b []byte, n int, v *Values) error {
 			v.Strings[i], b = string(head), rest
 		}
 	default:
-		return fmt.Errorf("its physical type %d is not supported", kind)
+		return fmt.Errorf("its physical type %d is not known", c.kind)
 	}
 	return nil
 }
@@ -133,7 +150,7 @@ func runLengths(b []byte, width, n int) ([]uint32, error) {
 			continue
 		}
 		groups := head >> 1 // of eight packed values
-		if groups == 0 || groups > uint64(n)/8+1 {
+		if groups == 0 || groups > 1<<24 { // DuckDB rounds the groups of a page up to 32
 			return nil, errPage
 		}
 		values := min(int(groups)*8, n-len(out))

@@ -1,11 +1,13 @@
-// Package parquetfile reads flat Parquet tables out of bytes that nobody
-// vouches for. The library that writes our files allocates what a file claims,
-// 4 GB for a damaged one of 3 kB; this reader checks every length before it uses
-// it and allocates in proportion to the file. It knows
-// what tables like ours need, also after another tool has saved them again:
-// required and optional columns of integers, floats, strings and booleans;
-// plain, dictionary and run-length encodings; pages of version 1 and 2,
-// stored or compressed with Snappy, gzip or Zstandard.
+// Package parquetfile reads flat Parquet tables from untrusted files. The
+// library that writes our files allocates what a file claims, 4 GB for a
+// damaged one of 3 kB; this reader checks every length before it uses it and
+// allocates in proportion to the file.
+//
+// It reads what current writers make by default and with their common
+// switches: required and optional columns of integers, floats, decimals,
+// strings and booleans; plain, dictionary, run-length, delta and byte-stream
+// encodings; pages of version 1 and 2; stored, or compressed with Snappy, gzip,
+// Brotli, Zstandard or LZ4. Nested columns are skipped.
 //
 // The format: https://parquet.apache.org/docs/file-format/
 package parquetfile
@@ -27,6 +29,7 @@ const (
 	Float     Kind = 4
 	Double    Kind = 5
 	ByteArray Kind = 6
+	Fixed     Kind = 7 // byte array of a fixed length
 )
 
 // File is an opened table.
@@ -41,9 +44,22 @@ type File struct {
 type column struct {
 	name     string
 	kind     Kind
+	width    int // of Fixed, in bytes
+	logical  logical
+	scale    int // decimal digits after the point
 	optional bool
 	chunks   []chunk
 }
+
+// logical says how physical values are to be understood, where it matters.
+type logical int
+
+const (
+	asStored logical = iota
+	asDecimal
+	asHalf     // float16
+	asUnsigned // of 32 bits
+)
 
 // chunk is a column's part in one row group.
 type chunk struct {
@@ -73,8 +89,8 @@ func Open(data []byte, maxRows int) (*File, error) {
 	if rows < 0 || rows > int64(maxRows) {
 		return nil, fmt.Errorf("it claims %d rows; at most %d are read", rows, maxRows)
 	}
-	// Every table of ours holds a column of distinct floats.
-	if rows > int64(len(data)) {
+	// A table of scores holds a column of mostly different floats.
+	if rows > 1<<16+8*int64(len(data)) {
 		return nil, fmt.Errorf("it claims %d rows in %d bytes", rows, len(data))
 	}
 	f.Rows = int(rows)
@@ -107,10 +123,38 @@ func (f *File) schema(elements []node) error {
 			}
 			continue
 		}
-		name := e.text(4)
-		f.columns[name] = &column{name: name, kind: Kind(e.int(1, -1)), optional: e.int(3, 0) == 1}
+		c := &column{name: e.text(4), kind: Kind(e.int(1, -1)), optional: e.int(3, 0) == 1}
+		if c.kind == Fixed {
+			width := e.int(2, 0)
+			if width <= 0 || width > 1<<16 {
+				return fmt.Errorf("column %q has values of %d bytes", c.name, width)
+			}
+			c.width = int(width)
+		}
+		c.understand(e)
+		f.columns[c.name] = c
 	}
 	return nil
+}
+
+// understand reads a schema element's annotation: the logical type, or the
+// converted type that older writers give.
+func (c *column) understand(e *node) {
+	const convertedDecimal, convertedUint32 = 5, 13
+	switch e.int(6, -1) {
+	case convertedDecimal:
+		c.logical, c.scale = asDecimal, int(e.int(7, 0))
+	case convertedUint32:
+		c.logical = asUnsigned
+	}
+	annotation := e.field(10)
+	if annotation.has(5) {
+		decimal := annotation.field(5)
+		c.logical, c.scale = asDecimal, int(decimal.int(1, 0))
+	}
+	if annotation.has(15) && c.width == 2 {
+		c.logical = asHalf
+	}
 }
 
 func (f *File) group(g *node) error {
@@ -176,6 +220,9 @@ func (f *File) Column(name string) (*Values, error) {
 	}
 	if rows != f.Rows {
 		return nil, fmt.Errorf("column %q has %d rows, the table %d", name, rows, f.Rows)
+	}
+	if err := c.convert(v); err != nil {
+		return nil, fmt.Errorf("column %q: %w", name, err)
 	}
 	return v, nil
 }

@@ -1,15 +1,9 @@
 package parquetfile
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-
-	"github.com/klauspost/compress/snappy"
-	"github.com/klauspost/compress/zstd"
 )
 
 // Page types.
@@ -25,7 +19,11 @@ const (
 	encPlain           = 0
 	encPlainDictionary = 2
 	encRLE             = 3
+	encDelta           = 5
+	encDeltaLengths    = 6
+	encDeltaBytes      = 7
 	encRLEDictionary   = 8
+	encByteStreamSplit = 9
 )
 
 var errPage = errors.New("a page is damaged")
@@ -61,7 +59,7 @@ func (f *File) chunk(c *column, k chunk, v *Values) error {
 				return fmt.Errorf("%w: its dictionary claims %d values", errPage, n)
 			}
 			dictionary = &Values{}
-			if err := plain(c.kind, body, int(n), dictionary); err != nil {
+			if err := plain(c, body, int(n), dictionary); err != nil {
 				return err
 			}
 		case pageData, pageDataV2:
@@ -126,7 +124,23 @@ func (f *File) dataPage(c *column, k chunk, header *node, v2 bool, body []byte, 
 	got := &Values{}
 	switch encoding := h.int(encodingField, -1); encoding {
 	case encPlain:
-		err = plain(c.kind, body, present, got)
+		err = plain(c, body, present, got)
+	case encDelta:
+		if c.kind != Int32 && c.kind != Int64 {
+			return 0, fmt.Errorf("%w: deltas of something else than integers", errPage)
+		}
+		got.Ints, _, err = deltas(body, present, c.kind == Int32)
+	case encDeltaLengths, encDeltaBytes:
+		if c.kind != ByteArray && c.kind != Fixed {
+			return 0, fmt.Errorf("%w: lengths of something else than bytes", errPage)
+		}
+		if encoding == encDeltaLengths {
+			got.Strings, err = deltaLengths(body, present)
+		} else {
+			got.Strings, err = f.deltaBytes(body, present)
+		}
+	case encByteStreamSplit:
+		err = byteStreamSplit(c, body, present, got)
 	case encPlainDictionary, encRLEDictionary:
 		err = indexed(body, present, dictionary, got)
 	case encRLE:
@@ -134,6 +148,9 @@ func (f *File) dataPage(c *column, k chunk, header *node, v2 bool, body []byte, 
 			return 0, fmt.Errorf("%w: run lengths of something else than booleans", errPage)
 		}
 		var bits []uint32
+		if present == 0 {
+			break
+		}
 		if body, _, err = prefixed(body); err == nil {
 			bits, err = runLengths(body, 1, present)
 		}
@@ -141,7 +158,7 @@ func (f *File) dataPage(c *column, k chunk, header *node, v2 bool, body []byte, 
 			got.Bools = append(got.Bools, b == 1)
 		}
 	default:
-		return 0, fmt.Errorf("its encoding %d is not supported; save it with plain or dictionary encoding", encoding)
+		return 0, fmt.Errorf("its encoding %d is not known; save it again with another tool, such as pandas", encoding)
 	}
 	if err != nil {
 		return 0, err
@@ -197,47 +214,4 @@ func prefixed(b []byte) (head, rest []byte, err error) {
 		return nil, nil, errPage
 	}
 	return b[4 : 4+n], b[4+n:], nil
-}
-
-// decompress gives a page's full bytes.
-func decompress(codec int, body []byte, full int) ([]byte, error) {
-	switch codec {
-	case 0:
-		if len(body) != full {
-			return nil, fmt.Errorf("%w: %d bytes instead of %d", errPage, len(body), full)
-		}
-		return body, nil
-	case 1:
-		n, err := snappy.DecodedLen(body)
-		if err != nil || n != full {
-			return nil, errPage
-		}
-		out, err := snappy.Decode(nil, body)
-		if err != nil {
-			return nil, errPage
-		}
-		return out, nil
-	case 2:
-		r, err := gzip.NewReader(bytes.NewReader(body))
-		if err != nil {
-			return nil, errPage
-		}
-		return readExactly(r, full)
-	case 6:
-		r, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(full)+1<<20), zstd.WithDecoderMaxWindow(32<<20))
-		if err != nil {
-			return nil, errPage
-		}
-		defer r.Close()
-		return readExactly(r, full)
-	}
-	return nil, fmt.Errorf("its compression (codec %d) is not supported; save it uncompressed or with Snappy, gzip or Zstandard", codec)
-}
-
-func readExactly(r io.Reader, full int) ([]byte, error) {
-	out, err := io.ReadAll(io.LimitReader(r, int64(full)+1))
-	if err != nil || len(out) != full {
-		return nil, errPage
-	}
-	return out, nil
 }

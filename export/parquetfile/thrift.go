@@ -57,6 +57,8 @@ func (n *node) int(id, def int64) int64 {
 	return def
 }
 
+func (n *node) has(id int64) bool { return n.field(id) != nil }
+
 func (n *node) elements(id int64) []node {
 	if f := n.field(id); f != nil {
 		return f.list
