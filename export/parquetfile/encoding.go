@@ -149,7 +149,7 @@ func runLengths(b []byte, width, n int) ([]uint32, error) {
 			}
 			continue
 		}
-		groups := head >> 1 // of eight packed values
+		groups := head >> 1                // of eight packed values
 		if groups == 0 || groups > 1<<24 { // DuckDB rounds the groups of a page up to 32
 			return nil, errPage
 		}
