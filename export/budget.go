@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"headprof/export/atomicfile"
+	"headprof/scoring"
 	"headprof/scoring/allocate"
 )
 
@@ -26,6 +27,11 @@ type BudgetOptions struct {
 	Decode    string // of the scores: "greedy" or "forced"
 	Context   int    // for JSON's totals; 0: none
 	Format    string // "json", "csv" or "parquet"; "": by the file's ending
+	// NoHeads, NoKVHeads: which query heads share a KV head is not known, so the
+	// column of the one or of the other is empty.
+	NoHeads, NoKVHeads bool
+	// CSVMeta says where a CSV table's metadata goes; see Options.
+	CSVMeta string
 }
 
 // Budgets is what a budget file holds for one capacity.
@@ -42,13 +48,13 @@ type Budgets struct {
 
 // budgetRow is a row of a Parquet budget file.
 type budgetRow struct {
-	Capacity int32  `parquet:"capacity,dict"`
-	Layer    int32  `parquet:"layer,dict"`
-	Head     int32  `parquet:"head,dict"`
-	KVHead   int32  `parquet:"kv_head,dict"`
-	Budget   int32  `parquet:"budget,dict"`
-	Entries  int32  `parquet:"entries,dict"`
-	Decode   string `parquet:"decode,dict"`
+	Capacity int32   `parquet:"capacity,dict"`
+	Layer    int32   `parquet:"layer,dict"`
+	Head     *int32  `parquet:"head,optional,dict"`
+	KVHead   *int32  `parquet:"kv_head,optional,dict"`
+	Budget   int32   `parquet:"budget,dict"`
+	Entries  int32   `parquet:"entries,dict"`
+	Decode   *string `parquet:"decode,optional,dict"`
 }
 
 // budgetPlan is one plan in JSON.
@@ -108,7 +114,10 @@ func WriteBudgets(path string, plans []*allocate.Plan, o BudgetOptions) error {
 	case "json":
 		return writeBudgetJSON(path, plans, o)
 	case "csv":
-		return writeBudgetCSV(path, plans, o)
+		if err := writeBudgetCSV(path, plans, o); err != nil || o.CSVMeta != "beside" {
+			return err
+		}
+		return writeMetaBeside(path, metaOf(plans, o))
 	case "parquet":
 		return writeBudgetParquet(path, plans, o)
 	}
@@ -116,14 +125,28 @@ func WriteBudgets(path string, plans []*allocate.Plan, o BudgetOptions) error {
 }
 
 func budgetRows(p *allocate.Plan, o BudgetOptions) []allocate.Budget {
+	rows := p.PerHead()
 	if o.PerKVHead {
-		return p.PerKVHead()
+		rows = p.PerKVHead()
 	}
-	return p.PerHead()
+	for i := range rows {
+		if o.NoHeads {
+			rows[i].Head = scoring.Unknown
+		}
+		if o.NoKVHeads {
+			rows[i].KVHead = scoring.Unknown
+		}
+	}
+	return rows
 }
 
 func writeBudgetCSV(path string, plans []*allocate.Plan, o BudgetOptions) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
+		if o.CSVMeta == "comment" {
+			if err := writeComment(w, metaOf(plans, o)); err != nil {
+				return err
+			}
+		}
 		c := csv.NewWriter(w)
 		header := []string{"layer", "head", "kv_head", "budget", "entries"}
 		if len(plans) > 1 {
@@ -136,9 +159,7 @@ func writeBudgetCSV(path string, plans []*allocate.Plan, o BudgetOptions) error 
 				if len(plans) > 1 {
 					line = append(line, strconv.Itoa(p.Params.Capacity))
 				}
-				for _, v := range []int{b.Layer, b.Head, b.KVHead, b.Budget, b.Entries} {
-					line = append(line, strconv.Itoa(v))
-				}
+				line = append(line, strconv.Itoa(b.Layer), optionalInt(from(b.Head, 0)), optionalInt(from(b.KVHead, 0)), strconv.Itoa(b.Budget), strconv.Itoa(b.Entries))
 				c.Write(line)
 			}
 		}
@@ -147,25 +168,66 @@ func writeBudgetCSV(path string, plans []*allocate.Plan, o BudgetOptions) error 
 	})
 }
 
+// budgetMeta is what a table of budgets carries besides its columns.
+type budgetMeta struct {
+	Format string            `json:"format"`
+	Model  string            `json:"model,omitempty"`
+	Method string            `json:"method,omitempty"`
+	Decode string            `json:"decode,omitempty"`
+	Policy string            `json:"policy"`
+	Level  allocate.Level    `json:"level"`
+	PerKV  bool              `json:"per_kv_head,omitempty"`
+	Window int               `json:"window"`
+	Beta   float64           `json:"beta,omitempty"`
+	Temp   float64           `json:"temp,omitempty"`
+	Fit    bool              `json:"fit"`
+	All    map[string]string `json:"settings"` // every parameter of the policy
+}
+
+const budgetRowsFormat = "budgets/1"
+
+// metaOf describes plans that differ in capacity alone.
+func metaOf(plans []*allocate.Plan, o BudgetOptions) budgetMeta {
+	p := plans[0]
+	m := budgetMeta{
+		Format: budgetRowsFormat, Model: o.Model, Method: o.Method, Decode: o.Decode,
+		Policy: p.Policy, Level: p.Params.Level, PerKV: o.PerKVHead, Window: p.Params.Window, Fit: p.Params.Fit, All: map[string]string{},
+	}
+	if beta, temp, ok := p.HeadKV(); ok {
+		m.Beta, m.Temp = beta, temp
+	}
+	for _, v := range p.Settings() {
+		m.All[v.Name] = v.Text
+	}
+	return m
+}
+
+// budgetFields says what each column of a budget table holds.
+var budgetFields = map[string]fieldText{
+	"capacity": {"entries that a cache gets on average, window included", "cache entries"},
+	"layer":    scoreFields["layer"],
+	"head":     {"query head in its layer, from 0; the group's first in a table of KV heads", ""},
+	"kv_head":  {"KV head whose cache it reads, from 0", ""},
+	"budget":   {"entries selected by attention", "cache entries"},
+	"entries":  {"entries kept: budget and window", "cache entries"},
+	"decode":   {"how the scores' answers were decoded; null where not known", ""},
+}
+
 func writeBudgetParquet(path string, plans []*allocate.Plan, o BudgetOptions) error {
-	meta, err := json.Marshal(struct {
-		Model   string         `json:"model,omitempty"`
-		Method  string         `json:"method,omitempty"`
-		Decode  string         `json:"decode,omitempty"`
-		Policy  string         `json:"policy"`
-		Level   allocate.Level `json:"level"`
-		PerKV   bool           `json:"per_kv_head,omitempty"`
-		Windows int            `json:"window"`
-	}{o.Model, o.Method, o.Decode, plans[0].Policy, plans[0].Params.Level, o.PerKVHead, plans[0].Params.Window})
+	meta, err := json.Marshal(metaOf(plans, o))
 	if err != nil {
 		return err
 	}
+	var decode *string
+	if o.Decode != "" {
+		decode = &o.Decode
+	}
 	return atomicfile.Write(path, func(w io.Writer) error {
-		return writeRows(w, "budgets/1", map[string]string{metaKey: string(meta)}, func(yield func([]budgetRow) error) error {
+		return writeRows(w, budgetRowsFormat, budgetFields, map[string]string{metaKey: string(meta)}, func(yield func([]budgetRow) error) error {
 			for _, p := range plans {
 				var rows []budgetRow
 				for _, b := range budgetRows(p, o) {
-					rows = append(rows, budgetRow{int32(p.Params.Capacity), int32(b.Layer), int32(b.Head), int32(b.KVHead), int32(b.Budget), int32(b.Entries), o.Decode})
+					rows = append(rows, budgetRow{int32(p.Params.Capacity), int32(b.Layer), from(b.Head, 0), from(b.KVHead, 0), int32(b.Budget), int32(b.Entries), decode})
 				}
 				if err := yield(rows); err != nil {
 					return err
@@ -195,6 +257,12 @@ func writeBudgetJSON(path string, plans []*allocate.Plan, o BudgetOptions) error
 		}
 		plan.Budget, plan.Entries = grids(p.PerHead(), len(p.Model.Layers))
 		plan.KVBudget, plan.KVEntries = grids(p.PerKVHead(), len(p.Model.Layers))
+		if o.NoKVHeads {
+			plan.KVBudget, plan.KVEntries = nil, nil
+		}
+		if o.NoHeads {
+			plan.Budget, plan.Entries = nil, nil
+		}
 		f.Plans = append(f.Plans, plan)
 	}
 	data, err := json.Marshal(f)
@@ -220,77 +288,69 @@ func ReadBudgets(path string) ([]Budgets, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := parseBudgets(data)
+	beside, err := readLimited(path + metaSuffix)
+	if err != nil {
+		beside = nil
+	}
+	b, err := parseBudgets(data, beside)
 	if err != nil {
 		return nil, fmt.Errorf("reading budgets from %s: %w", path, err)
 	}
 	return b, nil
 }
 
-func parseBudgets(data []byte) ([]Budgets, error) {
+func parseBudgets(data, beside []byte) ([]Budgets, error) {
 	text := bytes.TrimLeft(data, " \t\r\n")
 	switch {
 	case bytes.HasPrefix(data, []byte("PAR1")):
-		c, err := openColumns(data, maxRows, "capacity", "layer", "head", "kv_head", "budget", "entries")
+		f, p, err := parquetFrame(data, maxRows, "layer", "head", "budget", "entries")
 		if err != nil {
 			return nil, err
 		}
-		capacity, layer, head, kv := c.ints("capacity", 0), c.ints("layer", -1), c.ints("head", -1), c.ints("kv_head", -1)
-		budget, entries := c.ints("budget", -1), c.ints("entries", -1)
-		if c.err != nil {
-			return nil, c.err
+		return budgetsOf(f, p.Metadata[metaKey])
+	case len(text) > 0 && text[0] == '{':
+		return parseBudgetJSON(data)
+	}
+	f, comment, err := csvFrame(data, "layer", "head", "budget", "entries")
+	if err != nil {
+		return nil, err
+	}
+	if comment == nil {
+		comment = beside
+	}
+	return budgetsOf(f, string(comment))
+}
+
+// budgetsOf reads the columns of a budget table; a head without a KV head
+// counts as its own. about is the table's metadata, if any.
+func budgetsOf(f *frame, about string) ([]Budgets, error) {
+	capacity, layer, head, kv := f.ints("capacity", 0), f.ints("layer", -1), f.ints("head", scoring.Unknown), f.ints("kv_head", scoring.Unknown)
+	budget, entries := f.ints("budget", -1), f.ints("entries", -1)
+	if f.err != nil {
+		return nil, f.err
+	}
+	var out []Budgets
+	for i := range f.rows {
+		if kv[i] == scoring.Unknown {
+			kv[i] = head[i]
 		}
-		var out []Budgets
-		for i := range c.Rows {
-			if out, err = addBudget(out, capacity[i], layer[i], head[i], kv[i], budget[i], entries[i]); err != nil {
-				return nil, fmt.Errorf("row %d: %w", i, err)
-			}
+		if head[i] == scoring.Unknown {
+			head[i] = kv[i]
 		}
-		var said struct {
-			Model, Method, Policy string
-			Level                 allocate.Level
-			Beta                  float64
-			PerKV                 bool `json:"per_kv_head"`
+		var err error
+		if out, err = addBudget(out, capacity[i], layer[i], head[i], kv[i], budget[i], entries[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.place(i), err)
 		}
-		if text := c.Metadata[metaKey]; text != "" {
-			if err := json.Unmarshal([]byte(text), &said); err != nil {
-				return nil, fmt.Errorf("the metadata %s: %w", metaKey, err)
-			}
+	}
+	if about != "" {
+		var said budgetMeta
+		if err := json.Unmarshal([]byte(about), &said); err != nil {
+			return nil, fmt.Errorf("its metadata: %w", err)
 		}
 		for i := range out {
 			b := &out[i]
 			b.Model, b.Method, b.Policy, b.Level, b.Beta, b.PerKVHead = said.Model, said.Method, said.Policy, said.Level, said.Beta, said.PerKV
 		}
-		return checkBudgets(out)
-	case len(text) > 0 && text[0] == '{':
-		return parseBudgetJSON(data)
-	}
-	var out []Budgets
-	err := records(bytes.NewReader(data), func(rec record) error {
-		for _, name := range []string{"budget", "entries"} {
-			if rec.text(name) == "" {
-				return fmt.Errorf("line %d: the column %s is missing or empty", rec.line, name)
-			}
-		}
-		var v [6]int
-		for i, name := range []string{"capacity", "layer", "head", "kv_head", "budget", "entries"} {
-			def := 0
-			if name == "kv_head" {
-				def = v[2]
-			}
-			var err error
-			if v[i], err = rec.integer(name, def); err != nil {
-				return err
-			}
-		}
-		var err error
-		if out, err = addBudget(out, v[0], v[1], v[2], v[3], v[4], v[5]); err != nil {
-			return fmt.Errorf("line %d: %w", rec.line, err)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	return checkBudgets(out)
 }
@@ -305,6 +365,12 @@ func parseBudgetJSON(data []byte) ([]Budgets, error) {
 	}
 	var out []Budgets
 	for n, p := range f.Plans {
+		switch {
+		case p.Budget == nil: // of KV heads alone
+			p.Budget, p.Entries = p.KVBudget, p.KVEntries
+		case p.KVBudget == nil: // KV heads are not known
+			p.KVBudget = p.Budget
+		}
 		if len(p.Budget) != len(p.Entries) || len(p.Budget) != len(p.KVBudget) {
 			return nil, fmt.Errorf("plan %d: budget, entries and kv_budget have %d, %d and %d layers", n, len(p.Budget), len(p.Entries), len(p.KVBudget))
 		}

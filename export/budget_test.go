@@ -110,7 +110,7 @@ func TestBudgetsRefuse(t *testing.T) {
 		{"no plans", `{"format":"headprof-budgets/1"}`, "no budgets"},
 		{"parquet", "PAR1xxxxPAR1", "claims"},
 	} {
-		if _, err := parseBudgets([]byte(c.data)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := parseBudgets([]byte(c.data), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}

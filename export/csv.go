@@ -2,9 +2,10 @@ package export
 
 import (
 	"encoding/csv"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"headprof/export/atomicfile"
@@ -34,140 +35,65 @@ func optionalInt(v *int32) string {
 	return strconv.Itoa(int(*v))
 }
 
-func writeCSV(path string, t *scoring.Table) error {
+func optionalText(v *string) string {
+	if v == nil {
+		return ""
+	}
+	return *v
+}
+
+func optionalBool(v *bool) string {
+	if v == nil {
+		return ""
+	}
+	return strconv.FormatBool(*v)
+}
+
+// writeComment writes metadata as a comment line.
+func writeComment(w io.Writer, about any) error {
+	data, err := json.Marshal(about)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s%s\n", csvMetaPrefix, data)
+	return err
+}
+
+// metaSuffix ends the name of the file beside a CSV file that holds its
+// metadata.
+const metaSuffix = ".meta.json"
+
+// writeMetaBeside writes the metadata of a CSV file into a file beside it.
+func writeMetaBeside(path string, about any) error {
+	if info, err := os.Stat(path); atomicfile.IsStdout(path) || err == nil && !info.Mode().IsRegular() {
+		return nil // nothing lies beside a pipe or a device
+	}
+	data, err := json.MarshalIndent(about, "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(path+metaSuffix, append(data, '\n'))
+}
+
+// writeCSV writes a table. comments puts its metadata above the header line.
+func writeCSV(path string, t *scoring.Table, comments bool) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
+		if comments {
+			if err := writeComment(w, aboutOf(t)); err != nil {
+				return err
+			}
+		}
 		c := csv.NewWriter(w)
 		c.Write(scoreColumns)
 		for _, h := range t.Heads {
-			r := toRow(h, t.Meta)
+			r := toRow(h, t)
 			i := func(v int32) string { return strconv.Itoa(int(v)) }
 			c.Write([]string{
-				i(r.Layer), i(r.Head), i(r.KVHead), r.Method, number(r.Mean), optional(r.StdErr), i(r.N), i(r.Rank),
-				optional(r.Low), optional(r.High), optionalInt(r.RankLow), optionalInt(r.RankHigh), number(r.Share), i(r.Window), r.Decode, strconv.FormatBool(r.Fast),
+				i(r.Layer), optionalInt(r.Head), optionalInt(r.KVHead), r.Method, optional(r.Mean), optional(r.StdErr), optionalInt(r.N), optionalInt(r.Rank),
+				optional(r.Low), optional(r.High), optionalInt(r.RankLow), optionalInt(r.RankHigh), optional(r.Share), optionalInt(r.Window), optionalText(r.Decode), optionalBool(r.Fast),
 			})
 		}
 		c.Flush()
 		return c.Error()
 	})
-}
-
-// record is one line of a CSV file with named columns.
-type record struct {
-	line   int
-	column map[string]int
-	fields []string
-}
-
-func (r record) has(name string) bool { _, ok := r.column[name]; return ok }
-
-func (r record) text(name string) string {
-	if i, ok := r.column[name]; ok {
-		return r.fields[i]
-	}
-	return ""
-}
-
-func (r record) number(name string, def float64) (float64, error) {
-	s := r.text(name)
-	if s == "" {
-		return def, nil
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return 0, fmt.Errorf("line %d: %s is %q, not a number", r.line, name, s)
-	}
-	return v, nil
-}
-
-func (r record) integer(name string, def int) (int, error) {
-	s := r.text(name)
-	if s == "" {
-		return def, nil
-	}
-	v, err := strconv.ParseInt(s, 10, 32)
-	if err != nil {
-		return 0, fmt.Errorf("line %d: %s is %q, not a whole number", r.line, name, s)
-	}
-	return int(v), nil
-}
-
-// records reads a CSV file with a header line.
-func records(r io.Reader, each func(record) error) error {
-	c := csv.NewReader(r)
-	c.ReuseRecord = true
-	header, err := c.Read()
-	if err != nil {
-		return fmt.Errorf("reading the header line: %w", err)
-	}
-	column := map[string]int{}
-	for i, name := range header {
-		column[name] = i
-	}
-	for _, name := range []string{"layer", "head"} {
-		if _, ok := column[name]; !ok {
-			return fmt.Errorf("the header line has no column %q", name)
-		}
-	}
-	for n := 0; ; n++ {
-		fields, err := c.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if n >= maxRows {
-			return fmt.Errorf("more than %d rows", maxRows)
-		}
-		line, _ := c.FieldPos(0)
-		if err := each(record{line, column, fields}); err != nil {
-			return err
-		}
-	}
-}
-
-// readCSV reads scores.csv, or any CSV with the columns layer, head and mean
-// (or score).
-func readCSV(r io.Reader) (*scoring.Table, error) {
-	var rows []scoring.Head
-	var meta scoring.Meta
-	err := records(r, func(rec record) error {
-		value := "mean"
-		if !rec.has("mean") {
-			value = "score"
-		}
-		if rec.text(value) == "" {
-			return fmt.Errorf("line %d: there is no score; a column named mean or score must hold it", rec.line)
-		}
-		h, err := csvHead(rec, value)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, h)
-		meta.Decode = rec.text("decode")
-		meta.Fast = rec.text("fast") == "true"
-		meta.Passed = max(meta.Passed, h.N)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return assemble(rows, meta)
-}
-
-func csvHead(rec record, value string) (h scoring.Head, err error) {
-	h.Method = rec.text("method")
-	var errs [12]error
-	h.Layer, errs[0] = rec.integer("layer", -1)
-	h.Head, errs[1] = rec.integer("head", -1)
-	h.KVHead, errs[2] = rec.integer("kv_head", h.Head)
-	h.Window, errs[3] = rec.integer("window", 0)
-	h.N, errs[4] = rec.integer("n", 0)
-	h.RankLow, errs[5] = rec.integer("rank_low", 0)
-	h.RankHigh, errs[6] = rec.integer("rank_high", 0)
-	h.Mean, errs[7] = rec.number(value, 0)
-	h.StdErr, errs[8] = rec.number("std_error", orNaN(nil))
-	h.Low, errs[9] = rec.number("ci_low", orNaN(nil))
-	h.High, errs[10] = rec.number("ci_high", orNaN(nil))
-	return h, errors.Join(errs[:]...)
 }

@@ -57,7 +57,7 @@ func TestDownstreamLoaders(t *testing.T) {
 	}
 
 	dir := filepath.Join(t.TempDir(), "duo")
-	if err := Write(table, DuoAttention, dir, Options{Sink: 8, Recent: 32}); err != nil {
+	if err := Write(table, DuoAttention, dir, Options{Sink: new(8), Recent: new(32)}); err != nil {
 		t.Fatal(err)
 	}
 	var duo struct {
@@ -75,7 +75,7 @@ func TestDownstreamLoaders(t *testing.T) {
 		Heads [][]int
 		Model string `json:"model_name_or_path"`
 	}
-	load(&qr, "qrhead", write(t, table, QRHead, "heads.yaml", Options{Top: 3}))
+	load(&qr, "qrhead", write(t, table, QRHead, "heads.yaml", Options{Top: new(3)}))
 	if len(qr.Heads) != 3 || !reflect.DeepEqual(qr.Heads[0], []int{best.Layer, best.Head}) || qr.Model != table.Meta.Model {
 		t.Errorf("QRHead sees %+v", qr)
 	}

@@ -34,26 +34,44 @@ type duoSettings struct {
 	Reduce     string `json:"reduce,omitempty"`
 	Scale      string `json:"scale,omitempty"`
 	Decode     string `json:"decode,omitempty"`
-	Fast       bool   `json:"fast,omitempty"`
+	Fast       *bool  `json:"fast,omitempty"`
 	Trials     int    `json:"trials,omitempty"`
 	Passed     int    `json:"passed,omitempty"`
+	// DuoAttention's patterns may hold other sizes to serve with.
+	DeploySink   *int `json:"deploy_sink_size,omitempty"`
+	DeployRecent *int `json:"deploy_recent_size,omitempty"`
 }
 
 // writeDuoAttention writes the folder that DuoAttention, kvpress and SGLang
 // forks load: one line per layer, one column per KV head, values in [0, 1].
-func writeDuoAttention(dir string, m scoring.Meta, heads []scoring.Head, o Options) error {
+func writeDuoAttention(dir string, t *scoring.Table, heads []scoring.Head, o Options) error {
+	m := t.Meta
 	s := duoSettings{
-		SinkSize: o.Sink, RecentSize: o.Recent, Reduce: o.Reduce, Scale: o.Scale,
-		ModelName: m.Model, Source: "headprof", Method: heads[0].Method, Decode: m.Decode, Fast: m.Fast, Trials: m.Trials, Passed: m.Passed,
+		SinkSize: 128, RecentSize: 256, Reduce: o.Reduce, Scale: o.Scale,
+		ModelName: m.Model, Source: "headprof", Method: heads[0].Method, Decode: m.Decode, Trials: m.Trials, Passed: m.Passed,
 	}
-	if s.SinkSize == 0 {
-		s.SinkSize = 128
+	if !m.FastUnknown {
+		s.Fast = &m.Fast
 	}
-	if s.RecentSize == 0 {
-		s.RecentSize = 256
+	if from := m.Streaming; from != nil {
+		s.SinkSize, s.RecentSize, s.DeploySink, s.DeployRecent = from.Sink, from.Recent, from.DeploySink, from.DeployRecent
 	}
-	if s.SinkSize < 0 || s.RecentSize < 0 {
-		return fmt.Errorf("sink and recent sizes must not be negative: %d, %d", s.SinkSize, s.RecentSize)
+	if o.Sink != nil {
+		s.SinkSize, s.DeploySink = *o.Sink, nil
+	}
+	if o.Recent != nil {
+		s.RecentSize, s.DeployRecent = *o.Recent, nil
+	}
+	if s.SinkSize < 0 || s.RecentSize < 1 {
+		return fmt.Errorf("a streaming head keeps at least 0 first tokens and at least 1 last token, not %d and %d", s.SinkSize, s.RecentSize)
+	}
+	if !scoring.KnowsKVHeads(heads) {
+		return fmt.Errorf("DuoAttention's table has a column per KV head: %w", scoring.ErrKVHeads)
+	}
+	for _, h := range heads {
+		if math.IsNaN(h.Mean) {
+			return fmt.Errorf("layer %d, head %d has no score, and DuoAttention's table has no word for that", h.Layer, h.Head)
+		}
 	}
 	switch s.Reduce {
 	case "", "max":
@@ -131,7 +149,7 @@ func meanOfGroup(heads []scoring.Head) []scoring.Head {
 // readTSV reads full_attention_heads.tsv as numpy.loadtxt does: '#' starts a
 // comment, blank lines do not count, values are clipped to [0, 1] as
 // DuoAttention's loader clips them. Its columns are KV heads.
-func readTSV(data []byte) (*scoring.Table, error) {
+func readTSV(data []byte) (*Profile, error) {
 	var rows []scoring.Head
 	layer, columns := 0, 0
 	s := bufio.NewScanner(bytes.NewReader(data))
@@ -154,7 +172,7 @@ func readTSV(data []byte) (*scoring.Table, error) {
 				return nil, fmt.Errorf("line %d: %.40q is not a number", line, f)
 			}
 			rows = append(rows, scoring.Head{
-				Method: "duoattention", Layer: layer, Head: head, KVHead: head, Mean: max(0, min(1, v)),
+				Method: "duoattention", Layer: layer, Head: head, KVHead: head, Window: scoring.Unknown, Mean: max(0, min(1, v)),
 				StdErr: math.NaN(), Low: math.NaN(), High: math.NaN(),
 			})
 		}
@@ -165,7 +183,9 @@ func readTSV(data []byte) (*scoring.Table, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
-	return assemble(rows, scoring.Meta{})
+	p := &parts{rows: rows, meta: scoring.Meta{FastUnknown: true}}
+	p.quantities = []scoring.Quantity{{Method: "duoattention", Label: "gate", PerKVHead: true}}
+	return p.assemble()
 }
 
 // readDuoSettings adds what config.json says of the table's making. The file
@@ -183,8 +203,15 @@ func readDuoSettings(dir string, t *scoring.Table) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	t.Meta.Model, t.Meta.Decode, t.Meta.Fast = s.ModelName, s.Decode, s.Fast
+	t.Meta.Model, t.Meta.Decode = s.ModelName, s.Decode
 	t.Meta.Trials, t.Meta.Passed = s.Trials, s.Passed
+	if s.Fast != nil {
+		t.Meta.Fast, t.Meta.FastUnknown = *s.Fast, false
+	}
+	t.Meta.Streaming = &scoring.Streaming{Sink: s.SinkSize, Recent: s.RecentSize, DeploySink: s.DeploySink, DeployRecent: s.DeployRecent}
+	if s.Source == "headprof" {
+		t.SetQuantity(scoring.Quantity{Method: "duoattention", Label: s.Method + ", " + s.Reduce + " of the group, scale " + s.Scale, PerKVHead: true})
+	}
 	return nil
 }
 
@@ -196,11 +223,7 @@ func StreamingSizes(dir string) (sink, recent int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	var s struct {
-		duoSettings
-		DeploySink   *int `json:"deploy_sink_size"`
-		DeployRecent *int `json:"deploy_recent_size"`
-	}
+	var s duoSettings
 	if err := json.Unmarshal(data, &s); err != nil {
 		return 0, 0, fmt.Errorf("%s: %w", path, err)
 	}

@@ -31,8 +31,8 @@ func Formats() []Format { return []Format{HeadKV, DuoAttention, QRHead, KVPress,
 // Options of Write. The zero value is usable.
 type Options struct {
 	Method string // for formats that hold one method; "": the table's first
-	Sink   int    // DuoAttention: sink_size; 0: 128
-	Recent int    // DuoAttention: recent_size; 0: 256
+	Sink   *int   // DuoAttention: sink_size; nil: the source's, else 128
+	Recent *int   // DuoAttention: recent_size; nil: the source's, else 256
 	// Reduce turns a group's scores into its KV head's (DuoAttention): "max"
 	// (default) or "mean".
 	Reduce string
@@ -40,7 +40,18 @@ type Options struct {
 	// the largest, "rank" spreads ranks evenly, so that a threshold keeps that
 	// share of heads.
 	Scale string
-	Top   int // QRHead: heads listed; 0: 16
+	Top   *int // QRHead: heads listed; nil: 16
+	// CSVMeta says where a CSV table's metadata goes: "" nowhere, "comment" into
+	// its first line, "beside" into a file of its name and .meta.json.
+	CSVMeta string
+}
+
+// TopHeads is how many heads QRHead's list holds.
+func (o Options) TopHeads() int {
+	if o.Top != nil {
+		return *o.Top
+	}
+	return 16 // as in QRHead's own files
 }
 
 // Write writes a table to path in the given format. For DuoAttention and
@@ -53,7 +64,10 @@ func Write(t *scoring.Table, format Format, path string, o Options) error {
 	case Parquet:
 		return writeParquet(path, t)
 	case CSV:
-		return writeCSV(path, t)
+		if err := writeCSV(path, t, o.CSVMeta == "comment"); err != nil || o.CSVMeta != "beside" {
+			return err
+		}
+		return writeMetaBeside(path, aboutOf(t))
 	}
 	method := o.Method
 	if method == "" {
@@ -63,13 +77,16 @@ func Write(t *scoring.Table, format Format, path string, o Options) error {
 	if heads == nil {
 		return fmt.Errorf("the table has no method %q; it has %s", method, strings.Join(t.Methods(), ", "))
 	}
+	if q := t.Quantity(method); q.PerKVHead && (format == HeadKV || format == QRHead) {
+		return fmt.Errorf("%s lists query heads: %w", format, scoring.ErrQueryHeads)
+	}
 	switch format {
 	case HeadKV:
 		return writeHeadKV(path, heads)
 	case DuoAttention, KVPress:
-		return writeDuoAttention(path, t.Meta, heads, o)
+		return writeDuoAttention(path, t, heads, o)
 	case QRHead:
-		return writeQRHead(path, t.Meta, heads, o)
+		return writeQRHead(path, t, heads, o)
 	}
 	return fmt.Errorf("no format %q; known: %v", format, Formats())
 }

@@ -27,7 +27,7 @@ func FuzzRead(f *testing.F) {
 	if err := Write(table, DuoAttention, filepath.Join(dir, "duo"), Options{}); err != nil {
 		f.Fatal(err)
 	}
-	if err := Write(table, QRHead, filepath.Join(dir, "heads.yaml"), Options{Top: 5}); err != nil {
+	if err := Write(table, QRHead, filepath.Join(dir, "heads.yaml"), Options{Top: new(5)}); err != nil {
 		f.Fatal(err)
 	}
 	for _, name := range []string{"scores.parquet", "scores.csv", "headkv.json", "duo/full_attention_heads.tsv", "heads.yaml"} {
@@ -39,7 +39,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		bounded(t, data, func(data []byte) {
-			got, err := parse(data)
+			got, err := parsed(string(data))
 			if err != nil {
 				return
 			}
@@ -50,10 +50,11 @@ func FuzzRead(f *testing.F) {
 			if err := Write(got, CSV, path, Options{}); err != nil {
 				t.Fatal(err)
 			}
-			again, err := Read(path)
+			p, err := Read(path)
 			if err != nil {
 				t.Fatal(err)
 			}
+			again := p.Rows()
 			if len(again.Heads) != len(got.Heads) || again.Heads[0].Mean != got.Heads[0].Mean {
 				t.Fatalf("%+v became %+v", got.Heads[0], again.Heads[0])
 			}
@@ -93,6 +94,6 @@ func FuzzReadBudgets(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		bounded(t, data, func(data []byte) { parseBudgets(data) })
+		bounded(t, data, func(data []byte) { parseBudgets(data, nil) })
 	})
 }

@@ -36,6 +36,9 @@ func writeHeadKV(path string, heads []scoring.Head) error {
 			if len(values) == 0 {
 				values = []float64{h.Mean}
 			}
+			if math.IsNaN(h.Mean) {
+				return fmt.Errorf("layer %d, head %d has no score, and HeadKV's form has no word for that", h.Layer, h.Head)
+			}
 			for j, v := range values {
 				if j > 0 {
 					b.WriteString(", ")
@@ -49,9 +52,9 @@ func writeHeadKV(path string, heads []scoring.Head) error {
 	})
 }
 
-// readHeadKV reads the published form. Head counts come from the keys; KV
-// heads are not in it, so every head counts as its own.
-func readHeadKV(data []byte, method string) (*scoring.Table, error) {
+// readHeadKV reads the published form. Head counts come from the keys; KV heads
+// and windows are not in it.
+func readHeadKV(data []byte, method string) (*Profile, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, fmt.Errorf("it is not a JSON object of the form {\"layer-head\": [scores]}")
@@ -90,7 +93,9 @@ func readHeadKV(data []byte, method string) (*scoring.Table, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("something follows the object at byte %d", d.InputOffset())
 	}
-	return assemble(rows, scoring.Meta{Passed: trials})
+	p := &parts{rows: rows, meta: scoring.Meta{Passed: trials, FastUnknown: true}}
+	p.quantities = []scoring.Quantity{{Method: method, Mean: scoring.OverTrials}}
+	return p.assemble()
 }
 
 // headOfKey reads "layer-head".
@@ -101,12 +106,43 @@ func headOfKey(key string) (scoring.Head, error) {
 	if !ok || err1 != nil || err2 != nil {
 		return scoring.Head{}, fmt.Errorf("the key %.40q is not of the form layer-head, as in \"3-14\"", key)
 	}
-	return scoring.Head{Layer: int(layer), Head: int(head), KVHead: int(head)}, nil
+	return scoring.Head{Layer: int(layer), Head: int(head), KVHead: scoring.Unknown, Window: scoring.Unknown}, nil
+}
+
+// readScoreList reads what QRHead's detection writes: [["layer-head", score], …],
+// best first.
+func readScoreList(data []byte) (*Profile, error) {
+	var pairs [][2]json.RawMessage
+	if err := json.Unmarshal(data, &pairs); err != nil {
+		return nil, fmt.Errorf("it is not a JSON list of the form [[\"layer-head\", score], …]: %w", err)
+	}
+	if len(pairs) > maxRows {
+		return nil, fmt.Errorf("more than %d heads", maxRows)
+	}
+	p := &parts{meta: scoring.Meta{FastUnknown: true}, quantities: []scoring.Quantity{{Method: "qrhead", Label: "attention from the query to the right documents (QRScore)", Mean: "queries"}}}
+	for i, pair := range pairs {
+		var name string
+		if err := json.Unmarshal(pair[0], &name); err != nil {
+			return nil, fmt.Errorf("entry %d: %.40s is not a head of the form \"layer-head\"", i, pair[0])
+		}
+		h, err := headOfKey(name)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", i, err)
+		}
+		values, err := scoreList(pair[1])
+		if err != nil || len(values) != 1 {
+			return nil, fmt.Errorf("entry %d: %.40s is not a score", i, pair[1])
+		}
+		h.Method, h.Mean = "qrhead", values[0]
+		h.StdErr, h.Low, h.High = math.NaN(), math.NaN(), math.NaN()
+		p.rows = append(p.rows, h)
+	}
+	return p.assemble()
 }
 
 // scoreList reads a list of numbers, or one number.
 func scoreList(raw json.RawMessage) ([]float64, error) {
-	if bytes.Contains(raw, []byte("null")) {
+	if len(raw) == 0 || bytes.Contains(raw, []byte("null")) {
 		return nil, fmt.Errorf("null is no score")
 	}
 	var values []float64

@@ -3,12 +3,11 @@ package export
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"math"
 	"path"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,19 +17,16 @@ import (
 
 // writeQRHead writes QRHead's configuration (arXiv 2506.09944; its
 // src/qrretriever/configs): the best heads as "layer-head,layer-head,…", best
-// first, and the model's names.
-func writeQRHead(file string, m scoring.Meta, heads []scoring.Head, o Options) error {
-	top := o.Top
-	if top == 0 {
-		top = 16
+// first, and the model's names. The comment tells the model's shape, which the
+// list alone does not.
+func writeQRHead(file string, t *scoring.Table, heads []scoring.Head, o Options) error {
+	m, top := t.Meta, o.TopHeads()
+	best, _ := scoring.Top(heads, top)
+	if top < 1 || len(best) < top {
+		return fmt.Errorf("%d heads cannot be listed of %d that have a score", top, len(best))
 	}
-	if top < 0 || top > len(heads) {
-		return fmt.Errorf("%d heads cannot be listed of %d", top, len(heads))
-	}
-	best := slices.Clone(heads)
-	slices.SortFunc(best, func(a, b scoring.Head) int { return cmp.Compare(a.Rank, b.Rank) })
 	var list []string
-	for _, h := range best[:top] {
+	for _, h := range best {
 		list = append(list, fmt.Sprintf("%d-%d", h.Layer, h.Head))
 	}
 	name := path.Base(strings.ReplaceAll(m.Model, `\`, "/"))
@@ -38,24 +34,41 @@ func writeQRHead(file string, m scoring.Meta, heads []scoring.Head, o Options) e
 		name = ""
 	}
 	return atomicfile.Write(file, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "# headprof: top %d of %d heads, method %s, decode %s, fast %t, %d of %d trials passed\n"+
-			"attn_head_set: %q\nmodel_base_class: %s\nmodel_name_or_path: %s\n",
-			top, len(heads), strconv.Quote(best[0].Method), strconv.Quote(m.Decode), m.Fast, m.Passed, m.Trials,
-			strings.Join(list, ","), strconv.Quote(name), strconv.Quote(m.Model))
+		comment := []string{fmt.Sprintf("# headprof: top %d of %d heads", top, len(heads))}
+		if shape := t.Shape(best[0].Method).String(); shape != "" {
+			comment = append(comment, "shape "+shape)
+		}
+		comment = append(comment, "method "+strconv.Quote(best[0].Method))
+		if m.Decode != "" {
+			comment = append(comment, "decode "+strconv.Quote(m.Decode))
+		}
+		if !m.FastUnknown {
+			comment = append(comment, fmt.Sprintf("fast %t", m.Fast))
+		}
+		if counted := m.CountedText(); counted != "" {
+			comment = append(comment, counted)
+		}
+		_, err := fmt.Fprintf(w, "%s\nattn_head_set: %q\nmodel_base_class: %s\nmodel_name_or_path: %s\n",
+			strings.Join(comment, ", "), strings.Join(list, ","), strconv.Quote(name), strconv.Quote(m.Model))
 		return err
 	})
 }
 
 // readQRHead reads the head list of QRHead's YAML. It names heads in order and
-// nothing else, so scores are made of places: 1 for the first, falling evenly,
-// 0 for heads that are not listed; and the model's shape reaches as far as the
-// list does.
-func readQRHead(data []byte) (*scoring.Table, error) {
+// nothing else, so scores are made of places: 1 for the first, falling evenly.
+// Our own comment tells the model's shape and how the scores were made.
+func readQRHead(data []byte) (*Profile, error) {
 	s := bufio.NewScanner(bytes.NewReader(data))
 	s.Buffer(make([]byte, 0, 1<<16), 1<<22)
-	var list, model string
+	p := &parts{list: true, meta: scoring.Meta{FastUnknown: true}}
+	p.quantities = []scoring.Quantity{{Method: "qrhead", Label: "place in the list (1 for the first)"}}
+	var list string
 	found := false
 	for s.Scan() {
+		if comment, ok := strings.CutPrefix(s.Text(), "# headprof: "); ok {
+			p.readComment(comment)
+			continue
+		}
 		key, value, ok := strings.Cut(s.Text(), ":")
 		if !ok {
 			continue
@@ -64,7 +77,7 @@ func readQRHead(data []byte) (*scoring.Table, error) {
 		case "attn_head_set":
 			list, found = yamlString(value), true
 		case "model_name_or_path":
-			model = yamlString(value)
+			p.meta.Model = yamlString(value)
 		}
 	}
 	if err := s.Err(); err != nil {
@@ -73,38 +86,48 @@ func readQRHead(data []byte) (*scoring.Table, error) {
 	if !found || list == "" || list == "full_heads" {
 		return nil, fmt.Errorf("attn_head_set lists no heads")
 	}
-	places := map[[2]int]int{}
-	layers, heads := 0, 0
 	items := strings.Split(list, ",")
 	if len(items) > maxRows {
 		return nil, fmt.Errorf("more than %d heads", maxRows)
 	}
+	seen := map[[2]int]bool{}
 	for i, item := range items {
 		h, err := headOfKey(strings.TrimSpace(item))
 		if err != nil {
 			return nil, err
 		}
-		at := [2]int{h.Layer, h.Head}
-		if _, ok := places[at]; ok {
+		if at := [2]int{h.Layer, h.Head}; seen[at] {
 			return nil, fmt.Errorf("head %s is listed twice", item)
+		} else {
+			seen[at] = true
 		}
-		places[at] = i
-		layers, heads = max(layers, h.Layer+1), max(heads, h.Head+1)
+		h.Method, h.Mean = "qrhead", float64(len(items)-i)/float64(len(items))
+		h.StdErr, h.Low, h.High = math.NaN(), math.NaN(), math.NaN()
+		p.rows = append(p.rows, h)
 	}
-	if layers*heads > maxRows {
-		return nil, fmt.Errorf("no model has %d layers of %d heads", layers, heads)
-	}
-	var rows []scoring.Head
-	for l := range layers {
-		for h := range heads {
-			r := scoring.Head{Method: "qrhead", Layer: l, Head: h, KVHead: h, StdErr: math.NaN(), Low: math.NaN(), High: math.NaN()}
-			if i, ok := places[[2]int{l, h}]; ok {
-				r.Mean = float64(len(items)-i) / float64(len(items))
-			}
-			rows = append(rows, r)
+	return p.assemble()
+}
+
+// commentParts finds what writeQRHead's comment says.
+var commentParts = regexp.MustCompile(`(shape (\d+x\d+(?:/\d+)?))|(decode "(greedy|forced)")|(fast (true|false))|((\d+) of (\d+) trials passed)|((\d+) trials? counts?)`)
+
+// readComment takes what our own comment says; what it does not say stays unknown.
+func (p *parts) readComment(comment string) {
+	for _, m := range commentParts.FindAllStringSubmatch(comment, -1) {
+		switch {
+		case m[1] != "":
+			p.model, _ = scoring.ParseShape(m[2])
+		case m[3] != "":
+			p.meta.Decode = m[4]
+		case m[5] != "":
+			p.meta.Fast, p.meta.FastUnknown = m[6] == "true", false
+		case m[7] != "":
+			p.meta.Passed, _ = strconv.Atoi(m[8])
+			p.meta.Trials, _ = strconv.Atoi(m[9])
+		case m[10] != "":
+			p.meta.Passed, _ = strconv.Atoi(m[11])
 		}
 	}
-	return assemble(rows, scoring.Meta{Model: model})
 }
 
 // yamlString reads a plain or quoted scalar up to a comment.

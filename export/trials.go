@@ -19,13 +19,30 @@ type trialRow struct {
 	Pass   bool    `parquet:"pass"`
 	Layer  int32   `parquet:"layer,dict"`
 	Head   int32   `parquet:"head,dict"`
-	KVHead int32   `parquet:"kv_head,dict"`
+	KVHead *int32  `parquet:"kv_head,optional,dict"`
 	Method string  `parquet:"method,dict"`
 	Score  float64 `parquet:"score"`
 	Decode string  `parquet:"decode,dict"`
 	// Where the needle lies in percent (null: not known) and what stands before it.
 	RealDepth *float64 `parquet:"real_depth,optional"`
 	Placement string   `parquet:"placement,dict"`
+}
+
+// trialFields says what each column of trials.parquet holds.
+var trialFields = map[string]fieldText{
+	"trial":      {"trial", ""},
+	"needle":     {"needle; trials of one needle are not independent", ""},
+	"length":     {"context length asked for", "tokens"},
+	"depth":      {"depth asked for", "percent"},
+	"real_depth": {"where the needle begins in the haystack; null where not known", "percent"},
+	"placement":  {"what stands before the needle: a sentence end, a word border, the start", ""},
+	"pass":       {"counts in the head tables", ""},
+	"layer":      scoreFields["layer"],
+	"head":       scoreFields["head"],
+	"kv_head":    scoreFields["kv_head"],
+	"method":     scoreFields["method"],
+	"score":      {"the head's score in this trial", "as the method's quantity says"},
+	"decode":     scoreFields["decode"],
 }
 
 // WriteTrials writes the long table: every trial's score of every head under
@@ -38,7 +55,7 @@ func WriteTrials(path string, t *scoring.Table, trials []scoring.TrialScore) err
 		return err
 	}
 	return atomicfile.Write(path, func(w io.Writer) error {
-		return writeRows(w, "trials/1", map[string]string{metaKey: string(meta)}, func(yield func([]trialRow) error) error {
+		return writeRows(w, trialsFormat, trialFields, map[string]string{metaKey: string(meta)}, func(yield func([]trialRow) error) error {
 			rows := make([]trialRow, 0, len(t.Heads))
 			for _, x := range trials {
 				rows = rows[:0]
@@ -55,7 +72,7 @@ func WriteTrials(path string, t *scoring.Table, trials []scoring.TrialScore) err
 					}
 					rows = append(rows, trialRow{
 						Trial: x.ID, Needle: x.Needle, Length: int32(x.Length), Depth: x.Depth, Pass: x.Pass,
-						Layer: int32(h.Layer), Head: int32(h.Head), KVHead: int32(h.KVHead), Method: h.Method,
+						Layer: int32(h.Layer), Head: int32(h.Head), KVHead: from(h.KVHead, 0), Method: h.Method,
 						Score: scores[h.Layer][h.Head], Decode: t.Meta.Decode,
 						RealDepth: x.RealDepth, Placement: x.Placement,
 					})
@@ -87,21 +104,21 @@ func ReadTrials(path string) ([]scoring.TrialScore, error) {
 }
 
 func parseTrials(data []byte) ([]scoring.TrialScore, error) {
-	c, err := openColumns(data, maxTrialRows, "trial", "needle", "pass", "layer", "head", "method", "score")
+	f, _, err := parquetFrame(data, maxTrialRows, "trial", "needle", "pass", "layer", "head", "method", "score")
 	if err != nil {
 		return nil, err
 	}
-	trial, needle, pass, length, depth := c.strings("trial"), c.strings("needle"), c.bools("pass"), c.ints("length", 0), c.floats("depth")
-	realDepth, placement := c.floats("real_depth"), c.strings("placement")
-	layer, head, method, score := c.ints("layer", -1), c.ints("head", -1), c.strings("method"), c.floats("score")
-	if c.err != nil {
-		return nil, c.err
+	trial, needle, pass, length, depth := f.texts("trial"), f.texts("needle"), f.truths("pass"), f.ints("length", 0), f.floats("depth")
+	realDepth, placement := f.floats("real_depth"), f.texts("placement")
+	layer, head, method, score := f.ints("layer", -1), f.ints("head", -1), f.texts("method"), f.floats("score")
+	if f.err != nil {
+		return nil, f.err
 	}
 	var trials []scoring.TrialScore
-	for i := range c.Rows {
+	for i := range f.rows {
 		if i == 0 || trial[i] != trial[i-1] {
 			trials = append(trials, scoring.TrialScore{
-				ID: trial[i], Needle: needle[i], Length: length[i], Depth: depth[i], Placement: placement[i], Pass: pass[i], Scores: map[string][][]float64{},
+				ID: trial[i], Needle: needle[i], Length: length[i], Depth: depth[i], Placement: placement[i], Pass: pass[i] == yes, Scores: map[string][][]float64{},
 			})
 			if d := realDepth[i]; !math.IsNaN(d) {
 				trials[len(trials)-1].RealDepth = &d

@@ -230,17 +230,23 @@ func describe(heads []Head, scores [][]float64, plan []int) {
 }
 
 // Rerank sets Rank and Share of one method's rows from their means. Rows must
-// be ordered by layer and head.
+// be ordered by layer and head. Rows without a score get rank 0 and no share.
 func Rerank(heads []Head) {
 	means := make([]float64, len(heads))
 	var sum float64
 	for i, h := range heads {
 		means[i] = h.Mean
-		sum += h.Mean
+		if !math.IsNaN(h.Mean) {
+			sum += h.Mean
+		}
 	}
 	order := make([]int32, len(heads))
 	ranking(means, order)
 	for r, i := range order {
+		if math.IsNaN(means[i]) {
+			heads[i].Rank, heads[i].Share = 0, math.NaN()
+			continue
+		}
 		heads[i].Rank = r + 1
 		heads[i].Share = 0
 		if sum > 0 {

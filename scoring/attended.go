@@ -5,21 +5,25 @@ import "math"
 func init() {
 	register(Declaration{
 		Order: 50, Probe: Documents, Source: "arXiv 2506.09944 (QRHead)",
+		Label:    "attention on the right documents, calibrated",
 		Measures: "attention of a query to the documents that answer it, beyond what a query without content pays",
 		New:      func() Named { return new(QRHead) },
 	})
 	register(Declaration{
 		Order: 60, Probe: Documents, Source: "arXiv 2510.02219 (CoRe)",
+		Label:    "share of the right document",
 		Measures: "share of the answering document in the softmax of the query's attention to it and to others",
 		New:      func() Named { return new(CoRe) },
 	})
 	register(Declaration{
 		Order: 120, Probe: FewShot, Source: "after arXiv 2502.14010",
+		Label:    "attention on the labels",
 		Measures: "attention of a query's last token to the labels of shuffled demonstrations",
 		New:      func() Named { return new(ICL) },
 	})
 	register(Declaration{
 		Order: 130, Probe: Injection, Source: "arXiv 2411.00348 (Attention Tracker)",
+		Label:    "attention on the instruction, clean less injected",
 		Measures: "the last token's attention to the instruction, clean less injected",
 		New:      func() Named { return new(Tracker) },
 	})

@@ -5,6 +5,7 @@ import "math"
 func init() {
 	register(Declaration{
 		Order: 100, Probe: PlainText, KVHeads: true, Source: "kvpress, DuoAttention without training (arXiv 2410.10819)",
+		Label:    "attention of the mean query to the mean key",
 		Measures: "how early in a text the mean query attends to the mean key",
 		New:      func() Named { return new(Duo) },
 	})

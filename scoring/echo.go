@@ -3,11 +3,13 @@ package scoring
 func init() {
 	register(Declaration{
 		Order: 70, Probe: Repeats, Source: "arXiv 2407.15891 (RazorAttention)",
+		Label:    "attention on earlier copies",
 		Measures: "attention to the earlier copies of a token, in repeated random tokens",
 		New:      func() Named { return new(Echo) },
 	})
 	register(Declaration{
 		Order: 80, Probe: Repeats, Source: "arXiv 2407.15891 (RazorAttention)",
+		Label:    "attention after earlier copies",
 		Measures: "attention to the tokens after the earlier copies of a token, in repeated random tokens",
 		New:      func() Named { return new(Induction) },
 	})

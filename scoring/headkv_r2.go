@@ -3,6 +3,7 @@ package scoring
 func init() {
 	register(Declaration{
 		Order: 10, Source: "arXiv 2410.19258",
+		Label:    "attention on the evidence",
 		Measures: "of a row's k largest weights, k being the evidence's length, the sum of those on the evidence, divided by k; every step of the answer",
 		New:      func() Named { return new(HeadKVR2) },
 	})

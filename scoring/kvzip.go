@@ -3,6 +3,7 @@ package scoring
 func init() {
 	register(Declaration{
 		Order: 90, Probe: Recital, KVHeads: true, Source: "arXiv 2505.23416 (KVzip)",
+		Label:    "largest attention while repeating",
 		Measures: "the largest attention to a text while it is repeated",
 		New:      func() Named { return new(KVzip) },
 	})

@@ -16,6 +16,7 @@ type Declaration struct {
 	Order    int    // of tables, ascending; the first method is the default
 	Probe    Probe  // the prompts it is computed on
 	KVHeads  bool   // it scores KV heads, not query heads
+	Label    string // names the score on the axis of a figure; "": "score"
 	Measures string // documentation: what a head scores for
 	Source   string // documentation: paper
 	// New gives a pointer to the method's struct, whose exported fields are

@@ -3,6 +3,7 @@ package scoring
 func init() {
 	register(Declaration{
 		Order: 20, Source: "arXiv 2404.15574, section 2",
+		Label:    "evidence copied",
 		Measures: "steps whose largest weight lies on the evidence, at the token just produced, over the evidence's length",
 		New:      func() Named { return new(Retrieval) },
 	})

@@ -52,7 +52,7 @@ func Assess(trials []TrialScore, k int, o Options) ([]Stability, error) {
 		return nil, err
 	}
 	if k <= 0 {
-		k = max(1, (s.heads+5)/10)
+		k = DefaultTop(s.heads)
 	}
 	k = min(k, s.heads)
 	d := o.bootstrap().Clusters(s.clusters, o.FixedNeedles)

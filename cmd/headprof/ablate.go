@@ -58,11 +58,7 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if f.scores == "" {
 		return usagef("missing --scores DIR|FILE, the profile to test; 'headprof score' makes one")
 	}
-	table, err := readTable(f.scores)
-	if err != nil {
-		return err
-	}
-	method, err := methodOf(table, f.method, f.scores)
+	profile, err := readProfile(f.scores, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -75,15 +71,15 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	table, err := scoresFor(profile, f.scores, shapeOf(model.Config()), cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	method, err := methodOf(table, f.method, f.scores)
+	if err != nil {
+		return err
+	}
 	rows := table.Of(method)
-	for _, r := range rows {
-		if !e.Shape().Has(r.Layer, r.Head) {
-			return fmt.Errorf("%s scores layer %d, head %d, but %s has %s; it is another model's profile", f.scores, r.Layer, r.Head, model.Name(), e.Shape())
-		}
-	}
-	if n := e.Shape().Heads(); len(rows) != n {
-		return fmt.Errorf("%s scores %d heads, but %s has %d; it is another model's profile", f.scores, len(rows), model.Name(), n)
-	}
 	masks, err := evaluate.Masks(rows, f.heads, f.seeds, f.plan.seed)
 	if err != nil {
 		return usagef("--heads: %w", err)

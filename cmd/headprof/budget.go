@@ -17,16 +17,18 @@ import (
 	"headprof/runner"
 	"headprof/runner/arch"
 	"headprof/runner/shape"
+	"headprof/scoring"
 	"headprof/scoring/allocate"
 	"headprof/scoring/param"
 )
 
 type budgetFlags struct {
-	capacity                                   []int
-	params                                     *param.Set
-	policy, method, model, kvType, out, format string
-	kvHeads, headDim                           int
-	perKVHead                                  bool
+	capacity                            []int
+	params                              *param.Set
+	profile                             profileFlags
+	policy, method, kvType, out, format string
+	headDim                             int
+	perKVHead, comments                 bool
 }
 
 func newBudget() *cobra.Command {
@@ -54,14 +56,14 @@ does, and takes the group's size as many times the memory.`,
 	fs.StringVar(&f.policy, "policy", "headkv", strings.Join(allocate.Policies(), ", "))
 	paramFlags(fs, f.params)
 	fs.StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
-	fs.StringVar(&f.model, "model", "", "the model `file`, for head sizes where the scores come without them")
-	fs.IntVar(&f.kvHeads, "kv-heads", 0, "KV heads per layer, for score files that do not say (published headkv.json)")
+	f.profile.register(fs)
 	fs.IntVar(&f.headDim, "head-dim", 0, "elements of a cached key, for the size in bytes")
 	fs.StringVar(&f.kvType, "kv-type", "f16", "number format of the cache that will be served: f16 or f32")
 	fs.StringVar(&f.out, "out", "", "`file` ending in .json, .csv or .parquet, or - for standard output")
 	fs.StringVar(&f.format, "format", "", "json, csv or parquet (default: by the file's ending; json on standard output)")
 	fs.BoolVar(&f.perKVHead, "per-kv-head", false, "write a row per KV head instead of one per query head")
-	atLeast(fs, 1, "kv-heads", "head-dim")
+	fs.BoolVar(&f.comments, "comments", false, "CSV: put the settings into a comment line instead of a .meta.json file beside the table")
+	atLeast(fs, 1, "head-dim")
 	return c
 }
 
@@ -83,7 +85,14 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 			w = cmd.ErrOrStderr()
 		}
 	}
-	t, err := readTable(path)
+	policy, err := allocate.New(f.policy)
+	if err != nil {
+		return err
+	}
+	if err := f.params.Fill(policy); err != nil {
+		return err
+	}
+	t, err := f.profile.table(path)
 	if err != nil {
 		return err
 	}
@@ -91,21 +100,34 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	if f.kvHeads > 0 {
-		if err := t.Regroup(f.kvHeads); err != nil {
-			return usagef("--kv-heads: %w", err)
+	f.profile.countUnlisted(t, path)
+	if f.profile.known != nil {
+		if err := t.SpreadKVHeads(f.profile.known); err != nil {
+			return explain(err)
+		}
+	}
+	o := export.BudgetOptions{PerKVHead: f.perKVHead, Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, CSVMeta: "beside"}
+	if f.comments {
+		o.CSVMeta = "comment"
+	}
+	if t.Quantity(method).PerKVHead {
+		o.NoHeads = true
+		if shared.Level == allocate.Head || f.out != "" && !f.perKVHead {
+			return explain(fmt.Errorf("%s: budgets of query heads: %w; or write a table of KV heads with --per-kv-head", path, scoring.ErrQueryHeads))
+		}
+	}
+	if !scoring.KnowsKVHeads(t.Of(method)) {
+		if shared.Level != allocate.Head || f.perKVHead {
+			return explain(fmt.Errorf("%s: budgets at level %s: %w", path, shared.Level, scoring.ErrKVHeads))
+		}
+		o.NoKVHeads = true
+		for i, h := range t.Heads {
+			t.Heads[i].KVHead = h.Head // a cache per query head, whatever it shares
 		}
 	}
 	heads := t.Of(method)
 	model := allocate.ModelOf(heads)
 	if err := f.sizes(&model, path); err != nil {
-		return err
-	}
-	policy, err := allocate.New(f.policy)
-	if err != nil {
-		return err
-	}
-	if err := f.params.Fill(policy); err != nil {
 		return err
 	}
 	context := 0
@@ -126,7 +148,7 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 	if f.out == "" {
 		return nil
 	}
-	o := export.BudgetOptions{PerKVHead: f.perKVHead, Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, Context: context, Format: format}
+	o.Context, o.Format = context, format
 	if err := export.WriteBudgets(f.out, plans, o); err != nil {
 		return err
 	}
@@ -157,8 +179,8 @@ func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
 	m.ElementBytes = map[string]int{"f16": 2, "f32": 4}[f.kvType]
 	var known shape.Model
 	switch {
-	case f.model != "":
-		s, err := runner.OpenSource(f.model)
+	case f.profile.model != "":
+		s, err := runner.OpenSource(f.profile.model)
 		if err != nil {
 			return err
 		}
@@ -167,8 +189,8 @@ func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
 		if err != nil {
 			return err
 		}
-		if known = c.Shape(); !sameHeads(known, m.Layers) {
-			return fmt.Errorf("%s has %s, but the scores are of %s", f.model, known, shape.Model(m.Layers))
+		if known = c.Shape(); len(known) != len(m.Layers) {
+			return fmt.Errorf("%s has %s, but the scores are of %s", f.profile.model, known, shape.Model(m.Layers))
 		}
 	case f.headDim == 0:
 		if man, err := journal.ReadManifest(path); err == nil && sameHeads(man.Layout(), m.Layers) {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,8 @@ func newCompare() *cobra.Command {
 correlation and how much of the top heads they share, with 95 % intervals over
 heads. Any files that headprof reads will do: its own tables and folders,
 published headkv.json, DuoAttention and QRHead files. Where one side scores KV
-heads, the other's groups count by their best head.`,
+heads, the other's groups count by their best head. Of a list of heads (QRHead's)
+only the overlap of the tops is known, over as many heads as it lists.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usagef("two profiles at least are needed, not %d", len(args))
@@ -38,32 +40,25 @@ heads, the other's groups count by their best head.`,
 			}
 			type row struct {
 				A, B         string
-				AFast, BFast bool
+				AMeta, BMeta scoring.Meta
 				*scoring.Comparison
 			}
 			var rows []row
-			first, err := readTable(args[0])
-			if err != nil {
-				return err
-			}
-			m, err := methodOf(first, f.method, args[0])
+			f.profile.notes = cmd.ErrOrStderr()
+			first, err := f.side(args[0])
 			if err != nil {
 				return err
 			}
 			for _, path := range args[1:] {
-				other, err := readTable(path)
+				other, err := f.side(path)
 				if err != nil {
 					return err
 				}
-				om, err := methodOf(other, f.method, path)
+				x, err := scoring.CompareSides(first.Side, other.Side, f.top, scoring.Options{Seed: seed})
 				if err != nil {
-					return err
+					return explain(fmt.Errorf("%s and %s: %w", args[0], path, err))
 				}
-				x, err := scoring.Compare(wholeModel(first.Of(m), other.Of(om)), wholeModel(other.Of(om), first.Of(m)), f.top, scoring.Options{Seed: seed})
-				if err != nil {
-					return fmt.Errorf("%s and %s: %w", args[0], path, err)
-				}
-				rows = append(rows, row{args[0], path, first.Meta.Fast, other.Meta.Fast, x})
+				rows = append(rows, row{args[0], path, first.meta, other.meta, x})
 			}
 			out := cmd.OutOrStdout()
 			if atomicfile.IsStdout(f.out) {
@@ -72,8 +67,8 @@ heads, the other's groups count by their best head.`,
 			if asJSON {
 				e := json.NewEncoder(out)
 				for _, r := range rows {
-					if err := e.Encode(map[string]any{"a": r.A, "b": r.B, "a_fast": r.AFast, "b_fast": r.BFast, "heads": r.Heads, "k": r.K, "spearman": estimateJSON(r.Spearman),
-						"kendall": estimateJSON(r.Kendall), "overlap": estimateJSON(r.Overlap), "jaccard": estimateJSON(r.Jaccard)}); err != nil {
+					if err := e.Encode(map[string]any{"a": r.A, "b": r.B, "a_fast": fastJSON(r.AMeta), "b_fast": fastJSON(r.BMeta), "heads": r.Heads, "k": r.K, "spearman": estimateJSON(r.Spearman),
+						"kendall": estimateJSON(r.Kendall), "overlap": estimateJSON(r.Overlap), "jaccard": estimateJSON(r.Jaccard), "shared": r.Shared, "listed": r.Listed, "a_tied": r.TieA, "b_tied": r.TieB}); err != nil {
 						return err
 					}
 				}
@@ -83,21 +78,33 @@ heads, the other's groups count by their best head.`,
 					break
 				}
 				fmt.Fprintf(out, "%s against %s\n", r.A, r.B)
-				switch {
-				case r.AFast && !r.BFast:
-					fmt.Fprintf(out, "  %s was computed with %s, the other without\n", r.A, fastNote)
-				case r.BFast && !r.AFast:
-					fmt.Fprintf(out, "  %s was computed with %s, the other without\n", r.B, fastNote)
+				for _, d := range differences(r.A, r.AMeta, r.B, r.BMeta) {
+					fmt.Fprintf(out, "  %s\n", d)
 				}
 				unit := "heads"
 				if r.Reduced {
 					unit = "KV heads (the best head of each group)"
 				}
-				fmt.Fprintf(out, "  %-22s %d %s\n", "compared", r.Heads, unit)
-				fmt.Fprintf(out, "  %-22s %s\n", "Spearman", estimateText(r.Spearman))
-				fmt.Fprintf(out, "  %-22s %s\n", "Kendall tau-b", estimateText(r.Kendall))
-				fmt.Fprintf(out, "  %-22s %s\n", fmt.Sprintf("shared among top %d", r.K), estimateText(r.Overlap))
+				if r.Listed {
+					fmt.Fprintf(out, "  %-22s %d %s that are listed; of the others the list says nothing, so there are no rank correlations or intervals\n", "compared", r.Heads, unit)
+				} else {
+					fmt.Fprintf(out, "  %-22s %d %s\n", "compared", r.Heads, unit)
+					fmt.Fprintf(out, "  %-22s %s\n", "Spearman", estimateText(r.Spearman))
+					fmt.Fprintf(out, "  %-22s %s\n", "Kendall tau-b", estimateText(r.Kendall))
+				}
+				fmt.Fprintf(out, "  %-22s %s, %d of %d\n", fmt.Sprintf("shared among top %d", r.K), estimateText(r.Overlap), r.Shared, r.K)
 				fmt.Fprintf(out, "  %-22s %s\n", "Jaccard of the tops", estimateText(r.Jaccard))
+				for _, t := range [][2]string{{r.A, r.TieA}, {r.B, r.TieB}} {
+					if t[1] != "" {
+						fmt.Fprintf(out, "  %-22s %s: %s\n", "tied", t[0], t[1])
+					}
+				}
+				for _, e := range []stats.Estimate{r.Spearman, r.Kendall, r.Overlap, r.Jaccard} {
+					if scoring.Outside(e) {
+						fmt.Fprintf(out, "  %-22s an estimate lies outside its interval: resamples leave out a third of the heads, and where few heads or ties decide they agree more or less than the whole\n", "intervals")
+						break
+					}
+				}
 			}
 			if f.out == "" {
 				return nil
@@ -115,37 +122,65 @@ heads, the other's groups count by their best head.`,
 	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
 	c.Flags().IntVar(&f.top, "top", 0, "heads that count as top (default: a tenth of all)")
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the bootstrap")
+	f.profile.register(c.Flags())
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
 	atLeast(c.Flags(), 1, "top")
 	return c
 }
 
-// wholeModel widens a list of top heads (QRHead's), which reaches no further
-// than its last entry, to the layers and heads of the profile it is compared
-// with: the heads that it does not name score 0.
-func wholeModel(list, other []scoring.Head) []scoring.Head {
-	if len(list) == 0 || list[0].Method != "qrhead" {
-		return list
+// side is one profile of a comparison with what is known of its making.
+type side struct {
+	scoring.Side
+	meta scoring.Meta
+}
+
+func (f *plotFlags) side(path string) (*side, error) {
+	p, err := f.profile.read(path)
+	if err != nil {
+		return nil, err
 	}
-	listed := map[[2]int]scoring.Head{}
-	for _, h := range list {
-		if h.Mean > 0 {
-			listed[[2]int{h.Layer, h.Head}] = h
+	t := p.Rows()
+	m, err := methodOf(t, f.method, path)
+	if err != nil {
+		return nil, err
+	}
+	s := &side{scoring.Side{Heads: t.Of(m), PerKVHead: t.Quantity(m).PerKVHead, Model: f.profile.known}, t.Meta}
+	if p.List != nil {
+		s.List = true
+		if s.Model == nil {
+			s.Model = p.List.Model
 		}
 	}
-	var all []scoring.Head
-	for _, h := range other {
-		at := [2]int{h.Layer, h.Head}
-		all = append(all, scoring.Head{Method: list[0].Method, Layer: h.Layer, Head: h.Head, KVHead: h.KVHead, Window: h.Window, Mean: listed[at].Mean})
-		delete(listed, at)
+	return s, nil
+}
+
+// differences says how two profiles were made differently, as far as both tell.
+func differences(a string, am scoring.Meta, b string, bm scoring.Meta) (out []string) {
+	if !am.FastUnknown && !bm.FastUnknown && am.Fast != bm.Fast {
+		fast := a
+		if bm.Fast {
+			fast = b
+		}
+		out = append(out, fmt.Sprintf("%s was computed with %s, the other without", fast, fastNote))
 	}
-	if len(listed) > 0 {
-		return list // it names heads that the other does not have
+	if am.Decode != "" && bm.Decode != "" && am.Decode != bm.Decode {
+		out = append(out, fmt.Sprintf("%s was decoded %s, %s %s", a, am.Decode, b, bm.Decode))
 	}
-	return all
+	return out
+}
+
+// fastJSON is null where a file does not tell.
+func fastJSON(m scoring.Meta) any {
+	if m.FastUnknown {
+		return nil
+	}
+	return m.Fast
 }
 
 func estimateText(e stats.Estimate) string {
+	if math.IsNaN(e.Low) {
+		return fmt.Sprintf("%6.3f", e.Value)
+	}
 	return fmt.Sprintf("%6.3f  [%.3f, %.3f]", e.Value, e.Low, e.High)
 }
 

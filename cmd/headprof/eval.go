@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"headprof/export"
 	"headprof/plots"
 	"headprof/probe"
 	"headprof/probe/evaluate"
@@ -70,12 +71,12 @@ command is given again.`,
 }
 
 func (f *evalFlags) run(cmd *cobra.Command) error {
+	var profile *export.Profile
 	if f.scores != "" {
-		t, err := readTable(f.scores)
-		if err != nil {
+		var err error
+		if profile, err = readProfile(f.scores, cmd.ErrOrStderr()); err != nil {
 			return err
 		}
-		f.setting.Scores = t
 	}
 	if f.policies == nil {
 		for _, p := range evaluate.Policies() {
@@ -99,6 +100,11 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	e, err := probe.ModelOf(model)
 	if err != nil {
 		return err
+	}
+	if f.scores != "" {
+		if f.setting.Scores, err = scoresFor(profile, f.scores, shapeOf(model.Config()), cmd.ErrOrStderr()); err != nil {
+			return err
+		}
 	}
 	items, err := f.items(model, e)
 	if err != nil {

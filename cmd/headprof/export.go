@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -8,12 +9,15 @@ import (
 
 	"headprof/export"
 	"headprof/export/atomicfile"
+	"headprof/scoring"
 )
 
 func newExport() *cobra.Command {
 	var o export.Options
 	var format, out string
-	var kvHeads int
+	var profile profileFlags
+	var sink, recent, top int
+	var comments bool
 	var names []string
 	for _, f := range export.Formats() {
 		names = append(names, string(f))
@@ -36,16 +40,39 @@ docs/downstream.md shows the lines that load each.`,
 			if !slices.Contains(names, format) {
 				return usagef("--format %q: known are %s", format, strings.Join(names, ", "))
 			}
-			t, err := readTable(args[0])
+			profile.notes = cmd.ErrOrStderr()
+			t, err := profile.table(args[0])
 			if err != nil {
 				return err
 			}
 			if o.Method, err = methodOf(t, o.Method, args[0]); err != nil {
 				return err
 			}
-			if kvHeads > 0 {
-				if err := t.Regroup(kvHeads); err != nil {
-					return usagef("--kv-heads: %w", err)
+			for name, set := range map[string]func(){
+				"sink": func() { o.Sink = &sink }, "recent": func() { o.Recent = &recent }, "top": func() { o.Top = &top },
+			} {
+				if cmd.Flags().Changed(name) {
+					set()
+				}
+			}
+			switch export.Format(format) {
+			case export.HeadKV, export.QRHead:
+				// Both list query heads.
+				if err := t.SpreadKVHeads(t.ShapeOr(profile.known)); err != nil {
+					return explain(err)
+				}
+			case export.CSV:
+				o.CSVMeta = "beside"
+				if comments {
+					o.CSVMeta = "comment"
+				}
+			}
+			switch export.Format(format) {
+			case export.HeadKV, export.DuoAttention, export.KVPress:
+				profile.countUnlisted(t, args[0])
+			case export.QRHead:
+				if text := scoring.TieText(t.Of(o.Method), o.TopHeads()); text != "" {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", args[0], text)
 				}
 			}
 			if format == string(export.HeadKV) {
@@ -60,7 +87,7 @@ docs/downstream.md shows the lines that load each.`,
 				return usagef("--out %s: %s is a folder, which standard output cannot hold", out, format)
 			}
 			if err := export.Write(t, export.Format(format), out, o); err != nil {
-				return err
+				return explain(err)
 			}
 			printPath(cmd, out)
 			return nil
@@ -71,12 +98,13 @@ docs/downstream.md shows the lines that load each.`,
 	fs.StringVar(&format, "format", "", strings.Join(names, ", "))
 	fs.StringVar(&out, "out", "", "`file`, - for standard output, or folder for duoattention and kvpress (default: in the folder, or beside the file)")
 	fs.StringVar(&o.Method, "method", "", "score method (default: headkv-r2 or the file's own)")
-	fs.IntVar(&o.Sink, "sink", 0, "duoattention: sink_size (default 128)")
-	fs.IntVar(&o.Recent, "recent", 0, "duoattention: recent_size (default 256)")
+	fs.IntVar(&sink, "sink", 0, "duoattention: sink_size (default: the source's, else 128)")
+	fs.IntVar(&recent, "recent", 0, "duoattention: recent_size (default: the source's, else 256)")
 	fs.StringVar(&o.Reduce, "reduce", "max", "duoattention: a KV head's value from its group's: max or mean")
 	fs.StringVar(&o.Scale, "scale", "max", "duoattention: divide by the largest (max) or spread ranks evenly (rank)")
-	fs.IntVar(&o.Top, "top", 0, "qrhead: heads to list (default 16)")
-	fs.IntVar(&kvHeads, "kv-heads", 0, "KV heads per layer, for score files that do not say (published headkv.json)")
-	atLeast(fs, 1, "top", "kv-heads")
+	fs.IntVar(&top, "top", 0, "qrhead: heads to list (default 16)")
+	fs.BoolVar(&comments, "comments", false, "csv: put the settings into a comment line instead of a .meta.json file beside the table")
+	profile.register(fs)
+	atLeast(fs, 1, "top")
 	return c
 }

@@ -29,8 +29,9 @@ func plotMeta(t *scoring.Table, method string) plots.Meta {
 func headsFigure(t *scoring.Table, method string, top int) plots.Heads {
 	rows := t.Of(method)
 	h := plots.Heads{Meta: plotMeta(t, method), Top: top}
-	h.Label, h.PerKV = meaning(t, method)
-	rows, h.Interval = withIntervals(rows)
+	q := t.Quantity(method)
+	h.Label, h.PerKV = axisLabel(q), q.PerKVHead
+	rows, h.Interval = withIntervals(rows, q.Interval)
 	kv := 0
 	for _, r := range rows {
 		h.Layers, h.Heads, kv = max(h.Layers, r.Layer+1), max(h.Heads, r.Head+1), max(kv, r.KVHead+1)
@@ -56,39 +57,30 @@ func headsFigure(t *scoring.Table, method string, top int) plots.Heads {
 	h.Low = grid(func(r scoring.Head) float64 { return r.Low })
 	h.High = grid(func(r scoring.Head) float64 { return r.High })
 	for _, r := range rows {
-		h.Window[r.Layer] = r.Window
+		h.Window[r.Layer] = max(0, r.Window) // an unknown window is not drawn
 	}
 	return h
 }
 
-// meaning says what a method's numbers are, as an axis names them, and whether
-// a row is a KV head.
-func meaning(t *scoring.Table, method string) (label string, perKV bool) {
-	trials := false
-	for _, h := range t.Of(method) {
-		trials = trials || len(h.Trials) > 1
+// axisLabel names a method's number on an axis: what it is, and over what it
+// is a mean.
+func axisLabel(q scoring.Quantity) string {
+	label := q.Label
+	if label == "" {
+		label = "score"
 	}
-	switch {
-	case method == "duoattention": // its pattern has a column per KV head
-		return "value in the pattern, 0 to 1", true
-	case method == "qrhead":
-		return "place in the list, 1 is first", false
-	case t.Meta.Trials > 0 && t.Meta.Decode == "forced":
-		return "score (mean over trials)", false
-	case t.Meta.Trials > 0:
-		return "score (mean over passing trials)", false
-	case trials:
-		return "score (mean over the file's trials)", false
+	if q.Mean != "" {
+		label += " (mean over " + q.Mean + ")"
 	}
-	return "score", false
+	return label
 }
 
 // withIntervals gives rows with the intervals of their means: those that are
-// there, or, where a file holds each head's trials and no intervals (the
-// published JSON), those of a bootstrap over trials. what names them.
-func withIntervals(rows []scoring.Head) (out []scoring.Head, what string) {
-	out = slices.Clone(rows)
-	what = "95 % bootstrap interval"
+// there, which said names, or, where a file holds each head's trials and no
+// intervals (the published JSON), those of a bootstrap over trials. what names
+// the intervals that are given.
+func withIntervals(rows []scoring.Head, said string) (out []scoring.Head, what string) {
+	out, what = slices.Clone(rows), said
 	for i := range out {
 		h := &out[i]
 		if n := len(h.Trials); n > 1 && math.IsNaN(h.Low) && math.IsNaN(h.High) {

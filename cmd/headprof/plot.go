@@ -17,6 +17,7 @@ import (
 type plotFlags struct {
 	kind, out, format, method, title string
 	top, capacity                    int
+	profile                          profileFlags
 }
 
 // kinds of figures, and what each needs.
@@ -80,6 +81,7 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 	c.Flags().IntVar(&f.top, "top", 0, "as --top-k")
 	_ = c.Flags().MarkHidden("top")
 	c.Flags().StringVar(&f.title, "title", "", "title in place of the figure's own")
+	f.profile.register(c.Flags())
 	c.Flags().IntVar(&f.capacity, "capacity", 0, "which capacity of a budget file that holds several")
 	atLeast(c.Flags(), 1, "top-k", "top", "capacity")
 	return c
@@ -114,7 +116,7 @@ func (f *plotFlags) draw(args []string) (*plots.Figure, error) {
 }
 
 func (f *plotFlags) read(path string) (t *scoring.Table, method string, err error) {
-	if t, err = readTable(path); err != nil {
+	if t, err = f.profile.table(path); err != nil {
 		return nil, "", err
 	}
 	method, err = methodOf(t, f.method, path)
@@ -124,22 +126,43 @@ func (f *plotFlags) read(path string) (t *scoring.Table, method string, err erro
 // compare draws two profiles of one model, of which one may be a list of top
 // heads or score KV heads.
 func (f *plotFlags) compare(a, b string) (*plots.Figure, error) {
-	x, mx, err := f.read(a)
-	if err != nil {
-		return nil, err
+	paths := [2]string{a, b}
+	var profiles [2]*export.Profile
+	for i, path := range paths {
+		var err error
+		if profiles[i], err = f.profile.read(path); err != nil {
+			return nil, err
+		}
 	}
-	y, my, err := f.read(b)
-	if err != nil {
-		return nil, err
+	var tables [2]*scoring.Table
+	var methods [2]string
+	for i, p := range profiles {
+		// A list is drawn on the other profile's model.
+		if other := profiles[1-i].Table; p.List != nil && p.List.Model == nil && other != nil {
+			p.List.Model = other.ShapeOr(nil)
+		}
+		var err error
+		if tables[i], err = whole(p, paths[i]); err != nil {
+			return nil, err
+		}
+		if methods[i], err = methodOf(tables[i], f.method, paths[i]); err != nil {
+			return nil, err
+		}
+		tables[i].Heads = tables[i].Of(methods[i])
 	}
-	x.Heads, y.Heads = wholeModel(x.Of(mx), y.Of(my)), wholeModel(y.Of(my), x.Of(mx))
+	x, y, mx, my := tables[0], tables[1], methods[0], methods[1]
 	hx, hy := headsFigure(x, mx, f.top), headsFigure(y, my, f.top)
-	if hx.Layers == hy.Layers && hx.Heads > hy.Heads {
-		x.Heads = scoring.BestOfGroup(x.Heads)
-		hx = headsFigure(x, mx, hx.Top)
-	} else if hx.Layers == hy.Layers && hy.Heads > hx.Heads {
-		y.Heads = scoring.BestOfGroup(y.Heads)
-		hy = headsFigure(y, my, hy.Top)
+	if hx.Layers == hy.Layers && hx.Heads != hy.Heads {
+		if !scoring.KnowsKVHeads(x.Heads) || !scoring.KnowsKVHeads(y.Heads) {
+			return nil, explain(fmt.Errorf("%s and %s: %w", a, b, scoring.ErrKVHeads))
+		}
+		if hx.Heads > hy.Heads {
+			x.ReduceToKVHeads(mx)
+			hx = headsFigure(x, mx, hx.Top)
+		} else {
+			y.ReduceToKVHeads(my)
+			hy = headsFigure(y, my, hy.Top)
+		}
 	}
 	hx.Title = f.title
 	return plots.Compare(hx, hy)

@@ -188,7 +188,7 @@ func (f *scoreFlags) top(m *runner.Model) int {
 	if f.topK > 0 {
 		return f.topK
 	}
-	return max(1, m.Shape().Heads()/10)
+	return scoring.DefaultTop(m.Shape().Heads())
 }
 
 // aggregation gives what tables need to know of a model.

@@ -18,19 +18,6 @@ import (
 	"headprof/scoring"
 )
 
-// readTable reads a score table of any form and names its model after the file
-// where the file does not say.
-func readTable(path string) (*scoring.Table, error) {
-	t, err := export.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	if t.Meta.Model == "" {
-		t.Meta.Model = strings.TrimSuffix(filepath.Base(filepath.Clean(path)), filepath.Ext(path))
-	}
-	return t, nil
-}
-
 // addTrials adds each head's scores of single trials, where dir is a run's folder.
 func addTrials(t *scoring.Table, dir string) error {
 	trials, err := export.ReadTrials(filepath.Join(dir, "trials.parquet"))

@@ -1,9 +1,15 @@
 package main
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+
+	"headprof/export"
+)
 
 // release is set when a release is built.
 var release = ""
+
+func init() { export.Version = version() }
 
 // version names this build.
 func version() string {

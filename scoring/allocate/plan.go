@@ -54,7 +54,7 @@ func ModelOf(heads []scoring.Head) Model {
 		l := &m.Layers[h.Layer]
 		l.Heads = max(l.Heads, h.Head+1)
 		l.KVHeads = max(l.KVHeads, h.KVHead+1)
-		l.Window = h.Window
+		l.Window = max(0, h.Window) // an unknown window counts as none
 	}
 	return m
 }
