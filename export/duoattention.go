@@ -42,6 +42,9 @@ type duoSettings struct {
 	DeployRecent *int `json:"deploy_recent_size,omitempty"`
 }
 
+// ErrStreaming says that sink and recent sizes describe no streaming head.
+var ErrStreaming = errors.New("a streaming head keeps at least one token, and no negative number of them")
+
 // writeDuoAttention writes the folder that DuoAttention, kvpress and SGLang
 // forks load: one line per layer, one column per KV head, values in [0, 1].
 func writeDuoAttention(dir string, t *scoring.Table, heads []scoring.Head, o Options) error {
@@ -62,8 +65,8 @@ func writeDuoAttention(dir string, t *scoring.Table, heads []scoring.Head, o Opt
 	if o.Recent != nil {
 		s.RecentSize, s.DeployRecent = *o.Recent, nil
 	}
-	if s.SinkSize < 0 || s.RecentSize < 1 {
-		return fmt.Errorf("a streaming head keeps at least 0 first tokens and at least 1 last token, not %d and %d", s.SinkSize, s.RecentSize)
+	if s.SinkSize < 0 || s.RecentSize < 0 || s.SinkSize+s.RecentSize == 0 {
+		return fmt.Errorf("%w: %d first and %d last tokens", ErrStreaming, s.SinkSize, s.RecentSize)
 	}
 	if !scoring.KnowsKVHeads(heads) {
 		return fmt.Errorf("DuoAttention's table has a column per KV head: %w", scoring.ErrKVHeads)
@@ -213,29 +216,4 @@ func readDuoSettings(dir string, t *scoring.Table) error {
 		t.SetQuantity(scoring.Quantity{Method: "duoattention", Label: s.Method + ", " + s.Reduce + " of the group, scale " + s.Scale, PerKVHead: true})
 	}
 	return nil
-}
-
-// StreamingSizes reads the sink and recent sizes of a DuoAttention folder; its
-// deploy_ sizes, where given, are the ones to serve with.
-func StreamingSizes(dir string) (sink, recent int, err error) {
-	path := filepath.Join(dir, duoConfig)
-	data, err := readLimited(path)
-	if err != nil {
-		return 0, 0, err
-	}
-	var s duoSettings
-	if err := json.Unmarshal(data, &s); err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", path, err)
-	}
-	sink, recent = s.SinkSize, s.RecentSize
-	if s.DeploySink != nil {
-		sink = *s.DeploySink
-	}
-	if s.DeployRecent != nil {
-		recent = *s.DeployRecent
-	}
-	if sink < 0 || recent <= 0 {
-		return 0, 0, fmt.Errorf("%s: sink_size %d and recent_size %d do not describe a streaming head", path, sink, recent)
-	}
-	return sink, recent, nil
 }

@@ -179,9 +179,23 @@ func TestDuoAttentionFolder(t *testing.T) {
 	if len(got.Heads) != 4 || got.Heads[3].Mean != .75 || got.Meta.Decode != "forced" || got.Meta.Model != "org/Tiny \"x\"" || got.Heads[3].KVHead != 1 {
 		t.Errorf("read back %+v", got)
 	}
-	sink, recent, err := StreamingSizes(dir)
-	if sink != 4 || recent != 16 || err != nil {
-		t.Errorf("sizes %d, %d, %v", sink, recent, err)
+	if s := got.Meta.Streaming; s == nil || s.Sink != 4 || s.Recent != 16 {
+		t.Errorf("sizes %+v", s)
+	}
+	// 0 means 0; nothing at all is refused.
+	for o, want := range map[Options]string{
+		{Sink: new(0), Recent: new(9)}: `"sink_size":0,"recent_size":9`,
+		{Sink: new(3), Recent: new(0)}: `"sink_size":3,"recent_size":0`,
+	} {
+		if err := Write(table, DuoAttention, dir, o); err != nil {
+			t.Fatal(err)
+		}
+		if config, _ = os.ReadFile(filepath.Join(dir, "config.json")); !strings.Contains(string(config), want) {
+			t.Errorf("config %s, want %s", config, want)
+		}
+	}
+	if err := Write(table, DuoAttention, dir, Options{Sink: new(0), Recent: new(0)}); !errors.Is(err, ErrStreaming) {
+		t.Errorf("no token kept: %v", err)
 	}
 	// Ranks 1 3 | 4 2 spread over [0, 1]; means 2.5 1 | 1 2.5 of 2.5.
 	for o, want := range map[Options]string{
@@ -196,7 +210,7 @@ func TestDuoAttentionFolder(t *testing.T) {
 		}
 	}
 	// As published, with learned gates just outside [0, 1].
-	got, err = parsed("-9.58e-05\t1.000000000000000000e+00\n# note\n\n5.5e-01\t1.1e+00\n")
+	got, err := parsed("-9.58e-05\t1.000000000000000000e+00\n# note\n\n5.5e-01\t1.1e+00\n")
 	if err != nil || got.Heads[0].Mean != 0 || got.Heads[2].Mean != .55 || got.Heads[3].Mean != 1 {
 		t.Errorf("published gates: %+v, %v", got, err)
 	}
@@ -317,7 +331,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"zero scores", zero, DuoAttention, Options{}, "every score is 0"},
 		{"reduce", table, DuoAttention, Options{Reduce: "x"}, "no reduction"},
 		{"scale", table, DuoAttention, Options{Scale: "x"}, "no scale"},
-		{"sink", table, DuoAttention, Options{Sink: new(-1)}, "at least 0 first tokens"},
+		{"sink", table, DuoAttention, Options{Sink: new(-1)}, "keeps at least one token"},
 		{"top", table, QRHead, Options{Top: new(13)}, "13 heads"},
 	} {
 		if err := Write(c.table, c.format, filepath.Join(dir, "x"), c.o); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -50,11 +50,14 @@ func Compare(a, b []Head, k int, o Options) (*Comparison, error) {
 		}
 	}
 	var x, y []float64
+	var inA, inB []Head // those with a score in both
 	for i := range a {
 		if !math.IsNaN(a[i].Mean) && !math.IsNaN(b[i].Mean) {
 			x, y = append(x, a[i].Mean), append(y, b[i].Mean)
+			inA, inB = append(inA, a[i]), append(inB, b[i])
 		}
 	}
+	a, b = inA, inB
 	if len(x) < 2 {
 		return nil, fmt.Errorf("only %d heads have a score in both profiles; at least 2 are needed", len(x))
 	}

@@ -87,6 +87,9 @@ func kvHeadsOf(s Side) ([]Head, error) {
 		}
 	}
 	if !KnowsKVHeads(heads) {
+		if s.List && s.Model == nil {
+			return nil, ErrListShape
+		}
 		return nil, ErrKVHeads
 	}
 	return BestOfGroup(heads), nil

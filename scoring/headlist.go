@@ -56,6 +56,17 @@ func headsText(s Shape) string {
 	return fmt.Sprintf("%d to %d heads", low, high)
 }
 
+// Scored gives the rows that have a score.
+func Scored(heads []Head) []Head {
+	var out []Head
+	for _, h := range heads {
+		if !math.IsNaN(h.Mean) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
 // CountUnlistedAsZero gives heads without a score 0, for files and budgets that
 // need a number for every head, and returns how many they are.
 func (t *Table) CountUnlistedAsZero() int {

@@ -13,6 +13,10 @@ const Unknown = -1
 // ErrKVHeads says that a table must know which KV head each query head reads.
 var ErrKVHeads = errors.New("the scores do not say which KV head each head reads")
 
+// ErrListShape says that a list of heads does not tell its model's shape, which
+// decides what KV head a listed head reads.
+var ErrListShape = errors.New("the list does not say how many heads its model has, so which KV head a listed head reads is not known")
+
 // ErrQueryHeads says that a table of KV heads must be spread over query heads,
 // whose number it does not tell.
 var ErrQueryHeads = errors.New("the scores are of KV heads and do not say how many query heads share one")

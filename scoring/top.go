@@ -42,12 +42,7 @@ func TieText(heads []Head, k int) string {
 // with the last of them. Ties fall to the lowest layer and head, as everywhere.
 // Heads without a score are never among them.
 func Top(heads []Head, k int) ([]Head, Tie) {
-	var ranked []Head
-	for _, h := range heads {
-		if h.Mean == h.Mean {
-			ranked = append(ranked, h)
-		}
-	}
+	ranked := Scored(heads)
 	slices.SortFunc(ranked, func(a, b Head) int {
 		return cmp.Or(cmp.Compare(b.Mean, a.Mean), cmp.Compare(a.Layer, b.Layer), cmp.Compare(a.Head, b.Head))
 	})

@@ -13,6 +13,7 @@ import (
 	"headprof/plots"
 	"headprof/probe"
 	"headprof/probe/evaluate"
+	"headprof/scoring"
 	"headprof/scoring/stats"
 )
 
@@ -94,6 +95,11 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	say.say("%s: %d prompts × %d masks, %s", model.Name(), len(items), len(masks), memory)
+	for _, m := range masks {
+		if tied := scoring.TieText(rows, len(m.Heads)); tied != "" && m.Choice == evaluate.Top {
+			say.say("ties: %s", tied)
+		}
+	}
 	settings := f.settings(model)
 	settings["method"] = method
 	end := say.begin()

@@ -68,7 +68,7 @@ only the overlap of the tops is known, over as many heads as it lists.`,
 				e := json.NewEncoder(out)
 				for _, r := range rows {
 					if err := e.Encode(map[string]any{"a": r.A, "b": r.B, "a_fast": fastJSON(r.AMeta), "b_fast": fastJSON(r.BMeta), "heads": r.Heads, "k": r.K, "spearman": estimateJSON(r.Spearman),
-						"kendall": estimateJSON(r.Kendall), "overlap": estimateJSON(r.Overlap), "jaccard": estimateJSON(r.Jaccard), "shared": r.Shared, "listed": r.Listed, "a_tied": r.TieA, "b_tied": r.TieB}); err != nil {
+						"kendall": estimateJSON(r.Kendall), "overlap": estimateJSON(r.Overlap), "jaccard": estimateJSON(r.Jaccard), "shared": r.Shared, "listed": r.Listed, "reduced": r.Reduced, "a_tied": r.TieA, "b_tied": r.TieB}); err != nil {
 						return err
 					}
 				}
@@ -150,6 +150,13 @@ func (f *plotFlags) side(path string) (*side, error) {
 		if s.Model == nil {
 			s.Model = p.List.Model
 		}
+	} else if scored := scoring.Scored(s.Heads); t.Quantity(m).Listed > 0 || 2*len(scored) < len(s.Heads) {
+		// A list that was saved with the other heads of its model.
+		s.List = true
+		if s.Model == nil {
+			s.Model = t.Shape(m)
+		}
+		s.Heads = scored
 	}
 	return s, nil
 }
@@ -185,5 +192,9 @@ func estimateText(e stats.Estimate) string {
 }
 
 func estimateJSON(e stats.Estimate) map[string]any {
-	return map[string]any{"value": finite(e.Value), "low": finite(e.Low), "high": finite(e.High)}
+	m := map[string]any{"value": finite(e.Value), "low": finite(e.Low), "high": finite(e.High)}
+	if scoring.Outside(e) {
+		m["outside"] = true
+	}
+	return m
 }

@@ -38,8 +38,10 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, scoring.ErrKVHeads):
 		return usagef("%w; give --kv-heads N, --shape LAYERSxHEADS/KVHEADS or --model FILE", err)
-	case errors.Is(err, scoring.ErrQueryHeads):
+	case errors.Is(err, scoring.ErrQueryHeads), errors.Is(err, scoring.ErrListShape):
 		return usagef("%w; %s", err, shapeHint)
+	case errors.Is(err, export.ErrStreaming):
+		return usagef("--sink, --recent: %w", err)
 	}
 	return err
 }

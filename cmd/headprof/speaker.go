@@ -181,6 +181,9 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 		if t.Meta.Fast {
 			result["fast"] = true
 		}
+		if tied := scoring.TieText(t.Of(method), top); tied != "" {
+			result["tied"] = tied
+		}
 		printJSON(s.out, result)
 		return
 	}
@@ -203,6 +206,9 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 		fmt.Fprintf(s.err, "computed with %s: close to a run without, not equal to it\n", fastNote)
 	}
 	fmt.Fprintf(s.err, "\n%s", headTable(t, method, min(max(top, leastShown), mostShown, len(t.Of(method)))))
+	if tied := scoring.TieText(t.Of(method), top); tied != "" {
+		fmt.Fprintf(s.err, "\nTies: %s.\n", tied)
+	}
 	for _, h := range t.Halves {
 		if h.Method == method && !math.IsNaN(h.Correlation) {
 			fmt.Fprintf(s.err, "\nTwo halves of this run rank the heads with correlation %.2f (%.2f for the whole run).\n", h.Correlation, h.Corrected)
