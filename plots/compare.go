@@ -118,7 +118,13 @@ func (t place) id() [2]int { return [2]int{t.layer, t.head} }
 func newVersus(a, b Heads) (*versus, error) {
 	v := &versus{a: a, b: b, both: map[[2]int]bool{},
 		same: a.Method != "" && a.Method == b.Method && a.Decode == b.Decode && a.label() == b.label()}
-	v.topA, v.topB = a.top(a.Top), b.top(a.Top)
+	top := a.Top
+	for _, h := range []Heads{a, b} { // as many as the shorter list names, at most
+		if n := len(h.ranked()); h.Listed && (top <= 0 || n < top) {
+			top = n
+		}
+	}
+	v.topA, v.topB = a.top(top), b.top(top)
 	v.k = max(len(v.topA), len(v.topB))
 	inA, inB := map[[2]int]bool{}, map[[2]int]bool{}
 	for _, t := range v.topA {
@@ -148,6 +154,9 @@ func newVersus(a, b Heads) (*versus, error) {
 	}
 	rx, ry := ranks(xs), ranks(ys)
 	v.spearman = stat.Correlation(rx, ry, nil)
+	if a.Listed || b.Listed {
+		v.spearman = math.NaN() // of the heads that are not listed no order is known
+	}
 	for i := range v.pairs {
 		v.pairs[i].rankA, v.pairs[i].rkB = rx[i], ry[i]
 	}
@@ -155,7 +164,7 @@ func newVersus(a, b Heads) (*versus, error) {
 }
 
 func (v *versus) rho() string {
-	if math.IsNaN(v.spearman) { // one profile is constant: no order to compare
+	if math.IsNaN(v.spearman) { // one profile is constant or a list: no order to compare
 		return ""
 	}
 	return fmt.Sprintf("Spearman %.2f, ", v.spearman)

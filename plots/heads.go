@@ -19,6 +19,7 @@ type Heads struct {
 	Window        []int       // [layer] sliding window in tokens, 0: global; nil: all global
 	Label         string      // what the score is, on axes; "" means "score"
 	PerKV         bool        // columns are KV heads
+	Listed        bool        // a list of best heads: nothing is known of those without a score
 	Top           int         // heads that count as top: marked and named; 0: a twentieth of all, at least 5 and at most 20
 }
 

@@ -81,7 +81,7 @@ func (m Meta) facts() []string {
 		f = append(f, fmt.Sprintf("%s of %s trials passed (%s)",
 			thousands(m.Passed), thousands(m.Trials), percent(float64(m.Passed)/float64(m.Trials))))
 	case m.Passed > 0:
-		f = append(f, thousands(m.Passed)+" passing trials")
+		f = append(f, counted(m.Passed, "passing trial"))
 	}
 	if m.Note != "" {
 		f = append(f, shorten(m.Note, 60))

@@ -56,6 +56,13 @@ func headsText(s Shape) string {
 	return fmt.Sprintf("%d to %d heads", low, high)
 }
 
+// IsList reports whether a method's rows are a list that was completed to its
+// model's heads: their quantity says so, or most heads have no score.
+func (t *Table) IsList(method string) bool {
+	rows := t.Of(method)
+	return t.Quantity(method).Listed > 0 || 2*len(Scored(rows)) < len(rows)
+}
+
 // Scored gives the rows that have a score.
 func Scored(heads []Head) []Head {
 	var out []Head

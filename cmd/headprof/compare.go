@@ -150,13 +150,12 @@ func (f *plotFlags) side(path string) (*side, error) {
 		if s.Model == nil {
 			s.Model = p.List.Model
 		}
-	} else if scored := scoring.Scored(s.Heads); t.Quantity(m).Listed > 0 || 2*len(scored) < len(s.Heads) {
-		// A list that was saved with the other heads of its model.
+	} else if t.IsList(m) {
 		s.List = true
 		if s.Model == nil {
 			s.Model = t.Shape(m)
 		}
-		s.Heads = scored
+		s.Heads = scoring.Scored(s.Heads)
 	}
 	return s, nil
 }

@@ -30,7 +30,7 @@ func headsFigure(t *scoring.Table, method string, top int) plots.Heads {
 	rows := t.Of(method)
 	h := plots.Heads{Meta: plotMeta(t, method), Top: top}
 	q := t.Quantity(method)
-	h.Label, h.PerKV = axisLabel(q), q.PerKVHead
+	h.Label, h.PerKV, h.Listed = axisLabel(q), q.PerKVHead, t.IsList(method)
 	rows, h.Interval = withIntervals(rows, q.Interval)
 	kv := 0
 	for _, r := range rows {
