@@ -3,6 +3,7 @@ package export
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	flatbuffers "github.com/google/flatbuffers/go"
@@ -28,9 +29,10 @@ const (
 	arrowDouble        = 2
 )
 
-// arrowSchema encodes a flat schema and its fields' texts as Arrow's IPC format
-// wants it, in base64.
-func arrowSchema(schema *parquet.Schema, texts map[string]fieldText) string {
+// arrowSchema encodes a flat schema, its fields' texts and the table's metadata
+// as Arrow's IPC format wants it, in base64. PyArrow takes a table's metadata
+// from here where this schema exists, and not from the footer.
+func arrowSchema(schema *parquet.Schema, texts map[string]fieldText, meta map[string]string) string {
 	b := flatbuffers.NewBuilder(4096)
 	vector := func(items []flatbuffers.UOffsetT) flatbuffers.UOffsetT {
 		b.StartVector(4, len(items), 4)
@@ -39,18 +41,20 @@ func arrowSchema(schema *parquet.Schema, texts map[string]fieldText) string {
 		}
 		return b.EndVector(len(items))
 	}
+	pair := func(k, v string) flatbuffers.UOffsetT {
+		key, value := b.CreateString(k), b.CreateString(v)
+		b.StartObject(2)
+		b.PrependUOffsetTSlot(0, key, 0)
+		b.PrependUOffsetTSlot(1, value, 0)
+		return b.EndObject()
+	}
 	var fields []flatbuffers.UOffsetT
 	for _, f := range schema.Fields() {
 		var pairs []flatbuffers.UOffsetT
 		for _, kv := range [][2]string{{"description", texts[f.Name()].description}, {"unit", texts[f.Name()].unit}} {
-			if kv[1] == "" {
-				continue
+			if kv[1] != "" {
+				pairs = append(pairs, pair(kv[0], kv[1]))
 			}
-			key, value := b.CreateString(kv[0]), b.CreateString(kv[1])
-			b.StartObject(2)
-			b.PrependUOffsetTSlot(0, key, 0)
-			b.PrependUOffsetTSlot(1, value, 0)
-			pairs = append(pairs, b.EndObject())
 		}
 		metadata, children, name := vector(pairs), vector(nil), b.CreateString(f.Name())
 		var kind byte
@@ -81,9 +85,14 @@ func arrowSchema(schema *parquet.Schema, texts map[string]fieldText) string {
 		b.PrependUOffsetTSlot(6, metadata, 0)
 		fields = append(fields, b.EndObject())
 	}
-	all := vector(fields)
+	var table []flatbuffers.UOffsetT
+	for _, k := range slices.Sorted(maps.Keys(meta)) {
+		table = append(table, pair(k, meta[k]))
+	}
+	all, custom := vector(fields), vector(table)
 	b.StartObject(4)
 	b.PrependUOffsetTSlot(1, all, 0)
+	b.PrependUOffsetTSlot(2, custom, 0)
 	header := b.EndObject()
 	b.StartObject(5)
 	b.PrependInt16Slot(0, arrowV5, 0)

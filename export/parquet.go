@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -41,16 +42,17 @@ type half struct {
 // dictionary- and delta-encoded, and compressors do not promise the same bytes
 // on every processor.
 func writeRows[R any](w io.Writer, format string, fields map[string]fieldText, meta map[string]string, each func(yield func([]R) error) error) error {
+	footer := map[string]string{formatKey: format}
+	maps.Copy(footer, meta)
 	options := []parquet.WriterOption{
 		createdBy("headprof version " + Version),
-		parquet.KeyValueMetadata(formatKey, format),
 		parquet.Compression(&parquet.Uncompressed),
 		parquet.DataPageStatistics(true),
 		parquet.MaxRowsPerRowGroup(1 << 20),
 	}
 	schema := parquet.SchemaOf(new(R))
-	options = append(options, schema, parquet.KeyValueMetadata(arrowKey, arrowSchema(schema, fields)))
-	for k, v := range meta {
+	options = append(options, schema, parquet.KeyValueMetadata(arrowKey, arrowSchema(schema, fields, footer)))
+	for k, v := range footer {
 		options = append(options, parquet.KeyValueMetadata(k, v))
 	}
 	p := parquet.NewGenericWriter[R](w, options...)
