@@ -75,6 +75,22 @@ func writeMetaBeside(path string, about any) error {
 	return atomicfile.WriteBytes(path+metaSuffix, append(data, '\n'))
 }
 
+// CSV has every column of a table.
+const CSV Format = "csv"
+
+func init() {
+	register(Declaration{
+		Format: CSV, Order: 50, Output: "export.csv", Whole: true, Comments: true,
+		About: "headprof's own table as text",
+		Write: func(path string, t *scoring.Table, _ []scoring.Head, o Options) error {
+			if err := writeCSV(path, t, o.CSVMeta == "comment"); err != nil || o.CSVMeta != "beside" {
+				return err
+			}
+			return writeMetaBeside(path, aboutOf(t))
+		},
+	})
+}
+
 // writeCSV writes a table. comments puts its metadata above the header line.
 func writeCSV(path string, t *scoring.Table, comments bool) error {
 	return atomicfile.Write(path, func(w io.Writer) error {

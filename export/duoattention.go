@@ -45,6 +45,24 @@ type duoSettings struct {
 // ErrStreaming says that sink and recent sizes describe no streaming head.
 var ErrStreaming = errors.New("a streaming head keeps at least one token, and no negative number of them")
 
+// DuoAttention and KVPress are one folder: a TSV of KV heads and config.json.
+const (
+	DuoAttention Format = "duoattention"
+	KVPress      Format = "kvpress"
+)
+
+func init() {
+	d := Declaration{
+		Format: DuoAttention, Order: 20, Output: "duoattention", Folder: true, Complete: true,
+		About: "a folder with full_attention_heads.tsv and config.json",
+		Write: writeDuoAttention,
+	}
+	register(d)
+	d.Format, d.Order, d.Output = KVPress, 40, "kvpress"
+	d.About = "the same folder as kvpress's DuoAttentionPress reads it"
+	register(d)
+}
+
 // writeDuoAttention writes the folder that DuoAttention, kvpress and SGLang
 // forks load: one line per layer, one column per KV head, values in [0, 1].
 func writeDuoAttention(dir string, t *scoring.Table, heads []scoring.Head, o Options) error {

@@ -12,21 +12,9 @@ import (
 	"headprof/scoring"
 )
 
-// Format names a file format of score tables.
+// Format names a file format of score tables. Each format is one file of this
+// package, which registers its Declaration; docs/formats.md describes them.
 type Format string
-
-// Formats of score tables. docs/formats.md describes each.
-const (
-	Parquet      Format = "parquet"      // every column, metadata in the footer
-	CSV          Format = "csv"          // every column
-	HeadKV       Format = "headkv"       // {"layer-head": [scores]}: HeadKV, Retrieval-Head
-	DuoAttention Format = "duoattention" // a folder: TSV of KV heads and config.json
-	QRHead       Format = "qrhead"       // YAML list of the best heads
-	KVPress      Format = "kvpress"      // DuoAttention's folder, as kvpress reads it
-)
-
-// Formats lists the formats of Write.
-func Formats() []Format { return []Format{HeadKV, DuoAttention, QRHead, KVPress, CSV, Parquet} }
 
 // Options of Write. The zero value is usable.
 type Options struct {
@@ -54,20 +42,18 @@ func (o Options) TopHeads() int {
 	return 16 // as in QRHead's own files
 }
 
-// Write writes a table to path in the given format. For DuoAttention and
-// KVPress path is a folder, made where absent.
+// Write writes a table to path in the given format. For a format that is a
+// folder, path is one, made where absent.
 func Write(t *scoring.Table, format Format, path string, o Options) error {
 	if len(t.Heads) == 0 {
 		return fmt.Errorf("there are no scores to write to %s", path)
 	}
-	switch format {
-	case Parquet:
-		return writeParquet(path, t)
-	case CSV:
-		if err := writeCSV(path, t, o.CSVMeta == "comment"); err != nil || o.CSVMeta != "beside" {
-			return err
-		}
-		return writeMetaBeside(path, aboutOf(t))
+	d, err := Lookup(format)
+	if err != nil {
+		return err
+	}
+	if d.Whole {
+		return d.Write(path, t, nil, o)
 	}
 	method := o.Method
 	if method == "" {
@@ -77,16 +63,8 @@ func Write(t *scoring.Table, format Format, path string, o Options) error {
 	if heads == nil {
 		return fmt.Errorf("the table has no method %q; it has %s", method, strings.Join(t.Methods(), ", "))
 	}
-	if q := t.Quantity(method); q.PerKVHead && (format == HeadKV || format == QRHead) {
+	if d.QueryHeads && t.Quantity(method).PerKVHead {
 		return fmt.Errorf("%s lists query heads: %w", format, scoring.ErrQueryHeads)
 	}
-	switch format {
-	case HeadKV:
-		return writeHeadKV(path, heads)
-	case DuoAttention, KVPress:
-		return writeDuoAttention(path, t, heads, o)
-	case QRHead:
-		return writeQRHead(path, t, heads, o)
-	}
-	return fmt.Errorf("no format %q; known: %v", format, Formats())
+	return d.Write(path, t, heads, o)
 }

@@ -16,6 +16,17 @@ import (
 	"headprof/scoring/stats"
 )
 
+// HeadKV is the published form of HeadKV and Retrieval-Head.
+const HeadKV Format = "headkv"
+
+func init() {
+	register(Declaration{
+		Format: HeadKV, Order: 10, Output: "headkv.json", QueryHeads: true, Complete: true, Trials: true,
+		About: "HeadKV's and Retrieval-Head's JSON",
+		Write: writeHeadKV,
+	})
+}
+
 // writeHeadKV writes one method in the published form of HeadKV and
 // Retrieval-Head: one line, {"layer-head": [score per passing trial, …]},
 // ordered by layer and head. Their loaders take the mean of each list and rely
@@ -23,7 +34,7 @@ import (
 //
 // The form has no place for a remark, so whether trials were forced or greedy
 // stands beside it, in run.json.
-func writeHeadKV(path string, heads []scoring.Head) error {
+func writeHeadKV(path string, _ *scoring.Table, heads []scoring.Head, _ Options) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		b := bufio.NewWriter(w)
 		for i, h := range heads {

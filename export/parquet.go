@@ -73,7 +73,18 @@ type createdBy string
 // ConfigureWriter implements parquet.WriterOption.
 func (c createdBy) ConfigureWriter(config *parquet.WriterConfig) { config.CreatedBy = string(c) }
 
-func writeParquet(path string, t *scoring.Table) error {
+// Parquet has every column of a table, and its metadata in the footer.
+const Parquet Format = "parquet"
+
+func init() {
+	register(Declaration{
+		Format: Parquet, Order: 60, Output: "export.parquet", Whole: true,
+		About: "headprof's own table",
+		Write: writeParquet,
+	})
+}
+
+func writeParquet(path string, t *scoring.Table, _ []scoring.Head, _ Options) error {
 	meta, err := metadata(aboutOf(t))
 	if err != nil {
 		return err

@@ -15,6 +15,17 @@ import (
 	"headprof/scoring"
 )
 
+// QRHead is a YAML list of the best heads.
+const QRHead Format = "qrhead"
+
+func init() {
+	register(Declaration{
+		Format: QRHead, Order: 30, Output: "qrhead.yaml", QueryHeads: true, Listed: true,
+		About: "QRHead's YAML list of heads",
+		Write: writeQRHead,
+	})
+}
+
 // writeQRHead writes QRHead's configuration (arXiv 2506.09944; its
 // src/qrretriever/configs): the best heads as "layer-head,layer-head,…", best
 // first, and the model's names. The comment tells the model's shape, which the

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,25 +18,22 @@ func newExport() *cobra.Command {
 	var sink, recent, top int
 	var comments bool
 	var names []string
-	for _, f := range export.Formats() {
-		names = append(names, string(f))
+	var about strings.Builder
+	for _, d := range export.Declarations() {
+		names = append(names, string(d.Format))
+		fmt.Fprintf(&about, "  %-12s  %s\n", d.Format, d.About)
 	}
-	endings := map[string]string{"headkv": "headkv.json", "duoattention": "duoattention", "qrhead": "qrhead.yaml", "kvpress": "kvpress", "csv": "export.csv", "parquet": "export.parquet"}
 	c := &cobra.Command{
 		Use:   "export DIR|FILE --format FORMAT",
 		Short: "Write a profile in the form that another tool loads",
 		Long: `Write a run's scores, or any score file that headprof reads, for another tool:
 
-  headkv        HeadKV's and Retrieval-Head's JSON
-  duoattention  a folder with full_attention_heads.tsv and config.json
-  kvpress       the same folder as kvpress's DuoAttentionPress reads it
-  qrhead        QRHead's YAML list of heads
-  csv, parquet  headprof's own tables
-
+` + about.String() + `
 docs/downstream.md shows the lines that load each.`,
 		Args: exactly("a run's folder or a score file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains(names, format) {
+			d, err := export.Lookup(export.Format(format))
+			if err != nil {
 				return usagef("--format %q: known are %s", format, strings.Join(names, ", "))
 			}
 			profile.notes = cmd.ErrOrStderr()
@@ -55,38 +51,37 @@ docs/downstream.md shows the lines that load each.`,
 					set()
 				}
 			}
-			switch export.Format(format) {
-			case export.HeadKV, export.QRHead:
-				// Both list query heads.
+			if d.QueryHeads {
 				if err := t.SpreadKVHeads(t.ShapeOr(profile.known)); err != nil {
 					return explain(err)
 				}
-			case export.CSV:
+			}
+			if d.Comments {
 				o.CSVMeta = "beside"
 				if comments {
 					o.CSVMeta = "comment"
 				}
 			}
-			switch export.Format(format) {
-			case export.HeadKV, export.DuoAttention, export.KVPress:
+			if d.Complete {
 				profile.countUnlisted(t, args[0])
-			case export.QRHead:
+			}
+			if d.Listed {
 				if text := scoring.TieText(t.Of(o.Method), o.TopHeads()); text != "" {
 					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", args[0], text)
 				}
 			}
-			if format == string(export.HeadKV) {
+			if d.Trials {
 				if err := addTrials(t, args[0]); err != nil {
 					return err
 				}
 			}
 			if out == "" {
-				out = beside(args[0], endings[format])
+				out = beside(args[0], d.Output)
 			}
-			if folder := format == string(export.DuoAttention) || format == string(export.KVPress); folder && atomicfile.IsStdout(out) {
+			if d.Folder && atomicfile.IsStdout(out) {
 				return usagef("--out %s: %s is a folder, which standard output cannot hold", out, format)
 			}
-			if err := export.Write(t, export.Format(format), out, o); err != nil {
+			if err := export.Write(t, d.Format, out, o); err != nil {
 				return explain(err)
 			}
 			printPath(cmd, out)
