@@ -133,7 +133,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	}
 	_, err = Run(context.Background(), m, p, Options{Dir: dir})
 	var busy *journal.BusyError
-	if !errors.As(err, &busy) || busy.PID != cmd.Process.Pid || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--out") {
+	if !errors.As(err, &busy) || busy.By.PID != cmd.Process.Pid || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--out") {
 		t.Errorf("second run in the folder: %v, want a refusal that names process %d", err, cmd.Process.Pid)
 	}
 	cmd.Process.Kill()

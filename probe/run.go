@@ -39,7 +39,16 @@ func ReadRun(dir string) (*Result, error) {
 // Merge puts the shards of one plan together into a run's folder; see
 // [journal.Kind.Merge]. An empty out writes nothing.
 func Merge(out string, dirs []string) (*Result, error) {
-	m, records, err := trialKind.Merge(out, dirs)
+	return merged(trialKind.Merge(out, dirs))
+}
+
+// MergePartial is Merge that makes do with what missing and unfinished shards
+// leave; see [journal.Kind.MergePartial].
+func MergePartial(out string, dirs []string) (*Result, error) {
+	return merged(trialKind.MergePartial(out, dirs))
+}
+
+func merged(m *journal.Manifest, records []*Record, err error) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}

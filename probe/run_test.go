@@ -490,11 +490,11 @@ func TestShards(t *testing.T) {
 		dirs []string
 		want string
 	}{
-		{"missing", dirs[:2], "shards are missing: 3/3"},
-		{"twice", []string{dirs[0], dirs[0], dirs[1]}, "hold the same shard 1/3"},
+		{"missing", dirs[:2], "missing: 3\n"},
+		{"twice", []string{dirs[0], dirs[0], dirs[1]}, "doubled: 1, in "},
 		{"whole", []string{whole}, "not a shard"},
 		{"other plan", []string{dirs[0], other, dirs[2]}, "seed is 4 there and 99 here"},
-		{"unfinished", []string{dirs[0], unfinished, dirs[2]}, "is not finished"},
+		{"unfinished", []string{dirs[0], unfinished, dirs[2]}, "unfinished: 2, in "},
 		{"none", nil, "no folders"},
 	} {
 		if _, err := Merge("", c.dirs); err == nil || !strings.Contains(err.Error(), c.want) {

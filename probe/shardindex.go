@@ -17,7 +17,8 @@ import (
 // array job that has as many tasks as there are shards, the tasks are the
 // shards in their order, whatever its first index and step. Of any other array
 // (the rerun of some shards, as 'headprof merge' prints it) the task's index is
-// the shard's number.
+// the shard's number. HEADPROF_SHARDS lists the shards that an array runs: its
+// first task the first of them, and so on.
 func ResolveShard(s string) (shard, of int, from string, err error) {
 	count, auto := strings.CutPrefix(s, "auto/")
 	if !auto {
@@ -61,11 +62,15 @@ func shardFromEnvironment(of int, env func(string) string) (shard int, from stri
 		}
 		return checkShard(n, of, fmt.Sprintf("%s=%d", shardVariable, n), "it must be 1 to %d")
 	}
+	list, err := shardList(of, env)
+	if err != nil {
+		return 0, "", err
+	}
 	for _, s := range schedulers {
 		if v := env(s.index); v == "" || v == s.absent {
 			continue
 		}
-		n, at, err := s.shard(of, env)
+		n, at, err := s.listed(list, of, env)
 		if err != nil {
 			return 0, "", err
 		}
@@ -83,6 +88,36 @@ func shardFromEnvironment(of int, env func(string) string) (shard int, from stri
 			of, strings.Join(names, ", "), shardVariable, of, of)
 	}
 	return shard, from, nil
+}
+
+// shardList is HEADPROF_SHARDS; nil where it is not set.
+func shardList(of int, env func(string) string) ([]int, error) {
+	text := env(journal.ListVariable)
+	if text == "" {
+		return nil, nil
+	}
+	list, err := journal.ParseNumbers(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", journal.ListVariable, err)
+	}
+	for _, n := range list {
+		if n > of {
+			return nil, fmt.Errorf("%s=%s: %d is none of %d shards", journal.ListVariable, text, n, of)
+		}
+	}
+	return list, nil
+}
+
+// listed is the shard of a task, by its place in a list if there is one.
+func (s *scheduler) listed(list []int, of int, env func(string) string) (shard int, from string, err error) {
+	if list == nil {
+		return s.shard(of, env)
+	}
+	place, from, err := s.shard(len(list), env)
+	if err != nil {
+		return 0, "", fmt.Errorf("%s lists %d shards: %w", journal.ListVariable, len(list), err)
+	}
+	return list[place-1], fmt.Sprintf("%s, %s=%s", from, journal.ListVariable, env(journal.ListVariable)), nil
 }
 
 // shard is the shard of a task under one scheduler.

@@ -11,6 +11,7 @@ type Meta struct {
 	Fast     bool   `json:"fast,omitempty"`         // computed with quantised activations
 	// FastUnknown: whether it was is not known. Tables of this program know it.
 	FastUnknown bool    `json:"-"`
+	Partial     string  `json:"partial,omitempty"`    // what a merged profile lacks; empty: nothing
 	Trials      int     `json:"trials,omitempty"`     // run
 	Passed      int     `json:"passed,omitempty"`     // of them, those that count in the scores
 	Needles     int     `json:"needles,omitempty"`    // different needles among those

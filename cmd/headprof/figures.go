@@ -22,6 +22,9 @@ func plotMeta(t *scoring.Table, method string) plots.Meta {
 	if t.Meta.Fast {
 		m.Note = fastNote
 	}
+	if t.Meta.Partial != "" {
+		m.Note = strings.TrimPrefix(m.Note+", "+t.Meta.Partial, ", ")
+	}
 	return m
 }
 

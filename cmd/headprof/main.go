@@ -23,6 +23,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitNoScore     = 3 // ran, but no trial passed
+	exitIncomplete  = 4 // merge: not all shards are there and finished
 	exitInterrupted = 130
 )
 
@@ -117,7 +118,8 @@ tables, heatmaps and per-head KV-cache budgets (HeadKV, arXiv 2410.19258).
 Without flags, 'headprof score' profiles a small model that is part of the binary.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 no trial passed,
-130 interrupted (the same command continues).`,
+4 shards to merge are missing or unfinished, 130 interrupted by SIGINT, SIGTERM
+or SIGHUP (the same command continues; have a scheduler requeue on it).`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -1,22 +1,31 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"headprof/probe"
+	"headprof/probe/journal"
 )
 
 func newMerge() *cobra.Command {
 	var f scoreFlags
+	var partial bool
 	c := &cobra.Command{
 		Use:   "merge DIR DIR... --model FILE --out DIR",
 		Short: "Put the parts of a sharded run together",
 		Long: `Put the folders of 'headprof score --shard 1/N' to 'N/N' together into one run's
 folder, as if the run had been made in one go. The model is opened for its
-shape only.`,
+shape only.
+
+Where shards are missing, unfinished, doubled or of another run, the message
+says which and how to run them again (for Slurm and Kubernetes), and the exit
+code is 4. --partial makes a profile of what is there; tables and figures say so.`,
+		Example: `  headprof merge runs/*-of-16 --model model.gguf --out profile`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return usagef("two folders at least are needed, not %d", len(args))
+			if len(args) < 1 {
+				return usagef("missing the shards' folders")
 			}
 			return nil
 		},
@@ -26,7 +35,15 @@ shape only.`,
 				return err
 			}
 			defer model.Close()
-			r, err := probe.Merge(f.out, args)
+			merge := probe.Merge
+			if partial {
+				merge = probe.MergePartial
+			}
+			r, err := merge(f.out, args)
+			var lacks *journal.IncompleteError
+			if errors.As(err, &lacks) {
+				return &exit{exitIncomplete, err}
+			}
 			if err != nil {
 				return err
 			}
@@ -37,6 +54,7 @@ shape only.`,
 	fs.SortFlags = false
 	f.modelFlags.register(fs)
 	fs.StringVar(&f.out, "out", "headprof-out", "`folder` of the whole run")
+	fs.BoolVar(&partial, "partial", false, "make do with what missing and unfinished shards leave; the profile says that it is partial")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score method shown in table and heatmaps")
 	fs.IntVar(&f.topK, "top", 0, "heads that count as top (default: a tenth of all)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")

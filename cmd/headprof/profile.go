@@ -177,6 +177,9 @@ func readProfile(path string, notes io.Writer) (*export.Profile, error) {
 	if t.Meta.Model == "" {
 		t.Meta.Model = strings.TrimSuffix(filepath.Base(filepath.Clean(path)), filepath.Ext(path))
 	}
+	if t.Meta.Partial != "" {
+		fmt.Fprintf(notesTo(notes), "warning: %s: %s\n", path, t.Meta.Partial)
+	}
 	for _, n := range t.Notes {
 		fmt.Fprintf(notesTo(notes), "warning: %s: %s\n", path, n)
 	}

@@ -203,7 +203,11 @@ func meta(m *runner.Model, r *probe.Result) scoring.Meta {
 		name = strings.TrimSuffix(filepath.Base(m.Name()), ".gguf")
 	}
 	s := r.Manifest.Settings
-	return scoring.Meta{Model: name, ModelSHA: r.Manifest.Model.SHA256, Decode: s["decode"], Judge: s["judge"], Fast: s[fastSetting] == fastOn, Trials: r.Done}
+	partial := ""
+	if o := r.Manifest.Outcome; o != nil {
+		partial = o.Partial.Text(o.Trials)
+	}
+	return scoring.Meta{Partial: partial, Model: name, ModelSHA: r.Manifest.Model.SHA256, Decode: s["decode"], Judge: s["judge"], Fast: s[fastSetting] == fastOn, Trials: r.Done}
 }
 
 func deviceKind(m *runner.Model) string {

@@ -181,6 +181,9 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 		if t.Meta.Fast {
 			result["fast"] = true
 		}
+		if t.Meta.Partial != "" {
+			result["partial"] = t.Meta.Partial
+		}
 		if tied := scoring.TieText(t.Of(method), top); tied != "" {
 			result["tied"] = tied
 		}
@@ -201,6 +204,9 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 	}
 	if r.Stopped != nil {
 		fmt.Fprintf(s.err, "stopped after %d of %d trials: %s\n", r.Stopped.Trials, r.Stopped.Of, r.Stopped.Why)
+	}
+	if t.Meta.Partial != "" {
+		fmt.Fprintf(s.err, "%s\n", t.Meta.Partial)
 	}
 	if t.Meta.Fast {
 		fmt.Fprintf(s.err, "computed with %s: close to a run without, not equal to it\n", fastNote)

@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"headprof/export/atomicfile"
@@ -19,22 +17,7 @@ import (
 // The files of a run's folder beside its journal.
 const (
 	ManifestName = "run.json"
-	lockName     = ".lock"
 )
-
-// BusyError says that another process works in a folder.
-type BusyError struct {
-	Dir string
-	PID int // 0: not known
-}
-
-func (e *BusyError) Error() string {
-	who := "another headprof"
-	if e.PID > 0 {
-		who += " (process " + strconv.Itoa(e.PID) + ")"
-	}
-	return fmt.Sprintf("%s is running in %s; wait for it, or name another folder with --out", who, e.Dir)
-}
 
 // Kind is a kind of run: what its journal is called and what a line of it holds.
 type Kind[R any] struct {
@@ -51,7 +34,7 @@ type Kind[R any] struct {
 type folder struct {
 	dir   string
 	items string // Kind.Items
-	lock  *os.File
+	lock  *lock
 	file  *os.File
 	size  int64 // bytes of whole lines
 }
@@ -68,7 +51,7 @@ func (k Kind[R]) open(dir string, m *Manifest) (j *folder, records []*R, err err
 			j.close()
 		}
 	}()
-	if err := j.takeLock(); err != nil {
+	if j.lock, err = takeLock(dir); err != nil {
 		return j, nil, err
 	}
 	atomicfile.Clean(dir)
@@ -78,6 +61,9 @@ func (k Kind[R]) open(dir string, m *Manifest) (j *folder, records []*R, err err
 	case err == nil:
 		if d := there.differences(m); len(d) > 0 {
 			return j, nil, &MismatchError{dir, d}
+		}
+		if there.Outcome.partial() != nil {
+			return j, nil, fmt.Errorf("%s holds a partial merge, which cannot be continued: continue its shards and merge them, or name another folder with --out", dir)
 		}
 		m.Environment = there.Environment
 	case errors.Is(err, os.ErrNotExist):
@@ -100,26 +86,6 @@ func (k Kind[R]) open(dir string, m *Manifest) (j *folder, records []*R, err err
 	return j, records, j.cut()
 }
 
-func (j *folder) takeLock() error {
-	path := filepath.Join(j.dir, lockName)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return atomicfile.Explain(path, err)
-	}
-	if _, err := atomicfile.Lock(f); err != nil {
-		text, _ := io.ReadAll(io.LimitReader(f, 32))
-		f.Close()
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-		return &BusyError{j.dir, pid}
-	}
-	j.lock = f
-	// Who holds the lock is for the message alone; the lock counts, not the text.
-	if f.Truncate(0) == nil {
-		f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	}
-	return nil
-}
-
 // cut drops what follows the last whole line.
 func (j *folder) cut() error {
 	if err := j.file.Truncate(j.size); err != nil {
@@ -140,6 +106,9 @@ func (j *folder) append(record any) error {
 	if err := enc.Encode(record); err != nil {
 		return err
 	}
+	if err := j.alone(); err != nil {
+		return err
+	}
 	_, err := j.file.Write(b.Bytes())
 	if err == nil {
 		err = atomicfile.Sync(j.file)
@@ -152,13 +121,27 @@ func (j *folder) append(record any) error {
 	return nil
 }
 
+// alone checks, where a lock may not have kept others out, that no other
+// process took the folder since.
+func (j *folder) alone() error {
+	if j.lock == nil {
+		return nil
+	}
+	if other, taken := j.lock.taken(); taken {
+		return &TakenError{j.dir, other}
+	}
+	if st, err := j.file.Stat(); err == nil && st.Size() != j.size {
+		return &TakenError{Dir: j.dir}
+	}
+	return nil
+}
+
 func (j *folder) close() {
 	if j.file != nil {
 		j.file.Close()
 	}
 	if j.lock != nil {
-		j.lock.Truncate(0)
-		j.lock.Close() // the lock ends with the file
+		j.lock.release()
 	}
 }
 

@@ -67,9 +67,36 @@ type Plan struct {
 
 // Outcome is how a run ended.
 type Outcome struct {
-	Trials  int   `json:"trials"` // run, duplicates not counted
-	Passed  int   `json:"passed"`
-	Stopped *Stop `json:"stopped_early,omitempty"`
+	Trials  int      `json:"trials"` // run, duplicates not counted
+	Passed  int      `json:"passed"`
+	Stopped *Stop    `json:"stopped_early,omitempty"`
+	Partial *Partial `json:"partial,omitempty"`
+}
+
+// Partial says that a merged run lacks items of shards that did not end.
+type Partial struct {
+	Finished string `json:"finished_shards"` // as in "1-2,4"
+	Shards   int    `json:"shards"`
+	Items    int    `json:"of_trials"` // of the whole plan
+}
+
+// Text is the label of a partial run's tables and figures; empty for nil.
+func (p *Partial) Text(items int) string {
+	if p == nil {
+		return ""
+	}
+	finished := p.Finished
+	if finished == "" {
+		finished = "none"
+	}
+	return fmt.Sprintf("partial: %d of %d, shards finished: %s of %d", items, p.Items, finished, p.Shards)
+}
+
+func (o *Outcome) partial() *Partial {
+	if o == nil {
+		return nil
+	}
+	return o.Partial
 }
 
 // Stop is the decision to end a run before its last item.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // ReadFolder reads a run's folder, finished or not. It takes no lock: an item
@@ -32,88 +31,78 @@ func (k Kind[R]) ReadFolder(dir string) (*Manifest, []*R, error) {
 }
 
 // Merge puts the shards of one plan together into a run's folder, as if it had
-// been run in one go. It refuses shards of different plans, models or
-// settings, unfinished ones, and sets that are not complete; the error says
-// which and what to run. An empty out writes nothing.
+// been run in one go. Where it cannot, the error is an [*IncompleteError], which
+// says what is missing, unfinished, doubled or of another run, and what to run.
+// An empty out writes nothing.
 func (k Kind[R]) Merge(out string, dirs []string) (*Manifest, []*R, error) {
+	return k.merge(out, dirs, false)
+}
+
+// MergePartial is Merge that makes do with what missing and unfinished shards
+// leave. The manifest's outcome then says that it is a part ([Partial]). A
+// later merge may write into the same folder.
+func (k Kind[R]) MergePartial(out string, dirs []string) (*Manifest, []*R, error) {
+	return k.merge(out, dirs, true)
+}
+
+func (k Kind[R]) merge(out string, dirs []string, partial bool) (*Manifest, []*R, error) {
 	if len(dirs) == 0 {
 		return nil, nil, errors.New("no folders to merge")
 	}
-	var whole *Manifest
-	shards := map[int][]*R{}
-	from := map[int]string{}
-	of := 0
-	for _, dir := range dirs {
-		m, records, err := k.ReadFolder(dir)
-		if err != nil {
-			return nil, nil, err
-		}
-		if m.Plan.Shard == "" {
-			return nil, nil, fmt.Errorf("%s holds a whole run, not a shard of one", dir)
-		}
-		shard, n, err := ParseShard(m.Plan.Shard)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(dir, ManifestName), err)
-		}
-		if m.Outcome == nil {
-			return nil, nil, fmt.Errorf("%s is not finished (%d %s so far); run its command (--shard %s) again to the end", dir, len(records), k.Items, m.Plan.Shard)
-		}
-		m.Plan.Shard = ""
-		if whole == nil {
-			whole, of = m, n
-		}
-		if d := whole.differences(m); len(d) > 0 {
-			return nil, nil, fmt.Errorf("%s and %s are not of one run: %s is %s there and %s here", dirs[0], dir, d[0].What, orNone(d[0].There), orNone(d[0].Now))
-		}
-		if n != of {
-			return nil, nil, fmt.Errorf("%s is a shard of %d, %s one of %d", dirs[0], of, dir, n)
-		}
-		if other, ok := from[shard]; ok {
-			return nil, nil, fmt.Errorf("%s and %s hold the same shard %d/%d", other, dir, shard, of)
-		}
-		from[shard], shards[shard] = dir, records
+	s := k.survey(dirs)
+	lacks := s.lacks
+	if partial && s.whole != nil {
+		lacks = lacks.beyondRest()
 	}
-	var missing []string
-	for s := 1; s <= of; s++ {
-		if _, ok := from[s]; !ok {
-			missing = append(missing, fmt.Sprintf("%d/%d", s, of))
-		}
+	if lacks.any() {
+		return nil, nil, lacks
 	}
-	if len(missing) > 0 {
-		return nil, nil, fmt.Errorf("shards are missing: %s", strings.Join(missing, ", "))
-	}
-	records, err := interleave(whole, shards, from, of)
+	records, err := s.interleave()
 	if err != nil {
 		return nil, nil, err
 	}
 	outcome := k.outcome(records)
+	if s.lacks.any() {
+		if len(records) == 0 {
+			return nil, nil, fmt.Errorf("no shard holds %s yet", k.Items)
+		}
+		outcome.Partial = &Partial{Finished: Numbers(s.finished()), Shards: s.lacks.Of, Items: s.whole.Plan.Trials}
+	}
 	if out != "" {
-		if err := k.writeMerged(out, whole, records, outcome); err != nil {
+		if err := k.writeMerged(out, s.whole, records, outcome); err != nil {
 			return nil, nil, err
 		}
 	}
-	whole.Outcome = outcome
-	return whole, records, nil
+	s.whole.Outcome = outcome
+	return s.whole, records, nil
 }
 
-// interleave orders the shards' blocks as in the plan.
-func interleave[R any](m *Manifest, shards map[int][]*R, from map[int]string, of int) ([]*R, error) {
-	var records []*R
+// interleave orders the shards' blocks as in the plan. Of shards that are not
+// finished it takes what is there.
+func (s *survey[R]) interleave() ([]*R, error) {
+	m, of := s.whole, s.lacks.Of
 	if m.Plan.Block < 1 {
-		return nil, fmt.Errorf("%s: a block of %d items", from[1], m.Plan.Block)
+		return nil, fmt.Errorf("%s: a block of %d items", s.first, m.Plan.Block)
 	}
+	var records []*R
+	taken := make([]int, of+1)
 	for b := 0; b*m.Plan.Block < m.Plan.Trials; b++ {
-		s := b%of + 1
-		n := min(m.Plan.Block, m.Plan.Trials-b*m.Plan.Block)
-		if len(shards[s]) < n {
-			return nil, fmt.Errorf("%s lacks items of block %d; run its command again", from[s], b+1)
+		f := s.shards[b%of+1]
+		if f == nil {
+			continue
 		}
-		records = append(records, shards[s][:n]...)
-		shards[s] = shards[s][n:]
+		rest := f.records[taken[f.shard]:]
+		n := min(m.Plan.Block, m.Plan.Trials-b*m.Plan.Block)
+		if len(rest) < n && f.finished {
+			return nil, fmt.Errorf("%s lacks items of block %d; run its command again", f.dir, b+1)
+		}
+		n = min(n, len(rest))
+		records = append(records, rest[:n]...)
+		taken[f.shard] += n
 	}
-	for s, rest := range shards {
-		if len(rest) > 0 {
-			return nil, fmt.Errorf("%s holds %d items more than its shard", from[s], len(rest))
+	for _, f := range s.shards {
+		if rest := len(f.records) - taken[f.shard]; rest > 0 {
+			return nil, fmt.Errorf("%s holds %d items more than its shard", f.dir, rest)
 		}
 	}
 	return records, nil
@@ -121,6 +110,14 @@ func interleave[R any](m *Manifest, shards map[int][]*R, from map[int]string, of
 
 func (k Kind[R]) writeMerged(out string, m *Manifest, records []*R, outcome *Outcome) error {
 	m.Outcome = nil
+	if there, err := ReadManifest(out); err == nil && there.Outcome.partial() != nil && len(there.differences(m)) == 0 {
+		// Its records are those of shards: they are made again, in the new order.
+		for _, name := range []string{k.File, ManifestName} {
+			if err := os.Remove(filepath.Join(out, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+	}
 	j, there, err := k.open(out, m)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -286,14 +287,15 @@ func TestAnotherRunsFolderIsRefused(t *testing.T) {
 }
 
 func TestOneProcessPerFolder(t *testing.T) {
+	host, _ := os.Hostname()
 	dir := t.TempDir()
 	var ran []int
 	first := squaring(dir, manifest(1, 1), upTo(1), &ran)
 	item := first.Item
 	first.Item = func(ctx context.Context, i int) (*square, error) {
 		var busy *BusyError
-		if _, err := squaring(dir, manifest(1, 1), upTo(1), &ran).Do(ctx); !errors.As(err, &busy) || busy.PID != os.Getpid() || busy.Dir != dir ||
-			!strings.Contains(err.Error(), fmt.Sprintf("another headprof (process %d) is running in ", os.Getpid())) {
+		if _, err := squaring(dir, manifest(1, 1), upTo(1), &ran).Do(ctx); !errors.As(err, &busy) || busy.By.PID != os.Getpid() || busy.Dir != dir ||
+			!strings.Contains(err.Error(), fmt.Sprintf("another headprof (process %d on %s) is running in ", os.Getpid(), host)) {
 			t.Errorf("a second run in the folder: %v", err)
 		}
 		return item(ctx, i)
@@ -306,6 +308,37 @@ func TestOneProcessPerFolder(t *testing.T) {
 	}
 	if got := (&BusyError{Dir: "d"}).Error(); !strings.HasPrefix(got, "another headprof is running in d; ") {
 		t.Error(got)
+	}
+}
+
+// Where locks do not keep another machine's process out, the first one notices
+// before it writes. Another holder's text, or a journal that grew, stand for it.
+func TestFolderTakenOver(t *testing.T) {
+	for what, c := range map[string]struct {
+		file, text, by string
+	}{
+		"the lock names another": {lockName, "77 node9 0123\n", "another headprof (process 77 on node9) took over "},
+		"the journal grew":       {squares.File, fiveSquares, "another headprof took over "},
+	} {
+		dir := t.TempDir()
+		var ran []int
+		run := squaring(dir, manifest(5, 5), upTo(5), &ran)
+		item := run.Item
+		run.Item = func(ctx context.Context, i int) (*square, error) {
+			if i == 2 {
+				if err := os.WriteFile(filepath.Join(dir, c.file), []byte(c.text), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return item(ctx, i)
+		}
+		var taken *TakenError
+		if records, err := run.Do(t.Context()); !errors.As(err, &taken) || taken.Dir != dir || len(records) != 2 || !strings.Contains(err.Error(), c.by) {
+			t.Errorf("%s: %d records, %v", what, len(records), err)
+		}
+		if got := read(t, dir, c.file); got != c.text {
+			t.Errorf("%s: %s holds %q, want it left alone", what, c.file, got)
+		}
 	}
 }
 
@@ -401,23 +434,93 @@ func TestMerge(t *testing.T) {
 		out  string
 		dirs []string
 	}{
-		"no folders to merge":                                               {"", nil},
-		"holds a whole run, not a shard of one":                             {"", []string{whole}},
-		"is not a run's folder: it has no run.json":                         {"", []string{base}},
-		"is not finished (2 squares so far); run its command (--shard 3/3)": {"", []string{dirs[0], dirs[1], unfinished}},
-		"shards are missing: 2/3, 3/3":                                      {"", dirs[:1]},
-		"hold the same shard 1/3":                                           {"", []string{dirs[0], dirs[0], dirs[1]}},
-		"is a shard of 3, ":                                                 {"", []string{dirs[0], shard("of2", 2, 2, numbers[2], nil)}},
-		"are not of one run: seed is 7 there and 8 here":                    {"", []string{dirs[0], shard("seed", 2, 3, numbers[2], func(m *Manifest) { m.Plan.Seed = 8 })}},
-		"lacks items of block 2":                                            {"", []string{dirs[0], short, dirs[2]}},
-		"holds 1 items more than its shard":                                 {"", []string{dirs[0], dirs[1], shard("more", 3, 3, []int{4, 5, 6}, nil)}},
-		"a block of 0 items":                                                {"", []string{noBlock}},
-		`shard "3/1"`:                                                       {"", []string{bad}},
-		`holds "5" where the shards have "0"`:                               {other, dirs},
-		"holds more squares than the shards":                                {long, dirs},
+		"no folders to merge":                                                      {"", nil},
+		"holds a whole run, not a shard of one":                                    {"", []string{whole}},
+		"is not a run's folder: it has no run.json":                                {"", []string{base}},
+		"unfinished: 3, in " + unfinished + " (2 squares so far)\nrun these again": {"", []string{dirs[0], dirs[1], unfinished}},
+		"1 of 3 shards are finished\n  missing: 2-3\n":                             {"", dirs[:1]},
+		"--array=2-3\n": {"", dirs[:1]},
+		"completions: 2, and HEADPROF_SHARDS=2-3 in":    {"", dirs[:1]},
+		"doubled: 1, in " + dirs[0] + " and " + dirs[0]: {"", []string{dirs[0], dirs[0], dirs[1], dirs[2]}},
+		"it is a shard of 2, not of 3":                  {"", []string{dirs[0], shard("of2", 2, 2, numbers[2], nil)}},
+		"foreign: " + filepath.Join(base, "seed") + " is not of the run of " + dirs[0] + ": seed is 7 there and 8 here": {"", []string{shard("seed", 2, 3, numbers[2], func(m *Manifest) { m.Plan.Seed = 8 }), dirs[0], dirs[1]}},
+		"lacks items of block 2":              {"", []string{dirs[0], short, dirs[2]}},
+		"holds 1 items more than its shard":   {"", []string{dirs[0], dirs[1], shard("more", 3, 3, []int{4, 5, 6}, nil)}},
+		"a block of 0 items":                  {"", []string{noBlock}},
+		`shard "3/1"`:                         {"", []string{bad}},
+		`holds "5" where the shards have "0"`: {other, dirs},
+		"holds more squares than the shards":  {long, dirs},
 	} {
 		if _, _, err := squares.Merge(c.out, c.dirs); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// Shards as in TestMerge; of the second only its first item is there, and the
+// third is missing.
+func TestMergePartial(t *testing.T) {
+	base := t.TempDir()
+	var ran []int
+	shard := func(which int, numbers []int) string {
+		dir := filepath.Join(base, fmt.Sprint(which))
+		m := manifest(7, 2)
+		m.Plan.Shard = fmt.Sprintf("%d/3", which)
+		if _, err := squaring(dir, m, numbers, &ran).Do(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	dirs := []string{shard(1, []int{0, 1, 6}), shard(2, []int{2})}
+	m, err := ReadManifest(dirs[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Outcome = nil
+	m.write(dirs[1])
+	out := filepath.Join(base, "out")
+	m, records, err := squares.MergePartial(out, dirs)
+	if err != nil || len(records) != 4 || records[2].N != 2 || records[3].N != 6 {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	if got, want := m.Outcome.Partial.Text(len(records)), "partial: 4 of 7, shards finished: 1 of 3"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if _, err := squaring(out, manifest(7, 2), upTo(7), &ran).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "holds a partial merge") {
+		t.Errorf("a run goes on in it: %v", err)
+	}
+	if _, _, err := squares.MergePartial(out, append(dirs, dirs[0])); err == nil || !strings.Contains(err.Error(), "doubled: 1") {
+		t.Errorf("doubled: %v", err)
+	}
+	// Complete, in the same folder.
+	os.RemoveAll(dirs[1])
+	dirs = []string{dirs[0], shard(2, []int{2, 3}), shard(3, []int{4, 5})}
+	if m, records, err = squares.MergePartial(out, dirs); err != nil || len(records) != 7 || m.Outcome.Partial != nil {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	whole := filepath.Join(base, "whole")
+	if _, err := squaring(whole, manifest(7, 2), upTo(7), &ran).Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{ManifestName, "squares.jsonl"} {
+		if read(t, out, name) != read(t, whole, name) {
+			t.Errorf("%s differs from that of one run", name)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for text, n := range map[string][]int{"3": {3}, "3,7": {3, 7}, "1-3,5,7-8": {1, 2, 3, 5, 7, 8}, "9-10": {9, 10}} {
+		if got := Numbers(n); got != text {
+			t.Errorf("%v: %q", n, got)
+		}
+		if got, err := ParseNumbers(text); err != nil || !slices.Equal(got, n) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "0", "3-1", "a", "1,,2", "1-", "1-99999999"} {
+		if got, err := ParseNumbers(text); err == nil {
+			t.Errorf("%q: %v", text, got)
 		}
 	}
 }
