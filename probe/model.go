@@ -23,7 +23,11 @@ func ModelOf(m *runner.Model) (Model, error) {
 // ManifestModel describes a model for a manifest.
 func ManifestModel(m Model) journal.Model {
 	s := m.Shape()
-	return journal.Model{Name: m.Name(), SHA256: m.SHA256(), Layers: len(s), Heads: s.MaxHeads(), Shape: s}
+	j := journal.Model{Name: m.Name(), SHA256: m.SHA256(), Layers: len(s), Heads: s.MaxHeads(), Shape: s}
+	if b, ok := m.(*builtIn); ok {
+		j.Weights, j.Tokenizer = runner.Weights(b.model.Source()), b.Digest()
+	}
+	return j
 }
 
 // tokenProblem is a Model whose tokenizer can fail on a text.

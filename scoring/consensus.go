@@ -133,6 +133,17 @@ func (c *Consensus) stability(j *joint) {
 	}
 }
 
+// Voters names the rankings that vote for the head.
+func (h ConsensusHead) Voters(names []string) []string {
+	out := []string{}
+	for i, voted := range h.VotedBy {
+		if voted {
+			out = append(out, names[i])
+		}
+	}
+	return out
+}
+
 // Members are the heads with enough votes, best first.
 func (c *Consensus) Members() []ConsensusHead {
 	n := 0
@@ -163,6 +174,7 @@ func (c *Consensus) Table(meta Meta) *Table {
 			})
 		}
 	}
+	t.SetQuantity(Quantity{Method: ConsensusMethod, Label: fmt.Sprintf("share of %d rankings that put it in their top %d", len(c.Names), c.K)})
 	var sum float64
 	for _, h := range t.Heads {
 		sum += h.Mean

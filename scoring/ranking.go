@@ -61,6 +61,9 @@ func align(rankings []Ranking, anyway bool) (*alignment, error) {
 		if len(r.Heads) == 0 {
 			return nil, fmt.Errorf("%s has no scores", r.Name)
 		}
+		if a.kvHeads && !KnowsKVHeads(r.Heads) {
+			return nil, fmt.Errorf("%s: %w", r.Name, ErrKVHeads)
+		}
 		sites[i] = map[site][]int{}
 		for row, h := range r.Heads {
 			at := site{h.Layer, h.Head}

@@ -28,7 +28,7 @@ type budgetFlags struct {
 	profile                             profileFlags
 	policy, method, kvType, out, format string
 	headDim                             int
-	perKVHead, comments                 bool
+	perKVHead, comments, mix            bool
 }
 
 func newBudget() *cobra.Command {
@@ -55,7 +55,7 @@ does, and takes the group's size as many times the memory.`,
 	fs.IntSliceVar(&f.capacity, "capacity", []int{128}, "entries a cache gets on average, window included; several separated by commas")
 	fs.StringVar(&f.policy, "policy", "headkv", strings.Join(allocate.Policies(), ", "))
 	paramFlags(fs, f.params)
-	fs.StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
+	fs.StringVar(&f.method, "method", "", "score method, or consensus: the heads in the top tenth of most of the profile's methods (default: headkv-r2 or the file's own)")
 	f.profile.register(fs)
 	fs.IntVar(&f.headDim, "head-dim", 0, "elements of a cached key, for the size in bytes")
 	fs.StringVar(&f.kvType, "kv-type", "f16", "number format of the cache that will be served: f16 or f32")
@@ -63,6 +63,7 @@ does, and takes the group's size as many times the memory.`,
 	fs.StringVar(&f.format, "format", "", "json, csv or parquet (default: by the file's ending; json on standard output)")
 	fs.BoolVar(&f.perKVHead, "per-kv-head", false, "write a row per KV head instead of one per query head")
 	fs.BoolVar(&f.comments, "comments", false, "CSV: put the settings into a comment line instead of a .meta.json file beside the table")
+	fs.BoolVar(&f.mix, "mix", false, "take a --model whose tokenizer is not that of the profile's model")
 	atLeast(fs, 1, "head-dim")
 	return c
 }
@@ -185,6 +186,9 @@ func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
 			return err
 		}
 		defer s.Close()
+		if err := f.compareModel(s, path); err != nil {
+			return err
+		}
 		c, err := arch.Describe(s)
 		if err != nil {
 			return err
@@ -202,6 +206,27 @@ func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
 		if known != nil {
 			m.Layers[l].KeyDim, m.Layers[l].ValueDim = known[l].KeyDim, known[l].ValueDim
 		}
+	}
+	return nil
+}
+
+// compareModel says how the model file differs from the model that a profile is
+// of, and refuses a model of another vocabulary.
+func (f *budgetFlags) compareModel(s runner.Source, path string) error {
+	of, err := manifestOf(path)
+	if err != nil || of == nil {
+		return err
+	}
+	t, err := runner.LoadTokenizer(s, "")
+	if err != nil {
+		return err
+	}
+	different, sameTokens := modelDifferences(path, of, f.profile.model, runner.Weights(s), t.Digest())
+	if !sameTokens && !f.mix {
+		return usagef("%s and %s: %w; --mix makes the budgets all the same", path, f.profile.model, errOtherTokens)
+	}
+	for _, d := range different {
+		fmt.Fprintf(notesTo(f.profile.notes), "%s\n", d)
 	}
 	return nil
 }

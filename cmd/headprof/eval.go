@@ -25,7 +25,7 @@ type evalFlags struct {
 	policies             []string
 	capacities           []int
 	setting              evaluate.Setting
-	scores, out          string
+	scores, method, out  string
 	decodeOnly, repeat   int
 	noReuse, quiet, json bool
 }
@@ -59,6 +59,7 @@ command is given again.`,
 	fs.StringSliceVar(&f.policies, "policy", nil, "policies (default: all that the flags allow)")
 	fs.IntSliceVar(&f.capacities, "capacity", []int{64, 128, 256}, "cache entries per KV head on average, window included")
 	fs.StringVar(&f.scores, "scores", "", "profile for headkv and duoattention: a run's `folder` or a score file")
+	fs.StringVar(&f.method, "method", "", "of --scores: the `method` by which policies that need a profile allocate, in place of the one each is named after; also consensus")
 	paramFlags(fs, f.setting.Params)
 	fs.StringVar(&f.out, "out", "headprof-eval", "`folder`: journal, tables and plots")
 	fs.IntVar(&f.decodeOnly, "decode-only", 0, "instead: decode so many tokens after the first prompt with each cache, and measure speed and memory")
@@ -78,8 +79,19 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
+	if f.method != "" {
+		if profile == nil {
+			return usagef("--method %s is a method of a profile; name one with --scores", f.method)
+		}
+		if err := onlyMethod(profile, f.method, f.scores); err != nil {
+			return err
+		}
+	}
 	if f.policies == nil {
 		for _, p := range evaluate.Policies() {
+			if f.method != "" && p == "headkv-r" {
+				continue // with one method it is headkv-r2
+			}
 			if f.scores != "" || !evaluate.NeedsScores(p) {
 				f.policies = append(f.policies, p)
 			}

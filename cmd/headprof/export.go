@@ -92,7 +92,7 @@ docs/downstream.md shows the lines that load each.`,
 	fs.SortFlags = false
 	fs.StringVar(&format, "format", "", strings.Join(names, ", "))
 	fs.StringVar(&out, "out", "", "`file`, - for standard output, or folder for duoattention and kvpress (default: in the folder, or beside the file)")
-	fs.StringVar(&o.Method, "method", "", "score method (default: headkv-r2 or the file's own)")
+	fs.StringVar(&o.Method, "method", "", "score method, or consensus: the heads in the top tenth of most of the profile's methods (default: headkv-r2 or the file's own)")
 	fs.IntVar(&sink, "sink", 0, "duoattention: sink_size (default: the source's, else 128)")
 	fs.IntVar(&recent, "recent", 0, "duoattention: recent_size (default: the source's, else 256)")
 	fs.StringVar(&o.Reduce, "reduce", "max", "duoattention: a KV head's value from its group's: max or mean")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,26 +19,29 @@ import (
 type plotFlags struct {
 	kind, out, format, method, title string
 	top, capacity                    int
+	mix                              bool
 	profile                          profileFlags
 }
 
 // kinds of figures, and what each needs.
-var kinds = []string{"heads", "ranking", "layers", "needle", "compare", "budget"}
+var kinds = []string{"heads", "ranking", "layers", "needle", "compare", "agreement", "budget"}
 
 func newPlot() *cobra.Command {
 	var f plotFlags
 	c := &cobra.Command{
-		Use:   "plot DIR|FILE [DIR|FILE]",
-		Short: "Draw a profile: heatmap, ranking, needle grid, layers, comparison, budgets",
+		Use:   "plot DIR|FILE [DIR|FILE...]",
+		Short: "Draw a profile: heatmap, ranking, needle grid, layers, comparison, agreement, budgets",
 		Long: `Draw a run's folder or any score file that headprof reads (its own tables,
 published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 
-  heads    score of every head, top heads ringed
-  ranking  sorted scores with intervals
-  layers   share of the score by layer
-  needle   pass rate by depth and length (needs a run's folder)
-  compare  two profiles against each other (needs two)
-  budget   KV-cache entries per head (needs a file of 'headprof budget')`,
+  heads      score of every head, top heads ringed
+  ranking    sorted scores with intervals
+  layers     share of the score by layer
+  needle     pass rate by depth and length (needs a run's folder)
+  compare    two profiles against each other (needs two)
+  agreement  how alike several profiles or methods (--method a,b,c or all) rank
+             the heads, or a file of 'headprof compare --out FILE.json'
+  budget     KV-cache entries per head (needs a file of 'headprof budget')`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case !slices.Contains(kinds, f.kind):
@@ -45,7 +50,7 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 				return usagef("missing a run's folder or a score file")
 			case f.kind == "compare" && len(args) != 2:
 				return usagef("--kind compare needs two profiles, not %d", len(args))
-			case f.kind != "compare" && len(args) > 1:
+			case f.kind != "compare" && f.kind != "agreement" && len(args) > 1:
 				return usagef("unexpected argument %q", args[1])
 			}
 			return nil
@@ -76,8 +81,9 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 	c.Flags().StringVar(&f.kind, "kind", "heads", strings.Join(kinds, ", "))
 	c.Flags().StringVar(&f.out, "out", "", "`file` ending in .png, .svg or .pdf, or - for standard output (default: KIND.png in the folder, or beside the file)")
 	c.Flags().StringVar(&f.format, "format", "", "png, svg or pdf (default: by the file's ending; png on standard output)")
-	c.Flags().StringVar(&f.method, "method", "", "score method (default: headkv-r2 or the file's own)")
-	c.Flags().IntVar(&f.top, "top-k", 0, "heads that count as top: marked, named and counted (default: a twentieth of all, at least 5 and at most 20)")
+	c.Flags().StringVar(&f.method, "method", "", "score method; agreement: several by commas, or all (default: headkv-r2 or the file's own)")
+	c.Flags().IntVar(&f.top, "top-k", 0, "heads that count as top: marked, named and counted (default: a twentieth of all, at least 5 and at most 20; agreement: a tenth)")
+	c.Flags().BoolVar(&f.mix, "mix", false, "agreement: compare what has no common meaning, as 'headprof compare --mix'")
 	c.Flags().IntVar(&f.top, "top", 0, "as --top-k")
 	_ = c.Flags().MarkHidden("top")
 	c.Flags().StringVar(&f.title, "title", "", "title in place of the figure's own")
@@ -93,6 +99,9 @@ func (f *plotFlags) draw(args []string) (*plots.Figure, error) {
 	}
 	if f.kind == "compare" {
 		return f.compare(args[0], args[1])
+	}
+	if f.kind == "agreement" {
+		return f.agreement(args)
 	}
 	t, method, err := f.read(args[0])
 	if err != nil {
@@ -166,6 +175,37 @@ func (f *plotFlags) compare(a, b string) (*plots.Figure, error) {
 	}
 	hx.Title = f.title
 	return plots.Compare(hx, hy)
+}
+
+// agreement draws a file of compare, or profiles and methods.
+func (f *plotFlags) agreement(paths []string) (*plots.Figure, error) {
+	if len(paths) == 1 {
+		if a, err := export.ReadAgreement(paths[0]); err == nil {
+			return agreementFigure(a, "", f.title)
+		} else if strings.HasSuffix(paths[0], ".json") && !errors.Is(err, fs.ErrNotExist) {
+			if _, other := export.Read(paths[0]); other != nil {
+				return nil, err
+			}
+		}
+	}
+	var profiles []*ranked
+	rankings := 0
+	for _, path := range paths {
+		r, err := f.profile.openRanked(path, f.method)
+		if err != nil {
+			return nil, err
+		}
+		profiles = append(profiles, r)
+		rankings += len(r.methods)
+	}
+	if rankings < 2 {
+		return nil, usagef("--kind agreement needs two rankings at least: several profiles, --method a,b,c or all, or a file of 'headprof compare --out FILE.json'")
+	}
+	a, err := agree(profiles, f.top, 0, f.mix, 1)
+	if err != nil {
+		return nil, err
+	}
+	return agreementFigure(a.Agreement, modelOfAll(profiles), f.title)
 }
 
 func (f *plotFlags) budget(path string) (*plots.Figure, error) {

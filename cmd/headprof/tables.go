@@ -42,6 +42,11 @@ func addTrials(t *scoring.Table, dir string) error {
 // methodOf picks the method to show: the one asked for, else the default where
 // the table has it, else the table's first.
 func methodOf(t *scoring.Table, asked, path string) (string, error) {
+	if asked == scoring.ConsensusMethod {
+		if err := withConsensus(t, path); err != nil {
+			return "", err
+		}
+	}
 	all := t.Methods()
 	for _, m := range append([]string{asked}, "headkv-r2") {
 		for _, have := range all {
@@ -57,6 +62,17 @@ func methodOf(t *scoring.Table, asked, path string) (string, error) {
 		return "", fmt.Errorf("%s holds no scores", path)
 	}
 	return all[0], nil
+}
+
+// onlyMethod leaves a profile one method.
+func onlyMethod(p *export.Profile, asked, path string) error {
+	t := p.Rows()
+	m, err := methodOf(t, asked, path)
+	if err != nil {
+		return err
+	}
+	t.Heads = slices.Clone(t.Of(m))
+	return nil
 }
 
 // readRun reads a run's folder; the error says what a run's folder is.

@@ -38,6 +38,10 @@ type Model struct {
 	SHA256 string `json:"sha256"`
 	Layers int    `json:"layers"`
 	Heads  int    `json:"heads"` // query heads of the widest layer
+	// Weights is the number format that holds most of the weights, such as
+	// "Q4_K"; Tokenizer is tokenizer.Digest. "" in manifests of earlier versions.
+	Weights   string `json:"weights,omitempty"`
+	Tokenizer string `json:"tokenizer,omitempty"`
 	// Shape describes each layer. Manifests of earlier versions lack it: their
 	// models have equal layers.
 	Shape shape.Model `json:"shape,omitempty"`

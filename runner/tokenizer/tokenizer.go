@@ -1,6 +1,8 @@
 package tokenizer
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -165,6 +167,18 @@ func (t *Tokenizer) WithEnds(ids ...int32) *Tokenizer {
 
 // Size is the number of ids, those of added tokens included.
 func (t *Tokenizer) Size() int { return len(t.texts) }
+
+// Digest tells vocabularies apart: SHA-256, in hexadecimal, of the ids and texts
+// of all tokens but control tokens and those without text.
+func (t *Tokenizer) Digest() string {
+	h := sha256.New()
+	for id, text := range t.texts {
+		if text != "" && !t.IsControl(int32(id)) {
+			fmt.Fprintf(h, "%d %q\n", id, text)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 // Newline gives the token that is exactly "\n", the lowest id if there are
 // several.

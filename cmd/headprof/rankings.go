@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"headprof/export"
+	"headprof/probe/journal"
+	"headprof/scoring"
+)
+
+// allMethods is --method's word for every method of a profile.
+const allMethods = "all"
+
+// ranked is a profile that is compared, with what is known of its making.
+type ranked struct {
+	path    string
+	profile *export.Profile
+	run     *journal.Manifest // nil: it is no run's folder
+	methods []string
+	bare    bool // leave trials out: no intervals are wanted
+}
+
+// openRanked reads a profile and the methods that are asked for: one, several
+// by commas, or all.
+func (f *profileFlags) openRanked(path, methods string) (*ranked, error) {
+	p, err := f.read(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &ranked{path: path, profile: p}
+	if r.run, err = manifestOf(path); err != nil {
+		return nil, err
+	}
+	if methods == allMethods {
+		r.methods = p.Rows().Methods()
+		return r, nil
+	}
+	for _, m := range strings.Split(methods, ",") {
+		m, err := methodOf(p.Rows(), strings.TrimSpace(m), path)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(r.methods, m) {
+			return nil, usagef("--method %s: %s is named twice", methods, m)
+		}
+		r.methods = append(r.methods, m)
+	}
+	return r, nil
+}
+
+// manifestOf reads the manifest of a run's folder; nil where path is none.
+func manifestOf(path string) (*journal.Manifest, error) {
+	m, err := journal.ReadManifest(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	return m, err
+}
+
+// isList reports whether one of the rankings names some heads only.
+func (r *ranked) isList() bool {
+	return r.profile.List != nil || slices.ContainsFunc(r.methods, r.profile.Table.IsList)
+}
+
+// rankings are the profile's methods, each with the trials that its scores are
+// means of where they lie beside the scores. Runs of one plan share their trials.
+func (r *ranked) rankings(name func(path, method string) string) ([]scoring.Ranking, error) {
+	t := r.profile.Table
+	if r.isList() {
+		return nil, fmt.Errorf("%s lists some heads; agreement is known of profiles that score every head", r.path)
+	}
+	var trials []scoring.TrialScore
+	if !r.bare {
+		var err error
+		trials, err = export.ReadTrials(filepath.Join(r.path, "trials.parquet"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return nil, err
+		}
+	}
+	pool := r.path
+	if r.run != nil {
+		pool = r.run.Plan.Hash
+	}
+	var out []scoring.Ranking
+	for _, m := range r.methods {
+		d, err := scoring.Lookup(m)
+		x := scoring.Ranking{Name: name(r.path, m), Heads: t.Of(m), PerKVHead: t.Quantity(m).PerKVHead || err == nil && d.KVHeads, Pool: pool}
+		for _, trial := range trials {
+			if trial.Scores[m] != nil {
+				x.Trials = append(x.Trials, trial)
+			}
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// rankingsOf names the rankings of several profiles so that no two are alike.
+func rankingsOf(profiles []*ranked) ([]scoring.Ranking, error) {
+	single := true
+	for _, r := range profiles {
+		single = single && len(r.methods) == 1
+	}
+	name := func(path, method string) string {
+		switch {
+		case len(profiles) == 1:
+			return method
+		case single:
+			return path
+		}
+		return path + " " + method
+	}
+	var out []scoring.Ranking
+	count := map[string]int{}
+	for _, r := range profiles {
+		list, err := r.rankings(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range list {
+			if count[x.Name]++; count[x.Name] > 1 {
+				x.Name += fmt.Sprintf(" (%d)", count[x.Name]) // a profile that is named twice
+			}
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+// withConsensus adds the consensus of all methods to a table that does not hold
+// it: a head's vote is a place among a method's top tenth, and more than half of
+// the methods make it a member.
+func withConsensus(t *scoring.Table, path string) error {
+	if t.Of(scoring.ConsensusMethod) != nil {
+		return nil
+	}
+	r := &ranked{path: path, profile: &export.Profile{Table: t}, methods: t.Methods(), bare: true}
+	if len(r.methods) < 2 {
+		return usagef("%s holds scores of %s alone, so there is no consensus; 'headprof compare A B... --consensus FILE' writes that of several profiles", path, r.methods[0])
+	}
+	rankings, err := rankingsOf([]*ranked{r})
+	if err != nil {
+		return err
+	}
+	c, err := scoring.Agreed(rankings, 0, 0, false, scoring.Options{Resamples: 1})
+	if errors.Is(err, scoring.ErrNoCommonMeaning) {
+		return usagef("%s: %w; write the consensus of the methods that you mean with 'headprof compare %s --method a,b,c --consensus FILE', and give that file", path, err, path)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	own := c.Table(t.Meta)
+	t.Heads = append(t.Heads, own.Heads...)
+	t.SetQuantity(own.Quantity(scoring.ConsensusMethod))
+	if len(c.Members()) == 0 {
+		return fmt.Errorf("%s: no head is in the top %d under at least %d of %d methods, so there is no consensus; 'headprof compare --at-least' and '--top' make it wider", path, c.K, c.AtLeast, len(c.Names))
+	}
+	return nil
+}
+
+// mixHint says how rankings without a common meaning are compared all the same.
+func mixHint(err error) error {
+	if errors.Is(err, scoring.ErrNoCommonMeaning) {
+		return usagef("%w; name methods and profiles that have one, or give --mix: groups of query heads then count by their best head, and heads that all have are compared", err)
+	}
+	return err
+}

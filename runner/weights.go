@@ -1,0 +1,24 @@
+package runner
+
+import "headprof/runner/tensor"
+
+// Weights names the number format that holds most of a model's weights,
+// such as "Q4_K".
+func Weights(s Source) string {
+	elements := map[tensor.Type]int64{}
+	count := func(t tensor.Tensor) { elements[t.Type] += int64(t.Rows()) * int64(t.Cols()) }
+	if f, ok := s.(interface{ Tensors() []tensor.Tensor }); ok {
+		for _, t := range f.Tensors() {
+			count(t)
+		}
+	} else if t, ok := s.Tensor("blk.0.attn_output.weight"); ok { // a folder has one format
+		count(t)
+	}
+	best, most := "", int64(0)
+	for t, n := range elements {
+		if name := t.String(); n > most || n == most && name < best {
+			best, most = name, n
+		}
+	}
+	return best
+}
