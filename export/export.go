@@ -29,6 +29,9 @@ type Options struct {
 	// share of heads.
 	Scale string
 	Top   *int // QRHead: heads listed; nil: 16
+	// RazorAttention: the share of KV heads taken by echo and by induction score;
+	// nil: 0.01 and 0.14.
+	EchoShare, InductionShare *float64
 	// CSVMeta says where a CSV table's metadata goes: "" nowhere, "comment" into
 	// its first line, "beside" into a file of its name and .meta.json.
 	CSVMeta string

@@ -16,6 +16,7 @@ func newExport() *cobra.Command {
 	var format, out string
 	var profile profileFlags
 	var sink, recent, top int
+	var echo, induction float64
 	var comments bool
 	var names []string
 	var about strings.Builder
@@ -44,6 +45,12 @@ docs/downstream.md shows the lines that load each.`,
 			if o.Method, err = methodOf(t, o.Method, args[0]); err != nil {
 				return err
 			}
+			for flag, share := range map[string]float64{"echo-share": echo, "induction-share": induction} {
+				if !(share >= 0 && share <= 1) {
+					return usagef("--%s %v: it is a share, from 0 to 1", flag, share)
+				}
+			}
+			o.EchoShare, o.InductionShare = &echo, &induction
 			for name, set := range map[string]func(){
 				"sink": func() { o.Sink = &sink }, "recent": func() { o.Recent = &recent }, "top": func() { o.Top = &top },
 			} {
@@ -98,6 +105,8 @@ docs/downstream.md shows the lines that load each.`,
 	fs.StringVar(&o.Reduce, "reduce", "max", "duoattention: a KV head's value from its group's: max or mean")
 	fs.StringVar(&o.Scale, "scale", "max", "duoattention: divide by the largest (max) or spread ranks evenly (rank)")
 	fs.IntVar(&top, "top", 0, "qrhead: heads to list (default 16)")
+	fs.Float64Var(&echo, "echo-share", 0.01, "razorattention: share of the KV heads taken by echo score")
+	fs.Float64Var(&induction, "induction-share", 0.14, "razorattention: share of the KV heads taken by induction score")
 	fs.BoolVar(&comments, "comments", false, "csv: put the settings into a comment line instead of a .meta.json file beside the table")
 	profile.register(fs)
 	atLeast(fs, 1, "top")
