@@ -17,15 +17,12 @@ func Mean(values []float64) float64 {
 // over √n; NaN where there are fewer than two values.
 func MeanStdErr(values []float64) (mean, stdErr float64) {
 	mean = Mean(values)
-	if len(values) < 2 {
-		return mean, math.NaN()
-	}
 	var squares float64
 	for _, v := range values {
 		d := v - mean
 		squares += float64(d * d)
 	}
-	n := float64(len(values))
+	n := float64(len(values)) // with one value 0/0
 	return mean, math.Sqrt(squares / (n - 1) / n)
 }
 

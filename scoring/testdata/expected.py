@@ -67,22 +67,10 @@ for n, levels in [(2, 9), (3, 9), (5, 3), (10, 4), (40, 5), (200, 1000), (200, 7
         kendall=nan(stats.kendalltau(a[keep], b[keep]).statistic)))
 pairs.append(dict(x=[1, 1, 1], y=[1, 2, 3], spearman=None, kendall=None))
 
-means = []
-for n in [1, 7, 8, 9, 127, 128, 129, 1000, 5000]:
-    v = rng.gamma(0.3, 1.0, size=n).tolist()
-    means.append(dict(seed_values=v if n < 200 else None, n=n))
-# Long vectors are made by a rule both sides can follow: v_i = frac(i·√2)·frac(i·√3).
-frac = lambda z: z - np.floor(z)
-long_means = []
-for n in [200, 1000, 5000]:
-    i = np.arange(1, n + 1, dtype=float)
-    long_means.append(dict(n=n, mean=float(np.mean(frac(i * np.sqrt(2.0)) * frac(i * np.sqrt(3.0)))).hex()))
-short_means = [dict(values=m["seed_values"], mean=float(np.mean(m["seed_values"])).hex()) for m in means if m["seed_values"]]
-
 print(json.dumps(dict(
     versions=dict(numpy=np.__version__, scipy=scipy.__version__),
     trials=trials, table=table,
     stability=dict(k=top, overlap=float(np.mean(overlap)), overlap_low=float(np.percentile(overlap, 5)),
                    fixed=float(np.mean(fixed)), fixed_low=float(np.percentile(fixed, 5))),
     split_half=float(np.mean(halves)),
-    pairs=pairs, short_means=short_means, long_means=long_means)))
+    pairs=pairs)))
