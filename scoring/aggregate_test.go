@@ -110,6 +110,14 @@ func TestAssessAgainstNumPy(t *testing.T) {
 	}
 	near(t, "overlap", got[0].Overlap, e.Stability.Overlap, .01)
 	near(t, "overlap, 5 %", got[0].OverlapLow, e.Stability.OverlapLow, 1e-9)
+	// The top heads' mean width of rank intervals, over the number of heads.
+	var width float64
+	for i, rank := range e.Table.Rank {
+		if rank <= e.Stability.K {
+			width += (e.Table.RankHigh[i] - e.Table.RankLow[i]) / float64(e.Stability.K) / 12
+		}
+	}
+	near(t, "rank width", got[0].RankWidth, width, .03)
 	if DefaultBound.Met(got[0]) {
 		t.Errorf("27 noisy trials count as stable: %+v", got[0])
 	}
@@ -129,6 +137,19 @@ func TestAssessAgainstNumPy(t *testing.T) {
 	}
 	if got, err := Assess(nil, 3, Options{}); got != nil || err != nil {
 		t.Errorf("no trials: %v, %v", got, err)
+	}
+}
+
+func TestBoundHoldsAtItsBorders(t *testing.T) {
+	b := Bound{Overlap: .75, RankWidth: .25, MinNeedles: 4}
+	at := Stability{Overlap: .75, RankWidth: .25, Needles: 4}
+	if !b.Met(at) {
+		t.Errorf("%+v is not met at its border", b)
+	}
+	for _, s := range []Stability{{Overlap: .74, RankWidth: .25, Needles: 4}, {Overlap: .75, RankWidth: .26, Needles: 4}, {Overlap: .75, RankWidth: .25, Needles: 3}} {
+		if b.Met(s) {
+			t.Errorf("%+v meets %+v", s, b)
+		}
 	}
 }
 
@@ -155,6 +176,68 @@ func TestNeedlesAreTheUnit(t *testing.T) {
 		return table.Heads[0].High - table.Heads[0].Low
 	}
 	near(t, "ratio of widths", width(repeated)/width(independent), math.Sqrt(5), .15)
+}
+
+// Half of all resamples lie in a 50 % interval, and 95 % is what nobody chose.
+func TestConfidence(t *testing.T) {
+	_, trials := readExpected(t)
+	width := func(confidence float64) (want, width float64) {
+		table, err := Aggregate(trials, Options{Confidence: confidence, Resamples: 4000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return table.Meta.Confidence, table.Heads[5].High - table.Heads[5].Low
+	}
+	usual, wide := width(.95)
+	if usual != .95 {
+		t.Errorf("confidence %v", usual)
+	}
+	for _, c := range []float64{0, -1, 1, 2} {
+		if got, w := width(c); got != .95 || w != wide {
+			t.Errorf("confidence %v counts as %v", c, got)
+		}
+	}
+	// Of a normal distribution, ±0.674 σ against ±1.960 σ.
+	half, narrow := width(.5)
+	if half != .5 {
+		t.Errorf("confidence %v", half)
+	}
+	near(t, "ratio of widths", narrow/wide, .674/1.960, .06)
+}
+
+// Two needles are halved by needle, one by trial. Opposite halves have no
+// Spearman-Brown correction: 2r/(1+r) has its pole there.
+func TestSplitHalfOfTwo(t *testing.T) {
+	trial := func(id, needle string, scores ...float64) TrialScore {
+		return TrialScore{ID: id, Needle: needle, Pass: true, Scores: map[string][][]float64{"m": {scores}}}
+	}
+	for _, c := range []struct {
+		name   string
+		trials []TrialScore
+		unit   string
+		splits int
+		r      float64
+		sb     float64
+	}{
+		{"two needles, opposite", []TrialScore{trial("a", "x", 1, 2, 3), trial("b", "y", 3, 2, 1)}, "needle", 7, -1, math.NaN()},
+		// Spearman of (1 2 3) and (1 3 2) is ½, so 2·½/(1+½).
+		{"two needles", []TrialScore{trial("a", "x", 1, 2, 3), trial("b", "y", 1, 3, 2)}, "needle", 7, .5, 2. / 3},
+		{"one needle, two trials", []TrialScore{trial("a", "x", 1, 2, 3), trial("b", "x", 1, 3, 2)}, "trial", 7, .5, 2. / 3},
+		// A half of one trial of x, a half of three of y: means, so y's sizes do not outweigh.
+		{"needles of different size", []TrialScore{trial("a", "x", 1, 2, 3), trial("b", "y", 3, 9, 3), trial("c", "y", 0, 0, 3)}, "needle", 7, .5, 2. / 3},
+		{"one trial", []TrialScore{trial("a", "x", 1, 2, 3)}, "trial", 0, math.NaN(), math.NaN()},
+		{"constant scores", []TrialScore{trial("a", "x", 1, 1, 1), trial("b", "y", 1, 3, 2)}, "needle", 0, math.NaN(), math.NaN()},
+	} {
+		table, err := Aggregate(c.trials, Options{Splits: 7, Resamples: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := table.Halves[0]
+		same := func(a, b float64) bool { return math.Abs(a-b) < 1e-12 || math.IsNaN(a) && math.IsNaN(b) }
+		if got.Unit != c.unit || got.Splits != c.splits || !same(got.Correlation, c.r) || !same(got.Corrected, c.sb) {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
 }
 
 func TestAggregateIsReproducible(t *testing.T) {

@@ -100,7 +100,7 @@ func Agree(rankings []Ranking, k int, anyway bool, o Options) (*Agreement, error
 
 func topSize(k, heads int) int {
 	if k <= 0 {
-		k = (heads + 5) / 10
+		k = DefaultTop(heads)
 	}
 	return max(1, min(k, heads))
 }

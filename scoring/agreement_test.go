@@ -219,3 +219,123 @@ func TestWhatHasNoCommonMeaningIsRefused(t *testing.T) {
 		t.Errorf("other shapes: %+v, %v", a, err)
 	}
 }
+
+// Which rankings share trials, directly or through a third: a and c are of one
+// run, b and d of another, f of the first with one trial more; e has a single
+// trial, and g none.
+func TestWhichTrialsAreResampledTogether(t *testing.T) {
+	make := func(name, pool string, ids ...string) Ranking {
+		r := Ranking{Name: name, Pool: pool, Heads: profile(3, 1, 3, 2, 1)}
+		for i, id := range ids {
+			r.Trials = append(r.Trials, TrialScore{ID: id, Needle: id, Pass: true, Scores: map[string][][]float64{"": {{float64(3 + i), 2, 1}}}})
+		}
+		return r
+	}
+	of := []Ranking{
+		make("a", "one", "t1", "t2"), make("b", "two", "t1", "t2"), make("c", "one", "t2", "t3"), make("d", "two", "t2", "t9"),
+		make("e", "three", "t1"), make("f", "one", "t3", "t4"), make("g", "four"),
+	}
+	a, err := Agree(of, 1, false, Options{Resamples: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := map[string]int{"a": 1, "c": 1, "f": 1, "b": 2, "d": 2, "e": 0, "g": 0}
+	for i, x := range of {
+		for j, y := range of {
+			want := Separately
+			switch p, q := groups[x.Name], groups[y.Name]; {
+			case i == j:
+				want = Itself
+			case p == 0 && q == 0:
+				want = HeadsDrawn
+			case p == 0 || q == 0:
+				want = OneSide
+			case p == q:
+				want = Jointly
+			}
+			if got := a.Resampled[i][j]; got != want {
+				t.Errorf("%s and %s: %q, want %q", x.Name, y.Name, got, want)
+			}
+		}
+	}
+	// Two rankings of which one alone has trials, in either order.
+	for _, pair := range [][]Ranking{{of[0], of[6]}, {of[6], of[0]}} {
+		if a, err := Agree(pair, 1, false, Options{Resamples: 20}); err != nil || a.Resampled[0][1] != OneSide {
+			t.Errorf("%+v, %v", a, err)
+		}
+	}
+	if _, err := Agree([]Ranking{of[0], {Name: "h"}}, 1, false, Options{}); err == nil {
+		t.Error("a ranking without heads")
+	}
+	short := make("short", "five", "t1", "t2")
+	short.Trials[1].Scores[""][0] = []float64{1, 2}
+	if _, err := Agree([]Ranking{of[0], short}, 1, false, Options{}); err == nil || err.Error() != `short scores 3 heads, its trial "t2" 2` {
+		t.Errorf("a trial of other heads: %v", err)
+	}
+}
+
+// A tenth of the heads, rounded; two heads are enough and one is not.
+func TestAgreementOfFewAndManyHeads(t *testing.T) {
+	many := make([]float64, 25)
+	for i := range many {
+		many[i] = float64(i)
+	}
+	a, err := Agree([]Ranking{{Name: "a", Heads: profile(25, 1, many...)}, {Name: "b", Heads: profile(25, 1, many...)}}, 0, false, Options{Resamples: 10})
+	if err != nil || a.K != 3 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	a, err = Agree([]Ranking{{Name: "a", Heads: profile(2, 1, 1, 2)}, {Name: "b", Heads: profile(2, 1, 2, 1)}}, 0, false, Options{Resamples: 10})
+	if err != nil || a.K != 1 || a.Heads != 2 || a.Spearman[0][1].Value != -1 {
+		t.Errorf("two heads: %+v, %v", a, err)
+	}
+	if _, err = Agree([]Ranking{{Name: "a", Heads: profile(2, 1, 1, 2)}, {Name: "b", Heads: profile(2, 1, 2, math.NaN())}}, 0, false, Options{}); err == nil {
+		t.Error("one head with a score in both")
+	}
+}
+
+// Groups of query heads count by their best, wherever it stands: 4 8, 9 1,
+// 2 3, 7 6 against KV heads 8 9 3 7. The worst would be 4 1 2 6, another order.
+func TestGroupsCountByTheirBest(t *testing.T) {
+	query := Ranking{Name: "query", Heads: profile(4, 2, 4, 8, 9, 1, 2, 3, 7, 6)}
+	kv := Ranking{Name: "kv", Heads: profile(2, 1, 8, 9, 3, 7), PerKVHead: true}
+	for range 2 {
+		a, err := Agree([]Ranking{query, kv}, 2, true, Options{Resamples: 10})
+		if err != nil || a.Spearman[0][1].Value != 1 || a.Shared[0][1] != 2 {
+			t.Errorf("%+v, %v", a, err)
+		}
+		query.Heads[2].Mean, query.Heads[3].Mean = math.NaN(), 9 // a head without a score does not hide the other's
+	}
+}
+
+// Votes of rankings with trials and without; as a table the members share 1.
+func TestConsensusOfOneRunAndAFile(t *testing.T) {
+	run := threeMethods("run")[0]
+	file := Ranking{Name: "file", Heads: slices.Clone(run.Heads)}
+	c, err := Agreed([]Ranking{run, file}, 2, 2, false, Options{Resamples: 50})
+	if err != nil || len(c.Members()) != 2 || !(c.Heads[0].Stability > 0) {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	shares := 0.
+	for _, h := range c.Table(Meta{}).Heads {
+		if h.Share != h.Mean/2 {
+			t.Errorf("%+v", h)
+		}
+		shares += h.Share
+	}
+	near(t, "shares", shares, 1, 1e-12)
+	// All heads may be members, or none.
+	all, err := Agreed([]Ranking{run, file}, 10, 1, false, Options{Resamples: 10})
+	if err != nil || len(all.Members()) != 10 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	nothing := Ranking{Name: "a", Heads: profile(4, 1, 0, 0, 0, 0)}
+	none, err := Agreed([]Ranking{nothing, nothing}, 2, 1, false, Options{})
+	if err != nil || len(none.Members()) != 0 {
+		t.Fatalf("%+v, %v", none, err)
+	}
+	for _, h := range none.Table(Meta{}).Heads {
+		if h.Mean != 0 || h.Share != 0 {
+			t.Errorf("a vote for a score of 0: %+v", h)
+		}
+	}
+}

@@ -26,10 +26,15 @@ func TestQRHead(t *testing.T) {
 	}
 	near(t, "gold documents", QRHead{}.Gold(got, []int{1, 3}), want[1]+want[3], 1e-12)
 
-	// A token far below the others is left out: 7 · 9/64.
-	outlier := Attended{9. / 64, 9. / 64, 9. / 64, 9. / 64, 9. / 64, 9. / 64, 9. / 64, 0}
-	low := Attended{7: 9. / 64}
-	near(t, "outlier", QRHead{}.Documents(outlier, low, []Span{{0, 8}})[0], 0.984375, 1e-12)
+	// Of seven tokens at 9/64 and one at −9/64 the last is left out, whatever the
+	// null query pays and whatever stands behind the document: 7 · 9/64.
+	high, pays := 29./64, 20./64
+	outlier := Attended{high, high, high, high, high, high, high, 0, 0}
+	empty := Attended{pays, pays, pays, pays, pays, pays, pays, 9. / 64, 100}
+	near(t, "outlier", QRHead{}.Documents(outlier, empty, []Span{{0, 8}})[0], 0.984375, 1e-12)
+	// Of five tokens no one can lie more than two sample deviations below the
+	// mean (at most 4/√5 = 1.79), so all count.
+	near(t, "five tokens", QRHead{}.Documents(Attended{.5, .5, .5, .5, .25}, Attended{}, []Span{{0, 5}})[0], 2.25, 1e-12)
 	// Where all tokens are alike none lies above the mean: strictly above, as published.
 	even := Attended{.25, .25, .25, .25}
 	near(t, "even attention", QRHead{}.Documents(even, Attended{}, []Span{{0, 4}})[0], 0, 0)
@@ -49,6 +54,7 @@ func TestNDCG(t *testing.T) {
 		{[]float64{5, 1, 4, 2}, []int{3, 1}, 10, 0.5706417189553201},
 		{[]float64{5, 1, 4, 2}, []int{3, 1}, 3, 0.3065735963827292},
 		{[]float64{2, 2, 2}, []int{1}, 10, 0.6309297535714575}, // the earlier of equal scores comes first
+		{[]float64{2, 2, 2}, []int{0}, 10, 1},
 		{[]float64{2, 2, 2}, []int{0, 2}, 1, 1},
 		{[]float64{0, -1, 3}, []int{1, 2}, 2, 0.6131471927654584},
 		{[]float64{1, 2}, nil, 10, 0},

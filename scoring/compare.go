@@ -90,12 +90,9 @@ func agreement(x, y []float64, k int) []float64 {
 
 // TopOverlap compares the k largest of x with the k largest of y, ties going
 // to the lower index: the share of one set found in the other, and the
-// intersection over the union.
+// intersection over the union; NaN of nothing.
 func TopOverlap(x, y []float64, k int) (share, jaccard float64) {
-	k = min(k, len(x), len(y))
-	if k <= 0 {
-		return math.NaN(), math.NaN()
-	}
+	k = max(0, min(k, len(x), len(y)))
 	ox, oy := make([]int32, len(x)), make([]int32, len(y))
 	ranking(x, ox)
 	ranking(y, oy)

@@ -1,6 +1,7 @@
 package scoring
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -30,6 +31,9 @@ func TestCompare(t *testing.T) {
 	// Top four by hand: 0 1 2 3 against 1 0 2 7.
 	near(t, "overlap", c.Overlap.Value, .75, 1e-12)
 	near(t, "jaccard", c.Jaccard.Value, .6, 1e-12)
+	if c.Shared != 3 || c.TieA+c.TieB != "" {
+		t.Errorf("%+v", c)
+	}
 	for name, e := range map[string]stats.Estimate{"spearman": c.Spearman, "kendall": c.Kendall, "overlap": c.Overlap, "jaccard": c.Jaccard} {
 		if !(e.Low <= e.Value && e.Value <= e.High && e.Low < e.High) {
 			t.Errorf("%s: %+v", name, e)
@@ -65,12 +69,58 @@ func TestCompare(t *testing.T) {
 	if _, err := Compare(a, a[:7], 3, Options{}); err == nil || !strings.Contains(err.Error(), "different heads") {
 		t.Errorf("different shapes: %v", err)
 	}
+	if _, err := Compare(a, a[:5], 3, Options{}); err == nil || !strings.Contains(err.Error(), "2 layers, 8 heads in all against 2 layers, 5 heads in all") {
+		t.Errorf("different shapes: %v", err)
+	}
+	if _, err := Compare(nil, a, 3, Options{}); err == nil || !strings.Contains(err.Error(), "none against 2 layers") {
+		t.Errorf("no heads: %v", err)
+	}
+	// Where a table does not know its KV heads, that is said, if it could be the reason.
+	for _, c := range []struct {
+		a, b []Head
+		want bool
+	}{
+		{unknownKV(profile(4, 2, 9, 8, 7, 6, 5, 4, 3, 2)), kv, true},
+		{kv, unknownKV(profile(4, 2, 9, 8, 7, 6, 5, 4, 3, 2)), true},
+		{unknownKV(profile(4, 2, 9, 8, 7, 6)), kv, false}, // one layer against two
+		{unknownKV(profile(4, 2, 9, 8, 7, 6)), nil, false},
+		{unknownKV(profile(2, 2, 9, 8, 7, 6)), nil, false},
+		{a, profile(3, 1, 1, 2, 3, 4, 5, 6), false},
+		{a, nil, false},
+	} {
+		if _, err := Compare(c.a, c.b, 2, Options{}); err == nil || errors.Is(err, ErrKVHeads) != c.want {
+			t.Errorf("%d heads against %d: %v", len(c.a), len(c.b), err)
+		}
+	}
 	if _, err := Compare(a[:1], a[:1], 3, Options{}); err == nil {
 		t.Error("one head")
+	}
+	if two, err := Compare(a[:2], a[:2], 3, Options{}); err != nil || two.K != 2 || two.Spearman.Value != 1 {
+		t.Errorf("two heads: %+v, %v", two, err)
 	}
 	constant := profile(4, 1, 1, 1, 1, 1)
 	got, err = Compare(constant, constant, 2, Options{})
 	if err != nil || !math.IsNaN(got.Spearman.Value) || !math.IsNaN(got.Spearman.Low) || got.Overlap.Value != 1 {
 		t.Errorf("constant: %+v, %v", got, err)
+	}
+}
+
+func TestTopOverlapOfNothing(t *testing.T) {
+	for _, k := range []int{0, -1} {
+		if share, jaccard := TopOverlap([]float64{1, 2}, []float64{1, 2}, k); !math.IsNaN(share) || !math.IsNaN(jaccard) {
+			t.Errorf("top %d: %v, %v", k, share, jaccard)
+		}
+	}
+}
+
+func TestOutside(t *testing.T) {
+	for e, want := range map[stats.Estimate]bool{
+		{Value: 1, Low: 1, High: 2}: false, {Value: 2, Low: 1, High: 2}: false,
+		{Value: .9, Low: 1, High: 2}: true, {Value: 2.1, Low: 1, High: 2}: true,
+		{Value: 1, Low: math.NaN(), High: math.NaN()}: false,
+	} {
+		if Outside(e) != want {
+			t.Errorf("%+v", e)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package scoring
 
 import (
 	"fmt"
-	"math"
 
 	"headprof/scoring/stats"
 )
@@ -52,15 +51,11 @@ func CompareSides(a, b Side, k int, o Options) (*Comparison, error) {
 			}
 		}
 	}
-	limit := math.MaxInt
-	for _, s := range []Side{a, b} {
-		if s.List || k > 0 {
-			limit = min(limit, len(s.Heads))
-		}
-	}
-	if k <= 0 || k > limit {
+	limit := min(len(a.Heads), len(b.Heads)) // a whole table has all heads of the list
+	if k <= 0 {
 		k = limit
 	}
+	k = min(k, limit)
 	topA, tieA := Top(a.Heads, k)
 	topB, tieB := Top(b.Heads, k)
 	k = min(len(topA), len(topB))

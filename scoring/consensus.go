@@ -127,9 +127,7 @@ func (c *Consensus) stability(j *joint) {
 				}
 			}
 		}
-		if of > 0 {
-			c.Heads[i].Stability = float64(in) / float64(of)
-		}
+		c.Heads[i].Stability = float64(in) / float64(of)
 	}
 }
 

@@ -57,37 +57,16 @@ func KendallTauB(x, y []float64) float64 {
 		return cmp.Compare(y[a], y[b])
 	})
 	ys := make([]float64, n)
-	var tiesX, tiesXY int64
 	for i, k := range order {
 		ys[i] = y[k]
 	}
-	for i := 0; i < n; {
-		j := i + 1
-		for j < n && x[order[j]] == x[order[i]] {
-			j++
-		}
-		tiesX += choose2(j - i)
-		for a := i; a < j; {
-			b := a + 1
-			for b < j && ys[b] == ys[a] {
-				b++
-			}
-			tiesXY += choose2(b - a)
-			a = b
-		}
-		i = j
-	}
+	sameX := func(i int) bool { return x[order[i]] == x[order[i-1]] }
+	sameY := func(i int) bool { return ys[i] == ys[i-1] }
+	tiesX := tiedPairs(n, sameX)
+	tiesXY := tiedPairs(n, func(i int) bool { return sameX(i) && sameY(i) })
 	discordant := inversions(ys, make([]float64, n)) // sorts ys
-	var tiesY int64
-	for i := 0; i < n; {
-		j := i + 1
-		for j < n && ys[j] == ys[i] {
-			j++
-		}
-		tiesY += choose2(j - i)
-		i = j
-	}
-	all := choose2(n)
+	tiesY := tiedPairs(n, sameY)
+	all := int64(n) * int64(n-1) / 2
 	if all == tiesX || all == tiesY {
 		return math.NaN()
 	}
@@ -95,7 +74,20 @@ func KendallTauB(x, y []float64) float64 {
 	return numerator / math.Sqrt(float64(all-tiesX)*float64(all-tiesY))
 }
 
-func choose2(n int) int64 { return int64(n) * int64(n-1) / 2 }
+// tiedPairs counts the pairs within runs of equal entries; same says whether
+// entry i equals the one before.
+func tiedPairs(n int, same func(i int) bool) int64 {
+	var count, run int64
+	for i := 1; i < n; i++ {
+		if !same(i) {
+			run = 0
+			continue
+		}
+		run++
+		count += run
+	}
+	return count
+}
 
 // inversions sorts v and counts the pairs that were in descending order.
 func inversions(v, scratch []float64) int64 {

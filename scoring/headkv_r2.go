@@ -29,7 +29,7 @@ func (HeadKVR2) Top(k int) int { return k }
 func (HeadKVR2) Row(weights []float32, first int, evidence Span) Partial {
 	k := evidence.End - evidence.Start
 	from, to := visible(len(weights), first, evidence)
-	if k <= 0 || from == to {
+	if from == to {
 		return Partial{Key: -1}
 	}
 	var space [64]entry // on the stack for evidence of up to 64 tokens
@@ -63,6 +63,7 @@ type topHeap struct {
 	insides int // entries on the evidence
 }
 
+// offer adds an entry, the evidence's before all others: they always fit.
 func (h *topHeap) offer(weight float32, index int32, inside bool) {
 	if weight != weight {
 		return
@@ -81,9 +82,6 @@ func (h *topHeap) offer(weight float32, index int32, inside bool) {
 	}
 	if h.entries[0].inside {
 		h.insides--
-	}
-	if inside {
-		h.insides++
 	}
 	h.entries[0] = e
 	h.down()

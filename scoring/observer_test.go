@@ -129,7 +129,7 @@ func TestObserver(t *testing.T) {
 	}
 	near := func(name string, got, want float64) {
 		t.Helper()
-		if math.Abs(got-want) > 1e-6 {
+		if !(math.Abs(got-want) <= 1e-6) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
@@ -155,6 +155,151 @@ func TestObserver(t *testing.T) {
 	o.Reset(4, Span{1, 3})
 	if _, err := o.Score(0, 1, sequence, produced, 0); err == nil {
 		t.Error("a row that never came was scored")
+	}
+}
+
+// Three layers of 1, 3 and 2 heads: every row is found under its own head, and a
+// row that did not come is named. The evidence is position 0.
+func TestObserverOfUnevenLayers(t *testing.T) {
+	layers := shape.Model{{Heads: 1}, {Heads: 3}, {Heads: 2}}
+	o := NewObserver(Methods(), layers, 2)
+	o.Reset(5, Span{0, 1})
+	value := func(l, h, step int) float32 { return float32(32*l+8*h+step+1) / 128 }
+	for l, layer := range layers {
+		for h := range layer.Heads {
+			for step := range 2 {
+				if l != 1 || h != 2 || step != 1 {
+					o.Observe(l, h, 5+step, 0, []float32{value(l, h, step), 0})
+				}
+			}
+		}
+	}
+	sequence, produced := []int32{4, 9}, []int32{4, 6} // the first step copies, the second does not
+	got, err := o.Score(0, 1, sequence, produced, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l, layer := range layers {
+		if len(got["headkv-r2"][l]) != layer.Heads {
+			t.Fatalf("layer %d has scores of %d heads", l, len(got["headkv-r2"][l]))
+		}
+		for h := range layer.Heads {
+			near(t, "r2", got["headkv-r2"][l][h], float64(value(l, h, 0)), 0)
+			near(t, "retrieval", got["retrieval"][l][h], 1, 0)
+		}
+	}
+	if none, err := o.Score(1, 1, sequence, produced, 0); err != nil || none["headkv-r2"][2][1] != 0 {
+		t.Errorf("no steps: %v, %v", none, err)
+	}
+	if _, err := o.Score(0, 2, sequence, produced, 0); err == nil || err.Error() != "no attention row of layer 1, head 2 arrived for position 6" {
+		t.Errorf("a missing row: %v", err)
+	}
+	o.Observe(1, 2, 6, 0, []float32{value(1, 2, 1), 0})
+	if got, err = o.Score(1, 2, sequence, produced, 0); err != nil || got["retrieval"][1][2] != 0 || got["headkv-r2"][1][2] != float64(value(1, 2, 1)) {
+		t.Errorf("the second step: %v, %v", got, err)
+	}
+	for _, c := range []struct {
+		from, to int
+		produced []int32
+	}{{-1, 1, produced}, {2, 1, produced}, {0, 3, []int32{1, 2, 3}}, {0, 2, produced[:1]}} {
+		if _, err := o.Score(c.from, c.to, sequence, c.produced, 0); err == nil {
+			t.Errorf("steps [%d, %d) with %d tokens were scored", c.from, c.to, len(c.produced))
+		}
+	}
+	// The evidence's last token must be in the sequence.
+	o.Reset(5, Span{2, 3})
+	for l, layer := range layers {
+		for h := range layer.Heads {
+			o.Observe(l, h, 5, 0, []float32{0, 0, 1})
+		}
+	}
+	if _, err := o.Score(0, 1, sequence, produced, 0); err == nil || !strings.Contains(err.Error(), "points at position 2 of a sequence of 2 tokens") {
+		t.Errorf("a sequence that ends early: %v", err)
+	}
+}
+
+// doubled counts a step once for each place of its token in the evidence.
+type doubled struct{ HeadKVR2 }
+
+func (doubled) Name() string  { return "doubled" }
+func (doubled) Top(k int) int { return 3 * k }
+func (doubled) Times(evidence []int32, produced int32) (n int) {
+	for _, id := range evidence {
+		if id == produced {
+			n++
+		}
+	}
+	return n
+}
+
+// whole is a method that looks at whole rows.
+type whole struct{ Method }
+
+func TestObserverRepeatsAndTops(t *testing.T) {
+	o := NewObserver([]Method{doubled{}, Retrieval{}}, shape.Model{{Heads: 1}}, 3)
+	o.Reset(4, Span{1, 4})
+	if o.Top() != 9 {
+		t.Errorf("the methods look at %d weights, not at 3·3", o.Top())
+	}
+	if n := NewObserver([]Method{HeadKVR2{}, whole{Retrieval{}}}, nil, 1).Top(); n != 0 {
+		t.Errorf("one looks at whole rows, yet %d", n)
+	}
+	for s := range 3 {
+		o.Observe(0, 0, 4+s, 0, []float32{0, .25, .25, .25, .25})
+	}
+	sequence, produced := []int32{1, 7, 7, 8}, []int32{8, 7, 6}
+	// Each step is worth (.25 + .25 + .25)/3; 8 is in the evidence once, 7 twice, 6 never.
+	for _, c := range []struct {
+		from, to int
+		want     float64
+	}{{0, 3, .75}, {1, 3, .5}, {1, 2, .5}, {2, 3, 0}} {
+		got, err := o.Score(c.from, c.to, sequence, produced, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "repeated", got["doubled"][0][0], c.want, 1e-12)
+	}
+	for _, evidence := range []Span{{-1, 2}, {2, 5}, {3, 2}} {
+		o.evidence = evidence
+		if _, err := o.Score(0, 3, sequence, produced, 0); err == nil || !strings.Contains(err.Error(), "lies outside a sequence of 4 tokens") {
+			t.Errorf("evidence %v: %v", evidence, err)
+		}
+	}
+	for _, evidence := range []Span{{2, 2}, {0, 4}} {
+		o.evidence = evidence
+		if _, err := o.Score(0, 3, sequence, produced, 0); err != nil {
+			t.Errorf("evidence %v: %v", evidence, err)
+		}
+	}
+}
+
+// The sum runs over positions, lowest first, whatever their order by weight:
+// 1 + 2⁻²⁴ + 2⁻⁵³ + 2⁻⁵³ loses the last two in float64, the reverse keeps them.
+func TestSumDoesNotDependOnTheHeap(t *testing.T) {
+	values := []float32{1, 1. / (1 << 24), 1. / (1 << 53), 1. / (1 << 53)}
+	order := []int{0, 1, 2, 3}
+	seen := map[float32]bool{}
+	for n := range 24 {
+		row := make([]float32, 4)
+		var sum float64
+		for i, o := range order {
+			row[i] = values[o]
+			sum += float64(values[o])
+		}
+		got := (HeadKVR2{}).Row(row, 0, Span{0, 4}).Value
+		if want := float32(sum / 4); got != want {
+			t.Errorf("order %v: %v, want %v", order, got, want)
+		}
+		seen[got] = true
+		// All 24 orders by adjacent swaps.
+		i := n % 3
+		if n/3%2 == 1 {
+			i = 2 - i
+		}
+		order[i], order[i+1] = order[i+1], order[i]
+	}
+	if len(seen) != 2 {
+		t.Errorf("the orders give %d sums", len(seen))
 	}
 }
 

@@ -72,7 +72,7 @@ func align(rankings []Ranking, anyway bool) (*alignment, error) {
 			}
 			sites[i][at] = append(sites[i][at], row)
 		}
-		if i > 0 && !anyway && !sameSites(sites[0], sites[i]) {
+		if !anyway && !sameSites(sites[0], sites[i]) {
 			return nil, fmt.Errorf("%s scores %s, %s %s: %w", rankings[0].Name, describeShape(rankings[0].Heads), r.Name, describeShape(r.Heads), ErrNoCommonMeaning)
 		}
 	}

@@ -39,13 +39,10 @@ func splitHalf(method string, scores [][]float64, clusters [][]int, splits int, 
 			defined++
 		}
 	}
-	s.Splits = defined
-	if defined > 0 {
-		r := sum / float64(defined)
-		s.Correlation = r
-		if r > -1 {
-			s.Corrected = 2 * r / (1 + r)
-		}
+	r := sum / float64(defined) // NaN where no split's is defined
+	s.Splits, s.Correlation = defined, r
+	if r > -1 {
+		s.Corrected = 2 * r / (1 + r)
 	}
 	return s
 }
