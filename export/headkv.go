@@ -157,7 +157,7 @@ func scoreList(raw json.RawMessage) ([]float64, error) {
 		return nil, fmt.Errorf("null is no score")
 	}
 	var values []float64
-	if len(raw) > 0 && raw[0] != '[' {
+	if raw[0] != '[' {
 		values = make([]float64, 1)
 		if err := json.Unmarshal(raw, &values[0]); err != nil {
 			return nil, err
