@@ -186,7 +186,9 @@ func TestBudgetsSayWhatIsKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 		data, _ := os.ReadFile(path)
-		var f struct{ Plans []struct{ Totals map[string]any } }
+		var f struct {
+			Plans []struct{ Totals map[string]any }
+		}
 		if err := json.Unmarshal(data, &f); err != nil {
 			t.Fatal(err)
 		}
