@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"headprof/runner/arch"
+	"headprof/runner/backend"
 	"headprof/runner/plain"
 	"headprof/runner/safetensors"
 	"headprof/runner/tensor"
@@ -26,6 +27,7 @@ type recorded struct {
 	Config  json.RawMessage
 	Tensors [][2]json.RawMessage // name, shape
 	Version string
+	GGUF    *converted
 }
 
 // hashed is weight of random_configs.py.
@@ -54,15 +56,7 @@ func hashed(name string, shape []int) tensor.Tensor {
 // folder stores a recorded model.
 func (r *recorded) folder(t testing.TB) string {
 	t.Helper()
-	var tensors []tensor.Tensor
-	for _, pair := range r.Tensors {
-		var name string
-		var shape []int
-		if json.Unmarshal(pair[0], &name) != nil || json.Unmarshal(pair[1], &shape) != nil {
-			t.Fatalf("a tensor is %s", pair)
-		}
-		tensors = append(tensors, hashed(name, shape))
-	}
+	tensors := r.tensors(t)
 	dir := t.TempDir()
 	var b bytes.Buffer
 	if err := safetensors.Write(&b, tensors); err != nil {
@@ -76,6 +70,20 @@ func (r *recorded) folder(t testing.TB) string {
 	return dir
 }
 
+// tensors gives a recorded model's weights under their names in the folder.
+func (r *recorded) tensors(t testing.TB) (tensors []tensor.Tensor) {
+	t.Helper()
+	for _, pair := range r.Tensors {
+		var name string
+		var shape []int
+		if json.Unmarshal(pair[0], &name) != nil || json.Unmarshal(pair[1], &shape) != nil {
+			t.Fatalf("a tensor is %s", pair)
+		}
+		tensors = append(tensors, hashed(name, shape))
+	}
+	return tensors
+}
+
 // run computes a recorded model's numbers, or gives the error that refuses it.
 func (r *recorded) run(t testing.TB) (output, error) {
 	f, err := safetensors.Open(r.folder(t))
@@ -86,8 +94,11 @@ func (r *recorded) run(t testing.TB) (output, error) {
 	if err := f.Set("headprof.context", len(r.Tokens)); err != nil {
 		return output{}, err
 	}
-	b := plain.New()
-	m, err := arch.Load(f, b)
+	return r.compute(t, f, plain.New())
+}
+
+func (r *recorded) compute(t testing.TB, s arch.Source, b backend.Backend) (output, error) {
+	m, err := arch.Load(s, b)
 	if err != nil {
 		return output{}, err
 	}
@@ -95,15 +106,27 @@ func (r *recorded) run(t testing.TB) (output, error) {
 }
 
 // Random configurations of every model type, with settings left out and null,
-// give what transformers gives, or are refused with a reason. The stored ones
-// are all of the first kind. HEADPROF_CONFIGS names a file of more.
+// give what transformers gives, as a folder and, of newer families, as GGUF, or
+// are refused with a reason. The stored ones are all of the first kind.
+// HEADPROF_CONFIGS names a file of more.
 func TestRandomConfigs(t *testing.T) {
-	const stored = "testdata/configs.jsonl.gz"
-	path := os.Getenv("HEADPROF_CONFIGS")
-	live := path != ""
-	if !live {
-		path = stored
+	if live := os.Getenv("HEADPROF_CONFIGS"); live != "" {
+		keep, _ := strconv.Atoi(os.Getenv("HEADPROF_KEEP"))
+		randomConfigs(t, live, keep)
+		return
 	}
+	files, err := filepath.Glob("testdata/configs/*.jsonl.gz")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no configurations in testdata/configs (%v)", err)
+	}
+	for _, path := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".jsonl.gz"), func(t *testing.T) { randomConfigs(t, path, -1) })
+	}
+}
+
+// randomConfigs runs a file's configurations. With keep < 0 none may be refused;
+// with keep > 0 so many of each model type and form are stored.
+func randomConfigs(t *testing.T, path string, keep int) {
 	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -117,10 +140,12 @@ func TestRandomConfigs(t *testing.T) {
 	}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<24)
-	keep, _ := strconv.Atoi(os.Getenv("HEADPROF_KEEP"))
-	kept := map[string]int{}
-	var out bytes.Buffer
-	equal, refused := 0, 0
+	type form struct {
+		kind string
+		gguf bool
+	}
+	kept, out := map[form]int{}, map[string]*bytes.Buffer{}
+	equal, converts, refused := 0, 0, 0
 	for lines.Scan() {
 		var r recorded
 		var kind struct {
@@ -135,36 +160,51 @@ func TestRandomConfigs(t *testing.T) {
 		got, err := r.run(t)
 		if err != nil {
 			refused++
-			if live {
+			if keep >= 0 {
 				t.Logf("refused: %s: %v", kind.Type, err)
 			} else {
 				t.Errorf("%s %s: %v", r.Version, r.Config, err)
 			}
 			continue
 		}
-		before := t.Failed()
-		compare(t, got, &r.golden)
-		if t.Failed() && !before || t.Failed() && live {
-			t.Logf("so far, last of transformers %s: %s", r.Version, r.Config)
+		r.compare(t, "folder", got)
+		if r.GGUF != nil {
+			r.compare(t, "GGUF", r.runGGUF(t))
+			converts++
 		}
 		equal++
-		if kept[kind.Type]++; kept[kind.Type] <= keep {
-			out.Write(append(lines.Bytes(), '\n'))
+		if f := (form{kind.Type, r.GGUF != nil}); kept[f] < keep {
+			kept[f]++
+			if out[kind.Type] == nil {
+				out[kind.Type] = &bytes.Buffer{}
+			}
+			out[kind.Type].Write(append(lines.Bytes(), '\n'))
 		}
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if t.Logf("%d run, %d refused", equal, refused); equal < 30 {
+	if t.Logf("%d run, %d of them as GGUF as well, %d refused", equal, converts, refused); equal < 8 {
 		t.Errorf("only %d configurations ran", equal)
 	}
-	if keep > 0 && !t.Failed() {
+	if t.Failed() {
+		return
+	}
+	for kind, data := range out {
 		var packed bytes.Buffer
 		z, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-		z.Write(out.Bytes())
+		z.Write(data.Bytes())
 		z.Close()
-		if err := os.WriteFile(stored, packed.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile("testdata/configs/"+kind+".jsonl.gz", packed.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// compare fails with the configuration where numbers differ.
+func (r *recorded) compare(t *testing.T, form string, got output) {
+	t.Helper()
+	if logits, rows := largest(t, got, &r.golden); !(logits < 1e-4) || !(rows < 1e-5) {
+		t.Errorf("%s: logits differ by up to %.2g, attention rows by up to %.2g; transformers %s: %s", form, logits, rows, r.Version, r.Config)
 	}
 }

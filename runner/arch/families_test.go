@@ -2,6 +2,7 @@ package arch_test
 
 import (
 	"math"
+	"reflect"
 	"sync"
 	"testing"
 
@@ -92,9 +93,9 @@ func difference(t testing.TB, what string, got, want []float32) (most float64) {
 	return most
 }
 
-func compare(t testing.TB, got output, want *golden) {
+// largest gives by how much logits and attention rows differ at most.
+func largest(t testing.TB, got output, want *golden) (logits, rows float64) {
 	t.Helper()
-	var logits, rows float64
 	for i := range want.Positions {
 		logits = max(logits, difference(t, "logits", got.logits[i], want.Logits[i]))
 		for l := range want.Rows[i] {
@@ -103,6 +104,12 @@ func compare(t testing.TB, got output, want *golden) {
 			}
 		}
 	}
+	return logits, rows
+}
+
+func compare(t testing.TB, got output, want *golden) {
+	t.Helper()
+	logits, rows := largest(t, got, want)
 	// transformers computes in float32, too: what is left is rounding.
 	if !(logits < 1e-4) || !(rows < 1e-5) {
 		t.Errorf("logits differ by up to %.2g, attention rows by up to %.2g", logits, rows)
@@ -154,5 +161,28 @@ func TestFamiliesEqualTransformers(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// How a sequence is cut, and how many threads compute it, changes no byte.
+func TestCutsChangeNoByte(t *testing.T) {
+	for _, name := range oneEach {
+		t.Run(name, func(t *testing.T) {
+			want := readGolden(t, name)
+			var first output
+			for i, c := range []struct{ threads, chunk int }{{2, 40}, {1, 40}, {3, 1}, {2, 17}} {
+				b, err := cpu.New(cpu.Options{Threads: c.threads})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer b.Close()
+				got := compute(t, load(t, file(t, name), b, want), b, want.Tokens, want.Positions, c.chunk)
+				if i == 0 {
+					first = got
+				} else if !reflect.DeepEqual(got, first) {
+					t.Errorf("%d threads and chunks of %d give other bytes", c.threads, c.chunk)
+				}
+			}
+		})
 	}
 }

@@ -20,17 +20,19 @@ import (
 
 // oneEach holds a golden model of every family and of every form of it.
 var oneEach = []string{"llama", "mistral", "mixtral", "qwen2", "qwen2-moe", "qwen3", "qwen3-moe", "gemma", "gemma2", "gemma3",
-	"phi3", "olmo2", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2"}
+	"phi3", "olmo2", "gpt-oss", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2"}
 
 // halves are where a block of a format holds half-precision scales.
 var halves = map[tensor.Type][]int{
 	tensor.Q4_0: {0}, tensor.Q4_1: {0, 2}, tensor.Q5_0: {0}, tensor.Q5_1: {0, 2}, tensor.Q8_0: {0}, tensor.IQ4_NL: {0}, tensor.IQ4_XS: {0},
+	tensor.TQ1_0: {52}, tensor.TQ2_0: {64}, tensor.MXFP4: nil,
 	tensor.Q2_K: {80, 82}, tensor.Q3_K: {108}, tensor.Q4_K: {0, 2}, tensor.Q5_K: {0, 2}, tensor.Q6_K: {208},
 }
 
 // scales make random blocks of a format hold numbers of about ±1.
 var scales = map[tensor.Type]float64{
 	tensor.Q8_0: 0.004, tensor.Q4_0: 0.05, tensor.Q4_1: 0.03, tensor.Q5_0: 0.03, tensor.Q5_1: 0.02, tensor.IQ4_NL: 0.005,
+	tensor.TQ1_0: 0.3, tensor.TQ2_0: 0.3,
 	tensor.IQ4_XS: 2e-4, tensor.Q2_K: 0.01, tensor.Q3_K: 0.01, tensor.Q4_K: 1e-3, tensor.Q5_K: 5e-4, tensor.Q6_K: 3e-4,
 }
 
@@ -56,6 +58,8 @@ func random(rng *rand.Rand, t tensor.Tensor, format tensor.Type) tensor.Tensor {
 			binary.LittleEndian.PutUint16(data[i:], tensor.F32ToF16(x))
 		case tensor.F8E4M3:
 			data[i] &= 0xb7 // below 1, and so never NaN
+		case tensor.MXFP4:
+			data[i] = 123 + data[i]&1
 		}
 		for _, at := range halves[format] {
 			binary.LittleEndian.PutUint16(data[i+at:], tensor.F32ToF16(float32(scales[format]*(1+rng.Float64()))))

@@ -24,6 +24,7 @@ type metadata struct {
 	src          Source
 	prefix       string
 	longFactors  bool    // LongRoPE's factors are those for long sequences
+	untruncated  bool    // YaRN's bounds are not rounded to whole dimensions
 	linearFactor float64 // of linear RoPE scaling that a family has without the file's saying so; 0: none
 	err          error
 }

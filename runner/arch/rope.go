@@ -30,6 +30,9 @@ func (m *metadata) rope(interleaved bool, fallback float64, other ...string) bac
 	if m.flag("headprof.rope.half_split") {
 		interleaved = false
 	}
+	if fallback == required {
+		m.require("rope.freq_base")
+	}
 	base := m.firstFloat(fallback, append([]string{"rope.freq_base"}, other...)...)
 	r := backend.Rope{InvFreq: inverseFrequencies(base, dims), Dims: dims, Interleaved: interleaved, Scale: 1}
 	m.scale(&r, base)
@@ -114,7 +117,11 @@ func (m *metadata) yarn(r *backend.Rope, base, factor float64) {
 	at := func(rotations float64) float64 {
 		return float64(r.Dims) * math.Log(context/(rotations*2*math.Pi)) / (2 * math.Log(base))
 	}
-	low, high := max(0, math.Floor(at(fast))), min(float64(r.Dims-1), math.Ceil(at(slow)))
+	low, high := at(fast), at(slow)
+	if m.truncates() {
+		low, high = math.Floor(low), math.Ceil(high)
+	}
+	low, high = max(0, low), min(float64(r.Dims-1), high)
 	if low == high {
 		high += 0.001
 	}
@@ -127,6 +134,16 @@ func (m *metadata) yarn(r *backend.Rope, base, factor float64) {
 		attention *= 1 + 0.1*math.Log(factor)
 	}
 	r.Scale = float32(attention)
+}
+
+// truncates tells whether YaRN's bounds are rounded to whole dimensions: as a
+// folder says, else as is the family's.
+func (m *metadata) truncates() bool {
+	const key = "headprof.rope.truncate"
+	if m.src.Has(key) {
+		return m.flag(key)
+	}
+	return !m.untruncated
 }
 
 // Keys and tensors of the scalings whose frequencies depend on a sequence's length.

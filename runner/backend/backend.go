@@ -7,6 +7,8 @@
 package backend
 
 import (
+	"math"
+
 	"headprof/runner/shape"
 	"headprof/runner/tensor"
 )
@@ -63,6 +65,27 @@ type Attention struct {
 	Window         int     // keys a row sees, itself included; 0: all before it
 	SoftCap        float32 // cap·tanh(s/cap) on scores; 0: none
 	Masked         []bool  // heads whose output is zero (ablation); nil: none. Their rows are still delivered
+	// Sinks holds a logit per head that takes part in the softmax and has no
+	// value (gpt-oss): weights then sum to less than 1. nil: none.
+	Sinks Weight
+	// Temperature multiplies queries by a factor that grows with the position.
+	Temperature Temperature
+}
+
+// Temperature is an attention temperature by position (Llama 4, Ministral 3):
+// a query at position p is multiplied by 1 + Scale·ln(1 + ⌊(p + Shift)/Every⌋).
+// The zero value is none.
+type Temperature struct {
+	Scale        float64
+	Every, Shift int
+}
+
+// Factor is what a query at position p is multiplied by.
+func (t Temperature) Factor(p int) float32 {
+	if t.Scale == 0 {
+		return 1
+	}
+	return float32(1 + t.Scale*math.Log(1+float64((p+t.Shift)/t.Every)))
 }
 
 // Row is one watched attention row: softmaxed weights of one head at one
@@ -172,7 +195,20 @@ type Experts struct {
 	Count, Used    int
 	Act            Activation
 	NormaliseTop   bool // softmax over the chosen (or renormalise) rather than over all
+
+	// What few families have; nil or zero: none.
+	RouterBias                 Weight // [experts], part of the logits
+	GateBias, UpBias, DownBias Weight // [experts × rows]
+	Clamped                    *ClampedSwiGLU
+	Sigmoid                    bool    // shares are σ(logit), not a softmax
+	Selection                  Weight  // [experts], added to shares for the choice alone
+	Scale                      float32 // multiplies shares; 0: 1
+	WeighInput                 bool    // a share multiplies the expert's input, not its output (Llama 4)
 }
+
+// ClampedSwiGLU is gpt-oss's gate in place of an Activation: with
+// g = min(gate, Limit) and u = clamp(up, −Limit, Limit), g·σ(Alpha·g)·(u + 1).
+type ClampedSwiGLU struct{ Alpha, Limit float32 }
 
 // Backend makes weights, caches and steps.
 type Backend interface {

@@ -23,7 +23,8 @@ type attend struct {
 	group  int   // query heads per KV head
 	pad    int   // ValueDim rounded up to panels
 	scale  float32
-	cap    float32 // soft cap in units of log 2; 0: none
+	cap    float32   // soft cap in units of log 2; 0: none
+	sinks  []float32 // [heads] logits of sinks; nil: none
 }
 
 var minusInf = float32(math.Inf(-1))
@@ -34,7 +35,7 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	if rows != nil {
 		n = len(rows)
 	}
-	t := &attend{ops: o, a: a, q: q.(*value), rows: rows, group: a.Heads / a.KVHeads, pad: roundUp(a.ValueDim, panelWidth)}
+	t := &attend{ops: o, a: a, q: q.(*value), rows: rows, group: a.Heads / a.KVHeads, pad: roundUp(a.ValueDim, panelWidth), sinks: vector(a.Sinks)}
 	t.out = o.arena.value(n, a.Heads*a.ValueDim)
 	// Scores are kept in units of log 2, so that softmax needs only powers of
 	// two. With a soft cap, what is scaled first is tanh's argument.
@@ -103,11 +104,15 @@ func (t *attend) span(head *kvcache.Head, row int) (lo, hi int) {
 func (t *attend) queries(q []float32, kv, i0, i1 int) {
 	d := t.a.KeyDim
 	for i := i0; i < i1; i++ {
+		scale := t.scale
+		if t.a.Temperature.Scale != 0 {
+			scale *= t.a.Temperature.Factor(t.first + t.batchRow(i))
+		}
 		for h := range t.group {
 			src := t.q.row(t.batchRow(i))[(kv*t.group+h)*d:][:d]
 			dst := q[((i-i0)*t.group+h)*d:][:d]
 			for j, x := range src {
-				dst[j] = x * t.scale
+				dst[j] = x * scale
 			}
 		}
 	}
@@ -182,6 +187,11 @@ func (t *attend) block(s *scratch, kv, i0, i1 int, wanted []int) {
 		}
 		for c := 0; c < t.pad; c += panelWidth {
 			t.k.product(rows, some, &scores[0], tile, &values[c], t.pad, &out[at*t.pad+c], t.pad, &al[at], fromC)
+		}
+	}
+	if t.sinks != nil {
+		for i := range l {
+			l[i] += exp2(float32(t.sinks[kv*g+i%g]*log2e) - m[i])
 		}
 	}
 	if st != nil {

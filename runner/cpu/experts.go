@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	"headprof/runner/backend"
+	"headprof/runner/tensor"
 )
 
 // choice is one expert that a row was routed to.
@@ -19,7 +20,7 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	d, in := dst.(*value), x.(*value)
 	router := m.Router.(*weight)
 	logits := o.arena.value(in.rows, m.Count)
-	o.linear(linear{dst: logits, x: in, w: router, out: m.Count, scale: 1})
+	o.linear(linear{dst: logits, x: in, w: router, out: m.Count, bias: vector(m.RouterBias), scale: 1})
 	if o.dry != nil {
 		o.dryExperts(d, in, m)
 		return
@@ -32,6 +33,7 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	}
 	gate, up, down := m.Gate.(*weight), m.Up.(*weight), m.Down.(*weight)
 	ff, width := gate.rows/m.Count, down.rows/m.Count
+	gateBias, upBias, downBias := o.expertBias(m.GateBias, ff), o.expertBias(m.UpBias, ff), o.expertBias(m.DownBias, width)
 	for e, rows := range routed {
 		if len(rows) == 0 {
 			continue
@@ -41,15 +43,23 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 			names[i] = c.row
 		}
 		h := o.Gather(in, names).(*value)
+		if m.WeighInput {
+			for i := range rows {
+				for j := range h.row(i) {
+					h.row(i)[j] *= rows[i].p
+				}
+				rows[i].p = 1
+			}
+		}
 		g, u := o.arena.value(len(rows), ff), o.arena.value(len(rows), ff)
 		w, from := gate.expert(e, ff)
-		o.linear(linear{dst: g, x: h, w: w, from: from, out: ff, scale: 1})
+		o.linear(linear{dst: g, x: h, w: w, from: from, out: ff, bias: gateBias(e), scale: 1})
 		w, from = up.expert(e, ff)
-		o.linear(linear{dst: u, x: h, w: w, from: from, out: ff, scale: 1})
-		a := o.Gate(g, u, m.Act).(*value)
+		o.linear(linear{dst: u, x: h, w: w, from: from, out: ff, bias: upBias(e), scale: 1})
+		a := o.expertGate(g, u, m)
 		y := o.arena.value(len(rows), width)
 		w, from = down.expert(e, width)
-		o.linear(linear{dst: y, x: a, w: w, from: from, out: width, scale: 1})
+		o.linear(linear{dst: y, x: a, w: w, from: from, out: width, bias: downBias(e), scale: 1})
 		for i, c := range rows {
 			to := d.row(c.row)
 			for j, v := range y.row(i) {
@@ -60,23 +70,89 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	}
 }
 
-// route gives the experts of one row and their shares; equal logits prefer the lower number.
+// expertBias gives, for an expert's number, its bias of so many rows; nil where
+// there is none. What one call gives is valid until the next.
+func (o *ops) expertBias(w backend.Weight, rows int) func(e int) []float32 {
+	if w == nil {
+		return func(int) []float32 { return nil }
+	}
+	stack, b := w.(*weight), o.arena.value(1, roundUp(rows, 16))
+	return func(e int) []float32 {
+		clear(b.x)
+		tensor.Dequantize(b.x[:rows], stack.row(e), stack.format)
+		return b.x
+	}
+}
+
+// expertGate is what an expert does with its two projections.
+func (o *ops) expertGate(gate, up *value, m backend.Experts) *value {
+	if m.Clamped == nil {
+		return o.Gate(gate, up, m.Act).(*value)
+	}
+	out := o.arena.value(gate.rows, gate.width)
+	alpha, limit := m.Clamped.Alpha, m.Clamped.Limit
+	o.perRow(gate.rows, gate.width, func(_ *scratch, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			u, dst := up.row(i), out.row(i)
+			for j, g := range gate.row(i) {
+				g = min(g, limit)
+				dst[j] = g / onePlusExp(float32(alpha*g)) * (max(-limit, min(u[j], limit)) + 1)
+			}
+		}
+	})
+	return out
+}
+
+// route gives the experts of one row and their shares; of equal ones it prefers
+// the lower number.
 func route(logits []float32, m backend.Experts) []choice {
-	order := make([]choice, len(logits))
+	order, by := make([]choice, len(logits)), logits
 	for e, v := range logits {
 		order[e] = choice{e, v}
 	}
-	sort.SliceStable(order, func(i, j int) bool { return order[i].p > order[j].p })
-	top, used := order[0].p, min(m.Used, len(order))
-	var all float32
-	for i := range order {
-		order[i].p = exp2(float32((order[i].p - top) * log2e))
-		if i < used || !m.NormaliseTop {
+	if m.Sigmoid {
+		for e := range order {
+			order[e].p = 1 / onePlusExp(order[e].p)
+		}
+		by = make([]float32, len(logits))
+		for e := range by {
+			by[e] = order[e].p
+		}
+	}
+	if m.Selection != nil {
+		for e, b := range vector(m.Selection)[:len(by)] {
+			by[e] += b
+		}
+	}
+	sort.SliceStable(order, func(i, j int) bool { return by[order[i].row] > by[order[j].row] })
+	used := min(m.Used, len(order))
+	all := float32(1)
+	if !m.Sigmoid {
+		all = softmaxShares(order, used, m.NormaliseTop)
+	} else if m.NormaliseTop {
+		all = 0
+		for i := range order[:used] {
 			all += order[i].p
 		}
 	}
 	for i := range order[:used] {
 		order[i].p /= all
+		if m.Scale != 0 {
+			order[i].p *= m.Scale
+		}
 	}
 	return order[:used]
+}
+
+// softmaxShares turns logits, largest first, into exponentials and gives their
+// sum, that of the used ones alone if they are to sum to 1.
+func softmaxShares(order []choice, used int, normaliseTop bool) (all float32) {
+	top := order[0].p
+	for i := range order {
+		order[i].p = exp2(float32((order[i].p - top) * log2e))
+		if i < used || !normaliseTop {
+			all += order[i].p
+		}
+	}
+	return all
 }

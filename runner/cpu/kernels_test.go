@@ -222,6 +222,12 @@ func quantised(rng *rand.Rand, f tensor.Type, rows, cols int) tensor.Tensor {
 			t.Data[at] &= 0xf7
 		case tensor.Q6_K:
 			half(at + 208)
+		case tensor.TQ1_0:
+			half(at + 52)
+		case tensor.TQ2_0:
+			half(at + 64)
+		case tensor.MXFP4:
+			t.Data[at] = 118 + t.Data[at]&3
 		case tensor.Q3_K:
 			half(at + 108)
 		case tensor.Q2_K:

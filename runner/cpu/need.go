@@ -89,9 +89,20 @@ func (n *need) attention(t *attend, perBlock int) {
 func (o *ops) dryExperts(dst, in *value, m backend.Experts) {
 	ff := m.Gate.Rows() / m.Count
 	width := m.Down.Rows() / m.Count
+	o.expertBias(m.GateBias, ff)
+	o.expertBias(m.UpBias, ff)
+	o.expertBias(m.DownBias, width)
 	h, g, u := o.arena.value(in.rows, in.width), o.arena.value(in.rows, ff), o.arena.value(in.rows, ff)
 	a, y := o.arena.value(in.rows, ff), o.arena.value(in.rows, width)
-	o.linear(linear{dst: g, x: h, w: m.Gate.(*weight), out: ff, scale: 1})
-	o.linear(linear{dst: y, x: a, w: m.Down.(*weight), out: width, scale: 1})
+	o.linear(linear{dst: g, x: h, w: m.Gate.(*weight), out: ff, bias: biased(m.GateBias), scale: 1})
+	o.linear(linear{dst: y, x: a, w: m.Down.(*weight), out: width, bias: biased(m.DownBias), scale: 1})
 	o.arena.drop(h, g, u, a, y)
+}
+
+// biased stands for the biases of an expert where they are only counted.
+func biased(w backend.Weight) []float32 {
+	if w == nil {
+		return nil
+	}
+	return []float32{}
 }

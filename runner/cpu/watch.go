@@ -1,6 +1,10 @@
 package cpu
 
-import "headprof/runner/backend"
+import (
+	"math"
+
+	"headprof/runner/backend"
+)
 
 // watched computes the whole attention row of one batch row for each head of
 // a KV head's group and delivers it. Scores come from the same products as in
@@ -27,15 +31,20 @@ func (t *attend) watched(s *scratch, kv, row int) {
 		for j := n; j < width; j++ {
 			x[j] = minusInf
 		}
-		softmaxRow(t.k, x)
+		sink := math.Inf(-1)
+		if t.sinks != nil {
+			sink = float64(t.sinks[kv*g+h]) * log2e
+		}
+		softmaxRow(t.k, x, sink)
 		t.watch.Deliver(backend.Row{
 			Layer: t.a.Layer, Head: kv*g + h, Position: t.first + row, First: lo, Weights: x[:n],
 		})
 	}
 }
 
-// softmaxRow turns scores in units of log 2 into weights that sum to 1; len(x) is a multiple of 16.
-func softmaxRow(k *kernels, x []float32) {
+// softmaxRow turns scores in units of log 2 into weights that sum, with that of
+// a sink (−∞: none), to 1; len(x) is a multiple of 16.
+func softmaxRow(k *kernels, x []float32, sink float64) {
 	top := minusInf
 	for _, v := range x {
 		if v > top {
@@ -50,7 +59,7 @@ func softmaxRow(k *kernels, x []float32) {
 		sum[2] += float64(x[i+2])
 		sum[3] += float64(x[i+3])
 	}
-	inv := 1 / ((sum[0] + sum[1]) + (sum[2] + sum[3]))
+	inv := 1 / ((sum[0] + sum[1]) + (sum[2] + sum[3]) + math.Exp2(sink-float64(top)))
 	for i, v := range x {
 		x[i] = float32(float64(v) * inv)
 	}

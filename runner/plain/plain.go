@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"headprof/runner/backend"
@@ -326,15 +327,21 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 			}
 			p := make([]float32, last+1-from)
 			top := math.Inf(-1)
+			sink := math.Inf(-1)
+			if a.Sinks != nil {
+				sink = float64(vec(a.Sinks)[h])
+				top = sink
+			}
+			scale := float64(a.Scale) * float64(a.Temperature.Factor(o.first+r))
 			s := make([]float64, len(p))
 			for j := range s {
-				s[j] = dot(val(q).row(r)[h*a.KeyDim:(h+1)*a.KeyDim], e.k[from+j]) * float64(a.Scale)
+				s[j] = dot(val(q).row(r)[h*a.KeyDim:(h+1)*a.KeyDim], e.k[from+j]) * scale
 				if a.SoftCap > 0 {
 					s[j] = float64(a.SoftCap) * math.Tanh(s[j]/float64(a.SoftCap))
 				}
 				top = max(top, s[j])
 			}
-			var sum float64
+			sum := math.Exp(sink - top)
 			for j := range s {
 				s[j] = math.Exp(s[j] - top)
 				sum += s[j]
@@ -430,37 +437,91 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	ff, width := gate.rows/m.Count, in.width
 	for r := range in.rows {
 		logit := make([]float64, m.Count)
-		order := make([]int, m.Count)
 		for e := range logit {
-			logit[e], order[e] = dot(in.row(r), router.row(e)), e
+			logit[e] = dot(in.row(r), router.row(e))
+			if m.RouterBias != nil {
+				logit[e] += float64(vec(m.RouterBias)[e])
+			}
 		}
-		sort.SliceStable(order, func(i, j int) bool { return logit[order[i]] > logit[order[j]] })
-		p := make([]float64, m.Count)
-		var all, top float64
-		for e := range p {
-			p[e] = math.Exp(logit[e] - logit[order[0]])
-			all += p[e]
-		}
-		for _, e := range order[:m.Used] {
-			top += p[e]
-		}
-		if m.NormaliseTop {
-			all = top
-		}
+		chosen, p := route(logit, m)
 		y := make([]float64, width)
-		for _, e := range order[:m.Used] {
+		for i, e := range chosen {
+			x, share := in.row(r), p[i]
+			if m.WeighInput {
+				x, share = scaled(x, float32(p[i])), 1
+			}
 			h := make([]float32, ff)
 			for j := range h {
-				h[j] = float32(activate(dot(in.row(r), gate.row(e*ff+j)), m.Act) * dot(in.row(r), up.row(e*ff+j)))
+				g := dot(x, gate.row(e*ff+j)) + expertBias(m.GateBias, e, ff, j)
+				u := dot(x, up.row(e*ff+j)) + expertBias(m.UpBias, e, ff, j)
+				if c := m.Clamped; c != nil {
+					limit := float64(c.Limit)
+					g, u = min(g, limit), max(-limit, min(u, limit))
+					h[j] = float32(g / (1 + math.Exp(-float64(c.Alpha)*g)) * (u + 1))
+					continue
+				}
+				h[j] = float32(activate(g, m.Act) * u)
 			}
 			for j := range y {
-				y[j] += p[e] / all * dot(h, down.row(e*width+j))
+				y[j] += share * (dot(h, down.row(e*width+j)) + expertBias(m.DownBias, e, width, j))
 			}
 		}
 		for j := range y {
 			out.row(r)[j] += float32(y[j])
 		}
 	}
+}
+
+// route gives the experts of a row, best first, and their shares.
+func route(logit []float64, m backend.Experts) (chosen []int, shares []float64) {
+	top := slices.Max(logit)
+	p, choice := make([]float64, m.Count), make([]float64, m.Count)
+	var all float64
+	for e, x := range logit {
+		p[e], choice[e] = math.Exp(x-top), x
+		if m.Sigmoid {
+			p[e] = 1 / (1 + math.Exp(-x))
+		}
+		all += p[e]
+		if m.Selection != nil {
+			choice[e] = p[e] + float64(vec(m.Selection)[e])
+		}
+		chosen = append(chosen, e)
+	}
+	sort.SliceStable(chosen, func(i, j int) bool { return choice[chosen[i]] > choice[chosen[j]] })
+	chosen = chosen[:m.Used]
+	if m.Sigmoid {
+		all = 1
+	}
+	if m.NormaliseTop {
+		all = 0
+		for _, e := range chosen {
+			all += p[e]
+		}
+	}
+	for _, e := range chosen {
+		share := p[e] / all
+		if m.Scale != 0 {
+			share *= float64(m.Scale)
+		}
+		shares = append(shares, share)
+	}
+	return chosen, shares
+}
+
+func scaled(x []float32, by float32) []float32 {
+	y := make([]float32, len(x))
+	for i := range x {
+		y[i] = x[i] * by
+	}
+	return y
+}
+
+func expertBias(w backend.Weight, e, rows, j int) float64 {
+	if w == nil {
+		return 0
+	}
+	return float64(vec(w)[e*rows+j])
 }
 
 func (o *ops) Keep(x backend.Value) backend.Value { return x }

@@ -13,7 +13,7 @@ type family struct {
 	arch   string            // general.architecture
 	prefix string            // of layers, such as "model.layers."
 	ends   map[string]string // tensors outside layers
-	block  map[string]string // tensors of a layer; * stands for an expert's or head's number
+	block  map[string]string // tensors of a layer; * stands for an expert's or head's number, | joins tensors that are made of one
 	read   func(b *builder)
 	// defaults are the class's values of settings that config.json leaves out, as
 	// a JSON object.
@@ -22,6 +22,8 @@ type family struct {
 	// there: a setting's name, "!name" for its opposite, "" for never, "true".
 	optional map[string]string
 	made     map[string]reshape // by GGUF's name without blk.N.: tensors that are not taken as they are
+	// quantised is the quant_method of quantization_config that the family reads; "": none.
+	quantised string
 }
 
 // ignored reports tensors that hold no weights of the language model: masks and
@@ -81,6 +83,26 @@ type place struct {
 	member int    // the number that * stood for; -1 without
 }
 
+// places splits a place of tensors that are made of one.
+func (p place) places() (all []place) {
+	stem, kind, joined := p.base, "", strings.Contains(p.base, "|")
+	if !joined {
+		return []place{p}
+	}
+	for _, k := range []string{".weight", ".bias"} {
+		if rest, ok := strings.CutSuffix(stem, k); ok {
+			stem, kind = rest, k
+		}
+	}
+	for _, base := range strings.Split(stem, "|") {
+		one := p
+		one.base = base + kind
+		one.name = fmt.Sprintf("blk.%d.%s", p.layer, one.base)
+		all = append(all, one)
+	}
+	return all
+}
+
 // translate gives the place of a tensor, ok false where the family knows none.
 // Checkpoints of the bare network lack the prefix that names it, those of a
 // model that also sees have one more.
@@ -132,12 +154,16 @@ func (f *family) translateWhole(name string) (p place, ok bool) {
 	return p, true
 }
 
-// cutKind splits .weight or .bias off. Merged experts have neither; they are weights.
+// cutKind splits .weight or .bias off. Merged experts have neither: they are
+// weights, or biases that say so behind an underscore.
 func cutKind(name string) (stem, kind string) {
 	for _, kind := range []string{".weight", ".bias"} {
 		if stem, ok := strings.CutSuffix(name, kind); ok {
 			return stem, kind
 		}
+	}
+	if strings.HasSuffix(name, "_bias") {
+		return name, ".bias"
 	}
 	return name, ".weight"
 }

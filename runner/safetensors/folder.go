@@ -91,14 +91,20 @@ func (f *Folder) open() error {
 	return f.addChatTemplate()
 }
 
+// reads tells whether a model type's weights are read as quantised by a method.
+func reads(modelType, method string) bool {
+	f := families[modelType]
+	return f != nil && method != "" && f.quantised == method
+}
+
 func (f *Folder) readConfig(path string) (*builder, error) {
 	s, err := parseSettings(f.config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if s.has("quantization_config") {
+	if method := s.object("quantization_config").text("quant_method"); s.has("quantization_config") && !reads(s.text("model_type"), method) {
 		return nil, fmt.Errorf("%s: the weights are quantised (%q), which headprof does not read in this form; use the unquantised model or a GGUF file",
-			path, s.object("quantization_config").text("quant_method"))
+			path, method)
 	}
 	kind := s.text("model_type")
 	if families[kind] == nil {

@@ -126,11 +126,14 @@ func (m *model) find(t testing.TB, name string) *tensor.Tensor {
 }
 
 // Every tensor of every family is found under the name the gguf package gives
-// it, in the shape and with the values that the converter would store.
+// it, in the shape and with the values that the converter would store. Newer
+// families are held to that by the configurations of runner/arch.
 func TestNamesEqualGGUFPackage(t *testing.T) {
 	models, names := readFamilies(t)
-	if len(models) != len(families) {
-		t.Errorf("%d families in the test data, %d in the code", len(models), len(families))
+	for kind := range families {
+		if _, err := os.Stat("../arch/testdata/configs/" + kind + ".jsonl.gz"); models[kind] == nil && err != nil {
+			t.Errorf("family %s is not in the test data", kind)
+		}
 	}
 	for kind, m := range models {
 		f := m.open(t)

@@ -53,12 +53,24 @@ func (f *Folder) placeOne(fam *family, e entry) error {
 		return fmt.Errorf("model type %q has no such tensor, and leaving it out could change every result; is this an adapter or a variant of the model?", f.builder.text("model_type"))
 	}
 	typ, ok := readable[e.dtype]
+	if e.dtype == "U8" && fam.quantised != "" {
+		typ, ok = tensor.F8E4M3, true // bytes: a reshape takes them as they are
+	}
 	if !ok {
 		return fmt.Errorf("its elements are %s, where headprof reads F32, F16, BF16 and F8_E4M3; use the unquantised model or a GGUF file", e.dtype)
 	}
 	if _, err := tensor.Size(typ, e.shape); err != nil {
 		return fmt.Errorf("%w; fetch the file again", err)
 	}
+	for _, p := range p.places() {
+		if err := f.addPart(fam, p, tensor.Tensor{Name: e.name, Type: typ, Shape: e.shape, Data: e.data}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Folder) addPart(fam *family, p place, t tensor.Tensor) error {
 	s := f.sources[p.name]
 	if s == nil {
 		s = &source{}
@@ -66,10 +78,10 @@ func (f *Folder) placeOne(fam *family, e entry) error {
 			s.made = &r
 		}
 		f.sources[p.name] = s
-	} else if p.member < 0 || s.numbers == nil {
+	} else if (p.member < 0 || s.numbers == nil) && (s.made == nil || len(s.parts) >= s.made.parts) {
 		return fmt.Errorf("%q is the same tensor under another name; fetch the model again", s.parts[0].Name)
 	}
-	s.parts = append(s.parts, tensor.Tensor{Name: e.name, Type: typ, Shape: e.shape, Data: e.data})
+	s.parts = append(s.parts, t)
 	if p.member >= 0 {
 		s.numbers = append(s.numbers, p.member)
 	}

@@ -13,6 +13,7 @@ import (
 type reshape struct {
 	check func(parts []tensor.Tensor, b *builder) error
 	build func(parts []tensor.Tensor, b *builder) tensor.Tensor
+	parts int // that it may have without their being numbered; 0: one
 }
 
 // experts stacks the experts' matrices of a layer.

@@ -96,9 +96,7 @@ func (b *builder) ropeScaling(kind string, s settings, dims int) {
 		b.set("rope.scaling.low_freq_factor", float32(low))
 		b.set("rope.scaling.high_freq_factor", float32(high))
 	case "yarn":
-		if !s.boolOr("truncate", true) {
-			b.fail("yarn scaling without truncation (\"truncate\": false) is not supported")
-		}
+		b.setFull("headprof.rope.truncate", s.boolOr("truncate", true))
 		b.set("rope.scaling.yarn_beta_fast", float32(s.notZero("beta_fast", 32)))
 		b.set("rope.scaling.yarn_beta_slow", float32(s.notZero("beta_slow", 1)))
 		b.set("rope.scaling.attn_factor", float32(yarnAttention(s, factor)))

@@ -100,3 +100,40 @@ func unpackIQ4XS(dst []float32, b []byte) {
 		unpackIQ4(dst[g*32:][:32], b[8+g*16:][:16], d*float32(scale-32))
 	}
 }
+
+// unpackTQ2: 64 bytes of 2-bit codes, each run of 128 elements as in Q2_K, and
+// d: a code stands for −d, 0 or d.
+func unpackTQ2(dst []float32, b []byte) {
+	codes, d := b[:64], half(b[64:])
+	for g := range 8 { // runs of 32 elements
+		out, shift := dst[g*32:][:32], g%4*2
+		for j, c := range codes[g/4*32:][:32] {
+			out[j] = d * float32(int(c>>shift&3)-1)
+		}
+	}
+}
+
+// unpackTQ1: base-3 digits, five to a byte (48 bytes for 240 elements, in runs
+// of 32 and 16 bytes) and four to each of four more, as fractions of 256; then d.
+func unpackTQ1(dst []float32, b []byte) {
+	d := half(b[52:])
+	digit := func(c byte, n int) float32 {
+		for range n {
+			c *= 3
+		}
+		return d * float32(int(uint16(c)*3>>8)-1)
+	}
+	at := 0
+	for _, run := range [][]byte{b[:32], b[32:48], b[48:52]} {
+		digits := 5
+		if len(run) == 4 {
+			digits = 4
+		}
+		for n := range digits {
+			for _, c := range run {
+				dst[at] = digit(c, n)
+				at++
+			}
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package tensor
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // The 32-element formats: a half-precision scale d (and for the _1 kinds an
 // offset m), then the codes. Byte j's low nibble belongs to element j, its
@@ -59,5 +62,22 @@ func unpackIQ4(dst []float32, codes []byte, d float32) {
 	for j, c := range codes {
 		dst[j] = d * iq4Values[c&15]
 		dst[j+16] = d * iq4Values[c>>4]
+	}
+}
+
+// mxfp4Values are the doubled values of E2M1, the elements of OCP's MXFP4.
+var mxfp4Values = [16]float32{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
+
+// unpackMXFP4: a power of two (E8M0), then the codes. The values are doubled, so
+// the scale is half of what its byte stands for.
+func unpackMXFP4(dst []float32, b []byte) {
+	bits := uint32(0x00200000) << min(b[0], 1)
+	if b[0] >= 2 {
+		bits = uint32(b[0]-1) << 23
+	}
+	d := math.Float32frombits(bits)
+	for j, c := range b[1:17] {
+		dst[j] = d * mxfp4Values[c&15]
+		dst[j+16] = d * mxfp4Values[c>>4]
 	}
 }

@@ -29,6 +29,9 @@ const (
 	IQ4_NL Type = 20
 	IQ4_XS Type = 23
 	BF16   Type = 30
+	TQ1_0  Type = 34
+	TQ2_0  Type = 35
+	MXFP4  Type = 39
 	F8E4M3 Type = 1000
 )
 
@@ -52,11 +55,12 @@ var layouts = map[Type]layout{
 	Q2_K: {"Q2_K", 256, 84, unpackQ2K}, Q3_K: {"Q3_K", 256, 110, unpackQ3K}, Q4_K: {"Q4_K", 256, 144, unpackQ4K},
 	Q5_K: {"Q5_K", 256, 176, unpackQ5K}, Q6_K: {"Q6_K", 256, 210, unpackQ6K},
 	IQ4_NL: {"IQ4_NL", 32, 18, unpackIQ4NL}, IQ4_XS: {"IQ4_XS", 256, 136, unpackIQ4XS},
+	TQ1_0: {"TQ1_0", 256, 54, unpackTQ1}, TQ2_0: {"TQ2_0", 256, 66, unpackTQ2}, MXFP4: {"MXFP4", 32, 17, unpackMXFP4},
 
 	4: {name: "Q4_2"}, 5: {name: "Q4_3"}, 9: {name: "Q8_1"}, 15: {name: "Q8_K"}, 16: {name: "IQ2_XXS"}, 17: {name: "IQ2_XS"},
 	18: {name: "IQ3_XXS"}, 19: {name: "IQ1_S"}, 21: {name: "IQ3_S"}, 22: {name: "IQ2_S"}, 24: {name: "I8"}, 25: {name: "I16"},
 	26: {name: "I32"}, 27: {name: "I64"}, 28: {name: "F64"}, 29: {name: "IQ1_M"}, 31: {name: "Q4_0_4_4"}, 32: {name: "Q4_0_4_8"},
-	33: {name: "Q4_0_8_8"}, 34: {name: "TQ1_0"}, 35: {name: "TQ2_0"}, 39: {name: "MXFP4"}, 40: {name: "NVFP4"}, 41: {name: "Q1_0"},
+	33: {name: "Q4_0_8_8"}, 40: {name: "NVFP4"}, 41: {name: "Q1_0"},
 }
 
 // Known reports whether headprof can read elements of type t.

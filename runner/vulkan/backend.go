@@ -103,6 +103,9 @@ func newBackend(v *device, o Options, p *pipelines) *Backend {
 // Name is "vulkan".
 func (b *Backend) Name() string { return "vulkan" }
 
+// Lacks reports the features whose kernels are not written.
+func (b *Backend) Lacks(f backend.Feature) bool { return true }
+
 // Kernels names the device and how it multiplies.
 func (b *Backend) Kernels() string {
 	return fmt.Sprintf("vulkan %s on %s", b.o.Math, b.v.Device.Name)

@@ -134,6 +134,12 @@ func blocksOf(rng *rand.Rand, f tensor.Type, elements int) []byte {
 			half(b + 108)
 		case tensor.Q6_K:
 			half(b + 208)
+		case tensor.TQ1_0:
+			half(b + 52)
+		case tensor.TQ2_0:
+			half(b + 64)
+		case tensor.MXFP4:
+			data[b] = 120 + data[b]&3
 		default:
 			half(b)
 		}

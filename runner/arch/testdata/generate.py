@@ -34,6 +34,9 @@ import torch
 import transformers as T
 from safetensors.torch import load_file, save_file
 
+import convert
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+
 TOKENS, POSITIONS = 40, [3, 17, 39]
 SMALL = dict(vocab_size=67, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
              max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, tie_word_embeddings=False)
@@ -49,9 +52,11 @@ def rope(kind, theta=10000.0, **more):
 LLAMA3 = rope("llama3", 5000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
 LONG = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.3, 1.7], long_factor=[1.0, 1.6, 4.0, 9.0])
 YARN = rope("yarn", factor=4.0, original_max_position_embeddings=16)
+GPTOSS = dict(GQA, num_hidden_layers=2, intermediate_size=32, head_dim=16, num_local_experts=5, num_experts_per_tok=2, sliding_window=8,
+              **rope("yarn", 150000.0, factor=4.0, beta_fast=32.0, beta_slow=1.0, truncate=False, original_max_position_embeddings=16))
 A = gguf.MODEL_ARCH
 
-# case: config class, GGUF architecture, settings, case whose weights it shares
+# case: config class, GGUF architecture (None: convert.py knows), settings, case whose weights it shares
 CASES = {
     "llama": (T.LlamaConfig, A.LLAMA, dict(GQA, rms_norm_eps=1e-3, **rope("default", 500.0)), None),
     "llama-bias": (T.LlamaConfig, A.LLAMA, dict(GQA, **TIED, attention_bias=True, head_dim=16), None),
@@ -91,6 +96,8 @@ CASES = {
     "gpt-neox-sequential": (T.GPTNeoXConfig, A.GPTNEOX, dict(
         SMALL, use_parallel_residual=False, **rope("default", partial_rotary_factor=0.25)), "gpt-neox"),
     "gpt2": (T.GPT2Config, A.GPT2, dict(vocab_size=67, n_embd=32, n_layer=2, n_head=4, n_positions=61, n_inner=64, bos_token_id=1, eos_token_id=2), None),
+    "gpt-oss": (T.GptOssConfig, None, dict(GPTOSS), None),
+    "gpt-oss-mxfp4": (T.GptOssConfig, None, dict(GPTOSS), None),
 }
 
 
@@ -99,14 +106,14 @@ def initialise(model, seed):
     plus_one = "gemma" in model.config.model_type
     for name, p in sorted(model.named_parameters()):
         normal = torch.randn(p.shape, generator=g)
-        if name.endswith("bias"):
+        if name.endswith("bias") or name.endswith("sinks"):
             p.data = 0.3 * normal
         elif "norm" in name or re.search(r"ln_\w\.", name):
             p.data = torch.rand(p.shape, generator=g) + (-0.5 if plus_one else 0.5)
         elif "embed" in name or "wte" in name or "wpe" in name:
             p.data = 0.7 * normal
         else:
-            inputs = p.shape[-2] if "c_" in name else p.shape[-1]  # Conv1D is input × output
+            inputs = p.shape[-2] if "c_" in name or len(p.shape) == 3 else p.shape[-1]  # Conv1D and merged experts are input × output
             p.data = 1.3 * normal / inputs**0.5
         p.data = p.data.to(torch.bfloat16).float()
 
@@ -278,6 +285,43 @@ def write_gguf(path, case, arch, config, tensors, shared):
     w.close()
 
 
+def write_converted(path, case, config, tensors, packed):
+    """GGUF of a newer family, as convert.py makes it."""
+    keys, recipes = convert.convert(config, [n.removesuffix("_blocks") for n in tensors if not n.endswith("_scales")])
+    w = gguf.GGUFWriter(path, keys.arch)
+    w.add_name(case)
+    for key, v in keys.items():
+        if key == "general.architecture":
+            continue
+        kind = {bool: "bool", int: "uint32", float: "float32", str: "string", list: "array"}[type(v)]
+        getattr(w, f"add_{kind}")(key, v)
+    for name, sources, op, arg in sorted(recipes):
+        if sources[0] + "_blocks" in tensors:
+            blocks, scales = (tensors[sources[0] + end].numpy()[:, arg[0]::arg[1]] for end in ("_blocks", "_scales"))
+            codes = np.stack([blocks & 15, blocks >> 4], -1).reshape(*blocks.shape[:3], 32)
+            data = np.concatenate([scales[..., None], codes[..., :16] | codes[..., 16:] << 4], -1)
+            w.add_tensor(name, data.reshape(*data.shape[:2], -1), raw_dtype=gguf.GGMLQuantizationType.MXFP4)
+            continue
+        w.add_tensor(name, convert.apply([[name, sources, op, arg]], {s: tensors[s].float().numpy() for s in sources})[name])
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def mxfp4(model, seed):
+    """Gives gpt-oss random experts in MXFP4: blocks and scales, whose values the model gets."""
+    rng, packed = np.random.default_rng(seed), {}
+    for name, p in model.named_parameters():
+        if name.endswith("experts.gate_up_proj") or name.endswith("experts.down_proj"):
+            e, cols, rows = p.shape
+            blocks = torch.from_numpy(rng.integers(0, 256, (e, rows, cols // 32, 16), dtype=np.uint8))
+            scales = torch.from_numpy(rng.integers(122, 126, (e, rows, cols // 32), dtype=np.uint8))
+            p.data = convert_moe_packed_tensors(blocks, scales, dtype=torch.float32).contiguous()
+            packed |= {name + "_blocks": blocks, name + "_scales": scales}
+    return packed
+
+
 def llama3_factors(dim, p):
     """What the converter stores for Llama 3.1's scaling: divisors of frequencies."""
     wave = 2 * np.pi * p["rope_theta"] ** (np.arange(0, dim, 2) / dim)
@@ -298,13 +342,22 @@ def make(case, config_class, arch, settings, shared):
     config = config_class(**settings)
     model = T.AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
     initialise(model, seed)
+    packed = mxfp4(model, seed) if case.endswith("mxfp4") else {}
     os.makedirs(case, exist_ok=True)
     result = golden(model, seed)
     with tempfile.TemporaryDirectory() as d:
         model.save_pretrained(d)
         tensors = load_file(f"{d}/model.safetensors")
         config_json = json.load(open(f"{d}/config.json"))
-        write_gguf(f"{d}/model.gguf", case, arch, model.config, tensors, shared)
+        if packed:
+            tensors |= packed
+            for name in {n.rsplit("_", 1)[0] for n in packed}:
+                del tensors[name]
+            config_json["quantization_config"] = dict(quant_method="mxfp4")
+        if arch is None:
+            write_converted(f"{d}/model.gguf", case, model.config, tensors, packed)
+        else:
+            write_gguf(f"{d}/model.gguf", case, arch, model.config, tensors, shared)
         pack(f"{case}/model.gguf.gz", open(f"{d}/model.gguf", "rb").read())
     for key in ("dtype", "transformers_version"):
         config_json.pop(key, None)
@@ -317,7 +370,7 @@ def make(case, config_class, arch, settings, shared):
     if shared:
         result["weights"] = shared
     else:
-        save_file({k: v.to(torch.bfloat16) for k, v in tensors.items()}, f"{case}/model.safetensors", {"format": "pt"})
+        save_file({k: v if v.dtype == torch.uint8 else v.to(torch.bfloat16) for k, v in tensors.items()}, f"{case}/model.safetensors", {"format": "pt"})
     pack(f"{case}/golden.json.gz", json.dumps(result, separators=(",", ":")).encode())
 
 

@@ -5,15 +5,17 @@ transformers computes for them, one JSON line each:
   tensors    names and shapes of the checkpoint as save_pretrained lays it out
   tokens, positions, logits, rows   as in generate.py
   version    of transformers
+  gguf       of newer families, where there is a GGUF of such a model: keys and
+             tensors as llama.cpp's converter makes them (convert.py)
 
 Weights are not stored: element i of tensor t is weight(t, i) below, which
 TestRandomConfigs computes likewise. Configurations that transformers itself
 refuses are left out. Run it under several versions of transformers with the same
 seeds; the same seed draws the same configuration.
 
-  python3 random_configs.py FIRST LAST > configs.jsonl        # seeds FIRST … LAST-1
+  python3 random_configs.py FIRST LAST [TYPE …] > configs.jsonl   # seeds FIRST … LAST-1
   HEADPROF_CONFIGS=configs.jsonl go test ./runner/arch -run TestRandomConfigs -v
-  HEADPROF_CONFIGS=configs.jsonl HEADPROF_KEEP=3 go test …    # and store 3 of each model type in configs.jsonl.gz
+  HEADPROF_CONFIGS=configs.jsonl HEADPROF_KEEP=6 go test …    # and store 6 of each model type and form in configs/
 
 Needs: pip install torch transformers safetensors
 """
@@ -30,6 +32,8 @@ import numpy as np
 import torch
 import transformers as T
 from safetensors.torch import load_file, save_file
+
+import convert
 
 TOKENS = 28
 
@@ -60,7 +64,7 @@ class Draw:
         return self.r.random() < p
 
 
-def scaling(d, kinds, rotated, context):
+def scaling(d, kinds, rotated, context, untruncated=None):
     kind = d.one(*kinds)
     s = {"rope_type": kind}
     if kind in ("linear", "dynamic"):
@@ -75,7 +79,7 @@ def scaling(d, kinds, rotated, context):
             s |= dict(beta_fast=d.one(0, 16), beta_slow=d.one(1, 2))
         if d.maybe(0.2):
             s |= dict(mscale=0.7, mscale_all_dim=d.one(0, 1.2))
-        if d.maybe(0.1):
+        if d.maybe(0.1 if untruncated is None else untruncated):
             s["truncate"] = False
     elif kind == "llama3":
         s |= dict(factor=8.0, low_freq_factor=1.0, high_freq_factor=d.one(2.0, 4.0), original_max_position_embeddings=d.one(16, 32))
@@ -92,7 +96,7 @@ def rope(d, c, dim, kinds, theta="rope_theta", partial=None, share=1.0):
         share = d.one(0.5, 1.0)
         where[partial] = share
     context = c["max_position_embeddings"]
-    s = scaling(d, kinds, int(dim * share), context) if d.maybe(0.6) else None
+    s = scaling(d, kinds, int(dim * share), context, 0.7 if c["model_type"] == "gpt_oss" else None) if d.maybe(0.6) else None
     if s and s["rope_type"] in ("longrope", "su"):
         if c["model_type"] != "phi3":
             s["factor"] = 4.0
@@ -232,6 +236,14 @@ def config(kind, seed):
                  n_inner=d.one(None, 40), layer_norm_epsilon=d.one(1e-5, 1e-2), activation_function=d.one("gelu_new", "gelu_pytorch_tanh", "gelu"),
                  bos_token_id=1, eos_token_id=2, scale_attn_by_inverse_layer_idx=d.maybe(0.1), scale_attn_weights=not d.maybe(0.1))
         drop(d, c, "n_inner", "layer_norm_epsilon", "activation_function", "scale_attn_weights")
+    elif kind == "gpt_oss":
+        del c["hidden_act"]
+        dim = d.one(8, 16)
+        c |= dict(head_dim=dim, num_local_experts=d.one(4, 7), num_experts_per_tok=d.one(1, 2, 3), sliding_window=d.one(9, 5, 4096),
+                  attention_bias=d.maybe(0.7), swiglu_limit=d.one(7.0, 7.0, 1.0))
+        layer_types(d, c, 0.3)
+        drop(d, c, "num_experts_per_tok", "sliding_window", "swiglu_limit")
+        rope(d, c, dim, ["yarn", "yarn", "linear", "default"])
     drop(d, c, "rms_norm_eps", "layer_norm_eps", "sliding_window" if kind == "mistral" else "", "attention_bias", "tie_word_embeddings")
     return c
 
@@ -255,18 +267,21 @@ def record(c, seed):
     positions = [TOKENS - 1]
     rows = [[[[number(w) for w in a[0, h, p, : p + 1].tolist()] for h in range(a.shape[1])] for a in out.attentions] for p in positions]
     logits = [[number(x) for x in out.logits[0, p].tolist()] for p in positions]
-    return dict(config=c, tensors=[[n, list(t.shape)] for n, t in sorted(tensors.items())], tokens=ids, positions=positions, logits=logits,
+    made = convert.convert(model.config, list(tensors))
+    more = dict(gguf=dict(keys=made[0], tensors=made[1])) if made else {}
+    return dict(**more, config=c, tensors=[[n, list(t.shape)] for n, t in sorted(tensors.items())], tokens=ids, positions=positions, logits=logits,
                 rows=rows, version=version)
 
 
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
+NEWER = ["gpt_oss"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     T.logging.set_verbosity_error()
     for seed in range(int(sys.argv[1]), int(sys.argv[2])):
-        for kind in KINDS:
+        for kind in sys.argv[3:] or KINDS + NEWER:
             try:
                 line = record(config(kind, seed), seed)
             except Exception as e:  # transformers refuses it: nothing to compare with
