@@ -36,9 +36,10 @@ type kernels struct {
 	unpack [32]func(dst *float32, src *byte, stride, count int)
 	lanes  int // weight rows that unpack takes
 
-	// dot, per format, is y[i] = Σ_k x[k]·w[i][k] for 16 weight rows in the
-	// registers alone, count blocks deep; it prefetches as much from next on. nil: by unpack and product.
-	dot [32]func(y *float32, src *byte, stride, count int, x *float32, next uintptr)
+	// dot, per format, is y[i] = Σ_k x[k]·w[i][k] for the weight rows of a panel
+	// in the registers alone, count blocks deep (of 32 elements an even number,
+	// of one a multiple of 8); it prefetches as much from next on. frame is dotFrame floats to work in. nil: by unpack and product.
+	dot [32]dotFunc
 
 	// int8 is what --fast needs; nil: the set cannot.
 	int8 *int8Kernels
@@ -74,12 +75,20 @@ func (k *kernels) unpackOf(t tensor.Type) func(dst *float32, src *byte, stride, 
 	return nil
 }
 
-// dotOf gives the set's product of one row with a format, or nil.
-func (k *kernels) dotOf(t tensor.Type) func(y *float32, src *byte, stride, count int, x *float32, next uintptr) {
-	if int(t) < len(k.dot) {
-		return k.dot[t]
+// dotFrame is 64 vectors of 16.
+const dotFrame = 64 * 16
+
+type dotFunc = func(y *float32, src *byte, stride, count int, x *float32, next uintptr, frame *float32)
+
+// dotOf gives the set's product of one row with rows of so many columns of a format, or nil.
+func (k *kernels) dotOf(t tensor.Type, columns int) dotFunc {
+	if int(t) >= len(k.dot) || columns%8 != 0 {
+		return nil
 	}
-	return nil
+	if elements, _ := t.Block(); elements == 32 && columns%64 != 0 {
+		return nil
+	}
+	return k.dot[t]
 }
 
 // after is the element n floats on. p must stay within its array.

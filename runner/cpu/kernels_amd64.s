@@ -4017,7 +4017,7 @@ TEXT ·unpackQ4_0AVX512(SB), NOSPLIT, $0-32
 	LEAQ    (DX)(BX*4), DI
 	LEAQ    (DI)(BX*4), R8
 	LEAQ    (R8)(BX*4), R9
-	VMOVUPS nibblesQ4_0<>+0(SB), Z0
+	VMOVUPS tableQ4_0<>+0(SB), Z0
 
 block:
 	VMOVD           (DX), X1
@@ -4201,23 +4201,23 @@ block:
 	VZEROUPPER
 	RET
 
-DATA nibblesQ4_0<>+0(SB)/4, $0xc1000000
-DATA nibblesQ4_0<>+4(SB)/4, $0xc0e00000
-DATA nibblesQ4_0<>+8(SB)/4, $0xc0c00000
-DATA nibblesQ4_0<>+12(SB)/4, $0xc0a00000
-DATA nibblesQ4_0<>+16(SB)/4, $0xc0800000
-DATA nibblesQ4_0<>+20(SB)/4, $0xc0400000
-DATA nibblesQ4_0<>+24(SB)/4, $0xc0000000
-DATA nibblesQ4_0<>+28(SB)/4, $0xbf800000
-DATA nibblesQ4_0<>+32(SB)/4, $0x00000000
-DATA nibblesQ4_0<>+36(SB)/4, $0x3f800000
-DATA nibblesQ4_0<>+40(SB)/4, $0x40000000
-DATA nibblesQ4_0<>+44(SB)/4, $0x40400000
-DATA nibblesQ4_0<>+48(SB)/4, $0x40800000
-DATA nibblesQ4_0<>+52(SB)/4, $0x40a00000
-DATA nibblesQ4_0<>+56(SB)/4, $0x40c00000
-DATA nibblesQ4_0<>+60(SB)/4, $0x40e00000
-GLOBL nibblesQ4_0<>(SB), RODATA|NOPTR, $64
+DATA tableQ4_0<>+0(SB)/4, $0xc1000000
+DATA tableQ4_0<>+4(SB)/4, $0xc0e00000
+DATA tableQ4_0<>+8(SB)/4, $0xc0c00000
+DATA tableQ4_0<>+12(SB)/4, $0xc0a00000
+DATA tableQ4_0<>+16(SB)/4, $0xc0800000
+DATA tableQ4_0<>+20(SB)/4, $0xc0400000
+DATA tableQ4_0<>+24(SB)/4, $0xc0000000
+DATA tableQ4_0<>+28(SB)/4, $0xbf800000
+DATA tableQ4_0<>+32(SB)/4, $0x00000000
+DATA tableQ4_0<>+36(SB)/4, $0x3f800000
+DATA tableQ4_0<>+40(SB)/4, $0x40000000
+DATA tableQ4_0<>+44(SB)/4, $0x40400000
+DATA tableQ4_0<>+48(SB)/4, $0x40800000
+DATA tableQ4_0<>+52(SB)/4, $0x40a00000
+DATA tableQ4_0<>+56(SB)/4, $0x40c00000
+DATA tableQ4_0<>+60(SB)/4, $0x40e00000
+GLOBL tableQ4_0<>(SB), RODATA|NOPTR, $64
 
 // dequantises blocks of weight rows and writes them transposed: element k of row i to dst[32·k + i]
 // func unpackQ4_1AVX512(dst *float32, src *byte, stride int, count int)
@@ -4231,7 +4231,7 @@ TEXT ·unpackQ4_1AVX512(SB), NOSPLIT, $0-32
 	LEAQ    (DX)(BX*4), DI
 	LEAQ    (DI)(BX*4), R8
 	LEAQ    (R8)(BX*4), R9
-	VMOVUPS nibblesQ4_1<>+0(SB), Z0
+	VMOVUPS tableQ4_1<>+0(SB), Z0
 
 block:
 	VMOVD           (DX), X1
@@ -4418,23 +4418,23 @@ block:
 	VZEROUPPER
 	RET
 
-DATA nibblesQ4_1<>+0(SB)/4, $0x00000000
-DATA nibblesQ4_1<>+4(SB)/4, $0x3f800000
-DATA nibblesQ4_1<>+8(SB)/4, $0x40000000
-DATA nibblesQ4_1<>+12(SB)/4, $0x40400000
-DATA nibblesQ4_1<>+16(SB)/4, $0x40800000
-DATA nibblesQ4_1<>+20(SB)/4, $0x40a00000
-DATA nibblesQ4_1<>+24(SB)/4, $0x40c00000
-DATA nibblesQ4_1<>+28(SB)/4, $0x40e00000
-DATA nibblesQ4_1<>+32(SB)/4, $0x41000000
-DATA nibblesQ4_1<>+36(SB)/4, $0x41100000
-DATA nibblesQ4_1<>+40(SB)/4, $0x41200000
-DATA nibblesQ4_1<>+44(SB)/4, $0x41300000
-DATA nibblesQ4_1<>+48(SB)/4, $0x41400000
-DATA nibblesQ4_1<>+52(SB)/4, $0x41500000
-DATA nibblesQ4_1<>+56(SB)/4, $0x41600000
-DATA nibblesQ4_1<>+60(SB)/4, $0x41700000
-GLOBL nibblesQ4_1<>(SB), RODATA|NOPTR, $64
+DATA tableQ4_1<>+0(SB)/4, $0x00000000
+DATA tableQ4_1<>+4(SB)/4, $0x3f800000
+DATA tableQ4_1<>+8(SB)/4, $0x40000000
+DATA tableQ4_1<>+12(SB)/4, $0x40400000
+DATA tableQ4_1<>+16(SB)/4, $0x40800000
+DATA tableQ4_1<>+20(SB)/4, $0x40a00000
+DATA tableQ4_1<>+24(SB)/4, $0x40c00000
+DATA tableQ4_1<>+28(SB)/4, $0x40e00000
+DATA tableQ4_1<>+32(SB)/4, $0x41000000
+DATA tableQ4_1<>+36(SB)/4, $0x41100000
+DATA tableQ4_1<>+40(SB)/4, $0x41200000
+DATA tableQ4_1<>+44(SB)/4, $0x41300000
+DATA tableQ4_1<>+48(SB)/4, $0x41400000
+DATA tableQ4_1<>+52(SB)/4, $0x41500000
+DATA tableQ4_1<>+56(SB)/4, $0x41600000
+DATA tableQ4_1<>+60(SB)/4, $0x41700000
+GLOBL tableQ4_1<>(SB), RODATA|NOPTR, $64
 
 // dequantises blocks of weight rows and writes them transposed: element k of row i to dst[32·k + i]
 // func unpackQ8_0AVX512(dst *float32, src *byte, stride int, count int)
@@ -5535,7 +5535,7 @@ TEXT ·unpackQ4_KAVX512(SB), NOSPLIT, $576-32
 	LEAQ    (DX)(BX*4), DI
 	LEAQ    (DI)(BX*4), R8
 	LEAQ    (R8)(BX*4), R9
-	VMOVUPS nibblesQ4_K<>+0(SB), Z0
+	VMOVUPS tableQ4_K<>+0(SB), Z0
 
 block:
 	VBROADCASTI32X4 (DX), Z1
@@ -6893,23 +6893,23 @@ block:
 	VZEROUPPER
 	RET
 
-DATA nibblesQ4_K<>+0(SB)/4, $0x00000000
-DATA nibblesQ4_K<>+4(SB)/4, $0x3f800000
-DATA nibblesQ4_K<>+8(SB)/4, $0x40000000
-DATA nibblesQ4_K<>+12(SB)/4, $0x40400000
-DATA nibblesQ4_K<>+16(SB)/4, $0x40800000
-DATA nibblesQ4_K<>+20(SB)/4, $0x40a00000
-DATA nibblesQ4_K<>+24(SB)/4, $0x40c00000
-DATA nibblesQ4_K<>+28(SB)/4, $0x40e00000
-DATA nibblesQ4_K<>+32(SB)/4, $0x41000000
-DATA nibblesQ4_K<>+36(SB)/4, $0x41100000
-DATA nibblesQ4_K<>+40(SB)/4, $0x41200000
-DATA nibblesQ4_K<>+44(SB)/4, $0x41300000
-DATA nibblesQ4_K<>+48(SB)/4, $0x41400000
-DATA nibblesQ4_K<>+52(SB)/4, $0x41500000
-DATA nibblesQ4_K<>+56(SB)/4, $0x41600000
-DATA nibblesQ4_K<>+60(SB)/4, $0x41700000
-GLOBL nibblesQ4_K<>(SB), RODATA|NOPTR, $64
+DATA tableQ4_K<>+0(SB)/4, $0x00000000
+DATA tableQ4_K<>+4(SB)/4, $0x3f800000
+DATA tableQ4_K<>+8(SB)/4, $0x40000000
+DATA tableQ4_K<>+12(SB)/4, $0x40400000
+DATA tableQ4_K<>+16(SB)/4, $0x40800000
+DATA tableQ4_K<>+20(SB)/4, $0x40a00000
+DATA tableQ4_K<>+24(SB)/4, $0x40c00000
+DATA tableQ4_K<>+28(SB)/4, $0x40e00000
+DATA tableQ4_K<>+32(SB)/4, $0x41000000
+DATA tableQ4_K<>+36(SB)/4, $0x41100000
+DATA tableQ4_K<>+40(SB)/4, $0x41200000
+DATA tableQ4_K<>+44(SB)/4, $0x41300000
+DATA tableQ4_K<>+48(SB)/4, $0x41400000
+DATA tableQ4_K<>+52(SB)/4, $0x41500000
+DATA tableQ4_K<>+56(SB)/4, $0x41600000
+DATA tableQ4_K<>+60(SB)/4, $0x41700000
+GLOBL tableQ4_K<>(SB), RODATA|NOPTR, $64
 
 DATA w0000003f<>+0(SB)/4, $0x0000003f
 GLOBL w0000003f<>(SB), RODATA|NOPTR, $4
@@ -9977,7 +9977,7 @@ TEXT ·unpackIQ4_NLAVX512(SB), NOSPLIT, $0-32
 	LEAQ    (DX)(BX*4), DI
 	LEAQ    (DI)(BX*4), R8
 	LEAQ    (R8)(BX*4), R9
-	VMOVUPS nibblesIQ4_NL<>+0(SB), Z0
+	VMOVUPS tableIQ4_NL<>+0(SB), Z0
 
 block:
 	VMOVD           (DX), X1
@@ -10161,23 +10161,23 @@ block:
 	VZEROUPPER
 	RET
 
-DATA nibblesIQ4_NL<>+0(SB)/4, $0xc2fe0000
-DATA nibblesIQ4_NL<>+4(SB)/4, $0xc2d00000
-DATA nibblesIQ4_NL<>+8(SB)/4, $0xc2a60000
-DATA nibblesIQ4_NL<>+12(SB)/4, $0xc2820000
-DATA nibblesIQ4_NL<>+16(SB)/4, $0xc2440000
-DATA nibblesIQ4_NL<>+20(SB)/4, $0xc20c0000
-DATA nibblesIQ4_NL<>+24(SB)/4, $0xc1b00000
-DATA nibblesIQ4_NL<>+28(SB)/4, $0xc1200000
-DATA nibblesIQ4_NL<>+32(SB)/4, $0x3f800000
-DATA nibblesIQ4_NL<>+36(SB)/4, $0x41500000
-DATA nibblesIQ4_NL<>+40(SB)/4, $0x41c80000
-DATA nibblesIQ4_NL<>+44(SB)/4, $0x42180000
-DATA nibblesIQ4_NL<>+48(SB)/4, $0x42540000
-DATA nibblesIQ4_NL<>+52(SB)/4, $0x428a0000
-DATA nibblesIQ4_NL<>+56(SB)/4, $0x42b20000
-DATA nibblesIQ4_NL<>+60(SB)/4, $0x42e20000
-GLOBL nibblesIQ4_NL<>(SB), RODATA|NOPTR, $64
+DATA tableIQ4_NL<>+0(SB)/4, $0xc2fe0000
+DATA tableIQ4_NL<>+4(SB)/4, $0xc2d00000
+DATA tableIQ4_NL<>+8(SB)/4, $0xc2a60000
+DATA tableIQ4_NL<>+12(SB)/4, $0xc2820000
+DATA tableIQ4_NL<>+16(SB)/4, $0xc2440000
+DATA tableIQ4_NL<>+20(SB)/4, $0xc20c0000
+DATA tableIQ4_NL<>+24(SB)/4, $0xc1b00000
+DATA tableIQ4_NL<>+28(SB)/4, $0xc1200000
+DATA tableIQ4_NL<>+32(SB)/4, $0x3f800000
+DATA tableIQ4_NL<>+36(SB)/4, $0x41500000
+DATA tableIQ4_NL<>+40(SB)/4, $0x41c80000
+DATA tableIQ4_NL<>+44(SB)/4, $0x42180000
+DATA tableIQ4_NL<>+48(SB)/4, $0x42540000
+DATA tableIQ4_NL<>+52(SB)/4, $0x428a0000
+DATA tableIQ4_NL<>+56(SB)/4, $0x42b20000
+DATA tableIQ4_NL<>+60(SB)/4, $0x42e20000
+GLOBL tableIQ4_NL<>(SB), RODATA|NOPTR, $64
 
 // dequantises blocks of weight rows and writes them transposed: element k of row i to dst[32·k + i]
 // func unpackIQ4_XSAVX512(dst *float32, src *byte, stride int, count int)
@@ -10191,7 +10191,7 @@ TEXT ·unpackIQ4_XSAVX512(SB), NOSPLIT, $576-32
 	LEAQ    (DX)(BX*4), DI
 	LEAQ    (DI)(BX*4), R8
 	LEAQ    (R8)(BX*4), R9
-	VMOVUPS nibblesIQ4_XS<>+0(SB), Z0
+	VMOVUPS tableIQ4_XS<>+0(SB), Z0
 
 block:
 	VMOVD           (DX), X1
@@ -11536,23 +11536,23 @@ block:
 	VZEROUPPER
 	RET
 
-DATA nibblesIQ4_XS<>+0(SB)/4, $0xc2fe0000
-DATA nibblesIQ4_XS<>+4(SB)/4, $0xc2d00000
-DATA nibblesIQ4_XS<>+8(SB)/4, $0xc2a60000
-DATA nibblesIQ4_XS<>+12(SB)/4, $0xc2820000
-DATA nibblesIQ4_XS<>+16(SB)/4, $0xc2440000
-DATA nibblesIQ4_XS<>+20(SB)/4, $0xc20c0000
-DATA nibblesIQ4_XS<>+24(SB)/4, $0xc1b00000
-DATA nibblesIQ4_XS<>+28(SB)/4, $0xc1200000
-DATA nibblesIQ4_XS<>+32(SB)/4, $0x3f800000
-DATA nibblesIQ4_XS<>+36(SB)/4, $0x41500000
-DATA nibblesIQ4_XS<>+40(SB)/4, $0x41c80000
-DATA nibblesIQ4_XS<>+44(SB)/4, $0x42180000
-DATA nibblesIQ4_XS<>+48(SB)/4, $0x42540000
-DATA nibblesIQ4_XS<>+52(SB)/4, $0x428a0000
-DATA nibblesIQ4_XS<>+56(SB)/4, $0x42b20000
-DATA nibblesIQ4_XS<>+60(SB)/4, $0x42e20000
-GLOBL nibblesIQ4_XS<>(SB), RODATA|NOPTR, $64
+DATA tableIQ4_XS<>+0(SB)/4, $0xc2fe0000
+DATA tableIQ4_XS<>+4(SB)/4, $0xc2d00000
+DATA tableIQ4_XS<>+8(SB)/4, $0xc2a60000
+DATA tableIQ4_XS<>+12(SB)/4, $0xc2820000
+DATA tableIQ4_XS<>+16(SB)/4, $0xc2440000
+DATA tableIQ4_XS<>+20(SB)/4, $0xc20c0000
+DATA tableIQ4_XS<>+24(SB)/4, $0xc1b00000
+DATA tableIQ4_XS<>+28(SB)/4, $0xc1200000
+DATA tableIQ4_XS<>+32(SB)/4, $0x3f800000
+DATA tableIQ4_XS<>+36(SB)/4, $0x41500000
+DATA tableIQ4_XS<>+40(SB)/4, $0x41c80000
+DATA tableIQ4_XS<>+44(SB)/4, $0x42180000
+DATA tableIQ4_XS<>+48(SB)/4, $0x42540000
+DATA tableIQ4_XS<>+52(SB)/4, $0x428a0000
+DATA tableIQ4_XS<>+56(SB)/4, $0x42b20000
+DATA tableIQ4_XS<>+60(SB)/4, $0x42e20000
+GLOBL tableIQ4_XS<>(SB), RODATA|NOPTR, $64
 
 DATA w00000020<>+0(SB)/4, $0x00000020
 GLOBL w00000020<>(SB), RODATA|NOPTR, $4
@@ -28209,8 +28209,8 @@ TEXT ·unpackIQ4_NLAVX2(SB), NOSPLIT, $0-32
 	MOVQ    stride+16(FP), BX
 	LEAQ    (BX)(BX*2), SI
 	LEAQ    (DX)(BX*4), DI
-	VMOVUPS nibblesIQ4_NL<>+0(SB), Y0
-	VMOVUPS nibblesIQ4_NL<>+32(SB), Y1
+	VMOVUPS tableIQ4_NL<>+0(SB), Y0
+	VMOVUPS tableIQ4_NL<>+32(SB), Y1
 
 block:
 	VMOVD          (DX), X2
@@ -28479,8 +28479,8 @@ TEXT ·unpackIQ4_XSAVX2(SB), NOSPLIT, $288-32
 	MOVQ    stride+16(FP), BX
 	LEAQ    (BX)(BX*2), SI
 	LEAQ    (DX)(BX*4), DI
-	VMOVUPS nibblesIQ4_XS<>+0(SB), Y0
-	VMOVUPS nibblesIQ4_XS<>+32(SB), Y1
+	VMOVUPS tableIQ4_XS<>+0(SB), Y0
+	VMOVUPS tableIQ4_XS<>+32(SB), Y1
 
 block:
 	VMOVD          (DX), X2
@@ -38768,9 +38768,9 @@ block:
 	RET
 
 // y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotF32AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// func dotF32AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotF32AVX512(SB), NOSPLIT, $0-48
+TEXT ·dotF32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   count+24(FP), AX
 	MOVQ   src+8(FP), CX
 	MOVQ   stride+16(FP), DX
@@ -38780,41 +38780,46 @@ TEXT ·dotF32AVX512(SB), NOSPLIT, $0-48
 	LEAQ   (CX)(DX*4), R8
 	LEAQ   (R8)(DX*4), R9
 	LEAQ   (R9)(DX*4), R10
+	LEAQ   (R10)(DX*4), R11
+	LEAQ   (R11)(DX*4), R12
+	LEAQ   (R12)(DX*4), R13
+	LEAQ   (R13)(DX*4), R14
 	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 
-block:
+first:
 	PREFETCHT1       (BX)
 	PREFETCHT1       64(BX)
 	PREFETCHT1       128(BX)
 	PREFETCHT1       192(BX)
-	VBROADCASTI32X4  (CX), Z1
-	VINSERTI32X4     $0x01, (R8), Z1, Z1
-	VINSERTI32X4     $0x02, (R9), Z1, Z1
-	VINSERTI32X4     $0x03, (R10), Z1, Z1
-	VBROADCASTI32X4  (CX)(DX*1), Z2
-	VINSERTI32X4     $0x01, (R8)(DX*1), Z2, Z2
-	VINSERTI32X4     $0x02, (R9)(DX*1), Z2, Z2
-	VINSERTI32X4     $0x03, (R10)(DX*1), Z2, Z2
-	VBROADCASTI32X4  (CX)(DX*2), Z3
-	VINSERTI32X4     $0x01, (R8)(DX*2), Z3, Z3
-	VINSERTI32X4     $0x02, (R9)(DX*2), Z3, Z3
-	VINSERTI32X4     $0x03, (R10)(DX*2), Z3, Z3
-	VBROADCASTI32X4  (CX)(DI*1), Z4
-	VINSERTI32X4     $0x01, (R8)(DI*1), Z4, Z4
-	VINSERTI32X4     $0x02, (R9)(DI*1), Z4, Z4
-	VINSERTI32X4     $0x03, (R10)(DI*1), Z4, Z4
-	VPUNPCKLDQ       Z2, Z1, Z5
-	VPUNPCKHDQ       Z2, Z1, Z6
-	VPUNPCKLDQ       Z4, Z3, Z2
-	VPUNPCKHDQ       Z4, Z3, Z4
-	VPUNPCKLQDQ      Z2, Z5, Z1
-	VPUNPCKHQDQ      Z2, Z5, Z2
-	VPUNPCKLQDQ      Z4, Z6, Z3
-	VPUNPCKHQDQ      Z4, Z6, Z4
-	VFMADD231PS.BCST (SI), Z1, Z0
-	VFMADD231PS.BCST 4(SI), Z2, Z0
-	VFMADD231PS.BCST 8(SI), Z3, Z0
-	VFMADD231PS.BCST 12(SI), Z4, Z0
+	VBROADCASTI32X4  (CX), Z2
+	VINSERTI32X4     $0x01, (R8), Z2, Z2
+	VINSERTI32X4     $0x02, (R9), Z2, Z2
+	VINSERTI32X4     $0x03, (R10), Z2, Z2
+	VBROADCASTI32X4  (CX)(DX*1), Z3
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z3, Z3
+	VBROADCASTI32X4  (CX)(DX*2), Z4
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z4, Z4
+	VBROADCASTI32X4  (CX)(DI*1), Z5
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z5, Z5
+	VPUNPCKLDQ       Z3, Z2, Z6
+	VPUNPCKHDQ       Z3, Z2, Z7
+	VPUNPCKLDQ       Z5, Z4, Z3
+	VPUNPCKHDQ       Z5, Z4, Z5
+	VPUNPCKLQDQ      Z3, Z6, Z2
+	VPUNPCKHQDQ      Z3, Z6, Z3
+	VPUNPCKLQDQ      Z5, Z7, Z4
+	VPUNPCKHQDQ      Z5, Z7, Z5
+	VFMADD231PS.BCST (SI), Z2, Z0
+	VFMADD231PS.BCST 4(SI), Z3, Z0
+	VFMADD231PS.BCST 8(SI), Z4, Z0
+	VFMADD231PS.BCST 12(SI), Z5, Z0
 	ADDQ             $0x00000010, CX
 	ADDQ             $0x00000010, R8
 	ADDQ             $0x00000010, R9
@@ -38822,33 +38827,83 @@ block:
 	ADDQ             $0x00000100, BX
 	ADDQ             $0x00000010, SI
 	SUBQ             $0x00000004, AX
-	JG               block
-	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
-	VZEROUPPER
-	RET
+	JG               first
+	MOVQ             count+24(FP), AX
+	MOVQ             x+32(FP), SI
 
-// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotBF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotBF16AVX512(SB), NOSPLIT, $0-48
-	MOVQ   count+24(FP), AX
-	MOVQ   src+8(FP), CX
-	MOVQ   stride+16(FP), DX
-	MOVQ   next+40(FP), BX
-	MOVQ   x+32(FP), SI
-	LEAQ   (DX)(DX*2), DI
-	LEAQ   (CX)(DX*4), R8
-	LEAQ   (R8)(DX*4), R9
-	LEAQ   (R9)(DX*4), R10
-	VXORPS Z0, Z0, Z0
-
-block:
+second:
 	PREFETCHT1       (BX)
 	PREFETCHT1       64(BX)
 	PREFETCHT1       128(BX)
 	PREFETCHT1       192(BX)
-	VBROADCASTSS     wffff0000<>+0(SB), Z1
+	VBROADCASTI32X4  (R11), Z2
+	VINSERTI32X4     $0x01, (R12), Z2, Z2
+	VINSERTI32X4     $0x02, (R13), Z2, Z2
+	VINSERTI32X4     $0x03, (R14), Z2, Z2
+	VBROADCASTI32X4  (R11)(DX*1), Z3
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z3, Z3
+	VBROADCASTI32X4  (R11)(DX*2), Z4
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z4, Z4
+	VBROADCASTI32X4  (R11)(DI*1), Z5
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z5, Z5
+	VPUNPCKLDQ       Z3, Z2, Z6
+	VPUNPCKHDQ       Z3, Z2, Z7
+	VPUNPCKLDQ       Z5, Z4, Z3
+	VPUNPCKHDQ       Z5, Z4, Z5
+	VPUNPCKLQDQ      Z3, Z6, Z2
+	VPUNPCKHQDQ      Z3, Z6, Z3
+	VPUNPCKLQDQ      Z5, Z7, Z4
+	VPUNPCKHQDQ      Z5, Z7, Z5
+	VFMADD231PS.BCST (SI), Z2, Z1
+	VFMADD231PS.BCST 4(SI), Z3, Z1
+	VFMADD231PS.BCST 8(SI), Z4, Z1
+	VFMADD231PS.BCST 12(SI), Z5, Z1
+	ADDQ             $0x00000010, R11
+	ADDQ             $0x00000010, R12
+	ADDQ             $0x00000010, R13
+	ADDQ             $0x00000010, R14
+	ADDQ             $0x00000100, BX
+	ADDQ             $0x00000010, SI
+	SUBQ             $0x00000004, AX
+	JG               second
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
+// func dotBF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotBF16AVX512(SB), NOSPLIT, $0-56
+	MOVQ         count+24(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         next+40(FP), BX
+	MOVQ         x+32(FP), SI
+	VBROADCASTSS wffff0000<>+0(SB), Z0
+	LEAQ         (DX)(DX*2), DI
+	LEAQ         (CX)(DX*4), R8
+	LEAQ         (R8)(DX*4), R9
+	LEAQ         (R9)(DX*4), R10
+	LEAQ         (R10)(DX*4), R11
+	LEAQ         (R11)(DX*4), R12
+	LEAQ         (R12)(DX*4), R13
+	LEAQ         (R13)(DX*4), R14
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+
+first:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
 	VBROADCASTI32X4  (CX), Z3
 	VINSERTI32X4     $0x01, (R8), Z3, Z3
 	VINSERTI32X4     $0x02, (R9), Z3, Z3
@@ -38865,189 +38920,6 @@ block:
 	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
 	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
 	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z2
-	VPUNPCKHDQ       Z4, Z3, Z7
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z2, Z3
-	VPUNPCKHQDQ      Z4, Z2, Z4
-	VPUNPCKLQDQ      Z6, Z7, Z5
-	VPUNPCKHQDQ      Z6, Z7, Z6
-	VPSLLD           $0x10, Z3, Z2
-	VFMADD231PS.BCST (SI), Z2, Z0
-	VPANDD           Z1, Z3, Z2
-	VFMADD231PS.BCST 4(SI), Z2, Z0
-	VPSLLD           $0x10, Z4, Z2
-	VFMADD231PS.BCST 8(SI), Z2, Z0
-	VPANDD           Z1, Z4, Z2
-	VFMADD231PS.BCST 12(SI), Z2, Z0
-	VPSLLD           $0x10, Z5, Z2
-	VFMADD231PS.BCST 16(SI), Z2, Z0
-	VPANDD           Z1, Z5, Z2
-	VFMADD231PS.BCST 20(SI), Z2, Z0
-	VPSLLD           $0x10, Z6, Z2
-	VFMADD231PS.BCST 24(SI), Z2, Z0
-	VPANDD           Z1, Z6, Z1
-	VFMADD231PS.BCST 28(SI), Z1, Z0
-	ADDQ             $0x00000010, CX
-	ADDQ             $0x00000010, R8
-	ADDQ             $0x00000010, R9
-	ADDQ             $0x00000010, R10
-	ADDQ             $0x00000100, BX
-	ADDQ             $0x00000020, SI
-	SUBQ             $0x00000008, AX
-	JG               block
-	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
-	VZEROUPPER
-	RET
-
-// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotF16AVX512(SB), NOSPLIT, $0-48
-	MOVQ   count+24(FP), AX
-	MOVQ   src+8(FP), CX
-	MOVQ   stride+16(FP), DX
-	MOVQ   next+40(FP), BX
-	MOVQ   x+32(FP), SI
-	LEAQ   (DX)(DX*2), DI
-	LEAQ   (CX)(DX*4), R8
-	LEAQ   (R8)(DX*4), R9
-	LEAQ   (R9)(DX*4), R10
-	VXORPS Z0, Z0, Z0
-
-block:
-	PREFETCHT1       (BX)
-	PREFETCHT1       64(BX)
-	PREFETCHT1       128(BX)
-	PREFETCHT1       192(BX)
-	VBROADCASTI32X4  (CX), Z1
-	VINSERTI32X4     $0x01, (R8), Z1, Z1
-	VINSERTI32X4     $0x02, (R9), Z1, Z1
-	VINSERTI32X4     $0x03, (R10), Z1, Z1
-	VBROADCASTI32X4  (CX)(DX*1), Z2
-	VINSERTI32X4     $0x01, (R8)(DX*1), Z2, Z2
-	VINSERTI32X4     $0x02, (R9)(DX*1), Z2, Z2
-	VINSERTI32X4     $0x03, (R10)(DX*1), Z2, Z2
-	VBROADCASTI32X4  (CX)(DX*2), Z3
-	VINSERTI32X4     $0x01, (R8)(DX*2), Z3, Z3
-	VINSERTI32X4     $0x02, (R9)(DX*2), Z3, Z3
-	VINSERTI32X4     $0x03, (R10)(DX*2), Z3, Z3
-	VBROADCASTI32X4  (CX)(DI*1), Z4
-	VINSERTI32X4     $0x01, (R8)(DI*1), Z4, Z4
-	VINSERTI32X4     $0x02, (R9)(DI*1), Z4, Z4
-	VINSERTI32X4     $0x03, (R10)(DI*1), Z4, Z4
-	VPUNPCKLDQ       Z2, Z1, Z5
-	VPUNPCKHDQ       Z2, Z1, Z6
-	VPUNPCKLDQ       Z4, Z3, Z2
-	VPUNPCKHDQ       Z4, Z3, Z4
-	VPUNPCKLQDQ      Z2, Z5, Z1
-	VPUNPCKHQDQ      Z2, Z5, Z2
-	VPUNPCKLQDQ      Z4, Z6, Z3
-	VPUNPCKHQDQ      Z4, Z6, Z4
-	VPMOVDW          Z1, Y5
-	VCVTPH2PS        Y5, Z5
-	VFMADD231PS.BCST (SI), Z5, Z0
-	VPSRLD           $0x10, Z1, Z1
-	VPMOVDW          Z1, Y1
-	VCVTPH2PS        Y1, Z1
-	VFMADD231PS.BCST 4(SI), Z1, Z0
-	VPMOVDW          Z2, Y1
-	VCVTPH2PS        Y1, Z1
-	VFMADD231PS.BCST 8(SI), Z1, Z0
-	VPSRLD           $0x10, Z2, Z1
-	VPMOVDW          Z1, Y1
-	VCVTPH2PS        Y1, Z1
-	VFMADD231PS.BCST 12(SI), Z1, Z0
-	VPMOVDW          Z3, Y1
-	VCVTPH2PS        Y1, Z1
-	VFMADD231PS.BCST 16(SI), Z1, Z0
-	VPSRLD           $0x10, Z3, Z1
-	VPMOVDW          Z1, Y1
-	VCVTPH2PS        Y1, Z1
-	VFMADD231PS.BCST 20(SI), Z1, Z0
-	VPMOVDW          Z4, Y1
-	VCVTPH2PS        Y1, Z1
-	VFMADD231PS.BCST 24(SI), Z1, Z0
-	VPSRLD           $0x10, Z4, Z1
-	VPMOVDW          Z1, Y1
-	VCVTPH2PS        Y1, Z1
-	VFMADD231PS.BCST 28(SI), Z1, Z0
-	ADDQ             $0x00000010, CX
-	ADDQ             $0x00000010, R8
-	ADDQ             $0x00000010, R9
-	ADDQ             $0x00000010, R10
-	ADDQ             $0x00000100, BX
-	ADDQ             $0x00000020, SI
-	SUBQ             $0x00000008, AX
-	JG               block
-	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
-	VZEROUPPER
-	RET
-
-// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotQ4_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotQ4_0AVX512(SB), NOSPLIT, $0-48
-	MOVQ    count+24(FP), AX
-	MOVQ    src+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    next+40(FP), BX
-	MOVQ    x+32(FP), SI
-	LEAQ    (DX)(DX*2), DI
-	LEAQ    (CX)(DX*4), R8
-	LEAQ    (R8)(DX*4), R9
-	LEAQ    (R9)(DX*4), R10
-	VXORPS  Z0, Z0, Z0
-	VMOVUPS nibblesQ4_0<>+0(SB), Z1
-
-block:
-	PREFETCHT1       (BX)
-	PREFETCHT1       64(BX)
-	PREFETCHT1       128(BX)
-	PREFETCHT1       192(BX)
-	PREFETCHT1       256(BX)
-	VMOVD            (CX), X2
-	VPINSRD          $0x01, (CX)(DX*1), X2, X2
-	VPINSRD          $0x02, (CX)(DX*2), X2, X2
-	VPINSRD          $0x03, (CX)(DI*1), X2, X2
-	VMOVD            (R8), X3
-	VPINSRD          $0x01, (R8)(DX*1), X3, X3
-	VPINSRD          $0x02, (R8)(DX*2), X3, X3
-	VPINSRD          $0x03, (R8)(DI*1), X3, X3
-	VMOVD            (R9), X4
-	VPINSRD          $0x01, (R9)(DX*1), X4, X4
-	VPINSRD          $0x02, (R9)(DX*2), X4, X4
-	VPINSRD          $0x03, (R9)(DI*1), X4, X4
-	VMOVD            (R10), X5
-	VPINSRD          $0x01, (R10)(DX*1), X5, X5
-	VPINSRD          $0x02, (R10)(DX*2), X5, X5
-	VPINSRD          $0x03, (R10)(DI*1), X5, X5
-	VXORPS           Z6, Z6, Z6
-	VINSERTI32X4     $0x00, X2, Z6, Z6
-	VINSERTI32X4     $0x01, X3, Z6, Z6
-	VINSERTI32X4     $0x02, X4, Z6, Z6
-	VINSERTI32X4     $0x03, X5, Z6, Z6
-	VPMOVDW          Z6, Y2
-	VCVTPH2PS        Y2, Z2
-	VBROADCASTI32X4  2(CX), Z3
-	VINSERTI32X4     $0x01, 2(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 2(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 2(R10), Z3, Z3
-	VBROADCASTI32X4  2(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 2(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 2(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 2(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  2(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 2(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 2(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 2(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  2(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 2(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 2(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 2(R10)(DI*1), Z6, Z6
 	VPUNPCKLDQ       Z4, Z3, Z7
 	VPUNPCKHDQ       Z4, Z3, Z8
 	VPUNPCKLDQ       Z6, Z5, Z4
@@ -39056,204 +38928,54 @@ block:
 	VPUNPCKHQDQ      Z4, Z7, Z4
 	VPUNPCKLQDQ      Z6, Z8, Z5
 	VPUNPCKHQDQ      Z6, Z8, Z6
-	VPERMPS          Z1, Z3, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST (SI), Z7, Z0
-	VPSRLD           $0x08, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 4(SI), Z7, Z0
-	VPSRLD           $0x10, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 8(SI), Z7, Z0
-	VPSRLD           $0x18, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 12(SI), Z7, Z0
-	VPERMPS          Z1, Z4, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 16(SI), Z7, Z0
-	VPSRLD           $0x08, Z4, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 20(SI), Z7, Z0
-	VPSRLD           $0x10, Z4, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 24(SI), Z7, Z0
-	VPSRLD           $0x18, Z4, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 28(SI), Z7, Z0
-	VPERMPS          Z1, Z5, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 32(SI), Z7, Z0
-	VPSRLD           $0x08, Z5, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 36(SI), Z7, Z0
-	VPSRLD           $0x10, Z5, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 40(SI), Z7, Z0
-	VPSRLD           $0x18, Z5, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 44(SI), Z7, Z0
-	VPERMPS          Z1, Z6, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 48(SI), Z7, Z0
-	VPSRLD           $0x08, Z6, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 52(SI), Z7, Z0
-	VPSRLD           $0x10, Z6, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 56(SI), Z7, Z0
-	VPSRLD           $0x18, Z6, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 60(SI), Z7, Z0
-	VPSRLD           $0x04, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 64(SI), Z7, Z0
-	VPSRLD           $0x0c, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 68(SI), Z7, Z0
-	VPSRLD           $0x14, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 72(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 76(SI), Z3, Z0
-	VPSRLD           $0x04, Z4, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 80(SI), Z3, Z0
-	VPSRLD           $0x0c, Z4, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 84(SI), Z3, Z0
-	VPSRLD           $0x14, Z4, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 88(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 92(SI), Z3, Z0
-	VPSRLD           $0x04, Z5, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 96(SI), Z3, Z0
-	VPSRLD           $0x0c, Z5, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 100(SI), Z3, Z0
-	VPSRLD           $0x14, Z5, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 104(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 108(SI), Z3, Z0
-	VPSRLD           $0x04, Z6, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 112(SI), Z3, Z0
-	VPSRLD           $0x0c, Z6, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 116(SI), Z3, Z0
-	VPSRLD           $0x14, Z6, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 120(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 124(SI), Z3, Z0
-	ADDQ             $0x00000012, CX
-	ADDQ             $0x00000012, R8
-	ADDQ             $0x00000012, R9
-	ADDQ             $0x00000012, R10
-	ADDQ             $0x00000120, BX
-	ADDQ             $0x00000080, SI
-	SUBQ             $0x00000001, AX
-	JG               block
-	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
-	VZEROUPPER
-	RET
+	VPSLLD           $0x10, Z3, Z7
+	VFMADD231PS.BCST (SI), Z7, Z1
+	VPANDD           Z0, Z3, Z3
+	VFMADD231PS.BCST 4(SI), Z3, Z1
+	VPSLLD           $0x10, Z4, Z3
+	VFMADD231PS.BCST 8(SI), Z3, Z1
+	VPANDD           Z0, Z4, Z3
+	VFMADD231PS.BCST 12(SI), Z3, Z1
+	VPSLLD           $0x10, Z5, Z3
+	VFMADD231PS.BCST 16(SI), Z3, Z1
+	VPANDD           Z0, Z5, Z3
+	VFMADD231PS.BCST 20(SI), Z3, Z1
+	VPSLLD           $0x10, Z6, Z3
+	VFMADD231PS.BCST 24(SI), Z3, Z1
+	VPANDD           Z0, Z6, Z3
+	VFMADD231PS.BCST 28(SI), Z3, Z1
+	ADDQ             $0x00000010, CX
+	ADDQ             $0x00000010, R8
+	ADDQ             $0x00000010, R9
+	ADDQ             $0x00000010, R10
+	ADDQ             $0x00000100, BX
+	ADDQ             $0x00000020, SI
+	SUBQ             $0x00000008, AX
+	JG               first
+	MOVQ             count+24(FP), AX
+	MOVQ             x+32(FP), SI
 
-// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotIQ4_NLAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotIQ4_NLAVX512(SB), NOSPLIT, $0-48
-	MOVQ    count+24(FP), AX
-	MOVQ    src+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    next+40(FP), BX
-	MOVQ    x+32(FP), SI
-	LEAQ    (DX)(DX*2), DI
-	LEAQ    (CX)(DX*4), R8
-	LEAQ    (R8)(DX*4), R9
-	LEAQ    (R9)(DX*4), R10
-	VXORPS  Z0, Z0, Z0
-	VMOVUPS nibblesIQ4_NL<>+0(SB), Z1
-
-block:
+second:
 	PREFETCHT1       (BX)
 	PREFETCHT1       64(BX)
 	PREFETCHT1       128(BX)
 	PREFETCHT1       192(BX)
-	PREFETCHT1       256(BX)
-	VMOVD            (CX), X2
-	VPINSRD          $0x01, (CX)(DX*1), X2, X2
-	VPINSRD          $0x02, (CX)(DX*2), X2, X2
-	VPINSRD          $0x03, (CX)(DI*1), X2, X2
-	VMOVD            (R8), X3
-	VPINSRD          $0x01, (R8)(DX*1), X3, X3
-	VPINSRD          $0x02, (R8)(DX*2), X3, X3
-	VPINSRD          $0x03, (R8)(DI*1), X3, X3
-	VMOVD            (R9), X4
-	VPINSRD          $0x01, (R9)(DX*1), X4, X4
-	VPINSRD          $0x02, (R9)(DX*2), X4, X4
-	VPINSRD          $0x03, (R9)(DI*1), X4, X4
-	VMOVD            (R10), X5
-	VPINSRD          $0x01, (R10)(DX*1), X5, X5
-	VPINSRD          $0x02, (R10)(DX*2), X5, X5
-	VPINSRD          $0x03, (R10)(DI*1), X5, X5
-	VXORPS           Z6, Z6, Z6
-	VINSERTI32X4     $0x00, X2, Z6, Z6
-	VINSERTI32X4     $0x01, X3, Z6, Z6
-	VINSERTI32X4     $0x02, X4, Z6, Z6
-	VINSERTI32X4     $0x03, X5, Z6, Z6
-	VPMOVDW          Z6, Y2
-	VCVTPH2PS        Y2, Z2
-	VBROADCASTI32X4  2(CX), Z3
-	VINSERTI32X4     $0x01, 2(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 2(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 2(R10), Z3, Z3
-	VBROADCASTI32X4  2(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 2(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 2(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 2(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  2(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 2(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 2(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 2(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  2(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 2(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 2(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 2(R10)(DI*1), Z6, Z6
+	VBROADCASTI32X4  (R11), Z3
+	VINSERTI32X4     $0x01, (R12), Z3, Z3
+	VINSERTI32X4     $0x02, (R13), Z3, Z3
+	VINSERTI32X4     $0x03, (R14), Z3, Z3
+	VBROADCASTI32X4  (R11)(DX*1), Z4
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z4, Z4
+	VBROADCASTI32X4  (R11)(DX*2), Z5
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (R11)(DI*1), Z6
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z6, Z6
 	VPUNPCKLDQ       Z4, Z3, Z7
 	VPUNPCKHDQ       Z4, Z3, Z8
 	VPUNPCKLDQ       Z6, Z5, Z4
@@ -39262,356 +38984,40 @@ block:
 	VPUNPCKHQDQ      Z4, Z7, Z4
 	VPUNPCKLQDQ      Z6, Z8, Z5
 	VPUNPCKHQDQ      Z6, Z8, Z6
-	VPERMPS          Z1, Z3, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST (SI), Z7, Z0
-	VPSRLD           $0x08, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 4(SI), Z7, Z0
-	VPSRLD           $0x10, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 8(SI), Z7, Z0
-	VPSRLD           $0x18, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 12(SI), Z7, Z0
-	VPERMPS          Z1, Z4, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 16(SI), Z7, Z0
-	VPSRLD           $0x08, Z4, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 20(SI), Z7, Z0
-	VPSRLD           $0x10, Z4, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 24(SI), Z7, Z0
-	VPSRLD           $0x18, Z4, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 28(SI), Z7, Z0
-	VPERMPS          Z1, Z5, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 32(SI), Z7, Z0
-	VPSRLD           $0x08, Z5, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 36(SI), Z7, Z0
-	VPSRLD           $0x10, Z5, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 40(SI), Z7, Z0
-	VPSRLD           $0x18, Z5, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 44(SI), Z7, Z0
-	VPERMPS          Z1, Z6, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 48(SI), Z7, Z0
-	VPSRLD           $0x08, Z6, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 52(SI), Z7, Z0
-	VPSRLD           $0x10, Z6, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 56(SI), Z7, Z0
-	VPSRLD           $0x18, Z6, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 60(SI), Z7, Z0
-	VPSRLD           $0x04, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 64(SI), Z7, Z0
-	VPSRLD           $0x0c, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 68(SI), Z7, Z0
-	VPSRLD           $0x14, Z3, Z7
-	VPERMPS          Z1, Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 72(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 76(SI), Z3, Z0
-	VPSRLD           $0x04, Z4, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 80(SI), Z3, Z0
-	VPSRLD           $0x0c, Z4, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 84(SI), Z3, Z0
-	VPSRLD           $0x14, Z4, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 88(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 92(SI), Z3, Z0
-	VPSRLD           $0x04, Z5, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 96(SI), Z3, Z0
-	VPSRLD           $0x0c, Z5, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 100(SI), Z3, Z0
-	VPSRLD           $0x14, Z5, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 104(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 108(SI), Z3, Z0
-	VPSRLD           $0x04, Z6, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 112(SI), Z3, Z0
-	VPSRLD           $0x0c, Z6, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 116(SI), Z3, Z0
-	VPSRLD           $0x14, Z6, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 120(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPERMPS          Z1, Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 124(SI), Z3, Z0
-	ADDQ             $0x00000012, CX
-	ADDQ             $0x00000012, R8
-	ADDQ             $0x00000012, R9
-	ADDQ             $0x00000012, R10
-	ADDQ             $0x00000120, BX
-	ADDQ             $0x00000080, SI
-	SUBQ             $0x00000001, AX
-	JG               block
+	VPSLLD           $0x10, Z3, Z7
+	VFMADD231PS.BCST (SI), Z7, Z2
+	VPANDD           Z0, Z3, Z3
+	VFMADD231PS.BCST 4(SI), Z3, Z2
+	VPSLLD           $0x10, Z4, Z3
+	VFMADD231PS.BCST 8(SI), Z3, Z2
+	VPANDD           Z0, Z4, Z3
+	VFMADD231PS.BCST 12(SI), Z3, Z2
+	VPSLLD           $0x10, Z5, Z3
+	VFMADD231PS.BCST 16(SI), Z3, Z2
+	VPANDD           Z0, Z5, Z3
+	VFMADD231PS.BCST 20(SI), Z3, Z2
+	VPSLLD           $0x10, Z6, Z3
+	VFMADD231PS.BCST 24(SI), Z3, Z2
+	VPANDD           Z0, Z6, Z3
+	VFMADD231PS.BCST 28(SI), Z3, Z2
+	ADDQ             $0x00000010, R11
+	ADDQ             $0x00000010, R12
+	ADDQ             $0x00000010, R13
+	ADDQ             $0x00000010, R14
+	ADDQ             $0x00000100, BX
+	ADDQ             $0x00000020, SI
+	SUBQ             $0x00000008, AX
+	JG               second
 	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
 	VZEROUPPER
 	RET
 
 // y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotQ4_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// func dotF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotQ4_1AVX512(SB), NOSPLIT, $0-48
-	MOVQ    count+24(FP), AX
-	MOVQ    src+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    next+40(FP), BX
-	MOVQ    x+32(FP), SI
-	LEAQ    (DX)(DX*2), DI
-	LEAQ    (CX)(DX*4), R8
-	LEAQ    (R8)(DX*4), R9
-	LEAQ    (R9)(DX*4), R10
-	VXORPS  Z0, Z0, Z0
-	VMOVUPS nibblesQ4_1<>+0(SB), Z1
-
-block:
-	PREFETCHT1       (BX)
-	PREFETCHT1       64(BX)
-	PREFETCHT1       128(BX)
-	PREFETCHT1       192(BX)
-	PREFETCHT1       256(BX)
-	VMOVD            (CX), X2
-	VPINSRD          $0x01, (CX)(DX*1), X2, X2
-	VPINSRD          $0x02, (CX)(DX*2), X2, X2
-	VPINSRD          $0x03, (CX)(DI*1), X2, X2
-	VMOVD            (R8), X3
-	VPINSRD          $0x01, (R8)(DX*1), X3, X3
-	VPINSRD          $0x02, (R8)(DX*2), X3, X3
-	VPINSRD          $0x03, (R8)(DI*1), X3, X3
-	VMOVD            (R9), X4
-	VPINSRD          $0x01, (R9)(DX*1), X4, X4
-	VPINSRD          $0x02, (R9)(DX*2), X4, X4
-	VPINSRD          $0x03, (R9)(DI*1), X4, X4
-	VMOVD            (R10), X5
-	VPINSRD          $0x01, (R10)(DX*1), X5, X5
-	VPINSRD          $0x02, (R10)(DX*2), X5, X5
-	VPINSRD          $0x03, (R10)(DI*1), X5, X5
-	VXORPS           Z6, Z6, Z6
-	VINSERTI32X4     $0x00, X2, Z6, Z6
-	VINSERTI32X4     $0x01, X3, Z6, Z6
-	VINSERTI32X4     $0x02, X4, Z6, Z6
-	VINSERTI32X4     $0x03, X5, Z6, Z6
-	VPMOVDW          Z6, Y2
-	VCVTPH2PS        Y2, Z2
-	VPSRLD           $0x10, Z6, Z3
-	VPMOVDW          Z3, Y3
-	VCVTPH2PS        Y3, Z3
-	VBROADCASTI32X4  4(CX), Z4
-	VINSERTI32X4     $0x01, 4(R8), Z4, Z4
-	VINSERTI32X4     $0x02, 4(R9), Z4, Z4
-	VINSERTI32X4     $0x03, 4(R10), Z4, Z4
-	VBROADCASTI32X4  4(CX)(DX*1), Z5
-	VINSERTI32X4     $0x01, 4(R8)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x02, 4(R9)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x03, 4(R10)(DX*1), Z5, Z5
-	VBROADCASTI32X4  4(CX)(DX*2), Z6
-	VINSERTI32X4     $0x01, 4(R8)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x02, 4(R9)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x03, 4(R10)(DX*2), Z6, Z6
-	VBROADCASTI32X4  4(CX)(DI*1), Z7
-	VINSERTI32X4     $0x01, 4(R8)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x02, 4(R9)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x03, 4(R10)(DI*1), Z7, Z7
-	VPUNPCKLDQ       Z5, Z4, Z8
-	VPUNPCKHDQ       Z5, Z4, Z9
-	VPUNPCKLDQ       Z7, Z6, Z5
-	VPUNPCKHDQ       Z7, Z6, Z7
-	VPUNPCKLQDQ      Z5, Z8, Z4
-	VPUNPCKHQDQ      Z5, Z8, Z5
-	VPUNPCKLQDQ      Z7, Z9, Z6
-	VPUNPCKHQDQ      Z7, Z9, Z7
-	VPERMPS          Z1, Z4, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VPSRLD           $0x08, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 4(SI), Z8, Z0
-	VPSRLD           $0x10, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 8(SI), Z8, Z0
-	VPSRLD           $0x18, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 12(SI), Z8, Z0
-	VPERMPS          Z1, Z5, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 16(SI), Z8, Z0
-	VPSRLD           $0x08, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 20(SI), Z8, Z0
-	VPSRLD           $0x10, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 24(SI), Z8, Z0
-	VPSRLD           $0x18, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 28(SI), Z8, Z0
-	VPERMPS          Z1, Z6, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 32(SI), Z8, Z0
-	VPSRLD           $0x08, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 36(SI), Z8, Z0
-	VPSRLD           $0x10, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 40(SI), Z8, Z0
-	VPSRLD           $0x18, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 44(SI), Z8, Z0
-	VPERMPS          Z1, Z7, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 48(SI), Z8, Z0
-	VPSRLD           $0x08, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 52(SI), Z8, Z0
-	VPSRLD           $0x10, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 56(SI), Z8, Z0
-	VPSRLD           $0x18, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 60(SI), Z8, Z0
-	VPSRLD           $0x04, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 64(SI), Z8, Z0
-	VPSRLD           $0x0c, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 68(SI), Z8, Z0
-	VPSRLD           $0x14, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMADD213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 72(SI), Z8, Z0
-	VPSRLD           $0x1c, Z4, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 76(SI), Z4, Z0
-	VPSRLD           $0x04, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 80(SI), Z4, Z0
-	VPSRLD           $0x0c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 84(SI), Z4, Z0
-	VPSRLD           $0x14, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 88(SI), Z4, Z0
-	VPSRLD           $0x1c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 92(SI), Z4, Z0
-	VPSRLD           $0x04, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 96(SI), Z4, Z0
-	VPSRLD           $0x0c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 100(SI), Z4, Z0
-	VPSRLD           $0x14, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 104(SI), Z4, Z0
-	VPSRLD           $0x1c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 108(SI), Z4, Z0
-	VPSRLD           $0x04, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 112(SI), Z4, Z0
-	VPSRLD           $0x0c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 116(SI), Z4, Z0
-	VPSRLD           $0x14, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 120(SI), Z4, Z0
-	VPSRLD           $0x1c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMADD213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 124(SI), Z4, Z0
-	ADDQ             $0x00000014, CX
-	ADDQ             $0x00000014, R8
-	ADDQ             $0x00000014, R9
-	ADDQ             $0x00000014, R10
-	ADDQ             $0x00000140, BX
-	ADDQ             $0x00000080, SI
-	SUBQ             $0x00000001, AX
-	JG               block
-	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
-	VZEROUPPER
-	RET
-
-// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotQ5_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-48
+TEXT ·dotF16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   count+24(FP), AX
 	MOVQ   src+8(FP), CX
 	MOVQ   stride+16(FP), DX
@@ -39621,1163 +39027,18 @@ TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-48
 	LEAQ   (CX)(DX*4), R8
 	LEAQ   (R8)(DX*4), R9
 	LEAQ   (R9)(DX*4), R10
+	LEAQ   (R10)(DX*4), R11
+	LEAQ   (R11)(DX*4), R12
+	LEAQ   (R12)(DX*4), R13
+	LEAQ   (R13)(DX*4), R14
 	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 
-block:
+first:
 	PREFETCHT1       (BX)
 	PREFETCHT1       64(BX)
 	PREFETCHT1       128(BX)
 	PREFETCHT1       192(BX)
-	PREFETCHT1       256(BX)
-	PREFETCHT1       320(BX)
-	VMOVD            (CX), X1
-	VPINSRD          $0x01, (CX)(DX*1), X1, X1
-	VPINSRD          $0x02, (CX)(DX*2), X1, X1
-	VPINSRD          $0x03, (CX)(DI*1), X1, X1
-	VMOVD            (R8), X2
-	VPINSRD          $0x01, (R8)(DX*1), X2, X2
-	VPINSRD          $0x02, (R8)(DX*2), X2, X2
-	VPINSRD          $0x03, (R8)(DI*1), X2, X2
-	VMOVD            (R9), X3
-	VPINSRD          $0x01, (R9)(DX*1), X3, X3
-	VPINSRD          $0x02, (R9)(DX*2), X3, X3
-	VPINSRD          $0x03, (R9)(DI*1), X3, X3
-	VMOVD            (R10), X4
-	VPINSRD          $0x01, (R10)(DX*1), X4, X4
-	VPINSRD          $0x02, (R10)(DX*2), X4, X4
-	VPINSRD          $0x03, (R10)(DI*1), X4, X4
-	VXORPS           Z5, Z5, Z5
-	VINSERTI32X4     $0x00, X1, Z5, Z5
-	VINSERTI32X4     $0x01, X2, Z5, Z5
-	VINSERTI32X4     $0x02, X3, Z5, Z5
-	VINSERTI32X4     $0x03, X4, Z5, Z5
-	VPMOVDW          Z5, Y1
-	VCVTPH2PS        Y1, Z1
-	VMOVD            2(CX), X2
-	VPINSRD          $0x01, 2(CX)(DX*1), X2, X2
-	VPINSRD          $0x02, 2(CX)(DX*2), X2, X2
-	VPINSRD          $0x03, 2(CX)(DI*1), X2, X2
-	VMOVD            2(R8), X3
-	VPINSRD          $0x01, 2(R8)(DX*1), X3, X3
-	VPINSRD          $0x02, 2(R8)(DX*2), X3, X3
-	VPINSRD          $0x03, 2(R8)(DI*1), X3, X3
-	VMOVD            2(R9), X4
-	VPINSRD          $0x01, 2(R9)(DX*1), X4, X4
-	VPINSRD          $0x02, 2(R9)(DX*2), X4, X4
-	VPINSRD          $0x03, 2(R9)(DI*1), X4, X4
-	VMOVD            2(R10), X5
-	VPINSRD          $0x01, 2(R10)(DX*1), X5, X5
-	VPINSRD          $0x02, 2(R10)(DX*2), X5, X5
-	VPINSRD          $0x03, 2(R10)(DI*1), X5, X5
-	VXORPS           Z6, Z6, Z6
-	VINSERTI32X4     $0x00, X2, Z6, Z6
-	VINSERTI32X4     $0x01, X3, Z6, Z6
-	VINSERTI32X4     $0x02, X4, Z6, Z6
-	VINSERTI32X4     $0x03, X5, Z6, Z6
-	VBROADCASTSS     w00000010<>+0(SB), Z2
-	VBROADCASTI32X4  6(CX), Z3
-	VINSERTI32X4     $0x01, 6(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 6(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 6(R10), Z3, Z3
-	VBROADCASTI32X4  6(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 6(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 6(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 6(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  6(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 6(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 6(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 6(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  6(CX)(DI*1), Z7
-	VINSERTI32X4     $0x01, 6(R8)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x02, 6(R9)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x03, 6(R10)(DI*1), Z7, Z7
-	VPUNPCKLDQ       Z4, Z3, Z8
-	VPUNPCKHDQ       Z4, Z3, Z9
-	VPUNPCKLDQ       Z7, Z5, Z4
-	VPUNPCKHDQ       Z7, Z5, Z7
-	VPUNPCKLQDQ      Z4, Z8, Z3
-	VPUNPCKHQDQ      Z4, Z8, Z4
-	VPUNPCKLQDQ      Z7, Z9, Z5
-	VPUNPCKHQDQ      Z7, Z9, Z7
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPANDD           Z8, Z3, Z8
-	VPSLLD           $0x04, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x08, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSLLD           $0x03, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 4(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x10, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSLLD           $0x02, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 8(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x18, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSLLD           $0x01, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 12(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z6, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 16(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x08, Z4, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x01, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 20(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x10, Z4, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x02, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 24(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x18, Z4, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x03, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 28(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPANDD           Z8, Z5, Z8
-	VPSRLD           $0x04, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 32(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x08, Z5, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x05, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 36(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x10, Z5, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x06, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 40(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x18, Z5, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x07, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 44(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z8
-	VPSRLD           $0x08, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 48(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x08, Z7, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x09, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 52(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x10, Z7, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0a, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 56(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x18, Z7, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0b, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 60(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x04, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0c, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 64(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x0c, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0d, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 68(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x14, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0e, Z6, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VPSUBD           Z2, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VMULPS           Z1, Z8, Z8
-	VFMADD231PS.BCST 72(SI), Z8, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x0f, Z6, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 76(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x10, Z6, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 80(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x11, Z6, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 84(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x12, Z6, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 88(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x13, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 92(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x14, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 96(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x15, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 100(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x16, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 104(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x17, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 108(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x18, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 112(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x19, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 116(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x1a, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 120(SI), Z3, Z0
-	VPSRLD           $0x1c, Z7, Z3
-	VPSRLD           $0x1b, Z6, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z2, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z1, Z3, Z3
-	VFMADD231PS.BCST 124(SI), Z3, Z0
-	ADDQ             $0x00000016, CX
-	ADDQ             $0x00000016, R8
-	ADDQ             $0x00000016, R9
-	ADDQ             $0x00000016, R10
-	ADDQ             $0x00000160, BX
-	ADDQ             $0x00000080, SI
-	SUBQ             $0x00000001, AX
-	JG               block
-	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
-	VZEROUPPER
-	RET
-
-// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotQ5_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-48
-	MOVQ   count+24(FP), AX
-	MOVQ   src+8(FP), CX
-	MOVQ   stride+16(FP), DX
-	MOVQ   next+40(FP), BX
-	MOVQ   x+32(FP), SI
-	LEAQ   (DX)(DX*2), DI
-	LEAQ   (CX)(DX*4), R8
-	LEAQ   (R8)(DX*4), R9
-	LEAQ   (R9)(DX*4), R10
-	VXORPS Z0, Z0, Z0
-
-block:
-	PREFETCHT1       (BX)
-	PREFETCHT1       64(BX)
-	PREFETCHT1       128(BX)
-	PREFETCHT1       192(BX)
-	PREFETCHT1       256(BX)
-	PREFETCHT1       320(BX)
-	VMOVD            (CX), X1
-	VPINSRD          $0x01, (CX)(DX*1), X1, X1
-	VPINSRD          $0x02, (CX)(DX*2), X1, X1
-	VPINSRD          $0x03, (CX)(DI*1), X1, X1
-	VMOVD            (R8), X2
-	VPINSRD          $0x01, (R8)(DX*1), X2, X2
-	VPINSRD          $0x02, (R8)(DX*2), X2, X2
-	VPINSRD          $0x03, (R8)(DI*1), X2, X2
-	VMOVD            (R9), X3
-	VPINSRD          $0x01, (R9)(DX*1), X3, X3
-	VPINSRD          $0x02, (R9)(DX*2), X3, X3
-	VPINSRD          $0x03, (R9)(DI*1), X3, X3
-	VMOVD            (R10), X4
-	VPINSRD          $0x01, (R10)(DX*1), X4, X4
-	VPINSRD          $0x02, (R10)(DX*2), X4, X4
-	VPINSRD          $0x03, (R10)(DI*1), X4, X4
-	VXORPS           Z5, Z5, Z5
-	VINSERTI32X4     $0x00, X1, Z5, Z5
-	VINSERTI32X4     $0x01, X2, Z5, Z5
-	VINSERTI32X4     $0x02, X3, Z5, Z5
-	VINSERTI32X4     $0x03, X4, Z5, Z5
-	VPMOVDW          Z5, Y1
-	VCVTPH2PS        Y1, Z1
-	VPSRLD           $0x10, Z5, Z2
-	VPMOVDW          Z2, Y2
-	VCVTPH2PS        Y2, Z2
-	VMOVD            4(CX), X3
-	VPINSRD          $0x01, 4(CX)(DX*1), X3, X3
-	VPINSRD          $0x02, 4(CX)(DX*2), X3, X3
-	VPINSRD          $0x03, 4(CX)(DI*1), X3, X3
-	VMOVD            4(R8), X4
-	VPINSRD          $0x01, 4(R8)(DX*1), X4, X4
-	VPINSRD          $0x02, 4(R8)(DX*2), X4, X4
-	VPINSRD          $0x03, 4(R8)(DI*1), X4, X4
-	VMOVD            4(R9), X5
-	VPINSRD          $0x01, 4(R9)(DX*1), X5, X5
-	VPINSRD          $0x02, 4(R9)(DX*2), X5, X5
-	VPINSRD          $0x03, 4(R9)(DI*1), X5, X5
-	VMOVD            4(R10), X6
-	VPINSRD          $0x01, 4(R10)(DX*1), X6, X6
-	VPINSRD          $0x02, 4(R10)(DX*2), X6, X6
-	VPINSRD          $0x03, 4(R10)(DI*1), X6, X6
-	VXORPS           Z7, Z7, Z7
-	VINSERTI32X4     $0x00, X3, Z7, Z7
-	VINSERTI32X4     $0x01, X4, Z7, Z7
-	VINSERTI32X4     $0x02, X5, Z7, Z7
-	VINSERTI32X4     $0x03, X6, Z7, Z7
-	VBROADCASTI32X4  8(CX), Z3
-	VINSERTI32X4     $0x01, 8(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 8(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 8(R10), Z3, Z3
-	VBROADCASTI32X4  8(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 8(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 8(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 8(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  8(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 8(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 8(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 8(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  8(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 8(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 8(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 8(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z8
-	VPUNPCKHDQ       Z4, Z3, Z9
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z8, Z3
-	VPUNPCKHQDQ      Z4, Z8, Z4
-	VPUNPCKLQDQ      Z6, Z9, Z5
-	VPUNPCKHQDQ      Z6, Z9, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPANDD           Z8, Z3, Z8
-	VPSLLD           $0x04, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x08, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSLLD           $0x03, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 4(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x10, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSLLD           $0x02, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 8(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x18, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSLLD           $0x01, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 12(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z7, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 16(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x08, Z4, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x01, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 20(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x10, Z4, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x02, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 24(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x18, Z4, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x03, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 28(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPANDD           Z8, Z5, Z8
-	VPSRLD           $0x04, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 32(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x08, Z5, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x05, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 36(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x10, Z5, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x06, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 40(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x18, Z5, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x07, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 44(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPANDD           Z8, Z6, Z8
-	VPSRLD           $0x08, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 48(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x08, Z6, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x09, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 52(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x10, Z6, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0a, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 56(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x18, Z6, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0b, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 60(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x04, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0c, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 64(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x0c, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0d, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 68(SI), Z8, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z9
-	VPSRLD           $0x14, Z3, Z8
-	VPANDD           Z9, Z8, Z8
-	VPSRLD           $0x0e, Z7, Z9
-	VBROADCASTSS     w00000010<>+0(SB), Z10
-	VPANDD           Z10, Z9, Z9
-	VPORD            Z9, Z8, Z8
-	VCVTDQ2PS        Z8, Z8
-	VFMADD213PS      Z2, Z1, Z8
-	VFMADD231PS.BCST 72(SI), Z8, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x0f, Z7, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 76(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x10, Z7, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 80(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x11, Z7, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 84(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x12, Z7, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 88(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x13, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 92(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x14, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 96(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x15, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 100(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x16, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 104(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x17, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 108(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x18, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 112(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x19, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 116(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x1a, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 120(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x1b, Z7, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMADD213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 124(SI), Z3, Z0
-	ADDQ             $0x00000018, CX
-	ADDQ             $0x00000018, R8
-	ADDQ             $0x00000018, R9
-	ADDQ             $0x00000018, R10
-	ADDQ             $0x00000180, BX
-	ADDQ             $0x00000080, SI
-	SUBQ             $0x00000001, AX
-	JG               block
-	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
-	VZEROUPPER
-	RET
-
-// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotQ8_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotQ8_0AVX512(SB), NOSPLIT, $0-48
-	MOVQ   count+24(FP), AX
-	MOVQ   src+8(FP), CX
-	MOVQ   stride+16(FP), DX
-	MOVQ   next+40(FP), BX
-	MOVQ   x+32(FP), SI
-	LEAQ   (DX)(DX*2), DI
-	LEAQ   (CX)(DX*4), R8
-	LEAQ   (R8)(DX*4), R9
-	LEAQ   (R9)(DX*4), R10
-	VXORPS Z0, Z0, Z0
-
-block:
-	PREFETCHT1       (BX)
-	PREFETCHT1       64(BX)
-	PREFETCHT1       128(BX)
-	PREFETCHT1       192(BX)
-	PREFETCHT1       256(BX)
-	PREFETCHT1       320(BX)
-	PREFETCHT1       384(BX)
-	PREFETCHT1       448(BX)
-	PREFETCHT1       512(BX)
-	VMOVD            (CX), X1
-	VPINSRD          $0x01, (CX)(DX*1), X1, X1
-	VPINSRD          $0x02, (CX)(DX*2), X1, X1
-	VPINSRD          $0x03, (CX)(DI*1), X1, X1
-	VMOVD            (R8), X2
-	VPINSRD          $0x01, (R8)(DX*1), X2, X2
-	VPINSRD          $0x02, (R8)(DX*2), X2, X2
-	VPINSRD          $0x03, (R8)(DI*1), X2, X2
-	VMOVD            (R9), X3
-	VPINSRD          $0x01, (R9)(DX*1), X3, X3
-	VPINSRD          $0x02, (R9)(DX*2), X3, X3
-	VPINSRD          $0x03, (R9)(DI*1), X3, X3
-	VMOVD            (R10), X4
-	VPINSRD          $0x01, (R10)(DX*1), X4, X4
-	VPINSRD          $0x02, (R10)(DX*2), X4, X4
-	VPINSRD          $0x03, (R10)(DI*1), X4, X4
-	VXORPS           Z5, Z5, Z5
-	VINSERTI32X4     $0x00, X1, Z5, Z5
-	VINSERTI32X4     $0x01, X2, Z5, Z5
-	VINSERTI32X4     $0x02, X3, Z5, Z5
-	VINSERTI32X4     $0x03, X4, Z5, Z5
-	VPMOVDW          Z5, Y1
-	VCVTPH2PS        Y1, Z1
-	VBROADCASTI32X4  2(CX), Z2
-	VINSERTI32X4     $0x01, 2(R8), Z2, Z2
-	VINSERTI32X4     $0x02, 2(R9), Z2, Z2
-	VINSERTI32X4     $0x03, 2(R10), Z2, Z2
-	VBROADCASTI32X4  2(CX)(DX*1), Z3
-	VINSERTI32X4     $0x01, 2(R8)(DX*1), Z3, Z3
-	VINSERTI32X4     $0x02, 2(R9)(DX*1), Z3, Z3
-	VINSERTI32X4     $0x03, 2(R10)(DX*1), Z3, Z3
-	VBROADCASTI32X4  2(CX)(DX*2), Z4
-	VINSERTI32X4     $0x01, 2(R8)(DX*2), Z4, Z4
-	VINSERTI32X4     $0x02, 2(R9)(DX*2), Z4, Z4
-	VINSERTI32X4     $0x03, 2(R10)(DX*2), Z4, Z4
-	VBROADCASTI32X4  2(CX)(DI*1), Z5
-	VINSERTI32X4     $0x01, 2(R8)(DI*1), Z5, Z5
-	VINSERTI32X4     $0x02, 2(R9)(DI*1), Z5, Z5
-	VINSERTI32X4     $0x03, 2(R10)(DI*1), Z5, Z5
-	VPUNPCKLDQ       Z3, Z2, Z6
-	VPUNPCKHDQ       Z3, Z2, Z7
-	VPUNPCKLDQ       Z5, Z4, Z3
-	VPUNPCKHDQ       Z5, Z4, Z5
-	VPUNPCKLQDQ      Z3, Z6, Z2
-	VPUNPCKHQDQ      Z3, Z6, Z3
-	VPUNPCKLQDQ      Z5, Z7, Z4
-	VPUNPCKHQDQ      Z5, Z7, Z5
-	VPSLLD           $0x18, Z2, Z6
-	VPSRAD           $0x18, Z6, Z6
-	VCVTDQ2PS        Z6, Z6
-	VMULPS           Z1, Z6, Z6
-	VFMADD231PS.BCST (SI), Z6, Z0
-	VPSLLD           $0x10, Z2, Z6
-	VPSRAD           $0x18, Z6, Z6
-	VCVTDQ2PS        Z6, Z6
-	VMULPS           Z1, Z6, Z6
-	VFMADD231PS.BCST 4(SI), Z6, Z0
-	VPSLLD           $0x08, Z2, Z6
-	VPSRAD           $0x18, Z6, Z6
-	VCVTDQ2PS        Z6, Z6
-	VMULPS           Z1, Z6, Z6
-	VFMADD231PS.BCST 8(SI), Z6, Z0
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 12(SI), Z2, Z0
-	VPSLLD           $0x18, Z3, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 16(SI), Z2, Z0
-	VPSLLD           $0x10, Z3, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 20(SI), Z2, Z0
-	VPSLLD           $0x08, Z3, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 24(SI), Z2, Z0
-	VPSRAD           $0x18, Z3, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 28(SI), Z2, Z0
-	VPSLLD           $0x18, Z4, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 32(SI), Z2, Z0
-	VPSLLD           $0x10, Z4, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 36(SI), Z2, Z0
-	VPSLLD           $0x08, Z4, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 40(SI), Z2, Z0
-	VPSRAD           $0x18, Z4, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 44(SI), Z2, Z0
-	VPSLLD           $0x18, Z5, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 48(SI), Z2, Z0
-	VPSLLD           $0x10, Z5, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 52(SI), Z2, Z0
-	VPSLLD           $0x08, Z5, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 56(SI), Z2, Z0
-	VPSRAD           $0x18, Z5, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 60(SI), Z2, Z0
-	VBROADCASTI32X4  18(CX), Z2
-	VINSERTI32X4     $0x01, 18(R8), Z2, Z2
-	VINSERTI32X4     $0x02, 18(R9), Z2, Z2
-	VINSERTI32X4     $0x03, 18(R10), Z2, Z2
-	VBROADCASTI32X4  18(CX)(DX*1), Z3
-	VINSERTI32X4     $0x01, 18(R8)(DX*1), Z3, Z3
-	VINSERTI32X4     $0x02, 18(R9)(DX*1), Z3, Z3
-	VINSERTI32X4     $0x03, 18(R10)(DX*1), Z3, Z3
-	VBROADCASTI32X4  18(CX)(DX*2), Z4
-	VINSERTI32X4     $0x01, 18(R8)(DX*2), Z4, Z4
-	VINSERTI32X4     $0x02, 18(R9)(DX*2), Z4, Z4
-	VINSERTI32X4     $0x03, 18(R10)(DX*2), Z4, Z4
-	VBROADCASTI32X4  18(CX)(DI*1), Z5
-	VINSERTI32X4     $0x01, 18(R8)(DI*1), Z5, Z5
-	VINSERTI32X4     $0x02, 18(R9)(DI*1), Z5, Z5
-	VINSERTI32X4     $0x03, 18(R10)(DI*1), Z5, Z5
-	VPUNPCKLDQ       Z3, Z2, Z6
-	VPUNPCKHDQ       Z3, Z2, Z7
-	VPUNPCKLDQ       Z5, Z4, Z3
-	VPUNPCKHDQ       Z5, Z4, Z5
-	VPUNPCKLQDQ      Z3, Z6, Z2
-	VPUNPCKHQDQ      Z3, Z6, Z3
-	VPUNPCKLQDQ      Z5, Z7, Z4
-	VPUNPCKHQDQ      Z5, Z7, Z5
-	VPSLLD           $0x18, Z2, Z6
-	VPSRAD           $0x18, Z6, Z6
-	VCVTDQ2PS        Z6, Z6
-	VMULPS           Z1, Z6, Z6
-	VFMADD231PS.BCST 64(SI), Z6, Z0
-	VPSLLD           $0x10, Z2, Z6
-	VPSRAD           $0x18, Z6, Z6
-	VCVTDQ2PS        Z6, Z6
-	VMULPS           Z1, Z6, Z6
-	VFMADD231PS.BCST 68(SI), Z6, Z0
-	VPSLLD           $0x08, Z2, Z6
-	VPSRAD           $0x18, Z6, Z6
-	VCVTDQ2PS        Z6, Z6
-	VMULPS           Z1, Z6, Z6
-	VFMADD231PS.BCST 72(SI), Z6, Z0
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 76(SI), Z2, Z0
-	VPSLLD           $0x18, Z3, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 80(SI), Z2, Z0
-	VPSLLD           $0x10, Z3, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 84(SI), Z2, Z0
-	VPSLLD           $0x08, Z3, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 88(SI), Z2, Z0
-	VPSRAD           $0x18, Z3, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 92(SI), Z2, Z0
-	VPSLLD           $0x18, Z4, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 96(SI), Z2, Z0
-	VPSLLD           $0x10, Z4, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 100(SI), Z2, Z0
-	VPSLLD           $0x08, Z4, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 104(SI), Z2, Z0
-	VPSRAD           $0x18, Z4, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 108(SI), Z2, Z0
-	VPSLLD           $0x18, Z5, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 112(SI), Z2, Z0
-	VPSLLD           $0x10, Z5, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 116(SI), Z2, Z0
-	VPSLLD           $0x08, Z5, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 120(SI), Z2, Z0
-	VPSRAD           $0x18, Z5, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           Z1, Z2, Z2
-	VFMADD231PS.BCST 124(SI), Z2, Z0
-	ADDQ             $0x00000022, CX
-	ADDQ             $0x00000022, R8
-	ADDQ             $0x00000022, R9
-	ADDQ             $0x00000022, R10
-	ADDQ             $0x00000220, BX
-	ADDQ             $0x00000080, SI
-	SUBQ             $0x00000001, AX
-	JG               block
-	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
-	VZEROUPPER
-	RET
-
-// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotQ4_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotQ4_KAVX512(SB), NOSPLIT, $320-48
-	MOVQ    count+24(FP), AX
-	MOVQ    src+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    next+40(FP), BX
-	MOVQ    x+32(FP), SI
-	LEAQ    (DX)(DX*2), DI
-	LEAQ    (CX)(DX*4), R8
-	LEAQ    (R8)(DX*4), R9
-	LEAQ    (R9)(DX*4), R10
-	VXORPS  Z0, Z0, Z0
-	VMOVUPS nibblesQ4_K<>+0(SB), Z1
-
-block:
-	PREFETCHT1       (BX)
-	PREFETCHT1       64(BX)
-	PREFETCHT1       128(BX)
-	PREFETCHT1       192(BX)
-	PREFETCHT1       256(BX)
-	PREFETCHT1       320(BX)
-	PREFETCHT1       384(BX)
-	PREFETCHT1       448(BX)
-	PREFETCHT1       512(BX)
-	PREFETCHT1       576(BX)
-	PREFETCHT1       640(BX)
-	PREFETCHT1       704(BX)
-	PREFETCHT1       768(BX)
-	PREFETCHT1       832(BX)
-	PREFETCHT1       896(BX)
-	PREFETCHT1       960(BX)
-	PREFETCHT1       1024(BX)
-	PREFETCHT1       1088(BX)
-	PREFETCHT1       1152(BX)
-	PREFETCHT1       1216(BX)
-	PREFETCHT1       1280(BX)
-	PREFETCHT1       1344(BX)
-	PREFETCHT1       1408(BX)
-	PREFETCHT1       1472(BX)
-	PREFETCHT1       1536(BX)
-	PREFETCHT1       1600(BX)
-	PREFETCHT1       1664(BX)
-	PREFETCHT1       1728(BX)
-	PREFETCHT1       1792(BX)
-	PREFETCHT1       1856(BX)
-	PREFETCHT1       1920(BX)
-	PREFETCHT1       1984(BX)
-	PREFETCHT1       2048(BX)
-	PREFETCHT1       2112(BX)
-	PREFETCHT1       2176(BX)
-	PREFETCHT1       2240(BX)
 	VBROADCASTI32X4  (CX), Z2
 	VINSERTI32X4     $0x01, (R8), Z2, Z2
 	VINSERTI32X4     $0x02, (R9), Z2, Z2
@@ -40804,1352 +39065,4330 @@ block:
 	VPUNPCKHQDQ      Z5, Z7, Z5
 	VPMOVDW          Z2, Y6
 	VCVTPH2PS        Y6, Z6
-	VMOVUPS          Z6, (SP)
+	VFMADD231PS.BCST (SI), Z6, Z0
 	VPSRLD           $0x10, Z2, Z2
 	VPMOVDW          Z2, Y2
 	VCVTPH2PS        Y2, Z2
-	VMOVUPS          Z2, 64(SP)
-	VMOVUPS          Z3, 128(SP)
-	VMOVUPS          Z4, 192(SP)
-	VMOVUPS          Z5, 256(SP)
-	VMOVUPS          128(SP), Z2
-	VBROADCASTSS     w0000003f<>+0(SB), Z3
-	VPANDD           Z3, Z2, Z2
-	VMOVUPS          192(SP), Z3
-	VBROADCASTSS     w0000003f<>+0(SB), Z4
-	VPANDD           Z4, Z3, Z3
-	VCVTDQ2PS        Z2, Z2
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           (SP), Z2, Z2
-	VMULPS           64(SP), Z3, Z3
-	VBROADCASTI32X4  16(CX), Z4
-	VINSERTI32X4     $0x01, 16(R8), Z4, Z4
-	VINSERTI32X4     $0x02, 16(R9), Z4, Z4
-	VINSERTI32X4     $0x03, 16(R10), Z4, Z4
-	VBROADCASTI32X4  16(CX)(DX*1), Z5
-	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z5, Z5
-	VBROADCASTI32X4  16(CX)(DX*2), Z6
-	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z6, Z6
-	VBROADCASTI32X4  16(CX)(DI*1), Z7
-	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z7, Z7
-	VPUNPCKLDQ       Z5, Z4, Z8
-	VPUNPCKHDQ       Z5, Z4, Z9
-	VPUNPCKLDQ       Z7, Z6, Z5
-	VPUNPCKHDQ       Z7, Z6, Z7
-	VPUNPCKLQDQ      Z5, Z8, Z4
-	VPUNPCKHQDQ      Z5, Z8, Z5
-	VPUNPCKLQDQ      Z7, Z9, Z6
-	VPUNPCKHQDQ      Z7, Z9, Z7
-	VPERMPS          Z1, Z4, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VPSRLD           $0x08, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 4(SI), Z8, Z0
-	VPSRLD           $0x10, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 8(SI), Z8, Z0
-	VPSRLD           $0x18, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 12(SI), Z8, Z0
-	VPERMPS          Z1, Z5, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 16(SI), Z8, Z0
-	VPSRLD           $0x08, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 20(SI), Z8, Z0
-	VPSRLD           $0x10, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 24(SI), Z8, Z0
-	VPSRLD           $0x18, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 28(SI), Z8, Z0
-	VPERMPS          Z1, Z6, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 32(SI), Z8, Z0
-	VPSRLD           $0x08, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 36(SI), Z8, Z0
-	VPSRLD           $0x10, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 40(SI), Z8, Z0
-	VPSRLD           $0x18, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 44(SI), Z8, Z0
-	VPERMPS          Z1, Z7, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 48(SI), Z8, Z0
-	VPSRLD           $0x08, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 52(SI), Z8, Z0
-	VPSRLD           $0x10, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 56(SI), Z8, Z0
-	VPSRLD           $0x18, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 60(SI), Z8, Z0
-	VBROADCASTI32X4  32(CX), Z8
-	VINSERTI32X4     $0x01, 32(R8), Z8, Z8
-	VINSERTI32X4     $0x02, 32(R9), Z8, Z8
-	VINSERTI32X4     $0x03, 32(R10), Z8, Z8
-	VBROADCASTI32X4  32(CX)(DX*1), Z9
-	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z9, Z9
-	VBROADCASTI32X4  32(CX)(DX*2), Z10
-	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z10, Z10
-	VBROADCASTI32X4  32(CX)(DI*1), Z11
-	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z11, Z11
-	VPUNPCKLDQ       Z9, Z8, Z12
-	VPUNPCKHDQ       Z9, Z8, Z13
-	VPUNPCKLDQ       Z11, Z10, Z9
-	VPUNPCKHDQ       Z11, Z10, Z11
-	VPUNPCKLQDQ      Z9, Z12, Z8
-	VPUNPCKHQDQ      Z9, Z12, Z9
-	VPUNPCKLQDQ      Z11, Z13, Z10
-	VPUNPCKHQDQ      Z11, Z13, Z11
-	VPERMPS          Z1, Z8, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 64(SI), Z12, Z0
-	VPSRLD           $0x08, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 68(SI), Z12, Z0
-	VPSRLD           $0x10, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 72(SI), Z12, Z0
-	VPSRLD           $0x18, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 76(SI), Z12, Z0
-	VPERMPS          Z1, Z9, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 80(SI), Z12, Z0
-	VPSRLD           $0x08, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 84(SI), Z12, Z0
-	VPSRLD           $0x10, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 88(SI), Z12, Z0
-	VPSRLD           $0x18, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 92(SI), Z12, Z0
-	VPERMPS          Z1, Z10, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 96(SI), Z12, Z0
-	VPSRLD           $0x08, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 100(SI), Z12, Z0
-	VPSRLD           $0x10, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 104(SI), Z12, Z0
-	VPSRLD           $0x18, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 108(SI), Z12, Z0
-	VPERMPS          Z1, Z11, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 112(SI), Z12, Z0
-	VPSRLD           $0x08, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 116(SI), Z12, Z0
-	VPSRLD           $0x10, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 120(SI), Z12, Z0
-	VPSRLD           $0x18, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 124(SI), Z12, Z0
-	VMOVUPS          128(SP), Z2
-	VBROADCASTSS     w0000003f<>+0(SB), Z3
-	VPSRLD           $0x08, Z2, Z2
-	VPANDD           Z3, Z2, Z2
-	VMOVUPS          192(SP), Z3
-	VBROADCASTSS     w0000003f<>+0(SB), Z12
-	VPSRLD           $0x08, Z3, Z3
-	VPANDD           Z12, Z3, Z3
-	VCVTDQ2PS        Z2, Z2
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           (SP), Z2, Z2
-	VMULPS           64(SP), Z3, Z3
-	VPSRLD           $0x04, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 128(SI), Z12, Z0
-	VPSRLD           $0x0c, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 132(SI), Z12, Z0
-	VPSRLD           $0x14, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 136(SI), Z12, Z0
-	VPSRLD           $0x1c, Z4, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 140(SI), Z4, Z0
-	VPSRLD           $0x04, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 144(SI), Z4, Z0
-	VPSRLD           $0x0c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 148(SI), Z4, Z0
-	VPSRLD           $0x14, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 152(SI), Z4, Z0
-	VPSRLD           $0x1c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 156(SI), Z4, Z0
-	VPSRLD           $0x04, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 160(SI), Z4, Z0
-	VPSRLD           $0x0c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 164(SI), Z4, Z0
-	VPSRLD           $0x14, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 168(SI), Z4, Z0
-	VPSRLD           $0x1c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 172(SI), Z4, Z0
-	VPSRLD           $0x04, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 176(SI), Z4, Z0
-	VPSRLD           $0x0c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 180(SI), Z4, Z0
-	VPSRLD           $0x14, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 184(SI), Z4, Z0
-	VPSRLD           $0x1c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 188(SI), Z4, Z0
-	VPSRLD           $0x04, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 192(SI), Z4, Z0
-	VPSRLD           $0x0c, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 196(SI), Z4, Z0
-	VPSRLD           $0x14, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 200(SI), Z4, Z0
-	VPSRLD           $0x1c, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 204(SI), Z4, Z0
-	VPSRLD           $0x04, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 208(SI), Z4, Z0
-	VPSRLD           $0x0c, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 212(SI), Z4, Z0
-	VPSRLD           $0x14, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 216(SI), Z4, Z0
-	VPSRLD           $0x1c, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 220(SI), Z4, Z0
-	VPSRLD           $0x04, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 224(SI), Z4, Z0
-	VPSRLD           $0x0c, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 228(SI), Z4, Z0
-	VPSRLD           $0x14, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 232(SI), Z4, Z0
-	VPSRLD           $0x1c, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 236(SI), Z4, Z0
-	VPSRLD           $0x04, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 240(SI), Z4, Z0
-	VPSRLD           $0x0c, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 244(SI), Z4, Z0
-	VPSRLD           $0x14, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 248(SI), Z4, Z0
-	VPSRLD           $0x1c, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 252(SI), Z4, Z0
-	VMOVUPS          128(SP), Z2
-	VBROADCASTSS     w0000003f<>+0(SB), Z3
+	VFMADD231PS.BCST 4(SI), Z2, Z0
+	VPMOVDW          Z3, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 8(SI), Z2, Z0
+	VPSRLD           $0x10, Z3, Z2
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 12(SI), Z2, Z0
+	VPMOVDW          Z4, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 16(SI), Z2, Z0
+	VPSRLD           $0x10, Z4, Z2
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 20(SI), Z2, Z0
+	VPMOVDW          Z5, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 24(SI), Z2, Z0
+	VPSRLD           $0x10, Z5, Z2
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 28(SI), Z2, Z0
+	ADDQ             $0x00000010, CX
+	ADDQ             $0x00000010, R8
+	ADDQ             $0x00000010, R9
+	ADDQ             $0x00000010, R10
+	ADDQ             $0x00000100, BX
+	ADDQ             $0x00000020, SI
+	SUBQ             $0x00000008, AX
+	JG               first
+	MOVQ             count+24(FP), AX
+	MOVQ             x+32(FP), SI
+
+second:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	VBROADCASTI32X4  (R11), Z2
+	VINSERTI32X4     $0x01, (R12), Z2, Z2
+	VINSERTI32X4     $0x02, (R13), Z2, Z2
+	VINSERTI32X4     $0x03, (R14), Z2, Z2
+	VBROADCASTI32X4  (R11)(DX*1), Z3
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z3, Z3
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z3, Z3
+	VBROADCASTI32X4  (R11)(DX*2), Z4
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z4, Z4
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z4, Z4
+	VBROADCASTI32X4  (R11)(DI*1), Z5
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z5, Z5
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z5, Z5
+	VPUNPCKLDQ       Z3, Z2, Z6
+	VPUNPCKHDQ       Z3, Z2, Z7
+	VPUNPCKLDQ       Z5, Z4, Z3
+	VPUNPCKHDQ       Z5, Z4, Z5
+	VPUNPCKLQDQ      Z3, Z6, Z2
+	VPUNPCKHQDQ      Z3, Z6, Z3
+	VPUNPCKLQDQ      Z5, Z7, Z4
+	VPUNPCKHQDQ      Z5, Z7, Z5
+	VPMOVDW          Z2, Y6
+	VCVTPH2PS        Y6, Z6
+	VFMADD231PS.BCST (SI), Z6, Z1
 	VPSRLD           $0x10, Z2, Z2
-	VPANDD           Z3, Z2, Z2
-	VMOVUPS          192(SP), Z3
-	VBROADCASTSS     w0000003f<>+0(SB), Z4
-	VPSRLD           $0x10, Z3, Z3
-	VPANDD           Z4, Z3, Z3
-	VCVTDQ2PS        Z2, Z2
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           (SP), Z2, Z2
-	VMULPS           64(SP), Z3, Z3
-	VBROADCASTI32X4  48(CX), Z4
-	VINSERTI32X4     $0x01, 48(R8), Z4, Z4
-	VINSERTI32X4     $0x02, 48(R9), Z4, Z4
-	VINSERTI32X4     $0x03, 48(R10), Z4, Z4
-	VBROADCASTI32X4  48(CX)(DX*1), Z5
-	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z5, Z5
-	VBROADCASTI32X4  48(CX)(DX*2), Z6
-	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z6, Z6
-	VBROADCASTI32X4  48(CX)(DI*1), Z7
-	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z7, Z7
-	VPUNPCKLDQ       Z5, Z4, Z8
-	VPUNPCKHDQ       Z5, Z4, Z9
-	VPUNPCKLDQ       Z7, Z6, Z5
-	VPUNPCKHDQ       Z7, Z6, Z7
-	VPUNPCKLQDQ      Z5, Z8, Z4
-	VPUNPCKHQDQ      Z5, Z8, Z5
-	VPUNPCKLQDQ      Z7, Z9, Z6
-	VPUNPCKHQDQ      Z7, Z9, Z7
-	VPERMPS          Z1, Z4, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 256(SI), Z8, Z0
-	VPSRLD           $0x08, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 260(SI), Z8, Z0
-	VPSRLD           $0x10, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 264(SI), Z8, Z0
-	VPSRLD           $0x18, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 268(SI), Z8, Z0
-	VPERMPS          Z1, Z5, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 272(SI), Z8, Z0
-	VPSRLD           $0x08, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 276(SI), Z8, Z0
-	VPSRLD           $0x10, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 280(SI), Z8, Z0
-	VPSRLD           $0x18, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 284(SI), Z8, Z0
-	VPERMPS          Z1, Z6, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 288(SI), Z8, Z0
-	VPSRLD           $0x08, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 292(SI), Z8, Z0
-	VPSRLD           $0x10, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 296(SI), Z8, Z0
-	VPSRLD           $0x18, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 300(SI), Z8, Z0
-	VPERMPS          Z1, Z7, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 304(SI), Z8, Z0
-	VPSRLD           $0x08, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 308(SI), Z8, Z0
-	VPSRLD           $0x10, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 312(SI), Z8, Z0
-	VPSRLD           $0x18, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z3, Z2, Z8
-	VFMADD231PS.BCST 316(SI), Z8, Z0
-	VBROADCASTI32X4  64(CX), Z8
-	VINSERTI32X4     $0x01, 64(R8), Z8, Z8
-	VINSERTI32X4     $0x02, 64(R9), Z8, Z8
-	VINSERTI32X4     $0x03, 64(R10), Z8, Z8
-	VBROADCASTI32X4  64(CX)(DX*1), Z9
-	VINSERTI32X4     $0x01, 64(R8)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x02, 64(R9)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x03, 64(R10)(DX*1), Z9, Z9
-	VBROADCASTI32X4  64(CX)(DX*2), Z10
-	VINSERTI32X4     $0x01, 64(R8)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x02, 64(R9)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x03, 64(R10)(DX*2), Z10, Z10
-	VBROADCASTI32X4  64(CX)(DI*1), Z11
-	VINSERTI32X4     $0x01, 64(R8)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x02, 64(R9)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x03, 64(R10)(DI*1), Z11, Z11
-	VPUNPCKLDQ       Z9, Z8, Z12
-	VPUNPCKHDQ       Z9, Z8, Z13
-	VPUNPCKLDQ       Z11, Z10, Z9
-	VPUNPCKHDQ       Z11, Z10, Z11
-	VPUNPCKLQDQ      Z9, Z12, Z8
-	VPUNPCKHQDQ      Z9, Z12, Z9
-	VPUNPCKLQDQ      Z11, Z13, Z10
-	VPUNPCKHQDQ      Z11, Z13, Z11
-	VPERMPS          Z1, Z8, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 320(SI), Z12, Z0
-	VPSRLD           $0x08, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 324(SI), Z12, Z0
-	VPSRLD           $0x10, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 328(SI), Z12, Z0
-	VPSRLD           $0x18, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 332(SI), Z12, Z0
-	VPERMPS          Z1, Z9, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 336(SI), Z12, Z0
-	VPSRLD           $0x08, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 340(SI), Z12, Z0
-	VPSRLD           $0x10, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 344(SI), Z12, Z0
-	VPSRLD           $0x18, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 348(SI), Z12, Z0
-	VPERMPS          Z1, Z10, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 352(SI), Z12, Z0
-	VPSRLD           $0x08, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 356(SI), Z12, Z0
-	VPSRLD           $0x10, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 360(SI), Z12, Z0
-	VPSRLD           $0x18, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 364(SI), Z12, Z0
-	VPERMPS          Z1, Z11, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 368(SI), Z12, Z0
-	VPSRLD           $0x08, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 372(SI), Z12, Z0
-	VPSRLD           $0x10, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 376(SI), Z12, Z0
-	VPSRLD           $0x18, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 380(SI), Z12, Z0
-	VMOVUPS          128(SP), Z2
-	VBROADCASTSS     w0000003f<>+0(SB), Z3
-	VPSRLD           $0x18, Z2, Z2
-	VPANDD           Z3, Z2, Z2
-	VMOVUPS          192(SP), Z3
-	VBROADCASTSS     w0000003f<>+0(SB), Z12
-	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z12, Z3, Z3
-	VCVTDQ2PS        Z2, Z2
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           (SP), Z2, Z2
-	VMULPS           64(SP), Z3, Z3
-	VPSRLD           $0x04, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 384(SI), Z12, Z0
-	VPSRLD           $0x0c, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 388(SI), Z12, Z0
-	VPSRLD           $0x14, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z3, Z2, Z12
-	VFMADD231PS.BCST 392(SI), Z12, Z0
-	VPSRLD           $0x1c, Z4, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 396(SI), Z4, Z0
-	VPSRLD           $0x04, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 400(SI), Z4, Z0
-	VPSRLD           $0x0c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 404(SI), Z4, Z0
-	VPSRLD           $0x14, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 408(SI), Z4, Z0
-	VPSRLD           $0x1c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 412(SI), Z4, Z0
-	VPSRLD           $0x04, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 416(SI), Z4, Z0
-	VPSRLD           $0x0c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 420(SI), Z4, Z0
-	VPSRLD           $0x14, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 424(SI), Z4, Z0
-	VPSRLD           $0x1c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 428(SI), Z4, Z0
-	VPSRLD           $0x04, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 432(SI), Z4, Z0
-	VPSRLD           $0x0c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 436(SI), Z4, Z0
-	VPSRLD           $0x14, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 440(SI), Z4, Z0
-	VPSRLD           $0x1c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 444(SI), Z4, Z0
-	VPSRLD           $0x04, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 448(SI), Z4, Z0
-	VPSRLD           $0x0c, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 452(SI), Z4, Z0
-	VPSRLD           $0x14, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 456(SI), Z4, Z0
-	VPSRLD           $0x1c, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 460(SI), Z4, Z0
-	VPSRLD           $0x04, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 464(SI), Z4, Z0
-	VPSRLD           $0x0c, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 468(SI), Z4, Z0
-	VPSRLD           $0x14, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 472(SI), Z4, Z0
-	VPSRLD           $0x1c, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 476(SI), Z4, Z0
-	VPSRLD           $0x04, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 480(SI), Z4, Z0
-	VPSRLD           $0x0c, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 484(SI), Z4, Z0
-	VPSRLD           $0x14, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 488(SI), Z4, Z0
-	VPSRLD           $0x1c, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 492(SI), Z4, Z0
-	VPSRLD           $0x04, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 496(SI), Z4, Z0
-	VPSRLD           $0x0c, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 500(SI), Z4, Z0
-	VPSRLD           $0x14, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 504(SI), Z4, Z0
-	VPSRLD           $0x1c, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z3, Z2, Z4
-	VFMADD231PS.BCST 508(SI), Z4, Z0
-	VMOVUPS          256(SP), Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z2, Z3
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z2, Z2
-	VPANDD           Z4, Z2, Z2
-	VMOVUPS          128(SP), Z4
-	VPSRLD           $0x02, Z4, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VMOVUPS          192(SP), Z4
-	VPSRLD           $0x02, Z4, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z2, Z2
-	VCVTDQ2PS        Z3, Z3
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z3, Z3
-	VMULPS           64(SP), Z2, Z2
-	VBROADCASTI32X4  80(CX), Z4
-	VINSERTI32X4     $0x01, 80(R8), Z4, Z4
-	VINSERTI32X4     $0x02, 80(R9), Z4, Z4
-	VINSERTI32X4     $0x03, 80(R10), Z4, Z4
-	VBROADCASTI32X4  80(CX)(DX*1), Z5
-	VINSERTI32X4     $0x01, 80(R8)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x02, 80(R9)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x03, 80(R10)(DX*1), Z5, Z5
-	VBROADCASTI32X4  80(CX)(DX*2), Z6
-	VINSERTI32X4     $0x01, 80(R8)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x02, 80(R9)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x03, 80(R10)(DX*2), Z6, Z6
-	VBROADCASTI32X4  80(CX)(DI*1), Z7
-	VINSERTI32X4     $0x01, 80(R8)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x02, 80(R9)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x03, 80(R10)(DI*1), Z7, Z7
-	VPUNPCKLDQ       Z5, Z4, Z8
-	VPUNPCKHDQ       Z5, Z4, Z9
-	VPUNPCKLDQ       Z7, Z6, Z5
-	VPUNPCKHDQ       Z7, Z6, Z7
-	VPUNPCKLQDQ      Z5, Z8, Z4
-	VPUNPCKHQDQ      Z5, Z8, Z5
-	VPUNPCKLQDQ      Z7, Z9, Z6
-	VPUNPCKHQDQ      Z7, Z9, Z7
-	VPERMPS          Z1, Z4, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 512(SI), Z8, Z0
-	VPSRLD           $0x08, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 516(SI), Z8, Z0
-	VPSRLD           $0x10, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 520(SI), Z8, Z0
-	VPSRLD           $0x18, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 524(SI), Z8, Z0
-	VPERMPS          Z1, Z5, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 528(SI), Z8, Z0
-	VPSRLD           $0x08, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 532(SI), Z8, Z0
-	VPSRLD           $0x10, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 536(SI), Z8, Z0
-	VPSRLD           $0x18, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 540(SI), Z8, Z0
-	VPERMPS          Z1, Z6, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 544(SI), Z8, Z0
-	VPSRLD           $0x08, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 548(SI), Z8, Z0
-	VPSRLD           $0x10, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 552(SI), Z8, Z0
-	VPSRLD           $0x18, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 556(SI), Z8, Z0
-	VPERMPS          Z1, Z7, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 560(SI), Z8, Z0
-	VPSRLD           $0x08, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 564(SI), Z8, Z0
-	VPSRLD           $0x10, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 568(SI), Z8, Z0
-	VPSRLD           $0x18, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 572(SI), Z8, Z0
-	VBROADCASTI32X4  96(CX), Z8
-	VINSERTI32X4     $0x01, 96(R8), Z8, Z8
-	VINSERTI32X4     $0x02, 96(R9), Z8, Z8
-	VINSERTI32X4     $0x03, 96(R10), Z8, Z8
-	VBROADCASTI32X4  96(CX)(DX*1), Z9
-	VINSERTI32X4     $0x01, 96(R8)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x02, 96(R9)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x03, 96(R10)(DX*1), Z9, Z9
-	VBROADCASTI32X4  96(CX)(DX*2), Z10
-	VINSERTI32X4     $0x01, 96(R8)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x02, 96(R9)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x03, 96(R10)(DX*2), Z10, Z10
-	VBROADCASTI32X4  96(CX)(DI*1), Z11
-	VINSERTI32X4     $0x01, 96(R8)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x02, 96(R9)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x03, 96(R10)(DI*1), Z11, Z11
-	VPUNPCKLDQ       Z9, Z8, Z12
-	VPUNPCKHDQ       Z9, Z8, Z13
-	VPUNPCKLDQ       Z11, Z10, Z9
-	VPUNPCKHDQ       Z11, Z10, Z11
-	VPUNPCKLQDQ      Z9, Z12, Z8
-	VPUNPCKHQDQ      Z9, Z12, Z9
-	VPUNPCKLQDQ      Z11, Z13, Z10
-	VPUNPCKHQDQ      Z11, Z13, Z11
-	VPERMPS          Z1, Z8, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 576(SI), Z12, Z0
-	VPSRLD           $0x08, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 580(SI), Z12, Z0
-	VPSRLD           $0x10, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 584(SI), Z12, Z0
-	VPSRLD           $0x18, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 588(SI), Z12, Z0
-	VPERMPS          Z1, Z9, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 592(SI), Z12, Z0
-	VPSRLD           $0x08, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 596(SI), Z12, Z0
-	VPSRLD           $0x10, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 600(SI), Z12, Z0
-	VPSRLD           $0x18, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 604(SI), Z12, Z0
-	VPERMPS          Z1, Z10, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 608(SI), Z12, Z0
-	VPSRLD           $0x08, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 612(SI), Z12, Z0
-	VPSRLD           $0x10, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 616(SI), Z12, Z0
-	VPSRLD           $0x18, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 620(SI), Z12, Z0
-	VPERMPS          Z1, Z11, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 624(SI), Z12, Z0
-	VPSRLD           $0x08, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 628(SI), Z12, Z0
-	VPSRLD           $0x10, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 632(SI), Z12, Z0
-	VPSRLD           $0x18, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 636(SI), Z12, Z0
-	VMOVUPS          256(SP), Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z2, Z3
-	VPANDD           Z12, Z3, Z3
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x0c, Z2, Z2
-	VPANDD           Z12, Z2, Z2
-	VMOVUPS          128(SP), Z12
-	VPSRLD           $0x0a, Z12, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z3, Z3
-	VMOVUPS          192(SP), Z12
-	VPSRLD           $0x0a, Z12, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z2, Z2
-	VCVTDQ2PS        Z3, Z3
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z3, Z3
-	VMULPS           64(SP), Z2, Z2
-	VPSRLD           $0x04, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 640(SI), Z12, Z0
-	VPSRLD           $0x0c, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 644(SI), Z12, Z0
-	VPSRLD           $0x14, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 648(SI), Z12, Z0
-	VPSRLD           $0x1c, Z4, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 652(SI), Z4, Z0
-	VPSRLD           $0x04, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 656(SI), Z4, Z0
-	VPSRLD           $0x0c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 660(SI), Z4, Z0
-	VPSRLD           $0x14, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 664(SI), Z4, Z0
-	VPSRLD           $0x1c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 668(SI), Z4, Z0
-	VPSRLD           $0x04, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 672(SI), Z4, Z0
-	VPSRLD           $0x0c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 676(SI), Z4, Z0
-	VPSRLD           $0x14, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 680(SI), Z4, Z0
-	VPSRLD           $0x1c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 684(SI), Z4, Z0
-	VPSRLD           $0x04, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 688(SI), Z4, Z0
-	VPSRLD           $0x0c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 692(SI), Z4, Z0
-	VPSRLD           $0x14, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 696(SI), Z4, Z0
-	VPSRLD           $0x1c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 700(SI), Z4, Z0
-	VPSRLD           $0x04, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 704(SI), Z4, Z0
-	VPSRLD           $0x0c, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 708(SI), Z4, Z0
-	VPSRLD           $0x14, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 712(SI), Z4, Z0
-	VPSRLD           $0x1c, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 716(SI), Z4, Z0
-	VPSRLD           $0x04, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 720(SI), Z4, Z0
-	VPSRLD           $0x0c, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 724(SI), Z4, Z0
-	VPSRLD           $0x14, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 728(SI), Z4, Z0
-	VPSRLD           $0x1c, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 732(SI), Z4, Z0
-	VPSRLD           $0x04, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 736(SI), Z4, Z0
-	VPSRLD           $0x0c, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 740(SI), Z4, Z0
-	VPSRLD           $0x14, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 744(SI), Z4, Z0
-	VPSRLD           $0x1c, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 748(SI), Z4, Z0
-	VPSRLD           $0x04, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 752(SI), Z4, Z0
-	VPSRLD           $0x0c, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 756(SI), Z4, Z0
-	VPSRLD           $0x14, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 760(SI), Z4, Z0
-	VPSRLD           $0x1c, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 764(SI), Z4, Z0
-	VMOVUPS          256(SP), Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z2, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z2, Z2
-	VPANDD           Z4, Z2, Z2
-	VMOVUPS          128(SP), Z4
-	VPSRLD           $0x12, Z4, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VMOVUPS          192(SP), Z4
-	VPSRLD           $0x12, Z4, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z2, Z2
-	VCVTDQ2PS        Z3, Z3
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z3, Z3
-	VMULPS           64(SP), Z2, Z2
-	VBROADCASTI32X4  112(CX), Z4
-	VINSERTI32X4     $0x01, 112(R8), Z4, Z4
-	VINSERTI32X4     $0x02, 112(R9), Z4, Z4
-	VINSERTI32X4     $0x03, 112(R10), Z4, Z4
-	VBROADCASTI32X4  112(CX)(DX*1), Z5
-	VINSERTI32X4     $0x01, 112(R8)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x02, 112(R9)(DX*1), Z5, Z5
-	VINSERTI32X4     $0x03, 112(R10)(DX*1), Z5, Z5
-	VBROADCASTI32X4  112(CX)(DX*2), Z6
-	VINSERTI32X4     $0x01, 112(R8)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x02, 112(R9)(DX*2), Z6, Z6
-	VINSERTI32X4     $0x03, 112(R10)(DX*2), Z6, Z6
-	VBROADCASTI32X4  112(CX)(DI*1), Z7
-	VINSERTI32X4     $0x01, 112(R8)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x02, 112(R9)(DI*1), Z7, Z7
-	VINSERTI32X4     $0x03, 112(R10)(DI*1), Z7, Z7
-	VPUNPCKLDQ       Z5, Z4, Z8
-	VPUNPCKHDQ       Z5, Z4, Z9
-	VPUNPCKLDQ       Z7, Z6, Z5
-	VPUNPCKHDQ       Z7, Z6, Z7
-	VPUNPCKLQDQ      Z5, Z8, Z4
-	VPUNPCKHQDQ      Z5, Z8, Z5
-	VPUNPCKLQDQ      Z7, Z9, Z6
-	VPUNPCKHQDQ      Z7, Z9, Z7
-	VPERMPS          Z1, Z4, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 768(SI), Z8, Z0
-	VPSRLD           $0x08, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 772(SI), Z8, Z0
-	VPSRLD           $0x10, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 776(SI), Z8, Z0
-	VPSRLD           $0x18, Z4, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 780(SI), Z8, Z0
-	VPERMPS          Z1, Z5, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 784(SI), Z8, Z0
-	VPSRLD           $0x08, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 788(SI), Z8, Z0
-	VPSRLD           $0x10, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 792(SI), Z8, Z0
-	VPSRLD           $0x18, Z5, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 796(SI), Z8, Z0
-	VPERMPS          Z1, Z6, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 800(SI), Z8, Z0
-	VPSRLD           $0x08, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 804(SI), Z8, Z0
-	VPSRLD           $0x10, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 808(SI), Z8, Z0
-	VPSRLD           $0x18, Z6, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 812(SI), Z8, Z0
-	VPERMPS          Z1, Z7, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 816(SI), Z8, Z0
-	VPSRLD           $0x08, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 820(SI), Z8, Z0
-	VPSRLD           $0x10, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 824(SI), Z8, Z0
-	VPSRLD           $0x18, Z7, Z8
-	VPERMPS          Z1, Z8, Z8
-	VFMSUB213PS      Z2, Z3, Z8
-	VFMADD231PS.BCST 828(SI), Z8, Z0
-	VBROADCASTI32X4  128(CX), Z8
-	VINSERTI32X4     $0x01, 128(R8), Z8, Z8
-	VINSERTI32X4     $0x02, 128(R9), Z8, Z8
-	VINSERTI32X4     $0x03, 128(R10), Z8, Z8
-	VBROADCASTI32X4  128(CX)(DX*1), Z9
-	VINSERTI32X4     $0x01, 128(R8)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x02, 128(R9)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x03, 128(R10)(DX*1), Z9, Z9
-	VBROADCASTI32X4  128(CX)(DX*2), Z10
-	VINSERTI32X4     $0x01, 128(R8)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x02, 128(R9)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x03, 128(R10)(DX*2), Z10, Z10
-	VBROADCASTI32X4  128(CX)(DI*1), Z11
-	VINSERTI32X4     $0x01, 128(R8)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x02, 128(R9)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x03, 128(R10)(DI*1), Z11, Z11
-	VPUNPCKLDQ       Z9, Z8, Z12
-	VPUNPCKHDQ       Z9, Z8, Z13
-	VPUNPCKLDQ       Z11, Z10, Z9
-	VPUNPCKHDQ       Z11, Z10, Z11
-	VPUNPCKLQDQ      Z9, Z12, Z8
-	VPUNPCKHQDQ      Z9, Z12, Z9
-	VPUNPCKLQDQ      Z11, Z13, Z10
-	VPUNPCKHQDQ      Z11, Z13, Z11
-	VPERMPS          Z1, Z8, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 832(SI), Z12, Z0
-	VPSRLD           $0x08, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 836(SI), Z12, Z0
-	VPSRLD           $0x10, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 840(SI), Z12, Z0
-	VPSRLD           $0x18, Z8, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 844(SI), Z12, Z0
-	VPERMPS          Z1, Z9, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 848(SI), Z12, Z0
-	VPSRLD           $0x08, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 852(SI), Z12, Z0
-	VPSRLD           $0x10, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 856(SI), Z12, Z0
-	VPSRLD           $0x18, Z9, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 860(SI), Z12, Z0
-	VPERMPS          Z1, Z10, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 864(SI), Z12, Z0
-	VPSRLD           $0x08, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 868(SI), Z12, Z0
-	VPSRLD           $0x10, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 872(SI), Z12, Z0
-	VPSRLD           $0x18, Z10, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 876(SI), Z12, Z0
-	VPERMPS          Z1, Z11, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 880(SI), Z12, Z0
-	VPSRLD           $0x08, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 884(SI), Z12, Z0
-	VPSRLD           $0x10, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 888(SI), Z12, Z0
-	VPSRLD           $0x18, Z11, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 892(SI), Z12, Z0
-	VMOVUPS          256(SP), Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z2, Z3
-	VPANDD           Z12, Z3, Z3
-	VPSRLD           $0x1c, Z2, Z2
-	VMOVUPS          128(SP), Z12
-	VPSRLD           $0x1a, Z12, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z3, Z3
-	VMOVUPS          192(SP), Z12
-	VPSRLD           $0x1a, Z12, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z2, Z2
-	VCVTDQ2PS        Z3, Z3
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z3, Z3
-	VMULPS           64(SP), Z2, Z2
-	VPSRLD           $0x04, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 896(SI), Z12, Z0
-	VPSRLD           $0x0c, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 900(SI), Z12, Z0
-	VPSRLD           $0x14, Z4, Z12
-	VPERMPS          Z1, Z12, Z12
-	VFMSUB213PS      Z2, Z3, Z12
-	VFMADD231PS.BCST 904(SI), Z12, Z0
-	VPSRLD           $0x1c, Z4, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 908(SI), Z4, Z0
-	VPSRLD           $0x04, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 912(SI), Z4, Z0
-	VPSRLD           $0x0c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 916(SI), Z4, Z0
-	VPSRLD           $0x14, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 920(SI), Z4, Z0
-	VPSRLD           $0x1c, Z5, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 924(SI), Z4, Z0
-	VPSRLD           $0x04, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 928(SI), Z4, Z0
-	VPSRLD           $0x0c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 932(SI), Z4, Z0
-	VPSRLD           $0x14, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 936(SI), Z4, Z0
-	VPSRLD           $0x1c, Z6, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 940(SI), Z4, Z0
-	VPSRLD           $0x04, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 944(SI), Z4, Z0
-	VPSRLD           $0x0c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 948(SI), Z4, Z0
-	VPSRLD           $0x14, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 952(SI), Z4, Z0
-	VPSRLD           $0x1c, Z7, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 956(SI), Z4, Z0
-	VPSRLD           $0x04, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 960(SI), Z4, Z0
-	VPSRLD           $0x0c, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 964(SI), Z4, Z0
-	VPSRLD           $0x14, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 968(SI), Z4, Z0
-	VPSRLD           $0x1c, Z8, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 972(SI), Z4, Z0
-	VPSRLD           $0x04, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 976(SI), Z4, Z0
-	VPSRLD           $0x0c, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 980(SI), Z4, Z0
-	VPSRLD           $0x14, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 984(SI), Z4, Z0
-	VPSRLD           $0x1c, Z9, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 988(SI), Z4, Z0
-	VPSRLD           $0x04, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 992(SI), Z4, Z0
-	VPSRLD           $0x0c, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 996(SI), Z4, Z0
-	VPSRLD           $0x14, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 1000(SI), Z4, Z0
-	VPSRLD           $0x1c, Z10, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 1004(SI), Z4, Z0
-	VPSRLD           $0x04, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 1008(SI), Z4, Z0
-	VPSRLD           $0x0c, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 1012(SI), Z4, Z0
-	VPSRLD           $0x14, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 1016(SI), Z4, Z0
-	VPSRLD           $0x1c, Z11, Z4
-	VPERMPS          Z1, Z4, Z4
-	VFMSUB213PS      Z2, Z3, Z4
-	VFMADD231PS.BCST 1020(SI), Z4, Z0
-	ADDQ             $0x00000090, CX
-	ADDQ             $0x00000090, R8
-	ADDQ             $0x00000090, R9
-	ADDQ             $0x00000090, R10
-	ADDQ             $0x00000900, BX
-	ADDQ             $0x00000400, SI
-	SUBQ             $0x00000001, AX
-	JG               block
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 4(SI), Z2, Z1
+	VPMOVDW          Z3, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 8(SI), Z2, Z1
+	VPSRLD           $0x10, Z3, Z2
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 12(SI), Z2, Z1
+	VPMOVDW          Z4, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 16(SI), Z2, Z1
+	VPSRLD           $0x10, Z4, Z2
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 20(SI), Z2, Z1
+	VPMOVDW          Z5, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 24(SI), Z2, Z1
+	VPSRLD           $0x10, Z5, Z2
+	VPMOVDW          Z2, Y2
+	VCVTPH2PS        Y2, Z2
+	VFMADD231PS.BCST 28(SI), Z2, Z1
+	ADDQ             $0x00000010, R11
+	ADDQ             $0x00000010, R12
+	ADDQ             $0x00000010, R13
+	ADDQ             $0x00000010, R14
+	ADDQ             $0x00000100, BX
+	ADDQ             $0x00000020, SI
+	SUBQ             $0x00000008, AX
+	JG               second
 	MOVQ             y+0(FP), AX
 	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
 	VZEROUPPER
 	RET
 
 // y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotQ5_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// func dotQ4_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotQ5_KAVX512(SB), NOSPLIT, $320-48
-	MOVQ   count+24(FP), AX
-	MOVQ   src+8(FP), CX
-	MOVQ   stride+16(FP), DX
-	MOVQ   next+40(FP), BX
-	MOVQ   x+32(FP), SI
-	LEAQ   (DX)(DX*2), DI
-	LEAQ   (CX)(DX*4), R8
-	LEAQ   (R8)(DX*4), R9
-	LEAQ   (R9)(DX*4), R10
-	VXORPS Z0, Z0, Z0
+TEXT ·dotQ4_0AVX512(SB), NOSPLIT, $0-56
+	MOVQ    count+24(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    next+40(FP), BX
+	MOVQ    x+32(FP), SI
+	VMOVUPS tableQ4_0<>+0(SB), Z0
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	LEAQ    (R8)(DX*4), R9
+	LEAQ    (R9)(DX*4), R10
+	LEAQ    (R10)(DX*4), R11
+	LEAQ    (R11)(DX*4), R12
+	LEAQ    (R12)(DX*4), R13
+	LEAQ    (R13)(DX*4), R14
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	VBROADCASTI32X4  (CX), Z3
+	VINSERTI32X4     $0x01, (R8), Z3, Z3
+	VINSERTI32X4     $0x02, (R9), Z3, Z3
+	VINSERTI32X4     $0x03, (R10), Z3, Z3
+	VBROADCASTI32X4  (CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  (CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VPMOVDW          Z3, Y4
+	VCVTPH2PS        Y4, Z4
+	VBROADCASTI32X4  (R11), Z5
+	VINSERTI32X4     $0x01, (R12), Z5, Z5
+	VINSERTI32X4     $0x02, (R13), Z5, Z5
+	VINSERTI32X4     $0x03, (R14), Z5, Z5
+	VBROADCASTI32X4  (R11)(DX*1), Z6
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z6, Z6
+	VBROADCASTI32X4  (R11)(DX*2), Z7
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z7, Z7
+	VBROADCASTI32X4  (R11)(DI*1), Z8
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPMOVDW          Z5, Y6
+	VCVTPH2PS        Y6, Z6
+	VPSRLD           $0x10, Z3, Z7
+	VPERMPS          Z0, Z7, Z7
+	VMULPS           Z4, Z7, Z7
+	VFMADD231PS.BCST (SI), Z7, Z1
+	VPSRLD           $0x10, Z5, Z7
+	VPERMPS          Z0, Z7, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST (SI), Z7, Z2
+	VPSRLD           $0x18, Z3, Z7
+	VPERMPS          Z0, Z7, Z7
+	VMULPS           Z4, Z7, Z7
+	VFMADD231PS.BCST 4(SI), Z7, Z1
+	VPSRLD           $0x18, Z5, Z7
+	VPERMPS          Z0, Z7, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 4(SI), Z7, Z2
+	VBROADCASTI32X4  4(CX), Z7
+	VINSERTI32X4     $0x01, 4(R8), Z7, Z7
+	VINSERTI32X4     $0x02, 4(R9), Z7, Z7
+	VINSERTI32X4     $0x03, 4(R10), Z7, Z7
+	VBROADCASTI32X4  4(CX)(DX*1), Z8
+	VINSERTI32X4     $0x01, 4(R8)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 4(R9)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 4(R10)(DX*1), Z8, Z8
+	VBROADCASTI32X4  4(CX)(DX*2), Z9
+	VINSERTI32X4     $0x01, 4(R8)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x02, 4(R9)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x03, 4(R10)(DX*2), Z9, Z9
+	VBROADCASTI32X4  4(CX)(DI*1), Z10
+	VINSERTI32X4     $0x01, 4(R8)(DI*1), Z10, Z10
+	VINSERTI32X4     $0x02, 4(R9)(DI*1), Z10, Z10
+	VINSERTI32X4     $0x03, 4(R10)(DI*1), Z10, Z10
+	VPUNPCKLDQ       Z8, Z7, Z11
+	VPUNPCKHDQ       Z8, Z7, Z12
+	VPUNPCKLDQ       Z10, Z9, Z8
+	VPUNPCKHDQ       Z10, Z9, Z10
+	VPUNPCKLQDQ      Z8, Z11, Z7
+	VPUNPCKHQDQ      Z8, Z11, Z8
+	VPUNPCKLQDQ      Z10, Z12, Z9
+	VPUNPCKHQDQ      Z10, Z12, Z10
+	VPERMPS          Z0, Z7, Z11
+	VMULPS           Z4, Z11, Z11
+	VFMADD231PS.BCST 8(SI), Z11, Z1
+	VBROADCASTI32X4  4(R11), Z11
+	VINSERTI32X4     $0x01, 4(R12), Z11, Z11
+	VINSERTI32X4     $0x02, 4(R13), Z11, Z11
+	VINSERTI32X4     $0x03, 4(R14), Z11, Z11
+	VBROADCASTI32X4  4(R11)(DX*1), Z12
+	VINSERTI32X4     $0x01, 4(R12)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 4(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 4(R14)(DX*1), Z12, Z12
+	VBROADCASTI32X4  4(R11)(DX*2), Z13
+	VINSERTI32X4     $0x01, 4(R12)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 4(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 4(R14)(DX*2), Z13, Z13
+	VBROADCASTI32X4  4(R11)(DI*1), Z14
+	VINSERTI32X4     $0x01, 4(R12)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 4(R13)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 4(R14)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z16
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z11
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z16, Z13
+	VPUNPCKHQDQ      Z14, Z16, Z14
+	VPERMPS          Z0, Z11, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 8(SI), Z15, Z2
+	VPSRLD           $0x08, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 12(SI), Z15, Z1
+	VPSRLD           $0x08, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 12(SI), Z15, Z2
+	VPSRLD           $0x10, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 16(SI), Z15, Z1
+	VPSRLD           $0x10, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 16(SI), Z15, Z2
+	VPSRLD           $0x18, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 20(SI), Z15, Z1
+	VPSRLD           $0x18, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 20(SI), Z15, Z2
+	VPERMPS          Z0, Z8, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 24(SI), Z15, Z1
+	VPERMPS          Z0, Z12, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 24(SI), Z15, Z2
+	VPSRLD           $0x08, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 28(SI), Z15, Z1
+	VPSRLD           $0x08, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 28(SI), Z15, Z2
+	VPSRLD           $0x10, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 32(SI), Z15, Z1
+	VPSRLD           $0x10, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 32(SI), Z15, Z2
+	VPSRLD           $0x18, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 36(SI), Z15, Z1
+	VPSRLD           $0x18, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 36(SI), Z15, Z2
+	VPERMPS          Z0, Z9, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 40(SI), Z15, Z1
+	VPERMPS          Z0, Z13, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 40(SI), Z15, Z2
+	VPSRLD           $0x08, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 44(SI), Z15, Z1
+	VPSRLD           $0x08, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 44(SI), Z15, Z2
+	VPSRLD           $0x10, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 48(SI), Z15, Z1
+	VPSRLD           $0x10, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 48(SI), Z15, Z2
+	VPSRLD           $0x18, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 52(SI), Z15, Z1
+	VPSRLD           $0x18, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 52(SI), Z15, Z2
+	VPERMPS          Z0, Z10, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 56(SI), Z15, Z1
+	VPERMPS          Z0, Z14, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 56(SI), Z15, Z2
+	VPSRLD           $0x08, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 60(SI), Z15, Z1
+	VPSRLD           $0x08, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 60(SI), Z15, Z2
+	VPSRLD           $0x14, Z3, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 64(SI), Z15, Z1
+	VPSRLD           $0x14, Z5, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 64(SI), Z15, Z2
+	VPSRLD           $0x1c, Z3, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 68(SI), Z3, Z1
+	VPSRLD           $0x1c, Z5, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 68(SI), Z3, Z2
+	VPSRLD           $0x04, Z7, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 72(SI), Z3, Z1
+	VPSRLD           $0x04, Z11, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 72(SI), Z3, Z2
+	VPSRLD           $0x0c, Z7, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z1
+	VPSRLD           $0x0c, Z11, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z2
+	VPSRLD           $0x14, Z7, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z1
+	VPSRLD           $0x14, Z11, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z2
+	VPSRLD           $0x1c, Z7, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z1
+	VPSRLD           $0x1c, Z11, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z2
+	VPSRLD           $0x04, Z8, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z1
+	VPSRLD           $0x04, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z2
+	VPSRLD           $0x0c, Z8, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 92(SI), Z3, Z1
+	VPSRLD           $0x0c, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 92(SI), Z3, Z2
+	VPSRLD           $0x14, Z8, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z1
+	VPSRLD           $0x14, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z2
+	VPSRLD           $0x1c, Z8, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z1
+	VPSRLD           $0x1c, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z2
+	VPSRLD           $0x04, Z9, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z1
+	VPSRLD           $0x04, Z13, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z2
+	VPSRLD           $0x0c, Z9, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 108(SI), Z3, Z1
+	VPSRLD           $0x0c, Z13, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 108(SI), Z3, Z2
+	VPSRLD           $0x14, Z9, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z1
+	VPSRLD           $0x14, Z13, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z2
+	VPSRLD           $0x1c, Z9, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z1
+	VPSRLD           $0x1c, Z13, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z2
+	VPSRLD           $0x04, Z10, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z1
+	VPSRLD           $0x04, Z14, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z2
+	VPSRLD           $0x0c, Z10, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z1
+	VPSRLD           $0x0c, Z14, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z2
+	VPSRLD           $0x10, Z10, Z3
+	VPMOVDW          Z3, Y3
+	VCVTPH2PS        Y3, Z3
+	VPSRLD           $0x10, Z14, Z4
+	VPMOVDW          Z4, Y4
+	VCVTPH2PS        Y4, Z4
+	VBROADCASTI32X4  20(CX), Z5
+	VINSERTI32X4     $0x01, 20(R8), Z5, Z5
+	VINSERTI32X4     $0x02, 20(R9), Z5, Z5
+	VINSERTI32X4     $0x03, 20(R10), Z5, Z5
+	VBROADCASTI32X4  20(CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, 20(R8)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, 20(R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, 20(R10)(DX*1), Z6, Z6
+	VBROADCASTI32X4  20(CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, 20(R8)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, 20(R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, 20(R10)(DX*2), Z7, Z7
+	VBROADCASTI32X4  20(CX)(DI*1), Z8
+	VINSERTI32X4     $0x01, 20(R8)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, 20(R9)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, 20(R10)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPERMPS          Z0, Z5, Z9
+	VMULPS           Z3, Z9, Z9
+	VFMADD231PS.BCST 128(SI), Z9, Z1
+	VBROADCASTI32X4  20(R11), Z9
+	VINSERTI32X4     $0x01, 20(R12), Z9, Z9
+	VINSERTI32X4     $0x02, 20(R13), Z9, Z9
+	VINSERTI32X4     $0x03, 20(R14), Z9, Z9
+	VBROADCASTI32X4  20(R11)(DX*1), Z10
+	VINSERTI32X4     $0x01, 20(R12)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, 20(R13)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, 20(R14)(DX*1), Z10, Z10
+	VBROADCASTI32X4  20(R11)(DX*2), Z11
+	VINSERTI32X4     $0x01, 20(R12)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, 20(R13)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, 20(R14)(DX*2), Z11, Z11
+	VBROADCASTI32X4  20(R11)(DI*1), Z12
+	VINSERTI32X4     $0x01, 20(R12)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x02, 20(R13)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x03, 20(R14)(DI*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VPERMPS          Z0, Z9, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 128(SI), Z13, Z2
+	VPSRLD           $0x08, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 132(SI), Z13, Z1
+	VPSRLD           $0x08, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 132(SI), Z13, Z2
+	VPSRLD           $0x10, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 136(SI), Z13, Z1
+	VPSRLD           $0x10, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 136(SI), Z13, Z2
+	VPSRLD           $0x18, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 140(SI), Z13, Z1
+	VPSRLD           $0x18, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 140(SI), Z13, Z2
+	VPERMPS          Z0, Z6, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 144(SI), Z13, Z1
+	VPERMPS          Z0, Z10, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 144(SI), Z13, Z2
+	VPSRLD           $0x08, Z6, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 148(SI), Z13, Z1
+	VPSRLD           $0x08, Z10, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 148(SI), Z13, Z2
+	VPSRLD           $0x10, Z6, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 152(SI), Z13, Z1
+	VPSRLD           $0x10, Z10, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 152(SI), Z13, Z2
+	VPSRLD           $0x18, Z6, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 156(SI), Z13, Z1
+	VPSRLD           $0x18, Z10, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 156(SI), Z13, Z2
+	VPERMPS          Z0, Z7, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 160(SI), Z13, Z1
+	VPERMPS          Z0, Z11, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 160(SI), Z13, Z2
+	VPSRLD           $0x08, Z7, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 164(SI), Z13, Z1
+	VPSRLD           $0x08, Z11, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 164(SI), Z13, Z2
+	VPSRLD           $0x10, Z7, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 168(SI), Z13, Z1
+	VPSRLD           $0x10, Z11, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 168(SI), Z13, Z2
+	VPSRLD           $0x18, Z7, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 172(SI), Z13, Z1
+	VPSRLD           $0x18, Z11, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 172(SI), Z13, Z2
+	VPERMPS          Z0, Z8, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 176(SI), Z13, Z1
+	VPERMPS          Z0, Z12, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 176(SI), Z13, Z2
+	VPSRLD           $0x08, Z8, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 180(SI), Z13, Z1
+	VPSRLD           $0x08, Z12, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 180(SI), Z13, Z2
+	VPSRLD           $0x10, Z8, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 184(SI), Z13, Z1
+	VPSRLD           $0x10, Z12, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 184(SI), Z13, Z2
+	VPSRLD           $0x18, Z8, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 188(SI), Z13, Z1
+	VPSRLD           $0x18, Z12, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 188(SI), Z13, Z2
+	VPSRLD           $0x04, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 192(SI), Z13, Z1
+	VPSRLD           $0x04, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 192(SI), Z13, Z2
+	VPSRLD           $0x0c, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 196(SI), Z13, Z1
+	VPSRLD           $0x0c, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 196(SI), Z13, Z2
+	VPSRLD           $0x14, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 200(SI), Z13, Z1
+	VPSRLD           $0x14, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 200(SI), Z13, Z2
+	VPSRLD           $0x1c, Z5, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 204(SI), Z5, Z1
+	VPSRLD           $0x1c, Z9, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 204(SI), Z5, Z2
+	VPSRLD           $0x04, Z6, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 208(SI), Z5, Z1
+	VPSRLD           $0x04, Z10, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 208(SI), Z5, Z2
+	VPSRLD           $0x0c, Z6, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 212(SI), Z5, Z1
+	VPSRLD           $0x0c, Z10, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 212(SI), Z5, Z2
+	VPSRLD           $0x14, Z6, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 216(SI), Z5, Z1
+	VPSRLD           $0x14, Z10, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 216(SI), Z5, Z2
+	VPSRLD           $0x1c, Z6, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 220(SI), Z5, Z1
+	VPSRLD           $0x1c, Z10, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 220(SI), Z5, Z2
+	VPSRLD           $0x04, Z7, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 224(SI), Z5, Z1
+	VPSRLD           $0x04, Z11, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 224(SI), Z5, Z2
+	VPSRLD           $0x0c, Z7, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 228(SI), Z5, Z1
+	VPSRLD           $0x0c, Z11, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 228(SI), Z5, Z2
+	VPSRLD           $0x14, Z7, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 232(SI), Z5, Z1
+	VPSRLD           $0x14, Z11, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 232(SI), Z5, Z2
+	VPSRLD           $0x1c, Z7, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 236(SI), Z5, Z1
+	VPSRLD           $0x1c, Z11, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 236(SI), Z5, Z2
+	VPSRLD           $0x04, Z8, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 240(SI), Z5, Z1
+	VPSRLD           $0x04, Z12, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 240(SI), Z5, Z2
+	VPSRLD           $0x0c, Z8, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 244(SI), Z5, Z1
+	VPSRLD           $0x0c, Z12, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 244(SI), Z5, Z2
+	VPSRLD           $0x14, Z8, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 248(SI), Z5, Z1
+	VPSRLD           $0x14, Z12, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 248(SI), Z5, Z2
+	VPSRLD           $0x1c, Z8, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 252(SI), Z5, Z1
+	VPSRLD           $0x1c, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 252(SI), Z3, Z2
+	ADDQ             $0x00000024, CX
+	ADDQ             $0x00000024, R8
+	ADDQ             $0x00000024, R9
+	ADDQ             $0x00000024, R10
+	ADDQ             $0x00000024, R11
+	ADDQ             $0x00000024, R12
+	ADDQ             $0x00000024, R13
+	ADDQ             $0x00000024, R14
+	ADDQ             $0x00000480, BX
+	ADDQ             $0x00000100, SI
+	SUBQ             $0x00000002, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VZEROUPPER
+	RET
+
+// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
+// func dotIQ4_NLAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotIQ4_NLAVX512(SB), NOSPLIT, $0-56
+	MOVQ    count+24(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    next+40(FP), BX
+	MOVQ    x+32(FP), SI
+	VMOVUPS tableIQ4_NL<>+0(SB), Z0
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	LEAQ    (R8)(DX*4), R9
+	LEAQ    (R9)(DX*4), R10
+	LEAQ    (R10)(DX*4), R11
+	LEAQ    (R11)(DX*4), R12
+	LEAQ    (R12)(DX*4), R13
+	LEAQ    (R13)(DX*4), R14
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	VBROADCASTI32X4  (CX), Z3
+	VINSERTI32X4     $0x01, (R8), Z3, Z3
+	VINSERTI32X4     $0x02, (R9), Z3, Z3
+	VINSERTI32X4     $0x03, (R10), Z3, Z3
+	VBROADCASTI32X4  (CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  (CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VPMOVDW          Z3, Y4
+	VCVTPH2PS        Y4, Z4
+	VBROADCASTI32X4  (R11), Z5
+	VINSERTI32X4     $0x01, (R12), Z5, Z5
+	VINSERTI32X4     $0x02, (R13), Z5, Z5
+	VINSERTI32X4     $0x03, (R14), Z5, Z5
+	VBROADCASTI32X4  (R11)(DX*1), Z6
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z6, Z6
+	VBROADCASTI32X4  (R11)(DX*2), Z7
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z7, Z7
+	VBROADCASTI32X4  (R11)(DI*1), Z8
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPMOVDW          Z5, Y6
+	VCVTPH2PS        Y6, Z6
+	VPSRLD           $0x10, Z3, Z7
+	VPERMPS          Z0, Z7, Z7
+	VMULPS           Z4, Z7, Z7
+	VFMADD231PS.BCST (SI), Z7, Z1
+	VPSRLD           $0x10, Z5, Z7
+	VPERMPS          Z0, Z7, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST (SI), Z7, Z2
+	VPSRLD           $0x18, Z3, Z7
+	VPERMPS          Z0, Z7, Z7
+	VMULPS           Z4, Z7, Z7
+	VFMADD231PS.BCST 4(SI), Z7, Z1
+	VPSRLD           $0x18, Z5, Z7
+	VPERMPS          Z0, Z7, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 4(SI), Z7, Z2
+	VBROADCASTI32X4  4(CX), Z7
+	VINSERTI32X4     $0x01, 4(R8), Z7, Z7
+	VINSERTI32X4     $0x02, 4(R9), Z7, Z7
+	VINSERTI32X4     $0x03, 4(R10), Z7, Z7
+	VBROADCASTI32X4  4(CX)(DX*1), Z8
+	VINSERTI32X4     $0x01, 4(R8)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 4(R9)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 4(R10)(DX*1), Z8, Z8
+	VBROADCASTI32X4  4(CX)(DX*2), Z9
+	VINSERTI32X4     $0x01, 4(R8)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x02, 4(R9)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x03, 4(R10)(DX*2), Z9, Z9
+	VBROADCASTI32X4  4(CX)(DI*1), Z10
+	VINSERTI32X4     $0x01, 4(R8)(DI*1), Z10, Z10
+	VINSERTI32X4     $0x02, 4(R9)(DI*1), Z10, Z10
+	VINSERTI32X4     $0x03, 4(R10)(DI*1), Z10, Z10
+	VPUNPCKLDQ       Z8, Z7, Z11
+	VPUNPCKHDQ       Z8, Z7, Z12
+	VPUNPCKLDQ       Z10, Z9, Z8
+	VPUNPCKHDQ       Z10, Z9, Z10
+	VPUNPCKLQDQ      Z8, Z11, Z7
+	VPUNPCKHQDQ      Z8, Z11, Z8
+	VPUNPCKLQDQ      Z10, Z12, Z9
+	VPUNPCKHQDQ      Z10, Z12, Z10
+	VPERMPS          Z0, Z7, Z11
+	VMULPS           Z4, Z11, Z11
+	VFMADD231PS.BCST 8(SI), Z11, Z1
+	VBROADCASTI32X4  4(R11), Z11
+	VINSERTI32X4     $0x01, 4(R12), Z11, Z11
+	VINSERTI32X4     $0x02, 4(R13), Z11, Z11
+	VINSERTI32X4     $0x03, 4(R14), Z11, Z11
+	VBROADCASTI32X4  4(R11)(DX*1), Z12
+	VINSERTI32X4     $0x01, 4(R12)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 4(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 4(R14)(DX*1), Z12, Z12
+	VBROADCASTI32X4  4(R11)(DX*2), Z13
+	VINSERTI32X4     $0x01, 4(R12)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 4(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 4(R14)(DX*2), Z13, Z13
+	VBROADCASTI32X4  4(R11)(DI*1), Z14
+	VINSERTI32X4     $0x01, 4(R12)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 4(R13)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 4(R14)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z16
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z11
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z16, Z13
+	VPUNPCKHQDQ      Z14, Z16, Z14
+	VPERMPS          Z0, Z11, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 8(SI), Z15, Z2
+	VPSRLD           $0x08, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 12(SI), Z15, Z1
+	VPSRLD           $0x08, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 12(SI), Z15, Z2
+	VPSRLD           $0x10, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 16(SI), Z15, Z1
+	VPSRLD           $0x10, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 16(SI), Z15, Z2
+	VPSRLD           $0x18, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 20(SI), Z15, Z1
+	VPSRLD           $0x18, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 20(SI), Z15, Z2
+	VPERMPS          Z0, Z8, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 24(SI), Z15, Z1
+	VPERMPS          Z0, Z12, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 24(SI), Z15, Z2
+	VPSRLD           $0x08, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 28(SI), Z15, Z1
+	VPSRLD           $0x08, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 28(SI), Z15, Z2
+	VPSRLD           $0x10, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 32(SI), Z15, Z1
+	VPSRLD           $0x10, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 32(SI), Z15, Z2
+	VPSRLD           $0x18, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 36(SI), Z15, Z1
+	VPSRLD           $0x18, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 36(SI), Z15, Z2
+	VPERMPS          Z0, Z9, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 40(SI), Z15, Z1
+	VPERMPS          Z0, Z13, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 40(SI), Z15, Z2
+	VPSRLD           $0x08, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 44(SI), Z15, Z1
+	VPSRLD           $0x08, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 44(SI), Z15, Z2
+	VPSRLD           $0x10, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 48(SI), Z15, Z1
+	VPSRLD           $0x10, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 48(SI), Z15, Z2
+	VPSRLD           $0x18, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 52(SI), Z15, Z1
+	VPSRLD           $0x18, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 52(SI), Z15, Z2
+	VPERMPS          Z0, Z10, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 56(SI), Z15, Z1
+	VPERMPS          Z0, Z14, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 56(SI), Z15, Z2
+	VPSRLD           $0x08, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 60(SI), Z15, Z1
+	VPSRLD           $0x08, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 60(SI), Z15, Z2
+	VPSRLD           $0x14, Z3, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z4, Z15, Z15
+	VFMADD231PS.BCST 64(SI), Z15, Z1
+	VPSRLD           $0x14, Z5, Z15
+	VPERMPS          Z0, Z15, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 64(SI), Z15, Z2
+	VPSRLD           $0x1c, Z3, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 68(SI), Z3, Z1
+	VPSRLD           $0x1c, Z5, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 68(SI), Z3, Z2
+	VPSRLD           $0x04, Z7, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 72(SI), Z3, Z1
+	VPSRLD           $0x04, Z11, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 72(SI), Z3, Z2
+	VPSRLD           $0x0c, Z7, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z1
+	VPSRLD           $0x0c, Z11, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 76(SI), Z3, Z2
+	VPSRLD           $0x14, Z7, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z1
+	VPSRLD           $0x14, Z11, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 80(SI), Z3, Z2
+	VPSRLD           $0x1c, Z7, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z1
+	VPSRLD           $0x1c, Z11, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 84(SI), Z3, Z2
+	VPSRLD           $0x04, Z8, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z1
+	VPSRLD           $0x04, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 88(SI), Z3, Z2
+	VPSRLD           $0x0c, Z8, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 92(SI), Z3, Z1
+	VPSRLD           $0x0c, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 92(SI), Z3, Z2
+	VPSRLD           $0x14, Z8, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z1
+	VPSRLD           $0x14, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 96(SI), Z3, Z2
+	VPSRLD           $0x1c, Z8, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z1
+	VPSRLD           $0x1c, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 100(SI), Z3, Z2
+	VPSRLD           $0x04, Z9, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z1
+	VPSRLD           $0x04, Z13, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 104(SI), Z3, Z2
+	VPSRLD           $0x0c, Z9, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 108(SI), Z3, Z1
+	VPSRLD           $0x0c, Z13, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 108(SI), Z3, Z2
+	VPSRLD           $0x14, Z9, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z1
+	VPSRLD           $0x14, Z13, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 112(SI), Z3, Z2
+	VPSRLD           $0x1c, Z9, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z1
+	VPSRLD           $0x1c, Z13, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 116(SI), Z3, Z2
+	VPSRLD           $0x04, Z10, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z1
+	VPSRLD           $0x04, Z14, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 120(SI), Z3, Z2
+	VPSRLD           $0x0c, Z10, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z1
+	VPSRLD           $0x0c, Z14, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z6, Z3, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z2
+	VPSRLD           $0x10, Z10, Z3
+	VPMOVDW          Z3, Y3
+	VCVTPH2PS        Y3, Z3
+	VPSRLD           $0x10, Z14, Z4
+	VPMOVDW          Z4, Y4
+	VCVTPH2PS        Y4, Z4
+	VBROADCASTI32X4  20(CX), Z5
+	VINSERTI32X4     $0x01, 20(R8), Z5, Z5
+	VINSERTI32X4     $0x02, 20(R9), Z5, Z5
+	VINSERTI32X4     $0x03, 20(R10), Z5, Z5
+	VBROADCASTI32X4  20(CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, 20(R8)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, 20(R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, 20(R10)(DX*1), Z6, Z6
+	VBROADCASTI32X4  20(CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, 20(R8)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, 20(R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, 20(R10)(DX*2), Z7, Z7
+	VBROADCASTI32X4  20(CX)(DI*1), Z8
+	VINSERTI32X4     $0x01, 20(R8)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, 20(R9)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, 20(R10)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPERMPS          Z0, Z5, Z9
+	VMULPS           Z3, Z9, Z9
+	VFMADD231PS.BCST 128(SI), Z9, Z1
+	VBROADCASTI32X4  20(R11), Z9
+	VINSERTI32X4     $0x01, 20(R12), Z9, Z9
+	VINSERTI32X4     $0x02, 20(R13), Z9, Z9
+	VINSERTI32X4     $0x03, 20(R14), Z9, Z9
+	VBROADCASTI32X4  20(R11)(DX*1), Z10
+	VINSERTI32X4     $0x01, 20(R12)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, 20(R13)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, 20(R14)(DX*1), Z10, Z10
+	VBROADCASTI32X4  20(R11)(DX*2), Z11
+	VINSERTI32X4     $0x01, 20(R12)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, 20(R13)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, 20(R14)(DX*2), Z11, Z11
+	VBROADCASTI32X4  20(R11)(DI*1), Z12
+	VINSERTI32X4     $0x01, 20(R12)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x02, 20(R13)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x03, 20(R14)(DI*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VPERMPS          Z0, Z9, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 128(SI), Z13, Z2
+	VPSRLD           $0x08, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 132(SI), Z13, Z1
+	VPSRLD           $0x08, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 132(SI), Z13, Z2
+	VPSRLD           $0x10, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 136(SI), Z13, Z1
+	VPSRLD           $0x10, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 136(SI), Z13, Z2
+	VPSRLD           $0x18, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 140(SI), Z13, Z1
+	VPSRLD           $0x18, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 140(SI), Z13, Z2
+	VPERMPS          Z0, Z6, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 144(SI), Z13, Z1
+	VPERMPS          Z0, Z10, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 144(SI), Z13, Z2
+	VPSRLD           $0x08, Z6, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 148(SI), Z13, Z1
+	VPSRLD           $0x08, Z10, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 148(SI), Z13, Z2
+	VPSRLD           $0x10, Z6, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 152(SI), Z13, Z1
+	VPSRLD           $0x10, Z10, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 152(SI), Z13, Z2
+	VPSRLD           $0x18, Z6, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 156(SI), Z13, Z1
+	VPSRLD           $0x18, Z10, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 156(SI), Z13, Z2
+	VPERMPS          Z0, Z7, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 160(SI), Z13, Z1
+	VPERMPS          Z0, Z11, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 160(SI), Z13, Z2
+	VPSRLD           $0x08, Z7, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 164(SI), Z13, Z1
+	VPSRLD           $0x08, Z11, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 164(SI), Z13, Z2
+	VPSRLD           $0x10, Z7, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 168(SI), Z13, Z1
+	VPSRLD           $0x10, Z11, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 168(SI), Z13, Z2
+	VPSRLD           $0x18, Z7, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 172(SI), Z13, Z1
+	VPSRLD           $0x18, Z11, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 172(SI), Z13, Z2
+	VPERMPS          Z0, Z8, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 176(SI), Z13, Z1
+	VPERMPS          Z0, Z12, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 176(SI), Z13, Z2
+	VPSRLD           $0x08, Z8, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 180(SI), Z13, Z1
+	VPSRLD           $0x08, Z12, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 180(SI), Z13, Z2
+	VPSRLD           $0x10, Z8, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 184(SI), Z13, Z1
+	VPSRLD           $0x10, Z12, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 184(SI), Z13, Z2
+	VPSRLD           $0x18, Z8, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 188(SI), Z13, Z1
+	VPSRLD           $0x18, Z12, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 188(SI), Z13, Z2
+	VPSRLD           $0x04, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 192(SI), Z13, Z1
+	VPSRLD           $0x04, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 192(SI), Z13, Z2
+	VPSRLD           $0x0c, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 196(SI), Z13, Z1
+	VPSRLD           $0x0c, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 196(SI), Z13, Z2
+	VPSRLD           $0x14, Z5, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z3, Z13, Z13
+	VFMADD231PS.BCST 200(SI), Z13, Z1
+	VPSRLD           $0x14, Z9, Z13
+	VPERMPS          Z0, Z13, Z13
+	VMULPS           Z4, Z13, Z13
+	VFMADD231PS.BCST 200(SI), Z13, Z2
+	VPSRLD           $0x1c, Z5, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 204(SI), Z5, Z1
+	VPSRLD           $0x1c, Z9, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 204(SI), Z5, Z2
+	VPSRLD           $0x04, Z6, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 208(SI), Z5, Z1
+	VPSRLD           $0x04, Z10, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 208(SI), Z5, Z2
+	VPSRLD           $0x0c, Z6, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 212(SI), Z5, Z1
+	VPSRLD           $0x0c, Z10, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 212(SI), Z5, Z2
+	VPSRLD           $0x14, Z6, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 216(SI), Z5, Z1
+	VPSRLD           $0x14, Z10, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 216(SI), Z5, Z2
+	VPSRLD           $0x1c, Z6, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 220(SI), Z5, Z1
+	VPSRLD           $0x1c, Z10, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 220(SI), Z5, Z2
+	VPSRLD           $0x04, Z7, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 224(SI), Z5, Z1
+	VPSRLD           $0x04, Z11, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 224(SI), Z5, Z2
+	VPSRLD           $0x0c, Z7, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 228(SI), Z5, Z1
+	VPSRLD           $0x0c, Z11, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 228(SI), Z5, Z2
+	VPSRLD           $0x14, Z7, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 232(SI), Z5, Z1
+	VPSRLD           $0x14, Z11, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 232(SI), Z5, Z2
+	VPSRLD           $0x1c, Z7, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 236(SI), Z5, Z1
+	VPSRLD           $0x1c, Z11, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 236(SI), Z5, Z2
+	VPSRLD           $0x04, Z8, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 240(SI), Z5, Z1
+	VPSRLD           $0x04, Z12, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 240(SI), Z5, Z2
+	VPSRLD           $0x0c, Z8, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 244(SI), Z5, Z1
+	VPSRLD           $0x0c, Z12, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 244(SI), Z5, Z2
+	VPSRLD           $0x14, Z8, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 248(SI), Z5, Z1
+	VPSRLD           $0x14, Z12, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z4, Z5, Z5
+	VFMADD231PS.BCST 248(SI), Z5, Z2
+	VPSRLD           $0x1c, Z8, Z5
+	VPERMPS          Z0, Z5, Z5
+	VMULPS           Z3, Z5, Z5
+	VFMADD231PS.BCST 252(SI), Z5, Z1
+	VPSRLD           $0x1c, Z12, Z3
+	VPERMPS          Z0, Z3, Z3
+	VMULPS           Z4, Z3, Z3
+	VFMADD231PS.BCST 252(SI), Z3, Z2
+	ADDQ             $0x00000024, CX
+	ADDQ             $0x00000024, R8
+	ADDQ             $0x00000024, R9
+	ADDQ             $0x00000024, R10
+	ADDQ             $0x00000024, R11
+	ADDQ             $0x00000024, R12
+	ADDQ             $0x00000024, R13
+	ADDQ             $0x00000024, R14
+	ADDQ             $0x00000480, BX
+	ADDQ             $0x00000100, SI
+	SUBQ             $0x00000002, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VZEROUPPER
+	RET
+
+// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
+// func dotQ4_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ4_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ    count+24(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    next+40(FP), BX
+	MOVQ    x+32(FP), SI
+	VMOVUPS tableQ4_1<>+0(SB), Z0
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	LEAQ    (R8)(DX*4), R9
+	LEAQ    (R9)(DX*4), R10
+	LEAQ    (R10)(DX*4), R11
+	LEAQ    (R11)(DX*4), R12
+	LEAQ    (R12)(DX*4), R13
+	LEAQ    (R13)(DX*4), R14
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	PREFETCHT1       1152(BX)
+	PREFETCHT1       1216(BX)
+	VBROADCASTI32X4  (CX), Z3
+	VINSERTI32X4     $0x01, (R8), Z3, Z3
+	VINSERTI32X4     $0x02, (R9), Z3, Z3
+	VINSERTI32X4     $0x03, (R10), Z3, Z3
+	VBROADCASTI32X4  (CX)(DX*1), Z4
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z4, Z4
+	VBROADCASTI32X4  (CX)(DX*2), Z5
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (CX)(DI*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VPMOVDW          Z3, Y5
+	VCVTPH2PS        Y5, Z5
+	VPSRLD           $0x10, Z3, Z3
+	VPMOVDW          Z3, Y3
+	VCVTPH2PS        Y3, Z3
+	VBROADCASTI32X4  (R11), Z6
+	VINSERTI32X4     $0x01, (R12), Z6, Z6
+	VINSERTI32X4     $0x02, (R13), Z6, Z6
+	VINSERTI32X4     $0x03, (R14), Z6, Z6
+	VBROADCASTI32X4  (R11)(DX*1), Z7
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z7, Z7
+	VBROADCASTI32X4  (R11)(DX*2), Z8
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z8, Z8
+	VBROADCASTI32X4  (R11)(DI*1), Z9
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z9, Z9
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z9, Z9
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VPMOVDW          Z6, Y8
+	VCVTPH2PS        Y8, Z8
+	VPSRLD           $0x10, Z6, Z6
+	VPMOVDW          Z6, Y6
+	VCVTPH2PS        Y6, Z6
+	VPERMPS          Z0, Z4, Z9
+	VFMADD213PS      Z3, Z5, Z9
+	VFMADD231PS.BCST (SI), Z9, Z1
+	VPERMPS          Z0, Z7, Z9
+	VFMADD213PS      Z6, Z8, Z9
+	VFMADD231PS.BCST (SI), Z9, Z2
+	VPSRLD           $0x08, Z4, Z9
+	VPERMPS          Z0, Z9, Z9
+	VFMADD213PS      Z3, Z5, Z9
+	VFMADD231PS.BCST 4(SI), Z9, Z1
+	VPSRLD           $0x08, Z7, Z9
+	VPERMPS          Z0, Z9, Z9
+	VFMADD213PS      Z6, Z8, Z9
+	VFMADD231PS.BCST 4(SI), Z9, Z2
+	VPSRLD           $0x10, Z4, Z9
+	VPERMPS          Z0, Z9, Z9
+	VFMADD213PS      Z3, Z5, Z9
+	VFMADD231PS.BCST 8(SI), Z9, Z1
+	VPSRLD           $0x10, Z7, Z9
+	VPERMPS          Z0, Z9, Z9
+	VFMADD213PS      Z6, Z8, Z9
+	VFMADD231PS.BCST 8(SI), Z9, Z2
+	VPSRLD           $0x18, Z4, Z9
+	VPERMPS          Z0, Z9, Z9
+	VFMADD213PS      Z3, Z5, Z9
+	VFMADD231PS.BCST 12(SI), Z9, Z1
+	VPSRLD           $0x18, Z7, Z9
+	VPERMPS          Z0, Z9, Z9
+	VFMADD213PS      Z6, Z8, Z9
+	VFMADD231PS.BCST 12(SI), Z9, Z2
+	VBROADCASTI32X4  8(CX), Z9
+	VINSERTI32X4     $0x01, 8(R8), Z9, Z9
+	VINSERTI32X4     $0x02, 8(R9), Z9, Z9
+	VINSERTI32X4     $0x03, 8(R10), Z9, Z9
+	VBROADCASTI32X4  8(CX)(DX*1), Z10
+	VINSERTI32X4     $0x01, 8(R8)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, 8(R9)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, 8(R10)(DX*1), Z10, Z10
+	VBROADCASTI32X4  8(CX)(DX*2), Z11
+	VINSERTI32X4     $0x01, 8(R8)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, 8(R9)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, 8(R10)(DX*2), Z11, Z11
+	VBROADCASTI32X4  8(CX)(DI*1), Z12
+	VINSERTI32X4     $0x01, 8(R8)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x02, 8(R9)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x03, 8(R10)(DI*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VPERMPS          Z0, Z9, Z13
+	VFMADD213PS      Z3, Z5, Z13
+	VFMADD231PS.BCST 16(SI), Z13, Z1
+	VBROADCASTI32X4  8(R11), Z13
+	VINSERTI32X4     $0x01, 8(R12), Z13, Z13
+	VINSERTI32X4     $0x02, 8(R13), Z13, Z13
+	VINSERTI32X4     $0x03, 8(R14), Z13, Z13
+	VBROADCASTI32X4  8(R11)(DX*1), Z14
+	VINSERTI32X4     $0x01, 8(R12)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x02, 8(R13)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x03, 8(R14)(DX*1), Z14, Z14
+	VBROADCASTI32X4  8(R11)(DX*2), Z15
+	VINSERTI32X4     $0x01, 8(R12)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x02, 8(R13)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x03, 8(R14)(DX*2), Z15, Z15
+	VBROADCASTI32X4  8(R11)(DI*1), Z16
+	VINSERTI32X4     $0x01, 8(R12)(DI*1), Z16, Z16
+	VINSERTI32X4     $0x02, 8(R13)(DI*1), Z16, Z16
+	VINSERTI32X4     $0x03, 8(R14)(DI*1), Z16, Z16
+	VPUNPCKLDQ       Z14, Z13, Z17
+	VPUNPCKHDQ       Z14, Z13, Z18
+	VPUNPCKLDQ       Z16, Z15, Z14
+	VPUNPCKHDQ       Z16, Z15, Z16
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VPUNPCKLQDQ      Z16, Z18, Z15
+	VPUNPCKHQDQ      Z16, Z18, Z16
+	VPERMPS          Z0, Z13, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 16(SI), Z17, Z2
+	VPSRLD           $0x08, Z9, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 20(SI), Z17, Z1
+	VPSRLD           $0x08, Z13, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 20(SI), Z17, Z2
+	VPSRLD           $0x10, Z9, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 24(SI), Z17, Z1
+	VPSRLD           $0x10, Z13, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 24(SI), Z17, Z2
+	VPSRLD           $0x18, Z9, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 28(SI), Z17, Z1
+	VPSRLD           $0x18, Z13, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 28(SI), Z17, Z2
+	VPERMPS          Z0, Z10, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 32(SI), Z17, Z1
+	VPERMPS          Z0, Z14, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 32(SI), Z17, Z2
+	VPSRLD           $0x08, Z10, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 36(SI), Z17, Z1
+	VPSRLD           $0x08, Z14, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 36(SI), Z17, Z2
+	VPSRLD           $0x10, Z10, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 40(SI), Z17, Z1
+	VPSRLD           $0x10, Z14, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 40(SI), Z17, Z2
+	VPSRLD           $0x18, Z10, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 44(SI), Z17, Z1
+	VPSRLD           $0x18, Z14, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 44(SI), Z17, Z2
+	VPERMPS          Z0, Z11, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 48(SI), Z17, Z1
+	VPERMPS          Z0, Z15, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 48(SI), Z17, Z2
+	VPSRLD           $0x08, Z11, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 52(SI), Z17, Z1
+	VPSRLD           $0x08, Z15, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 52(SI), Z17, Z2
+	VPSRLD           $0x10, Z11, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 56(SI), Z17, Z1
+	VPSRLD           $0x10, Z15, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 56(SI), Z17, Z2
+	VPSRLD           $0x18, Z11, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 60(SI), Z17, Z1
+	VPSRLD           $0x18, Z15, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 60(SI), Z17, Z2
+	VPSRLD           $0x04, Z4, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 64(SI), Z17, Z1
+	VPSRLD           $0x04, Z7, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 64(SI), Z17, Z2
+	VPSRLD           $0x0c, Z4, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 68(SI), Z17, Z1
+	VPSRLD           $0x0c, Z7, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 68(SI), Z17, Z2
+	VPSRLD           $0x14, Z4, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z3, Z5, Z17
+	VFMADD231PS.BCST 72(SI), Z17, Z1
+	VPSRLD           $0x14, Z7, Z17
+	VPERMPS          Z0, Z17, Z17
+	VFMADD213PS      Z6, Z8, Z17
+	VFMADD231PS.BCST 72(SI), Z17, Z2
+	VPSRLD           $0x1c, Z4, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 76(SI), Z4, Z1
+	VPSRLD           $0x1c, Z7, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 76(SI), Z4, Z2
+	VPSRLD           $0x04, Z9, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 80(SI), Z4, Z1
+	VPSRLD           $0x04, Z13, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 80(SI), Z4, Z2
+	VPSRLD           $0x0c, Z9, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 84(SI), Z4, Z1
+	VPSRLD           $0x0c, Z13, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 84(SI), Z4, Z2
+	VPSRLD           $0x14, Z9, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 88(SI), Z4, Z1
+	VPSRLD           $0x14, Z13, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 88(SI), Z4, Z2
+	VPSRLD           $0x1c, Z9, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 92(SI), Z4, Z1
+	VPSRLD           $0x1c, Z13, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 92(SI), Z4, Z2
+	VPSRLD           $0x04, Z10, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 96(SI), Z4, Z1
+	VPSRLD           $0x04, Z14, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 96(SI), Z4, Z2
+	VPSRLD           $0x0c, Z10, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 100(SI), Z4, Z1
+	VPSRLD           $0x0c, Z14, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 100(SI), Z4, Z2
+	VPSRLD           $0x14, Z10, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 104(SI), Z4, Z1
+	VPSRLD           $0x14, Z14, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 104(SI), Z4, Z2
+	VPSRLD           $0x1c, Z10, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 108(SI), Z4, Z1
+	VPSRLD           $0x1c, Z14, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 108(SI), Z4, Z2
+	VPSRLD           $0x04, Z11, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 112(SI), Z4, Z1
+	VPSRLD           $0x04, Z15, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 112(SI), Z4, Z2
+	VPSRLD           $0x0c, Z11, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 116(SI), Z4, Z1
+	VPSRLD           $0x0c, Z15, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 116(SI), Z4, Z2
+	VPSRLD           $0x14, Z11, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 120(SI), Z4, Z1
+	VPSRLD           $0x14, Z15, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z6, Z8, Z4
+	VFMADD231PS.BCST 120(SI), Z4, Z2
+	VPSRLD           $0x1c, Z11, Z4
+	VPERMPS          Z0, Z4, Z4
+	VFMADD213PS      Z3, Z5, Z4
+	VFMADD231PS.BCST 124(SI), Z4, Z1
+	VPSRLD           $0x1c, Z15, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMADD213PS      Z6, Z8, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z2
+	VPMOVDW          Z12, Y3
+	VCVTPH2PS        Y3, Z3
+	VPSRLD           $0x10, Z12, Z4
+	VPMOVDW          Z4, Y4
+	VCVTPH2PS        Y4, Z4
+	VPMOVDW          Z16, Y5
+	VCVTPH2PS        Y5, Z5
+	VPSRLD           $0x10, Z16, Z6
+	VPMOVDW          Z6, Y6
+	VCVTPH2PS        Y6, Z6
+	VBROADCASTI32X4  24(CX), Z7
+	VINSERTI32X4     $0x01, 24(R8), Z7, Z7
+	VINSERTI32X4     $0x02, 24(R9), Z7, Z7
+	VINSERTI32X4     $0x03, 24(R10), Z7, Z7
+	VBROADCASTI32X4  24(CX)(DX*1), Z8
+	VINSERTI32X4     $0x01, 24(R8)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 24(R9)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 24(R10)(DX*1), Z8, Z8
+	VBROADCASTI32X4  24(CX)(DX*2), Z9
+	VINSERTI32X4     $0x01, 24(R8)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x02, 24(R9)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x03, 24(R10)(DX*2), Z9, Z9
+	VBROADCASTI32X4  24(CX)(DI*1), Z10
+	VINSERTI32X4     $0x01, 24(R8)(DI*1), Z10, Z10
+	VINSERTI32X4     $0x02, 24(R9)(DI*1), Z10, Z10
+	VINSERTI32X4     $0x03, 24(R10)(DI*1), Z10, Z10
+	VPUNPCKLDQ       Z8, Z7, Z11
+	VPUNPCKHDQ       Z8, Z7, Z12
+	VPUNPCKLDQ       Z10, Z9, Z8
+	VPUNPCKHDQ       Z10, Z9, Z10
+	VPUNPCKLQDQ      Z8, Z11, Z7
+	VPUNPCKHQDQ      Z8, Z11, Z8
+	VPUNPCKLQDQ      Z10, Z12, Z9
+	VPUNPCKHQDQ      Z10, Z12, Z10
+	VPERMPS          Z0, Z7, Z11
+	VFMADD213PS      Z4, Z3, Z11
+	VFMADD231PS.BCST 128(SI), Z11, Z1
+	VBROADCASTI32X4  24(R11), Z11
+	VINSERTI32X4     $0x01, 24(R12), Z11, Z11
+	VINSERTI32X4     $0x02, 24(R13), Z11, Z11
+	VINSERTI32X4     $0x03, 24(R14), Z11, Z11
+	VBROADCASTI32X4  24(R11)(DX*1), Z12
+	VINSERTI32X4     $0x01, 24(R12)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 24(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 24(R14)(DX*1), Z12, Z12
+	VBROADCASTI32X4  24(R11)(DX*2), Z13
+	VINSERTI32X4     $0x01, 24(R12)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 24(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 24(R14)(DX*2), Z13, Z13
+	VBROADCASTI32X4  24(R11)(DI*1), Z14
+	VINSERTI32X4     $0x01, 24(R12)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 24(R13)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 24(R14)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z16
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z11
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z16, Z13
+	VPUNPCKHQDQ      Z14, Z16, Z14
+	VPERMPS          Z0, Z11, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 128(SI), Z15, Z2
+	VPSRLD           $0x08, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 132(SI), Z15, Z1
+	VPSRLD           $0x08, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 132(SI), Z15, Z2
+	VPSRLD           $0x10, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 136(SI), Z15, Z1
+	VPSRLD           $0x10, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 136(SI), Z15, Z2
+	VPSRLD           $0x18, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 140(SI), Z15, Z1
+	VPSRLD           $0x18, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 140(SI), Z15, Z2
+	VPERMPS          Z0, Z8, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 144(SI), Z15, Z1
+	VPERMPS          Z0, Z12, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 144(SI), Z15, Z2
+	VPSRLD           $0x08, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 148(SI), Z15, Z1
+	VPSRLD           $0x08, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 148(SI), Z15, Z2
+	VPSRLD           $0x10, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 152(SI), Z15, Z1
+	VPSRLD           $0x10, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 152(SI), Z15, Z2
+	VPSRLD           $0x18, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 156(SI), Z15, Z1
+	VPSRLD           $0x18, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 156(SI), Z15, Z2
+	VPERMPS          Z0, Z9, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 160(SI), Z15, Z1
+	VPERMPS          Z0, Z13, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 160(SI), Z15, Z2
+	VPSRLD           $0x08, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 164(SI), Z15, Z1
+	VPSRLD           $0x08, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 164(SI), Z15, Z2
+	VPSRLD           $0x10, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 168(SI), Z15, Z1
+	VPSRLD           $0x10, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 168(SI), Z15, Z2
+	VPSRLD           $0x18, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 172(SI), Z15, Z1
+	VPSRLD           $0x18, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 172(SI), Z15, Z2
+	VPERMPS          Z0, Z10, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 176(SI), Z15, Z1
+	VPERMPS          Z0, Z14, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 176(SI), Z15, Z2
+	VPSRLD           $0x08, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 180(SI), Z15, Z1
+	VPSRLD           $0x08, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 180(SI), Z15, Z2
+	VPSRLD           $0x10, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 184(SI), Z15, Z1
+	VPSRLD           $0x10, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 184(SI), Z15, Z2
+	VPSRLD           $0x18, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 188(SI), Z15, Z1
+	VPSRLD           $0x18, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 188(SI), Z15, Z2
+	VPSRLD           $0x04, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 192(SI), Z15, Z1
+	VPSRLD           $0x04, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 192(SI), Z15, Z2
+	VPSRLD           $0x0c, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 196(SI), Z15, Z1
+	VPSRLD           $0x0c, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 196(SI), Z15, Z2
+	VPSRLD           $0x14, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 200(SI), Z15, Z1
+	VPSRLD           $0x14, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMADD213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 200(SI), Z15, Z2
+	VPSRLD           $0x1c, Z7, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 204(SI), Z7, Z1
+	VPSRLD           $0x1c, Z11, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 204(SI), Z7, Z2
+	VPSRLD           $0x04, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 208(SI), Z7, Z1
+	VPSRLD           $0x04, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 208(SI), Z7, Z2
+	VPSRLD           $0x0c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 212(SI), Z7, Z1
+	VPSRLD           $0x0c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 212(SI), Z7, Z2
+	VPSRLD           $0x14, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 216(SI), Z7, Z1
+	VPSRLD           $0x14, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 216(SI), Z7, Z2
+	VPSRLD           $0x1c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 220(SI), Z7, Z1
+	VPSRLD           $0x1c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 220(SI), Z7, Z2
+	VPSRLD           $0x04, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 224(SI), Z7, Z1
+	VPSRLD           $0x04, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 224(SI), Z7, Z2
+	VPSRLD           $0x0c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 228(SI), Z7, Z1
+	VPSRLD           $0x0c, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 228(SI), Z7, Z2
+	VPSRLD           $0x14, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 232(SI), Z7, Z1
+	VPSRLD           $0x14, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 232(SI), Z7, Z2
+	VPSRLD           $0x1c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 236(SI), Z7, Z1
+	VPSRLD           $0x1c, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 236(SI), Z7, Z2
+	VPSRLD           $0x04, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 240(SI), Z7, Z1
+	VPSRLD           $0x04, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 240(SI), Z7, Z2
+	VPSRLD           $0x0c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 244(SI), Z7, Z1
+	VPSRLD           $0x0c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 244(SI), Z7, Z2
+	VPSRLD           $0x14, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 248(SI), Z7, Z1
+	VPSRLD           $0x14, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 248(SI), Z7, Z2
+	VPSRLD           $0x1c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMADD213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 252(SI), Z7, Z1
+	VPSRLD           $0x1c, Z14, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMADD213PS      Z6, Z5, Z3
+	VFMADD231PS.BCST 252(SI), Z3, Z2
+	ADDQ             $0x00000028, CX
+	ADDQ             $0x00000028, R8
+	ADDQ             $0x00000028, R9
+	ADDQ             $0x00000028, R10
+	ADDQ             $0x00000028, R11
+	ADDQ             $0x00000028, R12
+	ADDQ             $0x00000028, R13
+	ADDQ             $0x00000028, R14
+	ADDQ             $0x00000500, BX
+	ADDQ             $0x00000100, SI
+	SUBQ             $0x00000002, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VZEROUPPER
+	RET
+
+// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
+// func dotQ5_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-56
+	MOVQ         count+24(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         next+40(FP), BX
+	MOVQ         x+32(FP), SI
+	VMOVUPS      tableQ5_0<>+0(SB), Z0
+	VMOVUPS      tableQ5_0<>+64(SB), Z1
+	VBROADCASTSS w0000000f<>+0(SB), Z2
+	LEAQ         (DX)(DX*2), DI
+	LEAQ         (CX)(DX*4), R8
+	LEAQ         (R8)(DX*4), R9
+	LEAQ         (R9)(DX*4), R10
+	LEAQ         (R10)(DX*4), R11
+	LEAQ         (R11)(DX*4), R12
+	LEAQ         (R12)(DX*4), R13
+	LEAQ         (R13)(DX*4), R14
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	PREFETCHT1       1152(BX)
+	PREFETCHT1       1216(BX)
+	PREFETCHT1       1280(BX)
+	PREFETCHT1       1344(BX)
+	VBROADCASTI32X4  (CX), Z5
+	VINSERTI32X4     $0x01, (R8), Z5, Z5
+	VINSERTI32X4     $0x02, (R9), Z5, Z5
+	VINSERTI32X4     $0x03, (R10), Z5, Z5
+	VBROADCASTI32X4  (CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z6, Z6
+	VBROADCASTI32X4  (CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z7, Z7
+	VBROADCASTI32X4  (CX)(DI*1), Z8
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPMOVDW          Z5, Y8
+	VCVTPH2PS        Y8, Z8
+	VPSRLD           $0x10, Z5, Z5
+	VPSLLD           $0x10, Z6, Z9
+	VPORD            Z9, Z5, Z5
+	VBROADCASTI32X4  (R11), Z9
+	VINSERTI32X4     $0x01, (R12), Z9, Z9
+	VINSERTI32X4     $0x02, (R13), Z9, Z9
+	VINSERTI32X4     $0x03, (R14), Z9, Z9
+	VBROADCASTI32X4  (R11)(DX*1), Z10
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z10, Z10
+	VBROADCASTI32X4  (R11)(DX*2), Z11
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z11, Z11
+	VBROADCASTI32X4  (R11)(DI*1), Z12
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VPMOVDW          Z9, Y12
+	VCVTPH2PS        Y12, Z12
+	VPSRLD           $0x10, Z9, Z9
+	VPSLLD           $0x10, Z10, Z13
+	VPORD            Z13, Z9, Z9
+	VPSRLD           $0x10, Z6, Z13
+	VPSLLD           $0x04, Z5, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z8, Z13, Z13
+	VFMADD231PS.BCST (SI), Z13, Z3
+	VPSRLD           $0x10, Z10, Z13
+	VPSLLD           $0x04, Z9, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z12, Z13, Z13
+	VFMADD231PS.BCST (SI), Z13, Z4
+	VPSRLD           $0x18, Z6, Z13
+	VPSLLD           $0x03, Z5, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z8, Z13, Z13
+	VFMADD231PS.BCST 4(SI), Z13, Z3
+	VPSRLD           $0x18, Z10, Z13
+	VPSLLD           $0x03, Z9, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z12, Z13, Z13
+	VFMADD231PS.BCST 4(SI), Z13, Z4
+	VMOVUPS          Z7, Z13
+	VPSLLD           $0x02, Z5, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z8, Z13, Z13
+	VFMADD231PS.BCST 8(SI), Z13, Z3
+	VMOVUPS          Z11, Z13
+	VPSLLD           $0x02, Z9, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z12, Z13, Z13
+	VFMADD231PS.BCST 8(SI), Z13, Z4
+	VPSRLD           $0x08, Z7, Z13
+	VPSLLD           $0x01, Z5, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z8, Z13, Z13
+	VFMADD231PS.BCST 12(SI), Z13, Z3
+	VPSRLD           $0x08, Z11, Z13
+	VPSLLD           $0x01, Z9, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z12, Z13, Z13
+	VFMADD231PS.BCST 12(SI), Z13, Z4
+	VPSRLD           $0x10, Z7, Z13
+	VMOVUPS          Z5, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z8, Z13, Z13
+	VFMADD231PS.BCST 16(SI), Z13, Z3
+	VPSRLD           $0x10, Z11, Z13
+	VMOVUPS          Z9, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z12, Z13, Z13
+	VFMADD231PS.BCST 16(SI), Z13, Z4
+	VPSRLD           $0x18, Z7, Z13
+	VPSRLD           $0x01, Z5, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z8, Z13, Z13
+	VFMADD231PS.BCST 20(SI), Z13, Z3
+	VPSRLD           $0x18, Z11, Z13
+	VPSRLD           $0x01, Z9, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VMULPS           Z12, Z13, Z13
+	VFMADD231PS.BCST 20(SI), Z13, Z4
+	VBROADCASTI32X4  12(CX), Z13
+	VINSERTI32X4     $0x01, 12(R8), Z13, Z13
+	VINSERTI32X4     $0x02, 12(R9), Z13, Z13
+	VINSERTI32X4     $0x03, 12(R10), Z13, Z13
+	VBROADCASTI32X4  12(CX)(DX*1), Z14
+	VINSERTI32X4     $0x01, 12(R8)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x02, 12(R9)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x03, 12(R10)(DX*1), Z14, Z14
+	VBROADCASTI32X4  12(CX)(DX*2), Z15
+	VINSERTI32X4     $0x01, 12(R8)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x02, 12(R9)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x03, 12(R10)(DX*2), Z15, Z15
+	VBROADCASTI32X4  12(CX)(DI*1), Z16
+	VINSERTI32X4     $0x01, 12(R8)(DI*1), Z16, Z16
+	VINSERTI32X4     $0x02, 12(R9)(DI*1), Z16, Z16
+	VINSERTI32X4     $0x03, 12(R10)(DI*1), Z16, Z16
+	VPUNPCKLDQ       Z14, Z13, Z17
+	VPUNPCKHDQ       Z14, Z13, Z18
+	VPUNPCKLDQ       Z16, Z15, Z14
+	VPUNPCKHDQ       Z16, Z15, Z16
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VPUNPCKLQDQ      Z16, Z18, Z15
+	VPUNPCKHQDQ      Z16, Z18, Z16
+	VMOVUPS          Z13, Z17
+	VPSRLD           $0x02, Z5, Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VMULPS           Z8, Z17, Z17
+	VFMADD231PS.BCST 24(SI), Z17, Z3
+	VBROADCASTI32X4  12(R11), Z17
+	VINSERTI32X4     $0x01, 12(R12), Z17, Z17
+	VINSERTI32X4     $0x02, 12(R13), Z17, Z17
+	VINSERTI32X4     $0x03, 12(R14), Z17, Z17
+	VBROADCASTI32X4  12(R11)(DX*1), Z18
+	VINSERTI32X4     $0x01, 12(R12)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x02, 12(R13)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x03, 12(R14)(DX*1), Z18, Z18
+	VBROADCASTI32X4  12(R11)(DX*2), Z19
+	VINSERTI32X4     $0x01, 12(R12)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x02, 12(R13)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x03, 12(R14)(DX*2), Z19, Z19
+	VBROADCASTI32X4  12(R11)(DI*1), Z20
+	VINSERTI32X4     $0x01, 12(R12)(DI*1), Z20, Z20
+	VINSERTI32X4     $0x02, 12(R13)(DI*1), Z20, Z20
+	VINSERTI32X4     $0x03, 12(R14)(DI*1), Z20, Z20
+	VPUNPCKLDQ       Z18, Z17, Z21
+	VPUNPCKHDQ       Z18, Z17, Z22
+	VPUNPCKLDQ       Z20, Z19, Z18
+	VPUNPCKHDQ       Z20, Z19, Z20
+	VPUNPCKLQDQ      Z18, Z21, Z17
+	VPUNPCKHQDQ      Z18, Z21, Z18
+	VPUNPCKLQDQ      Z20, Z22, Z19
+	VPUNPCKHQDQ      Z20, Z22, Z20
+	VMOVUPS          Z17, Z21
+	VPSRLD           $0x02, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 24(SI), Z21, Z4
+	VPSRLD           $0x08, Z13, Z21
+	VPSRLD           $0x03, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 28(SI), Z21, Z3
+	VPSRLD           $0x08, Z17, Z21
+	VPSRLD           $0x03, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 28(SI), Z21, Z4
+	VPSRLD           $0x10, Z13, Z21
+	VPSRLD           $0x04, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 32(SI), Z21, Z3
+	VPSRLD           $0x10, Z17, Z21
+	VPSRLD           $0x04, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 32(SI), Z21, Z4
+	VPSRLD           $0x18, Z13, Z21
+	VPSRLD           $0x05, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 36(SI), Z21, Z3
+	VPSRLD           $0x18, Z17, Z21
+	VPSRLD           $0x05, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 36(SI), Z21, Z4
+	VMOVUPS          Z14, Z21
+	VPSRLD           $0x06, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 40(SI), Z21, Z3
+	VMOVUPS          Z18, Z21
+	VPSRLD           $0x06, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 40(SI), Z21, Z4
+	VPSRLD           $0x08, Z14, Z21
+	VPSRLD           $0x07, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 44(SI), Z21, Z3
+	VPSRLD           $0x08, Z18, Z21
+	VPSRLD           $0x07, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 44(SI), Z21, Z4
+	VPSRLD           $0x10, Z14, Z21
+	VPSRLD           $0x08, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 48(SI), Z21, Z3
+	VPSRLD           $0x10, Z18, Z21
+	VPSRLD           $0x08, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 48(SI), Z21, Z4
+	VPSRLD           $0x18, Z14, Z21
+	VPSRLD           $0x09, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 52(SI), Z21, Z3
+	VPSRLD           $0x18, Z18, Z21
+	VPSRLD           $0x09, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 52(SI), Z21, Z4
+	VMOVUPS          Z15, Z21
+	VPSRLD           $0x0a, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 56(SI), Z21, Z3
+	VMOVUPS          Z19, Z21
+	VPSRLD           $0x0a, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 56(SI), Z21, Z4
+	VPSRLD           $0x08, Z15, Z21
+	VPSRLD           $0x0b, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 60(SI), Z21, Z3
+	VPSRLD           $0x08, Z19, Z21
+	VPSRLD           $0x0b, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 60(SI), Z21, Z4
+	VPSRLD           $0x14, Z6, Z21
+	VPSRLD           $0x0c, Z5, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z8, Z21, Z21
+	VFMADD231PS.BCST 64(SI), Z21, Z3
+	VPSRLD           $0x14, Z10, Z21
+	VPSRLD           $0x0c, Z9, Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VMULPS           Z12, Z21, Z21
+	VFMADD231PS.BCST 64(SI), Z21, Z4
+	VPSRLD           $0x1c, Z6, Z6
+	VPSRLD           $0x0d, Z5, Z21
+	VPTERNLOGD       $0xe4, Z2, Z21, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 68(SI), Z6, Z3
+	VPSRLD           $0x1c, Z10, Z6
+	VPSRLD           $0x0d, Z9, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 68(SI), Z6, Z4
+	VPSRLD           $0x04, Z7, Z6
+	VPSRLD           $0x0e, Z5, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 72(SI), Z6, Z3
+	VPSRLD           $0x04, Z11, Z6
+	VPSRLD           $0x0e, Z9, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 72(SI), Z6, Z4
+	VPSRLD           $0x0c, Z7, Z6
+	VPSRLD           $0x0f, Z5, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 76(SI), Z6, Z3
+	VPSRLD           $0x0c, Z11, Z6
+	VPSRLD           $0x0f, Z9, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 76(SI), Z6, Z4
+	VPSRLD           $0x14, Z7, Z6
+	VPSRLD           $0x10, Z5, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 80(SI), Z6, Z3
+	VPSRLD           $0x14, Z11, Z6
+	VPSRLD           $0x10, Z9, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 80(SI), Z6, Z4
+	VPSRLD           $0x1c, Z7, Z6
+	VPSRLD           $0x11, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 84(SI), Z6, Z3
+	VPSRLD           $0x1c, Z11, Z6
+	VPSRLD           $0x11, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 84(SI), Z6, Z4
+	VPSRLD           $0x04, Z13, Z6
+	VPSRLD           $0x12, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 88(SI), Z6, Z3
+	VPSRLD           $0x04, Z17, Z6
+	VPSRLD           $0x12, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 88(SI), Z6, Z4
+	VPSRLD           $0x0c, Z13, Z6
+	VPSRLD           $0x13, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 92(SI), Z6, Z3
+	VPSRLD           $0x0c, Z17, Z6
+	VPSRLD           $0x13, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 92(SI), Z6, Z4
+	VPSRLD           $0x14, Z13, Z6
+	VPSRLD           $0x14, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 96(SI), Z6, Z3
+	VPSRLD           $0x14, Z17, Z6
+	VPSRLD           $0x14, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 96(SI), Z6, Z4
+	VPSRLD           $0x1c, Z13, Z6
+	VPSRLD           $0x15, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 100(SI), Z6, Z3
+	VPSRLD           $0x1c, Z17, Z6
+	VPSRLD           $0x15, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 100(SI), Z6, Z4
+	VPSRLD           $0x04, Z14, Z6
+	VPSRLD           $0x16, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 104(SI), Z6, Z3
+	VPSRLD           $0x04, Z18, Z6
+	VPSRLD           $0x16, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 104(SI), Z6, Z4
+	VPSRLD           $0x0c, Z14, Z6
+	VPSRLD           $0x17, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 108(SI), Z6, Z3
+	VPSRLD           $0x0c, Z18, Z6
+	VPSRLD           $0x17, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 108(SI), Z6, Z4
+	VPSRLD           $0x14, Z14, Z6
+	VPSRLD           $0x18, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 112(SI), Z6, Z3
+	VPSRLD           $0x14, Z18, Z6
+	VPSRLD           $0x18, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 112(SI), Z6, Z4
+	VPSRLD           $0x1c, Z14, Z6
+	VPSRLD           $0x19, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 116(SI), Z6, Z3
+	VPSRLD           $0x1c, Z18, Z6
+	VPSRLD           $0x19, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 116(SI), Z6, Z4
+	VPSRLD           $0x04, Z15, Z6
+	VPSRLD           $0x1a, Z5, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 120(SI), Z6, Z3
+	VPSRLD           $0x04, Z19, Z6
+	VPSRLD           $0x1a, Z9, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z12, Z6, Z6
+	VFMADD231PS.BCST 120(SI), Z6, Z4
+	VPSRLD           $0x0c, Z15, Z6
+	VPSRLD           $0x1b, Z5, Z5
+	VPTERNLOGD       $0xe4, Z2, Z5, Z6
+	VPERMI2PS        Z1, Z0, Z6
+	VMULPS           Z8, Z6, Z6
+	VFMADD231PS.BCST 124(SI), Z6, Z3
+	VPSRLD           $0x0c, Z19, Z5
+	VPSRLD           $0x1b, Z9, Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VMULPS           Z12, Z5, Z5
+	VFMADD231PS.BCST 124(SI), Z5, Z4
+	VPSRLD           $0x10, Z15, Z5
+	VPMOVDW          Z5, Y5
+	VCVTPH2PS        Y5, Z5
+	VPSRLD           $0x10, Z19, Z6
+	VPMOVDW          Z6, Y6
+	VCVTPH2PS        Y6, Z6
+	VBROADCASTI32X4  28(CX), Z7
+	VINSERTI32X4     $0x01, 28(R8), Z7, Z7
+	VINSERTI32X4     $0x02, 28(R9), Z7, Z7
+	VINSERTI32X4     $0x03, 28(R10), Z7, Z7
+	VBROADCASTI32X4  28(CX)(DX*1), Z8
+	VINSERTI32X4     $0x01, 28(R8)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 28(R9)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 28(R10)(DX*1), Z8, Z8
+	VBROADCASTI32X4  28(CX)(DX*2), Z9
+	VINSERTI32X4     $0x01, 28(R8)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x02, 28(R9)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x03, 28(R10)(DX*2), Z9, Z9
+	VBROADCASTI32X4  28(CX)(DI*1), Z10
+	VINSERTI32X4     $0x01, 28(R8)(DI*1), Z10, Z10
+	VINSERTI32X4     $0x02, 28(R9)(DI*1), Z10, Z10
+	VINSERTI32X4     $0x03, 28(R10)(DI*1), Z10, Z10
+	VPUNPCKLDQ       Z8, Z7, Z11
+	VPUNPCKHDQ       Z8, Z7, Z12
+	VPUNPCKLDQ       Z10, Z9, Z8
+	VPUNPCKHDQ       Z10, Z9, Z10
+	VPUNPCKLQDQ      Z8, Z11, Z7
+	VPUNPCKHQDQ      Z8, Z11, Z8
+	VPUNPCKLQDQ      Z10, Z12, Z9
+	VPUNPCKHQDQ      Z10, Z12, Z10
+	VMOVUPS          Z7, Z11
+	VPSLLD           $0x04, Z16, Z12
+	VPTERNLOGD       $0xe4, Z2, Z12, Z11
+	VPERMI2PS        Z1, Z0, Z11
+	VMULPS           Z5, Z11, Z11
+	VFMADD231PS.BCST 128(SI), Z11, Z3
+	VBROADCASTI32X4  28(R11), Z11
+	VINSERTI32X4     $0x01, 28(R12), Z11, Z11
+	VINSERTI32X4     $0x02, 28(R13), Z11, Z11
+	VINSERTI32X4     $0x03, 28(R14), Z11, Z11
+	VBROADCASTI32X4  28(R11)(DX*1), Z12
+	VINSERTI32X4     $0x01, 28(R12)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 28(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 28(R14)(DX*1), Z12, Z12
+	VBROADCASTI32X4  28(R11)(DX*2), Z13
+	VINSERTI32X4     $0x01, 28(R12)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 28(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 28(R14)(DX*2), Z13, Z13
+	VBROADCASTI32X4  28(R11)(DI*1), Z14
+	VINSERTI32X4     $0x01, 28(R12)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 28(R13)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 28(R14)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z17
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z11
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VMOVUPS          Z11, Z15
+	VPSLLD           $0x04, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 128(SI), Z15, Z4
+	VPSRLD           $0x08, Z7, Z15
+	VPSLLD           $0x03, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 132(SI), Z15, Z3
+	VPSRLD           $0x08, Z11, Z15
+	VPSLLD           $0x03, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 132(SI), Z15, Z4
+	VPSRLD           $0x10, Z7, Z15
+	VPSLLD           $0x02, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 136(SI), Z15, Z3
+	VPSRLD           $0x10, Z11, Z15
+	VPSLLD           $0x02, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 136(SI), Z15, Z4
+	VPSRLD           $0x18, Z7, Z15
+	VPSLLD           $0x01, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 140(SI), Z15, Z3
+	VPSRLD           $0x18, Z11, Z15
+	VPSLLD           $0x01, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 140(SI), Z15, Z4
+	VMOVUPS          Z8, Z15
+	VMOVUPS          Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 144(SI), Z15, Z3
+	VMOVUPS          Z12, Z15
+	VMOVUPS          Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 144(SI), Z15, Z4
+	VPSRLD           $0x08, Z8, Z15
+	VPSRLD           $0x01, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 148(SI), Z15, Z3
+	VPSRLD           $0x08, Z12, Z15
+	VPSRLD           $0x01, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 148(SI), Z15, Z4
+	VPSRLD           $0x10, Z8, Z15
+	VPSRLD           $0x02, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 152(SI), Z15, Z3
+	VPSRLD           $0x10, Z12, Z15
+	VPSRLD           $0x02, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 152(SI), Z15, Z4
+	VPSRLD           $0x18, Z8, Z15
+	VPSRLD           $0x03, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 156(SI), Z15, Z3
+	VPSRLD           $0x18, Z12, Z15
+	VPSRLD           $0x03, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 156(SI), Z15, Z4
+	VMOVUPS          Z9, Z15
+	VPSRLD           $0x04, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 160(SI), Z15, Z3
+	VMOVUPS          Z13, Z15
+	VPSRLD           $0x04, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 160(SI), Z15, Z4
+	VPSRLD           $0x08, Z9, Z15
+	VPSRLD           $0x05, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 164(SI), Z15, Z3
+	VPSRLD           $0x08, Z13, Z15
+	VPSRLD           $0x05, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 164(SI), Z15, Z4
+	VPSRLD           $0x10, Z9, Z15
+	VPSRLD           $0x06, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 168(SI), Z15, Z3
+	VPSRLD           $0x10, Z13, Z15
+	VPSRLD           $0x06, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 168(SI), Z15, Z4
+	VPSRLD           $0x18, Z9, Z15
+	VPSRLD           $0x07, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 172(SI), Z15, Z3
+	VPSRLD           $0x18, Z13, Z15
+	VPSRLD           $0x07, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 172(SI), Z15, Z4
+	VMOVUPS          Z10, Z15
+	VPSRLD           $0x08, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 176(SI), Z15, Z3
+	VMOVUPS          Z14, Z15
+	VPSRLD           $0x08, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 176(SI), Z15, Z4
+	VPSRLD           $0x08, Z10, Z15
+	VPSRLD           $0x09, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 180(SI), Z15, Z3
+	VPSRLD           $0x08, Z14, Z15
+	VPSRLD           $0x09, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 180(SI), Z15, Z4
+	VPSRLD           $0x10, Z10, Z15
+	VPSRLD           $0x0a, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 184(SI), Z15, Z3
+	VPSRLD           $0x10, Z14, Z15
+	VPSRLD           $0x0a, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 184(SI), Z15, Z4
+	VPSRLD           $0x18, Z10, Z15
+	VPSRLD           $0x0b, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 188(SI), Z15, Z3
+	VPSRLD           $0x18, Z14, Z15
+	VPSRLD           $0x0b, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 188(SI), Z15, Z4
+	VPSRLD           $0x04, Z7, Z15
+	VPSRLD           $0x0c, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 192(SI), Z15, Z3
+	VPSRLD           $0x04, Z11, Z15
+	VPSRLD           $0x0c, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 192(SI), Z15, Z4
+	VPSRLD           $0x0c, Z7, Z15
+	VPSRLD           $0x0d, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 196(SI), Z15, Z3
+	VPSRLD           $0x0c, Z11, Z15
+	VPSRLD           $0x0d, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 196(SI), Z15, Z4
+	VPSRLD           $0x14, Z7, Z15
+	VPSRLD           $0x0e, Z16, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z5, Z15, Z15
+	VFMADD231PS.BCST 200(SI), Z15, Z3
+	VPSRLD           $0x14, Z11, Z15
+	VPSRLD           $0x0e, Z20, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VMULPS           Z6, Z15, Z15
+	VFMADD231PS.BCST 200(SI), Z15, Z4
+	VPSRLD           $0x1c, Z7, Z7
+	VPSRLD           $0x0f, Z16, Z15
+	VPTERNLOGD       $0xe4, Z2, Z15, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 204(SI), Z7, Z3
+	VPSRLD           $0x1c, Z11, Z7
+	VPSRLD           $0x0f, Z20, Z11
+	VPTERNLOGD       $0xe4, Z2, Z11, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 204(SI), Z7, Z4
+	VPSRLD           $0x04, Z8, Z7
+	VPSRLD           $0x10, Z16, Z11
+	VPTERNLOGD       $0xe4, Z2, Z11, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 208(SI), Z7, Z3
+	VPSRLD           $0x04, Z12, Z7
+	VPSRLD           $0x10, Z20, Z11
+	VPTERNLOGD       $0xe4, Z2, Z11, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 208(SI), Z7, Z4
+	VPSRLD           $0x0c, Z8, Z7
+	VPSRLD           $0x11, Z16, Z11
+	VPTERNLOGD       $0xe4, Z2, Z11, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 212(SI), Z7, Z3
+	VPSRLD           $0x0c, Z12, Z7
+	VPSRLD           $0x11, Z20, Z11
+	VPTERNLOGD       $0xe4, Z2, Z11, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 212(SI), Z7, Z4
+	VPSRLD           $0x14, Z8, Z7
+	VPSRLD           $0x12, Z16, Z11
+	VPTERNLOGD       $0xe4, Z2, Z11, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 216(SI), Z7, Z3
+	VPSRLD           $0x14, Z12, Z7
+	VPSRLD           $0x12, Z20, Z11
+	VPTERNLOGD       $0xe4, Z2, Z11, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 216(SI), Z7, Z4
+	VPSRLD           $0x1c, Z8, Z7
+	VPSRLD           $0x13, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 220(SI), Z7, Z3
+	VPSRLD           $0x1c, Z12, Z7
+	VPSRLD           $0x13, Z20, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 220(SI), Z7, Z4
+	VPSRLD           $0x04, Z9, Z7
+	VPSRLD           $0x14, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 224(SI), Z7, Z3
+	VPSRLD           $0x04, Z13, Z7
+	VPSRLD           $0x14, Z20, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 224(SI), Z7, Z4
+	VPSRLD           $0x0c, Z9, Z7
+	VPSRLD           $0x15, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 228(SI), Z7, Z3
+	VPSRLD           $0x0c, Z13, Z7
+	VPSRLD           $0x15, Z20, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 228(SI), Z7, Z4
+	VPSRLD           $0x14, Z9, Z7
+	VPSRLD           $0x16, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 232(SI), Z7, Z3
+	VPSRLD           $0x14, Z13, Z7
+	VPSRLD           $0x16, Z20, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 232(SI), Z7, Z4
+	VPSRLD           $0x1c, Z9, Z7
+	VPSRLD           $0x17, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 236(SI), Z7, Z3
+	VPSRLD           $0x1c, Z13, Z7
+	VPSRLD           $0x17, Z20, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 236(SI), Z7, Z4
+	VPSRLD           $0x04, Z10, Z7
+	VPSRLD           $0x18, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 240(SI), Z7, Z3
+	VPSRLD           $0x04, Z14, Z7
+	VPSRLD           $0x18, Z20, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 240(SI), Z7, Z4
+	VPSRLD           $0x0c, Z10, Z7
+	VPSRLD           $0x19, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 244(SI), Z7, Z3
+	VPSRLD           $0x0c, Z14, Z7
+	VPSRLD           $0x19, Z20, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 244(SI), Z7, Z4
+	VPSRLD           $0x14, Z10, Z7
+	VPSRLD           $0x1a, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 248(SI), Z7, Z3
+	VPSRLD           $0x14, Z14, Z7
+	VPSRLD           $0x1a, Z20, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z6, Z7, Z7
+	VFMADD231PS.BCST 248(SI), Z7, Z4
+	VPSRLD           $0x1c, Z10, Z7
+	VPSRLD           $0x1b, Z16, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VMULPS           Z5, Z7, Z7
+	VFMADD231PS.BCST 252(SI), Z7, Z3
+	VPSRLD           $0x1c, Z14, Z5
+	VPSRLD           $0x1b, Z20, Z7
+	VPTERNLOGD       $0xe4, Z2, Z7, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VMULPS           Z6, Z5, Z5
+	VFMADD231PS.BCST 252(SI), Z5, Z4
+	ADDQ             $0x0000002c, CX
+	ADDQ             $0x0000002c, R8
+	ADDQ             $0x0000002c, R9
+	ADDQ             $0x0000002c, R10
+	ADDQ             $0x0000002c, R11
+	ADDQ             $0x0000002c, R12
+	ADDQ             $0x0000002c, R13
+	ADDQ             $0x0000002c, R14
+	ADDQ             $0x00000580, BX
+	ADDQ             $0x00000100, SI
+	SUBQ             $0x00000002, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z3, (AX)
+	VMOVUPS          Z4, 64(AX)
+	VZEROUPPER
+	RET
+
+DATA tableQ5_0<>+0(SB)/4, $0xc1800000
+DATA tableQ5_0<>+4(SB)/4, $0xc1700000
+DATA tableQ5_0<>+8(SB)/4, $0xc1600000
+DATA tableQ5_0<>+12(SB)/4, $0xc1500000
+DATA tableQ5_0<>+16(SB)/4, $0xc1400000
+DATA tableQ5_0<>+20(SB)/4, $0xc1300000
+DATA tableQ5_0<>+24(SB)/4, $0xc1200000
+DATA tableQ5_0<>+28(SB)/4, $0xc1100000
+DATA tableQ5_0<>+32(SB)/4, $0xc1000000
+DATA tableQ5_0<>+36(SB)/4, $0xc0e00000
+DATA tableQ5_0<>+40(SB)/4, $0xc0c00000
+DATA tableQ5_0<>+44(SB)/4, $0xc0a00000
+DATA tableQ5_0<>+48(SB)/4, $0xc0800000
+DATA tableQ5_0<>+52(SB)/4, $0xc0400000
+DATA tableQ5_0<>+56(SB)/4, $0xc0000000
+DATA tableQ5_0<>+60(SB)/4, $0xbf800000
+DATA tableQ5_0<>+64(SB)/4, $0x00000000
+DATA tableQ5_0<>+68(SB)/4, $0x3f800000
+DATA tableQ5_0<>+72(SB)/4, $0x40000000
+DATA tableQ5_0<>+76(SB)/4, $0x40400000
+DATA tableQ5_0<>+80(SB)/4, $0x40800000
+DATA tableQ5_0<>+84(SB)/4, $0x40a00000
+DATA tableQ5_0<>+88(SB)/4, $0x40c00000
+DATA tableQ5_0<>+92(SB)/4, $0x40e00000
+DATA tableQ5_0<>+96(SB)/4, $0x41000000
+DATA tableQ5_0<>+100(SB)/4, $0x41100000
+DATA tableQ5_0<>+104(SB)/4, $0x41200000
+DATA tableQ5_0<>+108(SB)/4, $0x41300000
+DATA tableQ5_0<>+112(SB)/4, $0x41400000
+DATA tableQ5_0<>+116(SB)/4, $0x41500000
+DATA tableQ5_0<>+120(SB)/4, $0x41600000
+DATA tableQ5_0<>+124(SB)/4, $0x41700000
+GLOBL tableQ5_0<>(SB), RODATA|NOPTR, $128
+
+// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
+// func dotQ5_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ         count+24(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         next+40(FP), BX
+	MOVQ         x+32(FP), SI
+	VMOVUPS      tableQ5_1<>+0(SB), Z0
+	VMOVUPS      tableQ5_1<>+64(SB), Z1
+	VBROADCASTSS w0000000f<>+0(SB), Z2
+	LEAQ         (DX)(DX*2), DI
+	LEAQ         (CX)(DX*4), R8
+	LEAQ         (R8)(DX*4), R9
+	LEAQ         (R9)(DX*4), R10
+	LEAQ         (R10)(DX*4), R11
+	LEAQ         (R11)(DX*4), R12
+	LEAQ         (R12)(DX*4), R13
+	LEAQ         (R13)(DX*4), R14
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	PREFETCHT1       1152(BX)
+	PREFETCHT1       1216(BX)
+	PREFETCHT1       1280(BX)
+	PREFETCHT1       1344(BX)
+	PREFETCHT1       1408(BX)
+	PREFETCHT1       1472(BX)
+	VBROADCASTI32X4  (CX), Z5
+	VINSERTI32X4     $0x01, (R8), Z5, Z5
+	VINSERTI32X4     $0x02, (R9), Z5, Z5
+	VINSERTI32X4     $0x03, (R10), Z5, Z5
+	VBROADCASTI32X4  (CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z6, Z6
+	VBROADCASTI32X4  (CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z7, Z7
+	VBROADCASTI32X4  (CX)(DI*1), Z8
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPMOVDW          Z5, Y9
+	VCVTPH2PS        Y9, Z9
+	VPSRLD           $0x10, Z5, Z5
+	VPMOVDW          Z5, Y5
+	VCVTPH2PS        Y5, Z5
+	VBROADCASTI32X4  (R11), Z10
+	VINSERTI32X4     $0x01, (R12), Z10, Z10
+	VINSERTI32X4     $0x02, (R13), Z10, Z10
+	VINSERTI32X4     $0x03, (R14), Z10, Z10
+	VBROADCASTI32X4  (R11)(DX*1), Z11
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z11, Z11
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z11, Z11
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z11, Z11
+	VBROADCASTI32X4  (R11)(DX*2), Z12
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z12, Z12
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z12, Z12
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z12, Z12
+	VBROADCASTI32X4  (R11)(DI*1), Z13
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z13, Z13
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z13, Z13
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z13, Z13
+	VPUNPCKLDQ       Z11, Z10, Z14
+	VPUNPCKHDQ       Z11, Z10, Z15
+	VPUNPCKLDQ       Z13, Z12, Z11
+	VPUNPCKHDQ       Z13, Z12, Z13
+	VPUNPCKLQDQ      Z11, Z14, Z10
+	VPUNPCKHQDQ      Z11, Z14, Z11
+	VPUNPCKLQDQ      Z13, Z15, Z12
+	VPUNPCKHQDQ      Z13, Z15, Z13
+	VPMOVDW          Z10, Y14
+	VCVTPH2PS        Y14, Z14
+	VPSRLD           $0x10, Z10, Z10
+	VPMOVDW          Z10, Y10
+	VCVTPH2PS        Y10, Z10
+	VMOVUPS          Z7, Z15
+	VPSLLD           $0x04, Z6, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z5, Z9, Z15
+	VFMADD231PS.BCST (SI), Z15, Z3
+	VMOVUPS          Z12, Z15
+	VPSLLD           $0x04, Z11, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z10, Z14, Z15
+	VFMADD231PS.BCST (SI), Z15, Z4
+	VPSRLD           $0x08, Z7, Z15
+	VPSLLD           $0x03, Z6, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z5, Z9, Z15
+	VFMADD231PS.BCST 4(SI), Z15, Z3
+	VPSRLD           $0x08, Z12, Z15
+	VPSLLD           $0x03, Z11, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z10, Z14, Z15
+	VFMADD231PS.BCST 4(SI), Z15, Z4
+	VPSRLD           $0x10, Z7, Z15
+	VPSLLD           $0x02, Z6, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z5, Z9, Z15
+	VFMADD231PS.BCST 8(SI), Z15, Z3
+	VPSRLD           $0x10, Z12, Z15
+	VPSLLD           $0x02, Z11, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z10, Z14, Z15
+	VFMADD231PS.BCST 8(SI), Z15, Z4
+	VPSRLD           $0x18, Z7, Z15
+	VPSLLD           $0x01, Z6, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z5, Z9, Z15
+	VFMADD231PS.BCST 12(SI), Z15, Z3
+	VPSRLD           $0x18, Z12, Z15
+	VPSLLD           $0x01, Z11, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z10, Z14, Z15
+	VFMADD231PS.BCST 12(SI), Z15, Z4
+	VMOVUPS          Z8, Z15
+	VMOVUPS          Z6, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z5, Z9, Z15
+	VFMADD231PS.BCST 16(SI), Z15, Z3
+	VMOVUPS          Z13, Z15
+	VMOVUPS          Z11, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z10, Z14, Z15
+	VFMADD231PS.BCST 16(SI), Z15, Z4
+	VPSRLD           $0x08, Z8, Z15
+	VPSRLD           $0x01, Z6, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z5, Z9, Z15
+	VFMADD231PS.BCST 20(SI), Z15, Z3
+	VPSRLD           $0x08, Z13, Z15
+	VPSRLD           $0x01, Z11, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z10, Z14, Z15
+	VFMADD231PS.BCST 20(SI), Z15, Z4
+	VPSRLD           $0x10, Z8, Z15
+	VPSRLD           $0x02, Z6, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z5, Z9, Z15
+	VFMADD231PS.BCST 24(SI), Z15, Z3
+	VPSRLD           $0x10, Z13, Z15
+	VPSRLD           $0x02, Z11, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z10, Z14, Z15
+	VFMADD231PS.BCST 24(SI), Z15, Z4
+	VPSRLD           $0x18, Z8, Z15
+	VPSRLD           $0x03, Z6, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z5, Z9, Z15
+	VFMADD231PS.BCST 28(SI), Z15, Z3
+	VPSRLD           $0x18, Z13, Z15
+	VPSRLD           $0x03, Z11, Z16
+	VPTERNLOGD       $0xe4, Z2, Z16, Z15
+	VPERMI2PS        Z1, Z0, Z15
+	VFMADD213PS      Z10, Z14, Z15
+	VFMADD231PS.BCST 28(SI), Z15, Z4
+	VBROADCASTI32X4  16(CX), Z15
+	VINSERTI32X4     $0x01, 16(R8), Z15, Z15
+	VINSERTI32X4     $0x02, 16(R9), Z15, Z15
+	VINSERTI32X4     $0x03, 16(R10), Z15, Z15
+	VBROADCASTI32X4  16(CX)(DX*1), Z16
+	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z16, Z16
+	VBROADCASTI32X4  16(CX)(DX*2), Z17
+	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z17, Z17
+	VBROADCASTI32X4  16(CX)(DI*1), Z18
+	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z18, Z18
+	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z18, Z18
+	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z18, Z18
+	VPUNPCKLDQ       Z16, Z15, Z19
+	VPUNPCKHDQ       Z16, Z15, Z20
+	VPUNPCKLDQ       Z18, Z17, Z16
+	VPUNPCKHDQ       Z18, Z17, Z18
+	VPUNPCKLQDQ      Z16, Z19, Z15
+	VPUNPCKHQDQ      Z16, Z19, Z16
+	VPUNPCKLQDQ      Z18, Z20, Z17
+	VPUNPCKHQDQ      Z18, Z20, Z18
+	VMOVUPS          Z15, Z19
+	VPSRLD           $0x04, Z6, Z20
+	VPTERNLOGD       $0xe4, Z2, Z20, Z19
+	VPERMI2PS        Z1, Z0, Z19
+	VFMADD213PS      Z5, Z9, Z19
+	VFMADD231PS.BCST 32(SI), Z19, Z3
+	VBROADCASTI32X4  16(R11), Z19
+	VINSERTI32X4     $0x01, 16(R12), Z19, Z19
+	VINSERTI32X4     $0x02, 16(R13), Z19, Z19
+	VINSERTI32X4     $0x03, 16(R14), Z19, Z19
+	VBROADCASTI32X4  16(R11)(DX*1), Z20
+	VINSERTI32X4     $0x01, 16(R12)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x02, 16(R13)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x03, 16(R14)(DX*1), Z20, Z20
+	VBROADCASTI32X4  16(R11)(DX*2), Z21
+	VINSERTI32X4     $0x01, 16(R12)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x02, 16(R13)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x03, 16(R14)(DX*2), Z21, Z21
+	VBROADCASTI32X4  16(R11)(DI*1), Z22
+	VINSERTI32X4     $0x01, 16(R12)(DI*1), Z22, Z22
+	VINSERTI32X4     $0x02, 16(R13)(DI*1), Z22, Z22
+	VINSERTI32X4     $0x03, 16(R14)(DI*1), Z22, Z22
+	VPUNPCKLDQ       Z20, Z19, Z23
+	VPUNPCKHDQ       Z20, Z19, Z24
+	VPUNPCKLDQ       Z22, Z21, Z20
+	VPUNPCKHDQ       Z22, Z21, Z22
+	VPUNPCKLQDQ      Z20, Z23, Z19
+	VPUNPCKHQDQ      Z20, Z23, Z20
+	VPUNPCKLQDQ      Z22, Z24, Z21
+	VPUNPCKHQDQ      Z22, Z24, Z22
+	VMOVUPS          Z19, Z23
+	VPSRLD           $0x04, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 32(SI), Z23, Z4
+	VPSRLD           $0x08, Z15, Z23
+	VPSRLD           $0x05, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 36(SI), Z23, Z3
+	VPSRLD           $0x08, Z19, Z23
+	VPSRLD           $0x05, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 36(SI), Z23, Z4
+	VPSRLD           $0x10, Z15, Z23
+	VPSRLD           $0x06, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 40(SI), Z23, Z3
+	VPSRLD           $0x10, Z19, Z23
+	VPSRLD           $0x06, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 40(SI), Z23, Z4
+	VPSRLD           $0x18, Z15, Z23
+	VPSRLD           $0x07, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 44(SI), Z23, Z3
+	VPSRLD           $0x18, Z19, Z23
+	VPSRLD           $0x07, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 44(SI), Z23, Z4
+	VMOVUPS          Z16, Z23
+	VPSRLD           $0x08, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 48(SI), Z23, Z3
+	VMOVUPS          Z20, Z23
+	VPSRLD           $0x08, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 48(SI), Z23, Z4
+	VPSRLD           $0x08, Z16, Z23
+	VPSRLD           $0x09, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 52(SI), Z23, Z3
+	VPSRLD           $0x08, Z20, Z23
+	VPSRLD           $0x09, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 52(SI), Z23, Z4
+	VPSRLD           $0x10, Z16, Z23
+	VPSRLD           $0x0a, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 56(SI), Z23, Z3
+	VPSRLD           $0x10, Z20, Z23
+	VPSRLD           $0x0a, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 56(SI), Z23, Z4
+	VPSRLD           $0x18, Z16, Z23
+	VPSRLD           $0x0b, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 60(SI), Z23, Z3
+	VPSRLD           $0x18, Z20, Z23
+	VPSRLD           $0x0b, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 60(SI), Z23, Z4
+	VPSRLD           $0x04, Z7, Z23
+	VPSRLD           $0x0c, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 64(SI), Z23, Z3
+	VPSRLD           $0x04, Z12, Z23
+	VPSRLD           $0x0c, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 64(SI), Z23, Z4
+	VPSRLD           $0x0c, Z7, Z23
+	VPSRLD           $0x0d, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 68(SI), Z23, Z3
+	VPSRLD           $0x0c, Z12, Z23
+	VPSRLD           $0x0d, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 68(SI), Z23, Z4
+	VPSRLD           $0x14, Z7, Z23
+	VPSRLD           $0x0e, Z6, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z5, Z9, Z23
+	VFMADD231PS.BCST 72(SI), Z23, Z3
+	VPSRLD           $0x14, Z12, Z23
+	VPSRLD           $0x0e, Z11, Z24
+	VPTERNLOGD       $0xe4, Z2, Z24, Z23
+	VPERMI2PS        Z1, Z0, Z23
+	VFMADD213PS      Z10, Z14, Z23
+	VFMADD231PS.BCST 72(SI), Z23, Z4
+	VPSRLD           $0x1c, Z7, Z7
+	VPSRLD           $0x0f, Z6, Z23
+	VPTERNLOGD       $0xe4, Z2, Z23, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 76(SI), Z7, Z3
+	VPSRLD           $0x1c, Z12, Z7
+	VPSRLD           $0x0f, Z11, Z12
+	VPTERNLOGD       $0xe4, Z2, Z12, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 76(SI), Z7, Z4
+	VPSRLD           $0x04, Z8, Z7
+	VPSRLD           $0x10, Z6, Z12
+	VPTERNLOGD       $0xe4, Z2, Z12, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 80(SI), Z7, Z3
+	VPSRLD           $0x04, Z13, Z7
+	VPSRLD           $0x10, Z11, Z12
+	VPTERNLOGD       $0xe4, Z2, Z12, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 80(SI), Z7, Z4
+	VPSRLD           $0x0c, Z8, Z7
+	VPSRLD           $0x11, Z6, Z12
+	VPTERNLOGD       $0xe4, Z2, Z12, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 84(SI), Z7, Z3
+	VPSRLD           $0x0c, Z13, Z7
+	VPSRLD           $0x11, Z11, Z12
+	VPTERNLOGD       $0xe4, Z2, Z12, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 84(SI), Z7, Z4
+	VPSRLD           $0x14, Z8, Z7
+	VPSRLD           $0x12, Z6, Z12
+	VPTERNLOGD       $0xe4, Z2, Z12, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 88(SI), Z7, Z3
+	VPSRLD           $0x14, Z13, Z7
+	VPSRLD           $0x12, Z11, Z12
+	VPTERNLOGD       $0xe4, Z2, Z12, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 88(SI), Z7, Z4
+	VPSRLD           $0x1c, Z8, Z7
+	VPSRLD           $0x13, Z6, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 92(SI), Z7, Z3
+	VPSRLD           $0x1c, Z13, Z7
+	VPSRLD           $0x13, Z11, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 92(SI), Z7, Z4
+	VPSRLD           $0x04, Z15, Z7
+	VPSRLD           $0x14, Z6, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 96(SI), Z7, Z3
+	VPSRLD           $0x04, Z19, Z7
+	VPSRLD           $0x14, Z11, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 96(SI), Z7, Z4
+	VPSRLD           $0x0c, Z15, Z7
+	VPSRLD           $0x15, Z6, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 100(SI), Z7, Z3
+	VPSRLD           $0x0c, Z19, Z7
+	VPSRLD           $0x15, Z11, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 100(SI), Z7, Z4
+	VPSRLD           $0x14, Z15, Z7
+	VPSRLD           $0x16, Z6, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 104(SI), Z7, Z3
+	VPSRLD           $0x14, Z19, Z7
+	VPSRLD           $0x16, Z11, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 104(SI), Z7, Z4
+	VPSRLD           $0x1c, Z15, Z7
+	VPSRLD           $0x17, Z6, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 108(SI), Z7, Z3
+	VPSRLD           $0x1c, Z19, Z7
+	VPSRLD           $0x17, Z11, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 108(SI), Z7, Z4
+	VPSRLD           $0x04, Z16, Z7
+	VPSRLD           $0x18, Z6, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 112(SI), Z7, Z3
+	VPSRLD           $0x04, Z20, Z7
+	VPSRLD           $0x18, Z11, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 112(SI), Z7, Z4
+	VPSRLD           $0x0c, Z16, Z7
+	VPSRLD           $0x19, Z6, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 116(SI), Z7, Z3
+	VPSRLD           $0x0c, Z20, Z7
+	VPSRLD           $0x19, Z11, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 116(SI), Z7, Z4
+	VPSRLD           $0x14, Z16, Z7
+	VPSRLD           $0x1a, Z6, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 120(SI), Z7, Z3
+	VPSRLD           $0x14, Z20, Z7
+	VPSRLD           $0x1a, Z11, Z8
+	VPTERNLOGD       $0xe4, Z2, Z8, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z10, Z14, Z7
+	VFMADD231PS.BCST 120(SI), Z7, Z4
+	VPSRLD           $0x1c, Z16, Z7
+	VPSRLD           $0x1b, Z6, Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z7
+	VPERMI2PS        Z1, Z0, Z7
+	VFMADD213PS      Z5, Z9, Z7
+	VFMADD231PS.BCST 124(SI), Z7, Z3
+	VPSRLD           $0x1c, Z20, Z5
+	VPSRLD           $0x1b, Z11, Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMADD213PS      Z10, Z14, Z5
+	VFMADD231PS.BCST 124(SI), Z5, Z4
+	VPMOVDW          Z17, Y5
+	VCVTPH2PS        Y5, Z5
+	VPSRLD           $0x10, Z17, Z6
+	VPMOVDW          Z6, Y6
+	VCVTPH2PS        Y6, Z6
+	VPMOVDW          Z21, Y7
+	VCVTPH2PS        Y7, Z7
+	VPSRLD           $0x10, Z21, Z8
+	VPMOVDW          Z8, Y8
+	VCVTPH2PS        Y8, Z8
+	VBROADCASTI32X4  32(CX), Z9
+	VINSERTI32X4     $0x01, 32(R8), Z9, Z9
+	VINSERTI32X4     $0x02, 32(R9), Z9, Z9
+	VINSERTI32X4     $0x03, 32(R10), Z9, Z9
+	VBROADCASTI32X4  32(CX)(DX*1), Z10
+	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z10, Z10
+	VBROADCASTI32X4  32(CX)(DX*2), Z11
+	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z11, Z11
+	VBROADCASTI32X4  32(CX)(DI*1), Z12
+	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VMOVUPS          Z9, Z13
+	VPSLLD           $0x04, Z18, Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VFMADD213PS      Z6, Z5, Z13
+	VFMADD231PS.BCST 128(SI), Z13, Z3
+	VBROADCASTI32X4  32(R11), Z13
+	VINSERTI32X4     $0x01, 32(R12), Z13, Z13
+	VINSERTI32X4     $0x02, 32(R13), Z13, Z13
+	VINSERTI32X4     $0x03, 32(R14), Z13, Z13
+	VBROADCASTI32X4  32(R11)(DX*1), Z14
+	VINSERTI32X4     $0x01, 32(R12)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x02, 32(R13)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x03, 32(R14)(DX*1), Z14, Z14
+	VBROADCASTI32X4  32(R11)(DX*2), Z15
+	VINSERTI32X4     $0x01, 32(R12)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x02, 32(R13)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x03, 32(R14)(DX*2), Z15, Z15
+	VBROADCASTI32X4  32(R11)(DI*1), Z16
+	VINSERTI32X4     $0x01, 32(R12)(DI*1), Z16, Z16
+	VINSERTI32X4     $0x02, 32(R13)(DI*1), Z16, Z16
+	VINSERTI32X4     $0x03, 32(R14)(DI*1), Z16, Z16
+	VPUNPCKLDQ       Z14, Z13, Z17
+	VPUNPCKHDQ       Z14, Z13, Z19
+	VPUNPCKLDQ       Z16, Z15, Z14
+	VPUNPCKHDQ       Z16, Z15, Z16
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VPUNPCKLQDQ      Z16, Z19, Z15
+	VPUNPCKHQDQ      Z16, Z19, Z16
+	VMOVUPS          Z13, Z17
+	VPSLLD           $0x04, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 128(SI), Z17, Z4
+	VPSRLD           $0x08, Z9, Z17
+	VPSLLD           $0x03, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 132(SI), Z17, Z3
+	VPSRLD           $0x08, Z13, Z17
+	VPSLLD           $0x03, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 132(SI), Z17, Z4
+	VPSRLD           $0x10, Z9, Z17
+	VPSLLD           $0x02, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 136(SI), Z17, Z3
+	VPSRLD           $0x10, Z13, Z17
+	VPSLLD           $0x02, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 136(SI), Z17, Z4
+	VPSRLD           $0x18, Z9, Z17
+	VPSLLD           $0x01, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 140(SI), Z17, Z3
+	VPSRLD           $0x18, Z13, Z17
+	VPSLLD           $0x01, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 140(SI), Z17, Z4
+	VMOVUPS          Z10, Z17
+	VMOVUPS          Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 144(SI), Z17, Z3
+	VMOVUPS          Z14, Z17
+	VMOVUPS          Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 144(SI), Z17, Z4
+	VPSRLD           $0x08, Z10, Z17
+	VPSRLD           $0x01, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 148(SI), Z17, Z3
+	VPSRLD           $0x08, Z14, Z17
+	VPSRLD           $0x01, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 148(SI), Z17, Z4
+	VPSRLD           $0x10, Z10, Z17
+	VPSRLD           $0x02, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 152(SI), Z17, Z3
+	VPSRLD           $0x10, Z14, Z17
+	VPSRLD           $0x02, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 152(SI), Z17, Z4
+	VPSRLD           $0x18, Z10, Z17
+	VPSRLD           $0x03, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 156(SI), Z17, Z3
+	VPSRLD           $0x18, Z14, Z17
+	VPSRLD           $0x03, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 156(SI), Z17, Z4
+	VMOVUPS          Z11, Z17
+	VPSRLD           $0x04, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 160(SI), Z17, Z3
+	VMOVUPS          Z15, Z17
+	VPSRLD           $0x04, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 160(SI), Z17, Z4
+	VPSRLD           $0x08, Z11, Z17
+	VPSRLD           $0x05, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 164(SI), Z17, Z3
+	VPSRLD           $0x08, Z15, Z17
+	VPSRLD           $0x05, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 164(SI), Z17, Z4
+	VPSRLD           $0x10, Z11, Z17
+	VPSRLD           $0x06, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 168(SI), Z17, Z3
+	VPSRLD           $0x10, Z15, Z17
+	VPSRLD           $0x06, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 168(SI), Z17, Z4
+	VPSRLD           $0x18, Z11, Z17
+	VPSRLD           $0x07, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 172(SI), Z17, Z3
+	VPSRLD           $0x18, Z15, Z17
+	VPSRLD           $0x07, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 172(SI), Z17, Z4
+	VMOVUPS          Z12, Z17
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 176(SI), Z17, Z3
+	VMOVUPS          Z16, Z17
+	VPSRLD           $0x08, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 176(SI), Z17, Z4
+	VPSRLD           $0x08, Z12, Z17
+	VPSRLD           $0x09, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 180(SI), Z17, Z3
+	VPSRLD           $0x08, Z16, Z17
+	VPSRLD           $0x09, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 180(SI), Z17, Z4
+	VPSRLD           $0x10, Z12, Z17
+	VPSRLD           $0x0a, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 184(SI), Z17, Z3
+	VPSRLD           $0x10, Z16, Z17
+	VPSRLD           $0x0a, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 184(SI), Z17, Z4
+	VPSRLD           $0x18, Z12, Z17
+	VPSRLD           $0x0b, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 188(SI), Z17, Z3
+	VPSRLD           $0x18, Z16, Z17
+	VPSRLD           $0x0b, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 188(SI), Z17, Z4
+	VPSRLD           $0x04, Z9, Z17
+	VPSRLD           $0x0c, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 192(SI), Z17, Z3
+	VPSRLD           $0x04, Z13, Z17
+	VPSRLD           $0x0c, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 192(SI), Z17, Z4
+	VPSRLD           $0x0c, Z9, Z17
+	VPSRLD           $0x0d, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 196(SI), Z17, Z3
+	VPSRLD           $0x0c, Z13, Z17
+	VPSRLD           $0x0d, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 196(SI), Z17, Z4
+	VPSRLD           $0x14, Z9, Z17
+	VPSRLD           $0x0e, Z18, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 200(SI), Z17, Z3
+	VPSRLD           $0x14, Z13, Z17
+	VPSRLD           $0x0e, Z22, Z19
+	VPTERNLOGD       $0xe4, Z2, Z19, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMADD213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 200(SI), Z17, Z4
+	VPSRLD           $0x1c, Z9, Z9
+	VPSRLD           $0x0f, Z18, Z17
+	VPTERNLOGD       $0xe4, Z2, Z17, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 204(SI), Z9, Z3
+	VPSRLD           $0x1c, Z13, Z9
+	VPSRLD           $0x0f, Z22, Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 204(SI), Z9, Z4
+	VPSRLD           $0x04, Z10, Z9
+	VPSRLD           $0x10, Z18, Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 208(SI), Z9, Z3
+	VPSRLD           $0x04, Z14, Z9
+	VPSRLD           $0x10, Z22, Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 208(SI), Z9, Z4
+	VPSRLD           $0x0c, Z10, Z9
+	VPSRLD           $0x11, Z18, Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 212(SI), Z9, Z3
+	VPSRLD           $0x0c, Z14, Z9
+	VPSRLD           $0x11, Z22, Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 212(SI), Z9, Z4
+	VPSRLD           $0x14, Z10, Z9
+	VPSRLD           $0x12, Z18, Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 216(SI), Z9, Z3
+	VPSRLD           $0x14, Z14, Z9
+	VPSRLD           $0x12, Z22, Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 216(SI), Z9, Z4
+	VPSRLD           $0x1c, Z10, Z9
+	VPSRLD           $0x13, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 220(SI), Z9, Z3
+	VPSRLD           $0x1c, Z14, Z9
+	VPSRLD           $0x13, Z22, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 220(SI), Z9, Z4
+	VPSRLD           $0x04, Z11, Z9
+	VPSRLD           $0x14, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 224(SI), Z9, Z3
+	VPSRLD           $0x04, Z15, Z9
+	VPSRLD           $0x14, Z22, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 224(SI), Z9, Z4
+	VPSRLD           $0x0c, Z11, Z9
+	VPSRLD           $0x15, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 228(SI), Z9, Z3
+	VPSRLD           $0x0c, Z15, Z9
+	VPSRLD           $0x15, Z22, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 228(SI), Z9, Z4
+	VPSRLD           $0x14, Z11, Z9
+	VPSRLD           $0x16, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 232(SI), Z9, Z3
+	VPSRLD           $0x14, Z15, Z9
+	VPSRLD           $0x16, Z22, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 232(SI), Z9, Z4
+	VPSRLD           $0x1c, Z11, Z9
+	VPSRLD           $0x17, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 236(SI), Z9, Z3
+	VPSRLD           $0x1c, Z15, Z9
+	VPSRLD           $0x17, Z22, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 236(SI), Z9, Z4
+	VPSRLD           $0x04, Z12, Z9
+	VPSRLD           $0x18, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 240(SI), Z9, Z3
+	VPSRLD           $0x04, Z16, Z9
+	VPSRLD           $0x18, Z22, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 240(SI), Z9, Z4
+	VPSRLD           $0x0c, Z12, Z9
+	VPSRLD           $0x19, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 244(SI), Z9, Z3
+	VPSRLD           $0x0c, Z16, Z9
+	VPSRLD           $0x19, Z22, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 244(SI), Z9, Z4
+	VPSRLD           $0x14, Z12, Z9
+	VPSRLD           $0x1a, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 248(SI), Z9, Z3
+	VPSRLD           $0x14, Z16, Z9
+	VPSRLD           $0x1a, Z22, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 248(SI), Z9, Z4
+	VPSRLD           $0x1c, Z12, Z9
+	VPSRLD           $0x1b, Z18, Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMADD213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 252(SI), Z9, Z3
+	VPSRLD           $0x1c, Z16, Z5
+	VPSRLD           $0x1b, Z22, Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMADD213PS      Z8, Z7, Z5
+	VFMADD231PS.BCST 252(SI), Z5, Z4
+	ADDQ             $0x00000030, CX
+	ADDQ             $0x00000030, R8
+	ADDQ             $0x00000030, R9
+	ADDQ             $0x00000030, R10
+	ADDQ             $0x00000030, R11
+	ADDQ             $0x00000030, R12
+	ADDQ             $0x00000030, R13
+	ADDQ             $0x00000030, R14
+	ADDQ             $0x00000600, BX
+	ADDQ             $0x00000100, SI
+	SUBQ             $0x00000002, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z3, (AX)
+	VMOVUPS          Z4, 64(AX)
+	VZEROUPPER
+	RET
+
+DATA tableQ5_1<>+0(SB)/4, $0x00000000
+DATA tableQ5_1<>+4(SB)/4, $0x3f800000
+DATA tableQ5_1<>+8(SB)/4, $0x40000000
+DATA tableQ5_1<>+12(SB)/4, $0x40400000
+DATA tableQ5_1<>+16(SB)/4, $0x40800000
+DATA tableQ5_1<>+20(SB)/4, $0x40a00000
+DATA tableQ5_1<>+24(SB)/4, $0x40c00000
+DATA tableQ5_1<>+28(SB)/4, $0x40e00000
+DATA tableQ5_1<>+32(SB)/4, $0x41000000
+DATA tableQ5_1<>+36(SB)/4, $0x41100000
+DATA tableQ5_1<>+40(SB)/4, $0x41200000
+DATA tableQ5_1<>+44(SB)/4, $0x41300000
+DATA tableQ5_1<>+48(SB)/4, $0x41400000
+DATA tableQ5_1<>+52(SB)/4, $0x41500000
+DATA tableQ5_1<>+56(SB)/4, $0x41600000
+DATA tableQ5_1<>+60(SB)/4, $0x41700000
+DATA tableQ5_1<>+64(SB)/4, $0x41800000
+DATA tableQ5_1<>+68(SB)/4, $0x41880000
+DATA tableQ5_1<>+72(SB)/4, $0x41900000
+DATA tableQ5_1<>+76(SB)/4, $0x41980000
+DATA tableQ5_1<>+80(SB)/4, $0x41a00000
+DATA tableQ5_1<>+84(SB)/4, $0x41a80000
+DATA tableQ5_1<>+88(SB)/4, $0x41b00000
+DATA tableQ5_1<>+92(SB)/4, $0x41b80000
+DATA tableQ5_1<>+96(SB)/4, $0x41c00000
+DATA tableQ5_1<>+100(SB)/4, $0x41c80000
+DATA tableQ5_1<>+104(SB)/4, $0x41d00000
+DATA tableQ5_1<>+108(SB)/4, $0x41d80000
+DATA tableQ5_1<>+112(SB)/4, $0x41e00000
+DATA tableQ5_1<>+116(SB)/4, $0x41e80000
+DATA tableQ5_1<>+120(SB)/4, $0x41f00000
+DATA tableQ5_1<>+124(SB)/4, $0x41f80000
+GLOBL tableQ5_1<>(SB), RODATA|NOPTR, $128
+
+// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
+// func dotQ8_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ8_0AVX512(SB), NOSPLIT, $0-56
+	MOVQ         count+24(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         next+40(FP), BX
+	MOVQ         x+32(FP), SI
+	VBROADCASTSS w0000ff00<>+0(SB), Z0
+	VBROADCASTSS w47008000<>+0(SB), Z1
+	VBROADCASTSS wc7008000<>+0(SB), Z2
+	LEAQ         (DX)(DX*2), DI
+	LEAQ         (CX)(DX*4), R8
+	LEAQ         (R8)(DX*4), R9
+	LEAQ         (R9)(DX*4), R10
+	LEAQ         (R10)(DX*4), R11
+	LEAQ         (R11)(DX*4), R12
+	LEAQ         (R12)(DX*4), R13
+	LEAQ         (R13)(DX*4), R14
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
 
 block:
 	PREFETCHT1       (BX)
@@ -42186,2900 +43425,820 @@ block:
 	PREFETCHT1       1984(BX)
 	PREFETCHT1       2048(BX)
 	PREFETCHT1       2112(BX)
-	PREFETCHT1       2176(BX)
-	PREFETCHT1       2240(BX)
-	PREFETCHT1       2304(BX)
-	PREFETCHT1       2368(BX)
-	PREFETCHT1       2432(BX)
-	PREFETCHT1       2496(BX)
-	PREFETCHT1       2560(BX)
-	PREFETCHT1       2624(BX)
-	PREFETCHT1       2688(BX)
-	PREFETCHT1       2752(BX)
-	VBROADCASTI32X4  (CX), Z1
-	VINSERTI32X4     $0x01, (R8), Z1, Z1
-	VINSERTI32X4     $0x02, (R9), Z1, Z1
-	VINSERTI32X4     $0x03, (R10), Z1, Z1
-	VBROADCASTI32X4  (CX)(DX*1), Z2
-	VINSERTI32X4     $0x01, (R8)(DX*1), Z2, Z2
-	VINSERTI32X4     $0x02, (R9)(DX*1), Z2, Z2
-	VINSERTI32X4     $0x03, (R10)(DX*1), Z2, Z2
-	VBROADCASTI32X4  (CX)(DX*2), Z3
-	VINSERTI32X4     $0x01, (R8)(DX*2), Z3, Z3
-	VINSERTI32X4     $0x02, (R9)(DX*2), Z3, Z3
-	VINSERTI32X4     $0x03, (R10)(DX*2), Z3, Z3
-	VBROADCASTI32X4  (CX)(DI*1), Z4
-	VINSERTI32X4     $0x01, (R8)(DI*1), Z4, Z4
-	VINSERTI32X4     $0x02, (R9)(DI*1), Z4, Z4
-	VINSERTI32X4     $0x03, (R10)(DI*1), Z4, Z4
-	VPUNPCKLDQ       Z2, Z1, Z5
-	VPUNPCKHDQ       Z2, Z1, Z6
-	VPUNPCKLDQ       Z4, Z3, Z2
-	VPUNPCKHDQ       Z4, Z3, Z4
-	VPUNPCKLQDQ      Z2, Z5, Z1
-	VPUNPCKHQDQ      Z2, Z5, Z2
-	VPUNPCKLQDQ      Z4, Z6, Z3
-	VPUNPCKHQDQ      Z4, Z6, Z4
-	VPMOVDW          Z1, Y5
-	VCVTPH2PS        Y5, Z5
-	VMOVUPS          Z5, (SP)
-	VPSRLD           $0x10, Z1, Z1
-	VPMOVDW          Z1, Y1
-	VCVTPH2PS        Y1, Z1
-	VMOVUPS          Z1, 64(SP)
-	VMOVUPS          Z2, 128(SP)
-	VMOVUPS          Z3, 192(SP)
-	VMOVUPS          Z4, 256(SP)
-	VMOVUPS          128(SP), Z1
-	VBROADCASTSS     w0000003f<>+0(SB), Z2
-	VPANDD           Z2, Z1, Z1
-	VMOVUPS          192(SP), Z2
-	VBROADCASTSS     w0000003f<>+0(SB), Z3
-	VPANDD           Z3, Z2, Z2
-	VCVTDQ2PS        Z1, Z1
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z1, Z1
-	VMULPS           64(SP), Z2, Z2
-	VBROADCASTI32X4  48(CX), Z3
-	VINSERTI32X4     $0x01, 48(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 48(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 48(R10), Z3, Z3
-	VBROADCASTI32X4  48(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  48(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  48(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z8
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z8, Z5
-	VPUNPCKHQDQ      Z6, Z8, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VBROADCASTI32X4  16(CX), Z8
-	VINSERTI32X4     $0x01, 16(R8), Z8, Z8
-	VINSERTI32X4     $0x02, 16(R9), Z8, Z8
-	VINSERTI32X4     $0x03, 16(R10), Z8, Z8
-	VBROADCASTI32X4  16(CX)(DX*1), Z9
-	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z9, Z9
-	VBROADCASTI32X4  16(CX)(DX*2), Z10
-	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z10, Z10
-	VBROADCASTI32X4  16(CX)(DI*1), Z11
-	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z11, Z11
-	VPUNPCKLDQ       Z9, Z8, Z12
-	VPUNPCKHDQ       Z9, Z8, Z13
-	VPUNPCKLDQ       Z11, Z10, Z9
-	VPUNPCKHDQ       Z11, Z10, Z11
-	VPUNPCKLQDQ      Z9, Z12, Z8
-	VPUNPCKHQDQ      Z9, Z12, Z9
-	VPUNPCKLQDQ      Z11, Z13, Z10
-	VPUNPCKHQDQ      Z11, Z13, Z11
-	VPSLLD           $0x04, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST (SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x04, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 4(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0c, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 8(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x14, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 12(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z7
-	VPSLLD           $0x04, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 16(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x04, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 20(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0c, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 24(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x14, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 28(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z5, Z7
-	VPSLLD           $0x04, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 32(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x04, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 36(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0c, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 40(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x14, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 44(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z6, Z7
-	VPSLLD           $0x04, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 48(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x04, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 52(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0c, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 56(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x14, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 60(SI), Z7, Z0
-	VBROADCASTI32X4  64(CX), Z7
-	VINSERTI32X4     $0x01, 64(R8), Z7, Z7
-	VINSERTI32X4     $0x02, 64(R9), Z7, Z7
-	VINSERTI32X4     $0x03, 64(R10), Z7, Z7
-	VBROADCASTI32X4  64(CX)(DX*1), Z12
-	VINSERTI32X4     $0x01, 64(R8)(DX*1), Z12, Z12
-	VINSERTI32X4     $0x02, 64(R9)(DX*1), Z12, Z12
-	VINSERTI32X4     $0x03, 64(R10)(DX*1), Z12, Z12
-	VBROADCASTI32X4  64(CX)(DX*2), Z13
-	VINSERTI32X4     $0x01, 64(R8)(DX*2), Z13, Z13
-	VINSERTI32X4     $0x02, 64(R9)(DX*2), Z13, Z13
-	VINSERTI32X4     $0x03, 64(R10)(DX*2), Z13, Z13
-	VBROADCASTI32X4  64(CX)(DI*1), Z14
-	VINSERTI32X4     $0x01, 64(R8)(DI*1), Z14, Z14
-	VINSERTI32X4     $0x02, 64(R9)(DI*1), Z14, Z14
-	VINSERTI32X4     $0x03, 64(R10)(DI*1), Z14, Z14
-	VPUNPCKLDQ       Z12, Z7, Z15
-	VPUNPCKHDQ       Z12, Z7, Z16
+	VBROADCASTI32X4  (CX), Z5
+	VINSERTI32X4     $0x01, (R8), Z5, Z5
+	VINSERTI32X4     $0x02, (R9), Z5, Z5
+	VINSERTI32X4     $0x03, (R10), Z5, Z5
+	VBROADCASTI32X4  (CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, (R8)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R10)(DX*1), Z6, Z6
+	VBROADCASTI32X4  (CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, (R8)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, (R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, (R10)(DX*2), Z7, Z7
+	VBROADCASTI32X4  (CX)(DI*1), Z8
+	VINSERTI32X4     $0x01, (R8)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, (R9)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, (R10)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPMOVDW          Z5, Y9
+	VCVTPH2PS        Y9, Z9
+	VMULPS           Z2, Z9, Z10
+	VBROADCASTI32X4  (R11), Z11
+	VINSERTI32X4     $0x01, (R12), Z11, Z11
+	VINSERTI32X4     $0x02, (R13), Z11, Z11
+	VINSERTI32X4     $0x03, (R14), Z11, Z11
+	VBROADCASTI32X4  (R11)(DX*1), Z12
+	VINSERTI32X4     $0x01, (R12)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, (R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, (R14)(DX*1), Z12, Z12
+	VBROADCASTI32X4  (R11)(DX*2), Z13
+	VINSERTI32X4     $0x01, (R12)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, (R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, (R14)(DX*2), Z13, Z13
+	VBROADCASTI32X4  (R11)(DI*1), Z14
+	VINSERTI32X4     $0x01, (R12)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, (R13)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, (R14)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z16
 	VPUNPCKLDQ       Z14, Z13, Z12
 	VPUNPCKHDQ       Z14, Z13, Z14
-	VPUNPCKLQDQ      Z12, Z15, Z7
+	VPUNPCKLQDQ      Z12, Z15, Z11
 	VPUNPCKHQDQ      Z12, Z15, Z12
 	VPUNPCKLQDQ      Z14, Z16, Z13
 	VPUNPCKHQDQ      Z14, Z16, Z14
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z7, Z15
-	VBROADCASTI32X4  32(CX), Z16
-	VINSERTI32X4     $0x01, 32(R8), Z16, Z16
-	VINSERTI32X4     $0x02, 32(R9), Z16, Z16
-	VINSERTI32X4     $0x03, 32(R10), Z16, Z16
-	VBROADCASTI32X4  32(CX)(DX*1), Z17
-	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z17, Z17
-	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z17, Z17
-	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z17, Z17
-	VBROADCASTI32X4  32(CX)(DX*2), Z18
-	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z18, Z18
-	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z18, Z18
-	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z18, Z18
-	VBROADCASTI32X4  32(CX)(DI*1), Z19
-	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z19, Z19
-	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z19, Z19
-	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z19, Z19
-	VPUNPCKLDQ       Z17, Z16, Z20
-	VPUNPCKHDQ       Z17, Z16, Z21
-	VPUNPCKLDQ       Z19, Z18, Z17
-	VPUNPCKHDQ       Z19, Z18, Z19
-	VPUNPCKLQDQ      Z17, Z20, Z16
-	VPUNPCKHQDQ      Z17, Z20, Z17
-	VPUNPCKLQDQ      Z19, Z21, Z18
-	VPUNPCKHQDQ      Z19, Z21, Z19
-	VPSLLD           $0x04, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 64(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x04, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 68(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0c, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 72(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x14, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 76(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z12, Z15
-	VPSLLD           $0x04, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 80(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x04, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 84(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0c, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 88(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x14, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 92(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z13, Z15
-	VPSLLD           $0x04, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 96(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x04, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 100(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0c, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 104(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x14, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 108(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z14, Z15
-	VPSLLD           $0x04, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 112(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x04, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 116(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0c, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 120(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x14, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 124(SI), Z15, Z0
-	VMOVUPS          128(SP), Z1
-	VBROADCASTSS     w0000003f<>+0(SB), Z2
-	VPSRLD           $0x08, Z1, Z1
-	VPANDD           Z2, Z1, Z1
-	VMOVUPS          192(SP), Z2
-	VBROADCASTSS     w0000003f<>+0(SB), Z15
-	VPSRLD           $0x08, Z2, Z2
-	VPANDD           Z15, Z2, Z2
-	VCVTDQ2PS        Z1, Z1
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z1, Z1
-	VMULPS           64(SP), Z2, Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x04, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSLLD           $0x03, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 128(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x0c, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x05, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 132(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x14, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0d, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 136(SI), Z15, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x15, Z8, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 140(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSLLD           $0x03, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 144(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSRLD           $0x05, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 148(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSRLD           $0x0d, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 152(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x15, Z9, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 156(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x03, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 160(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x05, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 164(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0d, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 168(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x15, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 172(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x03, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 176(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x05, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 180(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0d, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 184(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x15, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 188(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x03, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 192(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x05, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 196(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0d, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 200(SI), Z3, Z0
-	VPSRLD           $0x1c, Z7, Z3
-	VPSRLD           $0x15, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 204(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x03, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 208(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x05, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 212(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0d, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 216(SI), Z3, Z0
-	VPSRLD           $0x1c, Z12, Z3
-	VPSRLD           $0x15, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 220(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x03, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 224(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x05, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 228(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0d, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 232(SI), Z3, Z0
-	VPSRLD           $0x1c, Z13, Z3
-	VPSRLD           $0x15, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 236(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x03, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 240(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x05, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 244(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0d, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 248(SI), Z3, Z0
-	VPSRLD           $0x1c, Z14, Z3
-	VPSRLD           $0x15, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 252(SI), Z3, Z0
-	VMOVUPS          128(SP), Z1
-	VBROADCASTSS     w0000003f<>+0(SB), Z2
-	VPSRLD           $0x10, Z1, Z1
-	VPANDD           Z2, Z1, Z1
-	VMOVUPS          192(SP), Z2
-	VBROADCASTSS     w0000003f<>+0(SB), Z3
-	VPSRLD           $0x10, Z2, Z2
-	VPANDD           Z3, Z2, Z2
-	VCVTDQ2PS        Z1, Z1
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z1, Z1
-	VMULPS           64(SP), Z2, Z2
-	VBROADCASTI32X4  80(CX), Z3
-	VINSERTI32X4     $0x01, 80(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 80(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 80(R10), Z3, Z3
-	VBROADCASTI32X4  80(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 80(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 80(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 80(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  80(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 80(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 80(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 80(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  80(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 80(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 80(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 80(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z12
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z12, Z5
-	VPUNPCKHQDQ      Z6, Z12, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VPSLLD           $0x02, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 256(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x06, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 260(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0e, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 264(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x16, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 268(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z7
-	VPSLLD           $0x02, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 272(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x06, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 276(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0e, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 280(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x16, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 284(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z5, Z7
-	VPSLLD           $0x02, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 288(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x06, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 292(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0e, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 296(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x16, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 300(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z6, Z7
-	VPSLLD           $0x02, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 304(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x06, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 308(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0e, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 312(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x16, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z2, Z1, Z7
-	VFMADD231PS.BCST 316(SI), Z7, Z0
-	VBROADCASTI32X4  96(CX), Z7
-	VINSERTI32X4     $0x01, 96(R8), Z7, Z7
-	VINSERTI32X4     $0x02, 96(R9), Z7, Z7
-	VINSERTI32X4     $0x03, 96(R10), Z7, Z7
-	VBROADCASTI32X4  96(CX)(DX*1), Z12
-	VINSERTI32X4     $0x01, 96(R8)(DX*1), Z12, Z12
-	VINSERTI32X4     $0x02, 96(R9)(DX*1), Z12, Z12
-	VINSERTI32X4     $0x03, 96(R10)(DX*1), Z12, Z12
-	VBROADCASTI32X4  96(CX)(DX*2), Z13
-	VINSERTI32X4     $0x01, 96(R8)(DX*2), Z13, Z13
-	VINSERTI32X4     $0x02, 96(R9)(DX*2), Z13, Z13
-	VINSERTI32X4     $0x03, 96(R10)(DX*2), Z13, Z13
-	VBROADCASTI32X4  96(CX)(DI*1), Z14
-	VINSERTI32X4     $0x01, 96(R8)(DI*1), Z14, Z14
-	VINSERTI32X4     $0x02, 96(R9)(DI*1), Z14, Z14
-	VINSERTI32X4     $0x03, 96(R10)(DI*1), Z14, Z14
-	VPUNPCKLDQ       Z12, Z7, Z15
-	VPUNPCKHDQ       Z12, Z7, Z20
+	VPMOVDW          Z11, Y15
+	VCVTPH2PS        Y15, Z15
+	VMULPS           Z2, Z15, Z16
+	VPSRLD           $0x08, Z5, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z10, Z9, Z17
+	VFMADD231PS.BCST (SI), Z17, Z3
+	VPSRLD           $0x08, Z11, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z16, Z15, Z17
+	VFMADD231PS.BCST (SI), Z17, Z4
+	VPSRLD           $0x10, Z5, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 4(SI), Z5, Z3
+	VPSRLD           $0x10, Z11, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 4(SI), Z5, Z4
+	VPSLLD           $0x08, Z6, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 8(SI), Z5, Z3
+	VPSLLD           $0x08, Z12, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 8(SI), Z5, Z4
+	VMOVUPS          Z6, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 12(SI), Z5, Z3
+	VMOVUPS          Z12, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 12(SI), Z5, Z4
+	VPSRLD           $0x08, Z6, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 16(SI), Z5, Z3
+	VPSRLD           $0x08, Z12, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 16(SI), Z5, Z4
+	VPSRLD           $0x10, Z6, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 20(SI), Z5, Z3
+	VPSRLD           $0x10, Z12, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 20(SI), Z5, Z4
+	VPSLLD           $0x08, Z7, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 24(SI), Z5, Z3
+	VPSLLD           $0x08, Z13, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 24(SI), Z5, Z4
+	VMOVUPS          Z7, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 28(SI), Z5, Z3
+	VMOVUPS          Z13, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 28(SI), Z5, Z4
+	VPSRLD           $0x08, Z7, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 32(SI), Z5, Z3
+	VPSRLD           $0x08, Z13, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 32(SI), Z5, Z4
+	VPSRLD           $0x10, Z7, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 36(SI), Z5, Z3
+	VPSRLD           $0x10, Z13, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 36(SI), Z5, Z4
+	VPSLLD           $0x08, Z8, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 40(SI), Z5, Z3
+	VPSLLD           $0x08, Z14, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 40(SI), Z5, Z4
+	VMOVUPS          Z8, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 44(SI), Z5, Z3
+	VMOVUPS          Z14, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 44(SI), Z5, Z4
+	VPSRLD           $0x08, Z8, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 48(SI), Z5, Z3
+	VPSRLD           $0x08, Z14, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 48(SI), Z5, Z4
+	VPSRLD           $0x10, Z8, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 52(SI), Z5, Z3
+	VPSRLD           $0x10, Z14, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 52(SI), Z5, Z4
+	VBROADCASTI32X4  16(CX), Z5
+	VINSERTI32X4     $0x01, 16(R8), Z5, Z5
+	VINSERTI32X4     $0x02, 16(R9), Z5, Z5
+	VINSERTI32X4     $0x03, 16(R10), Z5, Z5
+	VBROADCASTI32X4  16(CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z6, Z6
+	VBROADCASTI32X4  16(CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z7, Z7
+	VBROADCASTI32X4  16(CX)(DI*1), Z8
+	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z11
+	VPUNPCKHDQ       Z6, Z5, Z12
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z11, Z5
+	VPUNPCKHQDQ      Z6, Z11, Z6
+	VPUNPCKLQDQ      Z8, Z12, Z7
+	VPUNPCKHQDQ      Z8, Z12, Z8
+	VPSLLD           $0x08, Z5, Z11
+	VPTERNLOGD       $0x6a, Z1, Z0, Z11
+	VFMADD213PS      Z10, Z9, Z11
+	VFMADD231PS.BCST 56(SI), Z11, Z3
+	VBROADCASTI32X4  16(R11), Z11
+	VINSERTI32X4     $0x01, 16(R12), Z11, Z11
+	VINSERTI32X4     $0x02, 16(R13), Z11, Z11
+	VINSERTI32X4     $0x03, 16(R14), Z11, Z11
+	VBROADCASTI32X4  16(R11)(DX*1), Z12
+	VINSERTI32X4     $0x01, 16(R12)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 16(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 16(R14)(DX*1), Z12, Z12
+	VBROADCASTI32X4  16(R11)(DX*2), Z13
+	VINSERTI32X4     $0x01, 16(R12)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 16(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 16(R14)(DX*2), Z13, Z13
+	VBROADCASTI32X4  16(R11)(DI*1), Z14
+	VINSERTI32X4     $0x01, 16(R12)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 16(R13)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 16(R14)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z17
+	VPUNPCKHDQ       Z12, Z11, Z18
 	VPUNPCKLDQ       Z14, Z13, Z12
 	VPUNPCKHDQ       Z14, Z13, Z14
-	VPUNPCKLQDQ      Z12, Z15, Z7
-	VPUNPCKHQDQ      Z12, Z15, Z12
-	VPUNPCKLQDQ      Z14, Z20, Z13
-	VPUNPCKHQDQ      Z14, Z20, Z14
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z7, Z15
-	VPSLLD           $0x02, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 320(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x06, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 324(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0e, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 328(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x16, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 332(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z12, Z15
-	VPSLLD           $0x02, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 336(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x06, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 340(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0e, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 344(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x16, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 348(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z13, Z15
-	VPSLLD           $0x02, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 352(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x06, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 356(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0e, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 360(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x16, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 364(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z14, Z15
-	VPSLLD           $0x02, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 368(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x06, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 372(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0e, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 376(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x16, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 380(SI), Z15, Z0
-	VMOVUPS          128(SP), Z1
-	VBROADCASTSS     w0000003f<>+0(SB), Z2
-	VPSRLD           $0x18, Z1, Z1
-	VPANDD           Z2, Z1, Z1
-	VMOVUPS          192(SP), Z2
-	VBROADCASTSS     w0000003f<>+0(SB), Z15
-	VPSRLD           $0x18, Z2, Z2
-	VPANDD           Z15, Z2, Z2
-	VCVTDQ2PS        Z1, Z1
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z1, Z1
-	VMULPS           64(SP), Z2, Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x04, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSLLD           $0x01, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 384(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x0c, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x07, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 388(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x14, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0f, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z2, Z1, Z15
-	VFMADD231PS.BCST 392(SI), Z15, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x17, Z8, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 396(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSLLD           $0x01, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 400(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSRLD           $0x07, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 404(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSRLD           $0x0f, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 408(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x17, Z9, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 412(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x01, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 416(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x07, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 420(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0f, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 424(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x17, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 428(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x01, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 432(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x07, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 436(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0f, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 440(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x17, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 444(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x01, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 448(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x07, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 452(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0f, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 456(SI), Z3, Z0
-	VPSRLD           $0x1c, Z7, Z3
-	VPSRLD           $0x17, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 460(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x01, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 464(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x07, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 468(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0f, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 472(SI), Z3, Z0
-	VPSRLD           $0x1c, Z12, Z3
-	VPSRLD           $0x17, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 476(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x01, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 480(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x07, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 484(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0f, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 488(SI), Z3, Z0
-	VPSRLD           $0x1c, Z13, Z3
-	VPSRLD           $0x17, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 492(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSLLD           $0x01, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 496(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x07, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 500(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0f, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 504(SI), Z3, Z0
-	VPSRLD           $0x1c, Z14, Z3
-	VPSRLD           $0x17, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z2, Z1, Z3
-	VFMADD231PS.BCST 508(SI), Z3, Z0
-	VMOVUPS          256(SP), Z1
-	VBROADCASTSS     w0000000f<>+0(SB), Z2
-	VPANDD           Z2, Z1, Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x04, Z1, Z1
-	VPANDD           Z3, Z1, Z1
-	VMOVUPS          128(SP), Z3
-	VPSRLD           $0x02, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z3, Z3
-	VPORD            Z3, Z2, Z2
-	VMOVUPS          192(SP), Z3
-	VPSRLD           $0x02, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z3, Z3
-	VPORD            Z3, Z1, Z1
-	VCVTDQ2PS        Z2, Z2
-	VCVTDQ2PS        Z1, Z1
-	VMULPS           (SP), Z2, Z2
-	VMULPS           64(SP), Z1, Z1
-	VBROADCASTI32X4  112(CX), Z3
-	VINSERTI32X4     $0x01, 112(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 112(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 112(R10), Z3, Z3
-	VBROADCASTI32X4  112(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 112(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 112(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 112(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  112(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 112(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 112(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 112(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  112(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 112(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 112(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 112(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z12
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z12, Z5
-	VPUNPCKHQDQ      Z6, Z12, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VBROADCASTSS     w00000010<>+0(SB), Z12
-	VPANDD           Z12, Z8, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 512(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x08, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 516(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x10, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 520(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x18, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 524(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z7
-	VBROADCASTSS     w00000010<>+0(SB), Z12
-	VPANDD           Z12, Z9, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 528(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x08, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 532(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x10, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 536(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x18, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 540(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z5, Z7
-	VBROADCASTSS     w00000010<>+0(SB), Z12
-	VPANDD           Z12, Z10, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 544(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x08, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 548(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x10, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 552(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x18, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 556(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z6, Z7
-	VBROADCASTSS     w00000010<>+0(SB), Z12
-	VPANDD           Z12, Z11, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 560(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x08, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 564(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x10, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 568(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x18, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 572(SI), Z7, Z0
-	VBROADCASTI32X4  128(CX), Z7
-	VINSERTI32X4     $0x01, 128(R8), Z7, Z7
-	VINSERTI32X4     $0x02, 128(R9), Z7, Z7
-	VINSERTI32X4     $0x03, 128(R10), Z7, Z7
-	VBROADCASTI32X4  128(CX)(DX*1), Z12
-	VINSERTI32X4     $0x01, 128(R8)(DX*1), Z12, Z12
-	VINSERTI32X4     $0x02, 128(R9)(DX*1), Z12, Z12
-	VINSERTI32X4     $0x03, 128(R10)(DX*1), Z12, Z12
-	VBROADCASTI32X4  128(CX)(DX*2), Z13
-	VINSERTI32X4     $0x01, 128(R8)(DX*2), Z13, Z13
-	VINSERTI32X4     $0x02, 128(R9)(DX*2), Z13, Z13
-	VINSERTI32X4     $0x03, 128(R10)(DX*2), Z13, Z13
-	VBROADCASTI32X4  128(CX)(DI*1), Z14
-	VINSERTI32X4     $0x01, 128(R8)(DI*1), Z14, Z14
-	VINSERTI32X4     $0x02, 128(R9)(DI*1), Z14, Z14
-	VINSERTI32X4     $0x03, 128(R10)(DI*1), Z14, Z14
-	VPUNPCKLDQ       Z12, Z7, Z15
-	VPUNPCKHDQ       Z12, Z7, Z20
+	VPUNPCKLQDQ      Z12, Z17, Z11
+	VPUNPCKHQDQ      Z12, Z17, Z12
+	VPUNPCKLQDQ      Z14, Z18, Z13
+	VPUNPCKHQDQ      Z14, Z18, Z14
+	VPSLLD           $0x08, Z11, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z16, Z15, Z17
+	VFMADD231PS.BCST 56(SI), Z17, Z4
+	VMOVUPS          Z5, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z10, Z9, Z17
+	VFMADD231PS.BCST 60(SI), Z17, Z3
+	VMOVUPS          Z11, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z16, Z15, Z17
+	VFMADD231PS.BCST 60(SI), Z17, Z4
+	VPSRLD           $0x08, Z5, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z10, Z9, Z17
+	VFMADD231PS.BCST 64(SI), Z17, Z3
+	VPSRLD           $0x08, Z11, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z16, Z15, Z17
+	VFMADD231PS.BCST 64(SI), Z17, Z4
+	VPSRLD           $0x10, Z5, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 68(SI), Z5, Z3
+	VPSRLD           $0x10, Z11, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 68(SI), Z5, Z4
+	VPSLLD           $0x08, Z6, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 72(SI), Z5, Z3
+	VPSLLD           $0x08, Z12, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 72(SI), Z5, Z4
+	VMOVUPS          Z6, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 76(SI), Z5, Z3
+	VMOVUPS          Z12, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 76(SI), Z5, Z4
+	VPSRLD           $0x08, Z6, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 80(SI), Z5, Z3
+	VPSRLD           $0x08, Z12, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 80(SI), Z5, Z4
+	VPSRLD           $0x10, Z6, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 84(SI), Z5, Z3
+	VPSRLD           $0x10, Z12, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 84(SI), Z5, Z4
+	VPSLLD           $0x08, Z7, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 88(SI), Z5, Z3
+	VPSLLD           $0x08, Z13, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 88(SI), Z5, Z4
+	VMOVUPS          Z7, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 92(SI), Z5, Z3
+	VMOVUPS          Z13, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 92(SI), Z5, Z4
+	VPSRLD           $0x08, Z7, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 96(SI), Z5, Z3
+	VPSRLD           $0x08, Z13, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 96(SI), Z5, Z4
+	VPSRLD           $0x10, Z7, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 100(SI), Z5, Z3
+	VPSRLD           $0x10, Z13, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 100(SI), Z5, Z4
+	VPSLLD           $0x08, Z8, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 104(SI), Z5, Z3
+	VPSLLD           $0x08, Z14, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 104(SI), Z5, Z4
+	VMOVUPS          Z8, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 108(SI), Z5, Z3
+	VMOVUPS          Z14, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 108(SI), Z5, Z4
+	VPSRLD           $0x08, Z8, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 112(SI), Z5, Z3
+	VPSRLD           $0x08, Z14, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 112(SI), Z5, Z4
+	VPSRLD           $0x10, Z8, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z10, Z9, Z5
+	VFMADD231PS.BCST 116(SI), Z5, Z3
+	VPSRLD           $0x10, Z14, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z16, Z15, Z5
+	VFMADD231PS.BCST 116(SI), Z5, Z4
+	VBROADCASTI32X4  32(CX), Z5
+	VINSERTI32X4     $0x01, 32(R8), Z5, Z5
+	VINSERTI32X4     $0x02, 32(R9), Z5, Z5
+	VINSERTI32X4     $0x03, 32(R10), Z5, Z5
+	VBROADCASTI32X4  32(CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z6, Z6
+	VBROADCASTI32X4  32(CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z7, Z7
+	VBROADCASTI32X4  32(CX)(DI*1), Z8
+	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z8, Z8
+	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z11
+	VPUNPCKHDQ       Z6, Z5, Z12
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z11, Z5
+	VPUNPCKHQDQ      Z6, Z11, Z6
+	VPUNPCKLQDQ      Z8, Z12, Z7
+	VPUNPCKHQDQ      Z8, Z12, Z8
+	VPSLLD           $0x08, Z5, Z11
+	VPTERNLOGD       $0x6a, Z1, Z0, Z11
+	VFMADD213PS      Z10, Z9, Z11
+	VFMADD231PS.BCST 120(SI), Z11, Z3
+	VBROADCASTI32X4  32(R11), Z11
+	VINSERTI32X4     $0x01, 32(R12), Z11, Z11
+	VINSERTI32X4     $0x02, 32(R13), Z11, Z11
+	VINSERTI32X4     $0x03, 32(R14), Z11, Z11
+	VBROADCASTI32X4  32(R11)(DX*1), Z12
+	VINSERTI32X4     $0x01, 32(R12)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 32(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 32(R14)(DX*1), Z12, Z12
+	VBROADCASTI32X4  32(R11)(DX*2), Z13
+	VINSERTI32X4     $0x01, 32(R12)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 32(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 32(R14)(DX*2), Z13, Z13
+	VBROADCASTI32X4  32(R11)(DI*1), Z14
+	VINSERTI32X4     $0x01, 32(R12)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x02, 32(R13)(DI*1), Z14, Z14
+	VINSERTI32X4     $0x03, 32(R14)(DI*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z17
+	VPUNPCKHDQ       Z12, Z11, Z18
 	VPUNPCKLDQ       Z14, Z13, Z12
 	VPUNPCKHDQ       Z14, Z13, Z14
-	VPUNPCKLQDQ      Z12, Z15, Z7
-	VPUNPCKHQDQ      Z12, Z15, Z12
-	VPUNPCKLQDQ      Z14, Z20, Z13
-	VPUNPCKHQDQ      Z14, Z20, Z14
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z7, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z16, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 576(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x08, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 580(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x10, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 584(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x18, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 588(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z12, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z17, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 592(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
+	VPUNPCKLQDQ      Z12, Z17, Z11
+	VPUNPCKHQDQ      Z12, Z17, Z12
+	VPUNPCKLQDQ      Z14, Z18, Z13
+	VPUNPCKHQDQ      Z14, Z18, Z14
+	VPSLLD           $0x08, Z11, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z16, Z15, Z17
+	VFMADD231PS.BCST 120(SI), Z17, Z4
+	VMOVUPS          Z5, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z10, Z9, Z17
+	VFMADD231PS.BCST 124(SI), Z17, Z3
+	VMOVUPS          Z11, Z9
+	VPTERNLOGD       $0x6a, Z1, Z0, Z9
+	VFMADD213PS      Z16, Z15, Z9
+	VFMADD231PS.BCST 124(SI), Z9, Z4
+	VPSRLD           $0x10, Z5, Z5
+	VPMOVDW          Z5, Y5
+	VCVTPH2PS        Y5, Z5
+	VMULPS           Z2, Z5, Z9
+	VPSRLD           $0x10, Z11, Z10
+	VPMOVDW          Z10, Y10
+	VCVTPH2PS        Y10, Z10
+	VMULPS           Z2, Z10, Z11
+	VPSLLD           $0x08, Z6, Z15
+	VPTERNLOGD       $0x6a, Z1, Z0, Z15
+	VFMADD213PS      Z9, Z5, Z15
+	VFMADD231PS.BCST 128(SI), Z15, Z3
+	VPSLLD           $0x08, Z12, Z15
+	VPTERNLOGD       $0x6a, Z1, Z0, Z15
+	VFMADD213PS      Z11, Z10, Z15
+	VFMADD231PS.BCST 128(SI), Z15, Z4
+	VMOVUPS          Z6, Z15
+	VPTERNLOGD       $0x6a, Z1, Z0, Z15
+	VFMADD213PS      Z9, Z5, Z15
+	VFMADD231PS.BCST 132(SI), Z15, Z3
+	VMOVUPS          Z12, Z15
+	VPTERNLOGD       $0x6a, Z1, Z0, Z15
+	VFMADD213PS      Z11, Z10, Z15
+	VFMADD231PS.BCST 132(SI), Z15, Z4
+	VPSRLD           $0x08, Z6, Z15
+	VPTERNLOGD       $0x6a, Z1, Z0, Z15
+	VFMADD213PS      Z9, Z5, Z15
+	VFMADD231PS.BCST 136(SI), Z15, Z3
 	VPSRLD           $0x08, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x08, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 596(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x10, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 600(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x18, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 604(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z13, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z18, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 608(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x08, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 612(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x10, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 616(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x18, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 620(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z14, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z19, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 624(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x08, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 628(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x10, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 632(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x18, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 636(SI), Z15, Z0
-	VMOVUPS          256(SP), Z1
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x08, Z1, Z2
-	VPANDD           Z15, Z2, Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x0c, Z1, Z1
-	VPANDD           Z15, Z1, Z1
-	VMOVUPS          128(SP), Z15
-	VPSRLD           $0x0a, Z15, Z15
-	VBROADCASTSS     w00000030<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z2, Z2
-	VMOVUPS          192(SP), Z15
-	VPSRLD           $0x0a, Z15, Z15
-	VBROADCASTSS     w00000030<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z1, Z1
-	VCVTDQ2PS        Z2, Z2
-	VCVTDQ2PS        Z1, Z1
-	VMULPS           (SP), Z2, Z2
-	VMULPS           64(SP), Z1, Z1
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x04, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x01, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 640(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x0c, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x09, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 644(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x14, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x11, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 648(SI), Z15, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x19, Z8, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 652(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSRLD           $0x01, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 656(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSRLD           $0x09, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 660(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z15, Z3, Z3
-	VPSRLD           $0x11, Z9, Z15
-	VBROADCASTSS     w00000010<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 664(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x19, Z9, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 668(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x01, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 672(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x09, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 676(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x11, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 680(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x19, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 684(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x01, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 688(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x09, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 692(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x11, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 696(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x19, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 700(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x01, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 704(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x09, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 708(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x11, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 712(SI), Z3, Z0
-	VPSRLD           $0x1c, Z7, Z3
-	VPSRLD           $0x19, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 716(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x01, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 720(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x09, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 724(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x11, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 728(SI), Z3, Z0
-	VPSRLD           $0x1c, Z12, Z3
-	VPSRLD           $0x19, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 732(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x01, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 736(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x09, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 740(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x11, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 744(SI), Z3, Z0
-	VPSRLD           $0x1c, Z13, Z3
-	VPSRLD           $0x19, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 748(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x01, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 752(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x09, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 756(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x11, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 760(SI), Z3, Z0
-	VPSRLD           $0x1c, Z14, Z3
-	VPSRLD           $0x19, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 764(SI), Z3, Z0
-	VMOVUPS          256(SP), Z1
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x10, Z1, Z2
-	VPANDD           Z3, Z2, Z2
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x14, Z1, Z1
-	VPANDD           Z3, Z1, Z1
-	VMOVUPS          128(SP), Z3
-	VPSRLD           $0x12, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z3, Z3
-	VPORD            Z3, Z2, Z2
-	VMOVUPS          192(SP), Z3
-	VPSRLD           $0x12, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z3, Z3
-	VPORD            Z3, Z1, Z1
-	VCVTDQ2PS        Z2, Z2
-	VCVTDQ2PS        Z1, Z1
-	VMULPS           (SP), Z2, Z2
-	VMULPS           64(SP), Z1, Z1
-	VBROADCASTI32X4  144(CX), Z3
-	VINSERTI32X4     $0x01, 144(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 144(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 144(R10), Z3, Z3
-	VBROADCASTI32X4  144(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 144(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 144(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 144(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  144(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 144(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 144(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 144(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  144(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 144(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 144(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 144(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z12
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z12, Z5
-	VPUNPCKHQDQ      Z6, Z12, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VPSRLD           $0x02, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 768(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0a, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 772(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x12, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 776(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x1a, Z8, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 780(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z7
-	VPSRLD           $0x02, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 784(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0a, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 788(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x12, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 792(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z4, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x1a, Z9, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 796(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z5, Z7
-	VPSRLD           $0x02, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 800(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0a, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 804(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x12, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 808(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z5, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x1a, Z10, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 812(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z6, Z7
-	VPSRLD           $0x02, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 816(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0a, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 820(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x12, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 824(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x18, Z6, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x1a, Z11, Z12
-	VBROADCASTSS     w00000010<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VFMSUB213PS      Z1, Z2, Z7
-	VFMADD231PS.BCST 828(SI), Z7, Z0
-	VBROADCASTI32X4  160(CX), Z7
-	VINSERTI32X4     $0x01, 160(R8), Z7, Z7
-	VINSERTI32X4     $0x02, 160(R9), Z7, Z7
-	VINSERTI32X4     $0x03, 160(R10), Z7, Z7
-	VBROADCASTI32X4  160(CX)(DX*1), Z12
-	VINSERTI32X4     $0x01, 160(R8)(DX*1), Z12, Z12
-	VINSERTI32X4     $0x02, 160(R9)(DX*1), Z12, Z12
-	VINSERTI32X4     $0x03, 160(R10)(DX*1), Z12, Z12
-	VBROADCASTI32X4  160(CX)(DX*2), Z13
-	VINSERTI32X4     $0x01, 160(R8)(DX*2), Z13, Z13
-	VINSERTI32X4     $0x02, 160(R9)(DX*2), Z13, Z13
-	VINSERTI32X4     $0x03, 160(R10)(DX*2), Z13, Z13
-	VBROADCASTI32X4  160(CX)(DI*1), Z14
-	VINSERTI32X4     $0x01, 160(R8)(DI*1), Z14, Z14
-	VINSERTI32X4     $0x02, 160(R9)(DI*1), Z14, Z14
-	VINSERTI32X4     $0x03, 160(R10)(DI*1), Z14, Z14
-	VPUNPCKLDQ       Z12, Z7, Z15
-	VPUNPCKHDQ       Z12, Z7, Z20
-	VPUNPCKLDQ       Z14, Z13, Z12
-	VPUNPCKHDQ       Z14, Z13, Z14
-	VPUNPCKLQDQ      Z12, Z15, Z7
-	VPUNPCKHQDQ      Z12, Z15, Z12
-	VPUNPCKLQDQ      Z14, Z20, Z13
-	VPUNPCKHQDQ      Z14, Z20, Z14
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z7, Z15
-	VPSRLD           $0x02, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 832(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0a, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 836(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x12, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 840(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z7, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x1a, Z16, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 844(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z12, Z15
-	VPSRLD           $0x02, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 848(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0a, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 852(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x12, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 856(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z12, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x1a, Z17, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 860(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z13, Z15
-	VPSRLD           $0x02, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 864(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0a, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 868(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x12, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 872(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z13, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x1a, Z18, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 876(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPANDD           Z15, Z14, Z15
-	VPSRLD           $0x02, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 880(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x08, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0a, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 884(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x10, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x12, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 888(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x18, Z14, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x1a, Z19, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 892(SI), Z15, Z0
-	VMOVUPS          256(SP), Z1
-	VBROADCASTSS     w0000000f<>+0(SB), Z15
-	VPSRLD           $0x18, Z1, Z2
-	VPANDD           Z15, Z2, Z2
-	VPSRLD           $0x1c, Z1, Z1
-	VMOVUPS          128(SP), Z15
-	VPSRLD           $0x1a, Z15, Z15
-	VBROADCASTSS     w00000030<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z2, Z2
-	VMOVUPS          192(SP), Z15
-	VPSRLD           $0x1a, Z15, Z15
-	VBROADCASTSS     w00000030<>+0(SB), Z20
-	VPANDD           Z20, Z15, Z15
-	VPORD            Z15, Z1, Z1
-	VCVTDQ2PS        Z2, Z2
-	VCVTDQ2PS        Z1, Z1
-	VMULPS           (SP), Z2, Z2
-	VMULPS           64(SP), Z1, Z1
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x04, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x03, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 896(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x0c, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x0b, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 900(SI), Z15, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z20
-	VPSRLD           $0x14, Z3, Z15
-	VPANDD           Z20, Z15, Z15
-	VPSRLD           $0x13, Z8, Z20
-	VBROADCASTSS     w00000010<>+0(SB), Z21
-	VPANDD           Z21, Z20, Z20
-	VPORD            Z20, Z15, Z15
-	VCVTDQ2PS        Z15, Z15
-	VFMSUB213PS      Z1, Z2, Z15
-	VFMADD231PS.BCST 904(SI), Z15, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x1b, Z8, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 908(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x03, Z9, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 912(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x0b, Z9, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 916(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z8, Z3, Z3
-	VPSRLD           $0x13, Z9, Z8
-	VBROADCASTSS     w00000010<>+0(SB), Z15
-	VPANDD           Z15, Z8, Z8
-	VPORD            Z8, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 920(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x1b, Z9, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 924(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x03, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 928(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0b, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 932(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x13, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z8
-	VPANDD           Z8, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 936(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x1b, Z10, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 940(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x03, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 944(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0b, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 948(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x13, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 952(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x1b, Z11, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 956(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x03, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 960(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0b, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 964(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z7, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x13, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 968(SI), Z3, Z0
-	VPSRLD           $0x1c, Z7, Z3
-	VPSRLD           $0x1b, Z16, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 972(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x03, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 976(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0b, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 980(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z12, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x13, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 984(SI), Z3, Z0
-	VPSRLD           $0x1c, Z12, Z3
-	VPSRLD           $0x1b, Z17, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 988(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x03, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 992(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0b, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 996(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z13, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x13, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 1000(SI), Z3, Z0
-	VPSRLD           $0x1c, Z13, Z3
-	VPSRLD           $0x1b, Z18, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 1004(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x03, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 1008(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0b, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 1012(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z14, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x13, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 1016(SI), Z3, Z0
-	VPSRLD           $0x1c, Z14, Z3
-	VPSRLD           $0x1b, Z19, Z4
-	VBROADCASTSS     w00000010<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VFMSUB213PS      Z1, Z2, Z3
-	VFMADD231PS.BCST 1020(SI), Z3, Z0
-	ADDQ             $0x000000b0, CX
-	ADDQ             $0x000000b0, R8
-	ADDQ             $0x000000b0, R9
-	ADDQ             $0x000000b0, R10
-	ADDQ             $0x00000b00, BX
-	ADDQ             $0x00000400, SI
-	SUBQ             $0x00000001, AX
+	VPTERNLOGD       $0x6a, Z1, Z0, Z15
+	VFMADD213PS      Z11, Z10, Z15
+	VFMADD231PS.BCST 136(SI), Z15, Z4
+	VPSRLD           $0x10, Z6, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 140(SI), Z6, Z3
+	VPSRLD           $0x10, Z12, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 140(SI), Z6, Z4
+	VPSLLD           $0x08, Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 144(SI), Z6, Z3
+	VPSLLD           $0x08, Z13, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 144(SI), Z6, Z4
+	VMOVUPS          Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 148(SI), Z6, Z3
+	VMOVUPS          Z13, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 148(SI), Z6, Z4
+	VPSRLD           $0x08, Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 152(SI), Z6, Z3
+	VPSRLD           $0x08, Z13, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 152(SI), Z6, Z4
+	VPSRLD           $0x10, Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 156(SI), Z6, Z3
+	VPSRLD           $0x10, Z13, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 156(SI), Z6, Z4
+	VPSLLD           $0x08, Z8, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 160(SI), Z6, Z3
+	VPSLLD           $0x08, Z14, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 160(SI), Z6, Z4
+	VMOVUPS          Z8, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 164(SI), Z6, Z3
+	VMOVUPS          Z14, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 164(SI), Z6, Z4
+	VPSRLD           $0x08, Z8, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 168(SI), Z6, Z3
+	VPSRLD           $0x08, Z14, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 168(SI), Z6, Z4
+	VPSRLD           $0x10, Z8, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 172(SI), Z6, Z3
+	VPSRLD           $0x10, Z14, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 172(SI), Z6, Z4
+	VBROADCASTI32X4  48(CX), Z6
+	VINSERTI32X4     $0x01, 48(R8), Z6, Z6
+	VINSERTI32X4     $0x02, 48(R9), Z6, Z6
+	VINSERTI32X4     $0x03, 48(R10), Z6, Z6
+	VBROADCASTI32X4  48(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z7, Z7
+	VBROADCASTI32X4  48(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z8, Z8
+	VBROADCASTI32X4  48(CX)(DI*1), Z12
+	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z12, Z12
+	VPUNPCKLDQ       Z7, Z6, Z13
+	VPUNPCKHDQ       Z7, Z6, Z14
+	VPUNPCKLDQ       Z12, Z8, Z7
+	VPUNPCKHDQ       Z12, Z8, Z12
+	VPUNPCKLQDQ      Z7, Z13, Z6
+	VPUNPCKHQDQ      Z7, Z13, Z7
+	VPUNPCKLQDQ      Z12, Z14, Z8
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VPSLLD           $0x08, Z6, Z7
+	VPTERNLOGD       $0x6a, Z1, Z0, Z7
+	VFMADD213PS      Z9, Z5, Z7
+	VFMADD231PS.BCST 176(SI), Z7, Z3
+	VBROADCASTI32X4  48(R11), Z7
+	VINSERTI32X4     $0x01, 48(R12), Z7, Z7
+	VINSERTI32X4     $0x02, 48(R13), Z7, Z7
+	VINSERTI32X4     $0x03, 48(R14), Z7, Z7
+	VBROADCASTI32X4  48(R11)(DX*1), Z8
+	VINSERTI32X4     $0x01, 48(R12)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 48(R13)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 48(R14)(DX*1), Z8, Z8
+	VBROADCASTI32X4  48(R11)(DX*2), Z12
+	VINSERTI32X4     $0x01, 48(R12)(DX*2), Z12, Z12
+	VINSERTI32X4     $0x02, 48(R13)(DX*2), Z12, Z12
+	VINSERTI32X4     $0x03, 48(R14)(DX*2), Z12, Z12
+	VBROADCASTI32X4  48(R11)(DI*1), Z13
+	VINSERTI32X4     $0x01, 48(R12)(DI*1), Z13, Z13
+	VINSERTI32X4     $0x02, 48(R13)(DI*1), Z13, Z13
+	VINSERTI32X4     $0x03, 48(R14)(DI*1), Z13, Z13
+	VPUNPCKLDQ       Z8, Z7, Z14
+	VPUNPCKHDQ       Z8, Z7, Z15
+	VPUNPCKLDQ       Z13, Z12, Z8
+	VPUNPCKHDQ       Z13, Z12, Z13
+	VPUNPCKLQDQ      Z8, Z14, Z7
+	VPUNPCKHQDQ      Z8, Z14, Z8
+	VPUNPCKLQDQ      Z13, Z15, Z12
+	VPUNPCKHQDQ      Z13, Z15, Z13
+	VPSLLD           $0x08, Z7, Z8
+	VPTERNLOGD       $0x6a, Z1, Z0, Z8
+	VFMADD213PS      Z11, Z10, Z8
+	VFMADD231PS.BCST 176(SI), Z8, Z4
+	VMOVUPS          Z6, Z8
+	VPTERNLOGD       $0x6a, Z1, Z0, Z8
+	VFMADD213PS      Z9, Z5, Z8
+	VFMADD231PS.BCST 180(SI), Z8, Z3
+	VMOVUPS          Z7, Z8
+	VPTERNLOGD       $0x6a, Z1, Z0, Z8
+	VFMADD213PS      Z11, Z10, Z8
+	VFMADD231PS.BCST 180(SI), Z8, Z4
+	VPSRLD           $0x08, Z6, Z8
+	VPTERNLOGD       $0x6a, Z1, Z0, Z8
+	VFMADD213PS      Z9, Z5, Z8
+	VFMADD231PS.BCST 184(SI), Z8, Z3
+	VPSRLD           $0x08, Z7, Z8
+	VPTERNLOGD       $0x6a, Z1, Z0, Z8
+	VFMADD213PS      Z11, Z10, Z8
+	VFMADD231PS.BCST 184(SI), Z8, Z4
+	VPSRLD           $0x10, Z6, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 188(SI), Z6, Z3
+	VPSRLD           $0x10, Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 188(SI), Z6, Z4
+	VBROADCASTI32X4  52(CX), Z6
+	VINSERTI32X4     $0x01, 52(R8), Z6, Z6
+	VINSERTI32X4     $0x02, 52(R9), Z6, Z6
+	VINSERTI32X4     $0x03, 52(R10), Z6, Z6
+	VBROADCASTI32X4  52(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 52(R8)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 52(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 52(R10)(DX*1), Z7, Z7
+	VBROADCASTI32X4  52(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 52(R8)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 52(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 52(R10)(DX*2), Z8, Z8
+	VBROADCASTI32X4  52(CX)(DI*1), Z12
+	VINSERTI32X4     $0x01, 52(R8)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x02, 52(R9)(DI*1), Z12, Z12
+	VINSERTI32X4     $0x03, 52(R10)(DI*1), Z12, Z12
+	VPUNPCKLDQ       Z7, Z6, Z13
+	VPUNPCKHDQ       Z7, Z6, Z14
+	VPUNPCKLDQ       Z12, Z8, Z7
+	VPUNPCKHDQ       Z12, Z8, Z12
+	VPUNPCKLQDQ      Z7, Z13, Z6
+	VPUNPCKHQDQ      Z7, Z13, Z7
+	VPUNPCKLQDQ      Z12, Z14, Z8
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VPSLLD           $0x08, Z6, Z13
+	VPTERNLOGD       $0x6a, Z1, Z0, Z13
+	VFMADD213PS      Z9, Z5, Z13
+	VFMADD231PS.BCST 192(SI), Z13, Z3
+	VBROADCASTI32X4  52(R11), Z13
+	VINSERTI32X4     $0x01, 52(R12), Z13, Z13
+	VINSERTI32X4     $0x02, 52(R13), Z13, Z13
+	VINSERTI32X4     $0x03, 52(R14), Z13, Z13
+	VBROADCASTI32X4  52(R11)(DX*1), Z14
+	VINSERTI32X4     $0x01, 52(R12)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x02, 52(R13)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x03, 52(R14)(DX*1), Z14, Z14
+	VBROADCASTI32X4  52(R11)(DX*2), Z15
+	VINSERTI32X4     $0x01, 52(R12)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x02, 52(R13)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x03, 52(R14)(DX*2), Z15, Z15
+	VBROADCASTI32X4  52(R11)(DI*1), Z16
+	VINSERTI32X4     $0x01, 52(R12)(DI*1), Z16, Z16
+	VINSERTI32X4     $0x02, 52(R13)(DI*1), Z16, Z16
+	VINSERTI32X4     $0x03, 52(R14)(DI*1), Z16, Z16
+	VPUNPCKLDQ       Z14, Z13, Z17
+	VPUNPCKHDQ       Z14, Z13, Z18
+	VPUNPCKLDQ       Z16, Z15, Z14
+	VPUNPCKHDQ       Z16, Z15, Z16
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VPUNPCKLQDQ      Z16, Z18, Z15
+	VPUNPCKHQDQ      Z16, Z18, Z16
+	VPSLLD           $0x08, Z13, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z11, Z10, Z17
+	VFMADD231PS.BCST 192(SI), Z17, Z4
+	VMOVUPS          Z6, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z9, Z5, Z17
+	VFMADD231PS.BCST 196(SI), Z17, Z3
+	VMOVUPS          Z13, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z11, Z10, Z17
+	VFMADD231PS.BCST 196(SI), Z17, Z4
+	VPSRLD           $0x08, Z6, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z9, Z5, Z17
+	VFMADD231PS.BCST 200(SI), Z17, Z3
+	VPSRLD           $0x08, Z13, Z17
+	VPTERNLOGD       $0x6a, Z1, Z0, Z17
+	VFMADD213PS      Z11, Z10, Z17
+	VFMADD231PS.BCST 200(SI), Z17, Z4
+	VPSRLD           $0x10, Z6, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 204(SI), Z6, Z3
+	VPSRLD           $0x10, Z13, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 204(SI), Z6, Z4
+	VPSLLD           $0x08, Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 208(SI), Z6, Z3
+	VPSLLD           $0x08, Z14, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 208(SI), Z6, Z4
+	VMOVUPS          Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 212(SI), Z6, Z3
+	VMOVUPS          Z14, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 212(SI), Z6, Z4
+	VPSRLD           $0x08, Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 216(SI), Z6, Z3
+	VPSRLD           $0x08, Z14, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 216(SI), Z6, Z4
+	VPSRLD           $0x10, Z7, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 220(SI), Z6, Z3
+	VPSRLD           $0x10, Z14, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 220(SI), Z6, Z4
+	VPSLLD           $0x08, Z8, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 224(SI), Z6, Z3
+	VPSLLD           $0x08, Z15, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 224(SI), Z6, Z4
+	VMOVUPS          Z8, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 228(SI), Z6, Z3
+	VMOVUPS          Z15, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 228(SI), Z6, Z4
+	VPSRLD           $0x08, Z8, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 232(SI), Z6, Z3
+	VPSRLD           $0x08, Z15, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 232(SI), Z6, Z4
+	VPSRLD           $0x10, Z8, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 236(SI), Z6, Z3
+	VPSRLD           $0x10, Z15, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 236(SI), Z6, Z4
+	VPSLLD           $0x08, Z12, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 240(SI), Z6, Z3
+	VPSLLD           $0x08, Z16, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 240(SI), Z6, Z4
+	VMOVUPS          Z12, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 244(SI), Z6, Z3
+	VMOVUPS          Z16, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 244(SI), Z6, Z4
+	VPSRLD           $0x08, Z12, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 248(SI), Z6, Z3
+	VPSRLD           $0x08, Z16, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z11, Z10, Z6
+	VFMADD231PS.BCST 248(SI), Z6, Z4
+	VPSRLD           $0x10, Z12, Z6
+	VPTERNLOGD       $0x6a, Z1, Z0, Z6
+	VFMADD213PS      Z9, Z5, Z6
+	VFMADD231PS.BCST 252(SI), Z6, Z3
+	VPSRLD           $0x10, Z16, Z5
+	VPTERNLOGD       $0x6a, Z1, Z0, Z5
+	VFMADD213PS      Z11, Z10, Z5
+	VFMADD231PS.BCST 252(SI), Z5, Z4
+	ADDQ             $0x00000044, CX
+	ADDQ             $0x00000044, R8
+	ADDQ             $0x00000044, R9
+	ADDQ             $0x00000044, R10
+	ADDQ             $0x00000044, R11
+	ADDQ             $0x00000044, R12
+	ADDQ             $0x00000044, R13
+	ADDQ             $0x00000044, R14
+	ADDQ             $0x00000880, BX
+	ADDQ             $0x00000100, SI
+	SUBQ             $0x00000002, AX
 	JG               block
 	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z3, (AX)
+	VMOVUPS          Z4, 64(AX)
 	VZEROUPPER
 	RET
 
+DATA w0000ff00<>+0(SB)/4, $0x0000ff00
+GLOBL w0000ff00<>(SB), RODATA|NOPTR, $4
+
+DATA w47008000<>+0(SB)/4, $0x47008000
+GLOBL w47008000<>(SB), RODATA|NOPTR, $4
+
+DATA wc7008000<>+0(SB)/4, $0xc7008000
+GLOBL wc7008000<>(SB), RODATA|NOPTR, $4
+
 // y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
-// func dotQ6_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+// func dotQ4_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dotQ6_KAVX512(SB), NOSPLIT, $320-48
-	MOVQ   count+24(FP), AX
-	MOVQ   src+8(FP), CX
-	MOVQ   stride+16(FP), DX
-	MOVQ   next+40(FP), BX
-	MOVQ   x+32(FP), SI
-	LEAQ   (DX)(DX*2), DI
-	LEAQ   (CX)(DX*4), R8
-	LEAQ   (R8)(DX*4), R9
-	LEAQ   (R9)(DX*4), R10
-	VXORPS Z0, Z0, Z0
+TEXT ·dotQ4_KAVX512(SB), NOSPLIT, $0-56
+	MOVQ    count+24(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    next+40(FP), BX
+	MOVQ    x+32(FP), SI
+	MOVQ    frame+48(FP), DI
+	VMOVUPS tableQ4_K<>+0(SB), Z0
+	LEAQ    (DX)(DX*2), R8
+	LEAQ    (CX)(DX*4), R9
+	LEAQ    (R9)(DX*4), R10
+	LEAQ    (R10)(DX*4), R11
+	LEAQ    (R11)(DX*4), R12
+	LEAQ    (R12)(DX*4), R13
+	LEAQ    (R13)(DX*4), R14
+	LEAQ    (R14)(DX*4), R15
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
 
 block:
 	PREFETCHT1       (BX)
@@ -45135,81 +44294,41 @@ block:
 	PREFETCHT1       3200(BX)
 	PREFETCHT1       3264(BX)
 	PREFETCHT1       3328(BX)
-	VMOVD            206(CX), X1
-	VPINSRD          $0x01, 206(CX)(DX*1), X1, X1
-	VPINSRD          $0x02, 206(CX)(DX*2), X1, X1
-	VPINSRD          $0x03, 206(CX)(DI*1), X1, X1
-	VMOVD            206(R8), X2
-	VPINSRD          $0x01, 206(R8)(DX*1), X2, X2
-	VPINSRD          $0x02, 206(R8)(DX*2), X2, X2
-	VPINSRD          $0x03, 206(R8)(DI*1), X2, X2
-	VMOVD            206(R9), X3
-	VPINSRD          $0x01, 206(R9)(DX*1), X3, X3
-	VPINSRD          $0x02, 206(R9)(DX*2), X3, X3
-	VPINSRD          $0x03, 206(R9)(DI*1), X3, X3
-	VMOVD            206(R10), X4
-	VPINSRD          $0x01, 206(R10)(DX*1), X4, X4
-	VPINSRD          $0x02, 206(R10)(DX*2), X4, X4
-	VPINSRD          $0x03, 206(R10)(DI*1), X4, X4
-	VXORPS           Z5, Z5, Z5
-	VINSERTI32X4     $0x00, X1, Z5, Z5
-	VINSERTI32X4     $0x01, X2, Z5, Z5
-	VINSERTI32X4     $0x02, X3, Z5, Z5
-	VINSERTI32X4     $0x03, X4, Z5, Z5
-	VPSRLD           $0x10, Z5, Z1
-	VPMOVDW          Z1, Y1
-	VCVTPH2PS        Y1, Z1
-	VMOVUPS          Z1, (SP)
-	VBROADCASTI32X4  192(CX), Z1
-	VINSERTI32X4     $0x01, 192(R8), Z1, Z1
-	VINSERTI32X4     $0x02, 192(R9), Z1, Z1
-	VINSERTI32X4     $0x03, 192(R10), Z1, Z1
-	VBROADCASTI32X4  192(CX)(DX*1), Z2
-	VINSERTI32X4     $0x01, 192(R8)(DX*1), Z2, Z2
-	VINSERTI32X4     $0x02, 192(R9)(DX*1), Z2, Z2
-	VINSERTI32X4     $0x03, 192(R10)(DX*1), Z2, Z2
-	VBROADCASTI32X4  192(CX)(DX*2), Z3
-	VINSERTI32X4     $0x01, 192(R8)(DX*2), Z3, Z3
-	VINSERTI32X4     $0x02, 192(R9)(DX*2), Z3, Z3
-	VINSERTI32X4     $0x03, 192(R10)(DX*2), Z3, Z3
-	VBROADCASTI32X4  192(CX)(DI*1), Z4
-	VINSERTI32X4     $0x01, 192(R8)(DI*1), Z4, Z4
-	VINSERTI32X4     $0x02, 192(R9)(DI*1), Z4, Z4
-	VINSERTI32X4     $0x03, 192(R10)(DI*1), Z4, Z4
-	VPUNPCKLDQ       Z2, Z1, Z5
-	VPUNPCKHDQ       Z2, Z1, Z6
-	VPUNPCKLDQ       Z4, Z3, Z2
-	VPUNPCKHDQ       Z4, Z3, Z4
-	VPUNPCKLQDQ      Z2, Z5, Z1
-	VPUNPCKHQDQ      Z2, Z5, Z2
-	VPUNPCKLQDQ      Z4, Z6, Z3
-	VPUNPCKHQDQ      Z4, Z6, Z4
-	VMOVUPS          Z1, 64(SP)
-	VMOVUPS          Z2, 128(SP)
-	VMOVUPS          Z3, 192(SP)
-	VMOVUPS          Z4, 256(SP)
-	VBROADCASTSS     w00000020<>+0(SB), Z1
-	VMOVUPS          64(SP), Z2
-	VPSLLD           $0x18, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
+	PREFETCHT1       3392(BX)
+	PREFETCHT1       3456(BX)
+	PREFETCHT1       3520(BX)
+	PREFETCHT1       3584(BX)
+	PREFETCHT1       3648(BX)
+	PREFETCHT1       3712(BX)
+	PREFETCHT1       3776(BX)
+	PREFETCHT1       3840(BX)
+	PREFETCHT1       3904(BX)
+	PREFETCHT1       3968(BX)
+	PREFETCHT1       4032(BX)
+	PREFETCHT1       4096(BX)
+	PREFETCHT1       4160(BX)
+	PREFETCHT1       4224(BX)
+	PREFETCHT1       4288(BX)
+	PREFETCHT1       4352(BX)
+	PREFETCHT1       4416(BX)
+	PREFETCHT1       4480(BX)
+	PREFETCHT1       4544(BX)
 	VBROADCASTI32X4  (CX), Z3
-	VINSERTI32X4     $0x01, (R8), Z3, Z3
-	VINSERTI32X4     $0x02, (R9), Z3, Z3
-	VINSERTI32X4     $0x03, (R10), Z3, Z3
+	VINSERTI32X4     $0x01, (R9), Z3, Z3
+	VINSERTI32X4     $0x02, (R10), Z3, Z3
+	VINSERTI32X4     $0x03, (R11), Z3, Z3
 	VBROADCASTI32X4  (CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, (R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, (R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, (R10)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x01, (R9)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R10)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R11)(DX*1), Z4, Z4
 	VBROADCASTI32X4  (CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, (R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, (R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, (R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  (CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
+	VINSERTI32X4     $0x01, (R9)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R10)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R11)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (CX)(R8*1), Z6
+	VINSERTI32X4     $0x01, (R9)(R8*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R10)(R8*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R11)(R8*1), Z6, Z6
 	VPUNPCKLDQ       Z4, Z3, Z7
 	VPUNPCKHDQ       Z4, Z3, Z8
 	VPUNPCKLDQ       Z6, Z5, Z4
@@ -45218,3249 +44337,10939 @@ block:
 	VPUNPCKHQDQ      Z4, Z7, Z4
 	VPUNPCKLQDQ      Z6, Z8, Z5
 	VPUNPCKHQDQ      Z6, Z8, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VBROADCASTI32X4  128(CX), Z8
-	VINSERTI32X4     $0x01, 128(R8), Z8, Z8
-	VINSERTI32X4     $0x02, 128(R9), Z8, Z8
-	VINSERTI32X4     $0x03, 128(R10), Z8, Z8
-	VBROADCASTI32X4  128(CX)(DX*1), Z9
-	VINSERTI32X4     $0x01, 128(R8)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x02, 128(R9)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x03, 128(R10)(DX*1), Z9, Z9
-	VBROADCASTI32X4  128(CX)(DX*2), Z10
-	VINSERTI32X4     $0x01, 128(R8)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x02, 128(R9)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x03, 128(R10)(DX*2), Z10, Z10
-	VBROADCASTI32X4  128(CX)(DI*1), Z11
-	VINSERTI32X4     $0x01, 128(R8)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x02, 128(R9)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x03, 128(R10)(DI*1), Z11, Z11
-	VPUNPCKLDQ       Z9, Z8, Z12
-	VPUNPCKHDQ       Z9, Z8, Z13
-	VPUNPCKLDQ       Z11, Z10, Z9
-	VPUNPCKHDQ       Z11, Z10, Z11
-	VPUNPCKLQDQ      Z9, Z12, Z8
-	VPUNPCKHQDQ      Z9, Z12, Z9
-	VPUNPCKLQDQ      Z11, Z13, Z10
-	VPUNPCKHQDQ      Z11, Z13, Z11
-	VPSLLD           $0x04, Z8, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST (SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x04, Z8, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 4(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0c, Z8, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 8(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z7, Z3, Z3
+	VPMOVDW          Z3, Y7
+	VCVTPH2PS        Y7, Z7
+	VMOVUPS          Z7, (DI)
+	VPSRLD           $0x10, Z3, Z3
+	VPMOVDW          Z3, Y3
+	VCVTPH2PS        Y3, Z3
+	VMOVUPS          Z3, 64(DI)
+	VMOVUPS          Z4, 128(DI)
+	VMOVUPS          Z5, 192(DI)
+	VMOVUPS          Z6, 256(DI)
+	VBROADCASTI32X4  (R12), Z3
+	VINSERTI32X4     $0x01, (R13), Z3, Z3
+	VINSERTI32X4     $0x02, (R14), Z3, Z3
+	VINSERTI32X4     $0x03, (R15), Z3, Z3
+	VBROADCASTI32X4  (R12)(DX*1), Z4
+	VINSERTI32X4     $0x01, (R13)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x02, (R14)(DX*1), Z4, Z4
+	VINSERTI32X4     $0x03, (R15)(DX*1), Z4, Z4
+	VBROADCASTI32X4  (R12)(DX*2), Z5
+	VINSERTI32X4     $0x01, (R13)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x02, (R14)(DX*2), Z5, Z5
+	VINSERTI32X4     $0x03, (R15)(DX*2), Z5, Z5
+	VBROADCASTI32X4  (R12)(R8*1), Z6
+	VINSERTI32X4     $0x01, (R13)(R8*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R14)(R8*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R15)(R8*1), Z6, Z6
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z8
+	VPUNPCKLDQ       Z6, Z5, Z4
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z4, Z7, Z3
+	VPUNPCKHQDQ      Z4, Z7, Z4
+	VPUNPCKLQDQ      Z6, Z8, Z5
+	VPUNPCKHQDQ      Z6, Z8, Z6
+	VPMOVDW          Z3, Y7
+	VCVTPH2PS        Y7, Z7
+	VMOVUPS          Z7, 320(DI)
+	VPSRLD           $0x10, Z3, Z3
+	VPMOVDW          Z3, Y3
+	VCVTPH2PS        Y3, Z3
+	VMOVUPS          Z3, 384(DI)
+	VMOVUPS          Z4, 448(DI)
+	VMOVUPS          Z5, 512(DI)
+	VMOVUPS          Z6, 576(DI)
+	VMOVUPS          128(DI), Z3
+	VBROADCASTSS     w0000003f<>+0(SB), Z4
+	VPANDD           Z4, Z3, Z3
+	VMOVUPS          192(DI), Z4
+	VBROADCASTSS     w0000003f<>+0(SB), Z5
+	VPANDD           Z5, Z4, Z4
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           (DI), Z3, Z3
+	VMULPS           64(DI), Z4, Z4
+	VMOVUPS          448(DI), Z5
+	VBROADCASTSS     w0000003f<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VMOVUPS          512(DI), Z6
+	VBROADCASTSS     w0000003f<>+0(SB), Z7
+	VPANDD           Z7, Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           320(DI), Z5, Z5
+	VMULPS           384(DI), Z6, Z6
+	VBROADCASTI32X4  16(CX), Z7
+	VINSERTI32X4     $0x01, 16(R9), Z7, Z7
+	VINSERTI32X4     $0x02, 16(R10), Z7, Z7
+	VINSERTI32X4     $0x03, 16(R11), Z7, Z7
+	VBROADCASTI32X4  16(CX)(DX*1), Z8
+	VINSERTI32X4     $0x01, 16(R9)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 16(R10)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 16(R11)(DX*1), Z8, Z8
+	VBROADCASTI32X4  16(CX)(DX*2), Z9
+	VINSERTI32X4     $0x01, 16(R9)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x02, 16(R10)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x03, 16(R11)(DX*2), Z9, Z9
+	VBROADCASTI32X4  16(CX)(R8*1), Z10
+	VINSERTI32X4     $0x01, 16(R9)(R8*1), Z10, Z10
+	VINSERTI32X4     $0x02, 16(R10)(R8*1), Z10, Z10
+	VINSERTI32X4     $0x03, 16(R11)(R8*1), Z10, Z10
+	VPUNPCKLDQ       Z8, Z7, Z11
+	VPUNPCKHDQ       Z8, Z7, Z12
+	VPUNPCKLDQ       Z10, Z9, Z8
+	VPUNPCKHDQ       Z10, Z9, Z10
+	VPUNPCKLQDQ      Z8, Z11, Z7
+	VPUNPCKHQDQ      Z8, Z11, Z8
+	VPUNPCKLQDQ      Z10, Z12, Z9
+	VPUNPCKHQDQ      Z10, Z12, Z10
+	VPERMPS          Z0, Z7, Z11
+	VFMSUB213PS      Z4, Z3, Z11
+	VFMADD231PS.BCST (SI), Z11, Z1
+	VBROADCASTI32X4  16(R12), Z11
+	VINSERTI32X4     $0x01, 16(R13), Z11, Z11
+	VINSERTI32X4     $0x02, 16(R14), Z11, Z11
+	VINSERTI32X4     $0x03, 16(R15), Z11, Z11
+	VBROADCASTI32X4  16(R12)(DX*1), Z12
+	VINSERTI32X4     $0x01, 16(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 16(R14)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 16(R15)(DX*1), Z12, Z12
+	VBROADCASTI32X4  16(R12)(DX*2), Z13
+	VINSERTI32X4     $0x01, 16(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 16(R14)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 16(R15)(DX*2), Z13, Z13
+	VBROADCASTI32X4  16(R12)(R8*1), Z14
+	VINSERTI32X4     $0x01, 16(R13)(R8*1), Z14, Z14
+	VINSERTI32X4     $0x02, 16(R14)(R8*1), Z14, Z14
+	VINSERTI32X4     $0x03, 16(R15)(R8*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z16
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z11
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z16, Z13
+	VPUNPCKHQDQ      Z14, Z16, Z14
+	VPERMPS          Z0, Z11, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST (SI), Z15, Z2
+	VPSRLD           $0x08, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 4(SI), Z15, Z1
+	VPSRLD           $0x08, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 4(SI), Z15, Z2
+	VPSRLD           $0x10, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 8(SI), Z15, Z1
+	VPSRLD           $0x10, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 8(SI), Z15, Z2
+	VPSRLD           $0x18, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 12(SI), Z15, Z1
+	VPSRLD           $0x18, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 12(SI), Z15, Z2
+	VPERMPS          Z0, Z8, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 16(SI), Z15, Z1
+	VPERMPS          Z0, Z12, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 16(SI), Z15, Z2
+	VPSRLD           $0x08, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 20(SI), Z15, Z1
+	VPSRLD           $0x08, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 20(SI), Z15, Z2
+	VPSRLD           $0x10, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 24(SI), Z15, Z1
+	VPSRLD           $0x10, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 24(SI), Z15, Z2
+	VPSRLD           $0x18, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 28(SI), Z15, Z1
+	VPSRLD           $0x18, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 28(SI), Z15, Z2
+	VPERMPS          Z0, Z9, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 32(SI), Z15, Z1
+	VPERMPS          Z0, Z13, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 32(SI), Z15, Z2
+	VPSRLD           $0x08, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 36(SI), Z15, Z1
+	VPSRLD           $0x08, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 36(SI), Z15, Z2
+	VPSRLD           $0x10, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 40(SI), Z15, Z1
+	VPSRLD           $0x10, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 40(SI), Z15, Z2
+	VPSRLD           $0x18, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 44(SI), Z15, Z1
+	VPSRLD           $0x18, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 44(SI), Z15, Z2
+	VPERMPS          Z0, Z10, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 48(SI), Z15, Z1
+	VPERMPS          Z0, Z14, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 48(SI), Z15, Z2
+	VPSRLD           $0x08, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 52(SI), Z15, Z1
+	VPSRLD           $0x08, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 52(SI), Z15, Z2
+	VPSRLD           $0x10, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 56(SI), Z15, Z1
+	VPSRLD           $0x10, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 56(SI), Z15, Z2
+	VPSRLD           $0x18, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 60(SI), Z15, Z1
+	VPSRLD           $0x18, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 60(SI), Z15, Z2
+	VBROADCASTI32X4  32(CX), Z15
+	VINSERTI32X4     $0x01, 32(R9), Z15, Z15
+	VINSERTI32X4     $0x02, 32(R10), Z15, Z15
+	VINSERTI32X4     $0x03, 32(R11), Z15, Z15
+	VBROADCASTI32X4  32(CX)(DX*1), Z16
+	VINSERTI32X4     $0x01, 32(R9)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x02, 32(R10)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x03, 32(R11)(DX*1), Z16, Z16
+	VBROADCASTI32X4  32(CX)(DX*2), Z17
+	VINSERTI32X4     $0x01, 32(R9)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x02, 32(R10)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x03, 32(R11)(DX*2), Z17, Z17
+	VBROADCASTI32X4  32(CX)(R8*1), Z18
+	VINSERTI32X4     $0x01, 32(R9)(R8*1), Z18, Z18
+	VINSERTI32X4     $0x02, 32(R10)(R8*1), Z18, Z18
+	VINSERTI32X4     $0x03, 32(R11)(R8*1), Z18, Z18
+	VPUNPCKLDQ       Z16, Z15, Z19
+	VPUNPCKHDQ       Z16, Z15, Z20
+	VPUNPCKLDQ       Z18, Z17, Z16
+	VPUNPCKHDQ       Z18, Z17, Z18
+	VPUNPCKLQDQ      Z16, Z19, Z15
+	VPUNPCKHQDQ      Z16, Z19, Z16
+	VPUNPCKLQDQ      Z18, Z20, Z17
+	VPUNPCKHQDQ      Z18, Z20, Z18
+	VPERMPS          Z0, Z15, Z19
+	VFMSUB213PS      Z4, Z3, Z19
+	VFMADD231PS.BCST 64(SI), Z19, Z1
+	VBROADCASTI32X4  32(R12), Z19
+	VINSERTI32X4     $0x01, 32(R13), Z19, Z19
+	VINSERTI32X4     $0x02, 32(R14), Z19, Z19
+	VINSERTI32X4     $0x03, 32(R15), Z19, Z19
+	VBROADCASTI32X4  32(R12)(DX*1), Z20
+	VINSERTI32X4     $0x01, 32(R13)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x02, 32(R14)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x03, 32(R15)(DX*1), Z20, Z20
+	VBROADCASTI32X4  32(R12)(DX*2), Z21
+	VINSERTI32X4     $0x01, 32(R13)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x02, 32(R14)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x03, 32(R15)(DX*2), Z21, Z21
+	VBROADCASTI32X4  32(R12)(R8*1), Z22
+	VINSERTI32X4     $0x01, 32(R13)(R8*1), Z22, Z22
+	VINSERTI32X4     $0x02, 32(R14)(R8*1), Z22, Z22
+	VINSERTI32X4     $0x03, 32(R15)(R8*1), Z22, Z22
+	VPUNPCKLDQ       Z20, Z19, Z23
+	VPUNPCKHDQ       Z20, Z19, Z24
+	VPUNPCKLDQ       Z22, Z21, Z20
+	VPUNPCKHDQ       Z22, Z21, Z22
+	VPUNPCKLQDQ      Z20, Z23, Z19
+	VPUNPCKHQDQ      Z20, Z23, Z20
+	VPUNPCKLQDQ      Z22, Z24, Z21
+	VPUNPCKHQDQ      Z22, Z24, Z22
+	VPERMPS          Z0, Z19, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 64(SI), Z23, Z2
+	VPSRLD           $0x08, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 68(SI), Z23, Z1
+	VPSRLD           $0x08, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 68(SI), Z23, Z2
+	VPSRLD           $0x10, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 72(SI), Z23, Z1
+	VPSRLD           $0x10, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 72(SI), Z23, Z2
+	VPSRLD           $0x18, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 76(SI), Z23, Z1
+	VPSRLD           $0x18, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 76(SI), Z23, Z2
+	VPERMPS          Z0, Z16, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 80(SI), Z23, Z1
+	VPERMPS          Z0, Z20, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 80(SI), Z23, Z2
+	VPSRLD           $0x08, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 84(SI), Z23, Z1
+	VPSRLD           $0x08, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 84(SI), Z23, Z2
+	VPSRLD           $0x10, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 88(SI), Z23, Z1
+	VPSRLD           $0x10, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 88(SI), Z23, Z2
+	VPSRLD           $0x18, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 92(SI), Z23, Z1
+	VPSRLD           $0x18, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 92(SI), Z23, Z2
+	VPERMPS          Z0, Z17, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 96(SI), Z23, Z1
+	VPERMPS          Z0, Z21, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 96(SI), Z23, Z2
+	VPSRLD           $0x08, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 100(SI), Z23, Z1
+	VPSRLD           $0x08, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 100(SI), Z23, Z2
+	VPSRLD           $0x10, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 104(SI), Z23, Z1
+	VPSRLD           $0x10, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 104(SI), Z23, Z2
+	VPSRLD           $0x18, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 108(SI), Z23, Z1
+	VPSRLD           $0x18, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 108(SI), Z23, Z2
+	VPERMPS          Z0, Z18, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 112(SI), Z23, Z1
+	VPERMPS          Z0, Z22, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 112(SI), Z23, Z2
+	VPSRLD           $0x08, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 116(SI), Z23, Z1
+	VPSRLD           $0x08, Z22, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 116(SI), Z23, Z2
+	VPSRLD           $0x10, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 120(SI), Z23, Z1
+	VPSRLD           $0x10, Z22, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 120(SI), Z23, Z2
+	VPSRLD           $0x18, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 124(SI), Z23, Z1
+	VPSRLD           $0x18, Z22, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMSUB213PS      Z6, Z5, Z3
+	VFMADD231PS.BCST 124(SI), Z3, Z2
+	VMOVUPS          128(DI), Z3
+	VBROADCASTSS     w0000003f<>+0(SB), Z4
+	VPSRLD           $0x08, Z3, Z3
+	VPANDD           Z4, Z3, Z3
+	VMOVUPS          192(DI), Z4
+	VBROADCASTSS     w0000003f<>+0(SB), Z5
+	VPSRLD           $0x08, Z4, Z4
+	VPANDD           Z5, Z4, Z4
+	VCVTDQ2PS        Z3, Z3
+	VCVTDQ2PS        Z4, Z4
+	VMULPS           (DI), Z3, Z3
+	VMULPS           64(DI), Z4, Z4
+	VMOVUPS          448(DI), Z5
+	VBROADCASTSS     w0000003f<>+0(SB), Z6
+	VPSRLD           $0x08, Z5, Z5
+	VPANDD           Z6, Z5, Z5
+	VMOVUPS          512(DI), Z6
+	VBROADCASTSS     w0000003f<>+0(SB), Z23
+	VPSRLD           $0x08, Z6, Z6
+	VPANDD           Z23, Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           320(DI), Z5, Z5
+	VMULPS           384(DI), Z6, Z6
+	VPSRLD           $0x04, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 128(SI), Z23, Z1
+	VPSRLD           $0x04, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 128(SI), Z23, Z2
+	VPSRLD           $0x0c, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 132(SI), Z23, Z1
+	VPSRLD           $0x0c, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 132(SI), Z23, Z2
+	VPSRLD           $0x14, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 136(SI), Z23, Z1
+	VPSRLD           $0x14, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 136(SI), Z23, Z2
+	VPSRLD           $0x1c, Z7, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 140(SI), Z7, Z1
+	VPSRLD           $0x1c, Z11, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 140(SI), Z7, Z2
+	VPSRLD           $0x04, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 144(SI), Z7, Z1
+	VPSRLD           $0x04, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 144(SI), Z7, Z2
+	VPSRLD           $0x0c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 148(SI), Z7, Z1
+	VPSRLD           $0x0c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 148(SI), Z7, Z2
 	VPSRLD           $0x14, Z8, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z12
-	VPANDD           Z12, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 12(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z4, Z3
-	VPSLLD           $0x04, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z12
-	VPANDD           Z12, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 16(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x08, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x04, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z12
-	VPANDD           Z12, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 20(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x10, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0c, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z12
-	VPANDD           Z12, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 24(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z4, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z9, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 28(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z5, Z3
-	VPSLLD           $0x04, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 32(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x04, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 36(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0c, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 40(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z5, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z10, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 44(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z6, Z3
-	VPSLLD           $0x04, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 48(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x04, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 52(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0c, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 56(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z6, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z11, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 60(SI), Z4, Z0
-	VMOVUPS          64(SP), Z2
-	VPSLLD           $0x10, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  16(CX), Z3
-	VINSERTI32X4     $0x01, 16(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 16(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 16(R10), Z3, Z3
-	VBROADCASTI32X4  16(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  16(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  16(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z12
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z12, Z5
-	VPUNPCKHQDQ      Z6, Z12, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VBROADCASTI32X4  144(CX), Z12
-	VINSERTI32X4     $0x01, 144(R8), Z12, Z12
-	VINSERTI32X4     $0x02, 144(R9), Z12, Z12
-	VINSERTI32X4     $0x03, 144(R10), Z12, Z12
-	VBROADCASTI32X4  144(CX)(DX*1), Z13
-	VINSERTI32X4     $0x01, 144(R8)(DX*1), Z13, Z13
-	VINSERTI32X4     $0x02, 144(R9)(DX*1), Z13, Z13
-	VINSERTI32X4     $0x03, 144(R10)(DX*1), Z13, Z13
-	VBROADCASTI32X4  144(CX)(DX*2), Z14
-	VINSERTI32X4     $0x01, 144(R8)(DX*2), Z14, Z14
-	VINSERTI32X4     $0x02, 144(R9)(DX*2), Z14, Z14
-	VINSERTI32X4     $0x03, 144(R10)(DX*2), Z14, Z14
-	VBROADCASTI32X4  144(CX)(DI*1), Z15
-	VINSERTI32X4     $0x01, 144(R8)(DI*1), Z15, Z15
-	VINSERTI32X4     $0x02, 144(R9)(DI*1), Z15, Z15
-	VINSERTI32X4     $0x03, 144(R10)(DI*1), Z15, Z15
-	VPUNPCKLDQ       Z13, Z12, Z16
-	VPUNPCKHDQ       Z13, Z12, Z17
-	VPUNPCKLDQ       Z15, Z14, Z13
-	VPUNPCKHDQ       Z15, Z14, Z15
-	VPUNPCKLQDQ      Z13, Z16, Z12
-	VPUNPCKHQDQ      Z13, Z16, Z13
-	VPUNPCKLQDQ      Z15, Z17, Z14
-	VPUNPCKHQDQ      Z15, Z17, Z15
-	VPSLLD           $0x04, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 64(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x04, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 68(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x0c, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 72(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z7, Z3, Z3
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 152(SI), Z7, Z1
 	VPSRLD           $0x14, Z12, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 76(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z4, Z3
-	VPSLLD           $0x04, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 80(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x08, Z4, Z3
-	VPANDD           Z7, Z3, Z3
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 152(SI), Z7, Z2
+	VPSRLD           $0x1c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 156(SI), Z7, Z1
+	VPSRLD           $0x1c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 156(SI), Z7, Z2
+	VPSRLD           $0x04, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 160(SI), Z7, Z1
 	VPSRLD           $0x04, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 84(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x10, Z4, Z3
-	VPANDD           Z7, Z3, Z3
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 160(SI), Z7, Z2
+	VPSRLD           $0x0c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 164(SI), Z7, Z1
 	VPSRLD           $0x0c, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 88(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z4, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z13, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 92(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z5, Z3
-	VPSLLD           $0x04, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 96(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z5, Z3
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 164(SI), Z7, Z2
+	VPSRLD           $0x14, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 168(SI), Z7, Z1
+	VPSRLD           $0x14, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 168(SI), Z7, Z2
+	VPSRLD           $0x1c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 172(SI), Z7, Z1
+	VPSRLD           $0x1c, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 172(SI), Z7, Z2
+	VPSRLD           $0x04, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 176(SI), Z7, Z1
+	VPSRLD           $0x04, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 176(SI), Z7, Z2
+	VPSRLD           $0x0c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 180(SI), Z7, Z1
+	VPSRLD           $0x0c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 180(SI), Z7, Z2
+	VPSRLD           $0x14, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 184(SI), Z7, Z1
+	VPSRLD           $0x14, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 184(SI), Z7, Z2
+	VPSRLD           $0x1c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 188(SI), Z7, Z1
+	VPSRLD           $0x1c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 188(SI), Z7, Z2
+	VPSRLD           $0x04, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 192(SI), Z7, Z1
+	VPSRLD           $0x04, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 192(SI), Z7, Z2
+	VPSRLD           $0x0c, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 196(SI), Z7, Z1
+	VPSRLD           $0x0c, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 196(SI), Z7, Z2
+	VPSRLD           $0x14, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 200(SI), Z7, Z1
+	VPSRLD           $0x14, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 200(SI), Z7, Z2
+	VPSRLD           $0x1c, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 204(SI), Z7, Z1
+	VPSRLD           $0x1c, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 204(SI), Z7, Z2
+	VPSRLD           $0x04, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 208(SI), Z7, Z1
+	VPSRLD           $0x04, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 208(SI), Z7, Z2
+	VPSRLD           $0x0c, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 212(SI), Z7, Z1
+	VPSRLD           $0x0c, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 212(SI), Z7, Z2
+	VPSRLD           $0x14, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 216(SI), Z7, Z1
+	VPSRLD           $0x14, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 216(SI), Z7, Z2
+	VPSRLD           $0x1c, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 220(SI), Z7, Z1
+	VPSRLD           $0x1c, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 220(SI), Z7, Z2
+	VPSRLD           $0x04, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 224(SI), Z7, Z1
+	VPSRLD           $0x04, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 224(SI), Z7, Z2
+	VPSRLD           $0x0c, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 228(SI), Z7, Z1
+	VPSRLD           $0x0c, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 228(SI), Z7, Z2
+	VPSRLD           $0x14, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 232(SI), Z7, Z1
+	VPSRLD           $0x14, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 232(SI), Z7, Z2
+	VPSRLD           $0x1c, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 236(SI), Z7, Z1
+	VPSRLD           $0x1c, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 236(SI), Z7, Z2
+	VPSRLD           $0x04, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 240(SI), Z7, Z1
+	VPSRLD           $0x04, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 240(SI), Z7, Z2
+	VPSRLD           $0x0c, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 244(SI), Z7, Z1
+	VPSRLD           $0x0c, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 244(SI), Z7, Z2
+	VPSRLD           $0x14, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 248(SI), Z7, Z1
+	VPSRLD           $0x14, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 248(SI), Z7, Z2
+	VPSRLD           $0x1c, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 252(SI), Z7, Z1
+	VPSRLD           $0x1c, Z22, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMSUB213PS      Z6, Z5, Z3
+	VFMADD231PS.BCST 252(SI), Z3, Z2
+	VMOVUPS          128(DI), Z3
+	VBROADCASTSS     w0000003f<>+0(SB), Z4
+	VPSRLD           $0x10, Z3, Z3
 	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x04, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 100(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0c, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 104(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z5, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z14, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 108(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z6, Z3
-	VPSLLD           $0x04, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VMOVUPS          192(DI), Z4
+	VBROADCASTSS     w0000003f<>+0(SB), Z5
+	VPSRLD           $0x10, Z4, Z4
 	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
 	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 112(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x04, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 116(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0c, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 120(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z6, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z15, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
 	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 124(SI), Z4, Z0
-	VMOVUPS          64(SP), Z2
-	VPSLLD           $0x08, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  32(CX), Z3
-	VINSERTI32X4     $0x01, 32(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 32(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 32(R10), Z3, Z3
-	VBROADCASTI32X4  32(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  32(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  32(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VPSLLD           $0x02, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 128(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x06, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 132(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x0e, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 136(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VMULPS           (DI), Z3, Z3
+	VMULPS           64(DI), Z4, Z4
+	VMOVUPS          448(DI), Z5
+	VBROADCASTSS     w0000003f<>+0(SB), Z6
+	VPSRLD           $0x10, Z5, Z5
+	VPANDD           Z6, Z5, Z5
+	VMOVUPS          512(DI), Z6
+	VBROADCASTSS     w0000003f<>+0(SB), Z7
+	VPSRLD           $0x10, Z6, Z6
+	VPANDD           Z7, Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           320(DI), Z5, Z5
+	VMULPS           384(DI), Z6, Z6
+	VBROADCASTI32X4  48(CX), Z7
+	VINSERTI32X4     $0x01, 48(R9), Z7, Z7
+	VINSERTI32X4     $0x02, 48(R10), Z7, Z7
+	VINSERTI32X4     $0x03, 48(R11), Z7, Z7
+	VBROADCASTI32X4  48(CX)(DX*1), Z8
+	VINSERTI32X4     $0x01, 48(R9)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 48(R10)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 48(R11)(DX*1), Z8, Z8
+	VBROADCASTI32X4  48(CX)(DX*2), Z9
+	VINSERTI32X4     $0x01, 48(R9)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x02, 48(R10)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x03, 48(R11)(DX*2), Z9, Z9
+	VBROADCASTI32X4  48(CX)(R8*1), Z10
+	VINSERTI32X4     $0x01, 48(R9)(R8*1), Z10, Z10
+	VINSERTI32X4     $0x02, 48(R10)(R8*1), Z10, Z10
+	VINSERTI32X4     $0x03, 48(R11)(R8*1), Z10, Z10
+	VPUNPCKLDQ       Z8, Z7, Z11
+	VPUNPCKHDQ       Z8, Z7, Z12
+	VPUNPCKLDQ       Z10, Z9, Z8
+	VPUNPCKHDQ       Z10, Z9, Z10
+	VPUNPCKLQDQ      Z8, Z11, Z7
+	VPUNPCKHQDQ      Z8, Z11, Z8
+	VPUNPCKLQDQ      Z10, Z12, Z9
+	VPUNPCKHQDQ      Z10, Z12, Z10
+	VPERMPS          Z0, Z7, Z11
+	VFMSUB213PS      Z4, Z3, Z11
+	VFMADD231PS.BCST 256(SI), Z11, Z1
+	VBROADCASTI32X4  48(R12), Z11
+	VINSERTI32X4     $0x01, 48(R13), Z11, Z11
+	VINSERTI32X4     $0x02, 48(R14), Z11, Z11
+	VINSERTI32X4     $0x03, 48(R15), Z11, Z11
+	VBROADCASTI32X4  48(R12)(DX*1), Z12
+	VINSERTI32X4     $0x01, 48(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 48(R14)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 48(R15)(DX*1), Z12, Z12
+	VBROADCASTI32X4  48(R12)(DX*2), Z13
+	VINSERTI32X4     $0x01, 48(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 48(R14)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 48(R15)(DX*2), Z13, Z13
+	VBROADCASTI32X4  48(R12)(R8*1), Z14
+	VINSERTI32X4     $0x01, 48(R13)(R8*1), Z14, Z14
+	VINSERTI32X4     $0x02, 48(R14)(R8*1), Z14, Z14
+	VINSERTI32X4     $0x03, 48(R15)(R8*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z16
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z11
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z16, Z13
+	VPUNPCKHQDQ      Z14, Z16, Z14
+	VPERMPS          Z0, Z11, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 256(SI), Z15, Z2
+	VPSRLD           $0x08, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 260(SI), Z15, Z1
+	VPSRLD           $0x08, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 260(SI), Z15, Z2
+	VPSRLD           $0x10, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 264(SI), Z15, Z1
+	VPSRLD           $0x10, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 264(SI), Z15, Z2
+	VPSRLD           $0x18, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 268(SI), Z15, Z1
+	VPSRLD           $0x18, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 268(SI), Z15, Z2
+	VPERMPS          Z0, Z8, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 272(SI), Z15, Z1
+	VPERMPS          Z0, Z12, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 272(SI), Z15, Z2
+	VPSRLD           $0x08, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 276(SI), Z15, Z1
+	VPSRLD           $0x08, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 276(SI), Z15, Z2
+	VPSRLD           $0x10, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 280(SI), Z15, Z1
+	VPSRLD           $0x10, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 280(SI), Z15, Z2
+	VPSRLD           $0x18, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 284(SI), Z15, Z1
+	VPSRLD           $0x18, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 284(SI), Z15, Z2
+	VPERMPS          Z0, Z9, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 288(SI), Z15, Z1
+	VPERMPS          Z0, Z13, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 288(SI), Z15, Z2
+	VPSRLD           $0x08, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 292(SI), Z15, Z1
+	VPSRLD           $0x08, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 292(SI), Z15, Z2
+	VPSRLD           $0x10, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 296(SI), Z15, Z1
+	VPSRLD           $0x10, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 296(SI), Z15, Z2
+	VPSRLD           $0x18, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 300(SI), Z15, Z1
+	VPSRLD           $0x18, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 300(SI), Z15, Z2
+	VPERMPS          Z0, Z10, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 304(SI), Z15, Z1
+	VPERMPS          Z0, Z14, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 304(SI), Z15, Z2
+	VPSRLD           $0x08, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 308(SI), Z15, Z1
+	VPSRLD           $0x08, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 308(SI), Z15, Z2
+	VPSRLD           $0x10, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 312(SI), Z15, Z1
+	VPSRLD           $0x10, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 312(SI), Z15, Z2
+	VPSRLD           $0x18, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z4, Z3, Z15
+	VFMADD231PS.BCST 316(SI), Z15, Z1
+	VPSRLD           $0x18, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z6, Z5, Z15
+	VFMADD231PS.BCST 316(SI), Z15, Z2
+	VBROADCASTI32X4  64(CX), Z15
+	VINSERTI32X4     $0x01, 64(R9), Z15, Z15
+	VINSERTI32X4     $0x02, 64(R10), Z15, Z15
+	VINSERTI32X4     $0x03, 64(R11), Z15, Z15
+	VBROADCASTI32X4  64(CX)(DX*1), Z16
+	VINSERTI32X4     $0x01, 64(R9)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x02, 64(R10)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x03, 64(R11)(DX*1), Z16, Z16
+	VBROADCASTI32X4  64(CX)(DX*2), Z17
+	VINSERTI32X4     $0x01, 64(R9)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x02, 64(R10)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x03, 64(R11)(DX*2), Z17, Z17
+	VBROADCASTI32X4  64(CX)(R8*1), Z18
+	VINSERTI32X4     $0x01, 64(R9)(R8*1), Z18, Z18
+	VINSERTI32X4     $0x02, 64(R10)(R8*1), Z18, Z18
+	VINSERTI32X4     $0x03, 64(R11)(R8*1), Z18, Z18
+	VPUNPCKLDQ       Z16, Z15, Z19
+	VPUNPCKHDQ       Z16, Z15, Z20
+	VPUNPCKLDQ       Z18, Z17, Z16
+	VPUNPCKHDQ       Z18, Z17, Z18
+	VPUNPCKLQDQ      Z16, Z19, Z15
+	VPUNPCKHQDQ      Z16, Z19, Z16
+	VPUNPCKLQDQ      Z18, Z20, Z17
+	VPUNPCKHQDQ      Z18, Z20, Z18
+	VPERMPS          Z0, Z15, Z19
+	VFMSUB213PS      Z4, Z3, Z19
+	VFMADD231PS.BCST 320(SI), Z19, Z1
+	VBROADCASTI32X4  64(R12), Z19
+	VINSERTI32X4     $0x01, 64(R13), Z19, Z19
+	VINSERTI32X4     $0x02, 64(R14), Z19, Z19
+	VINSERTI32X4     $0x03, 64(R15), Z19, Z19
+	VBROADCASTI32X4  64(R12)(DX*1), Z20
+	VINSERTI32X4     $0x01, 64(R13)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x02, 64(R14)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x03, 64(R15)(DX*1), Z20, Z20
+	VBROADCASTI32X4  64(R12)(DX*2), Z21
+	VINSERTI32X4     $0x01, 64(R13)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x02, 64(R14)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x03, 64(R15)(DX*2), Z21, Z21
+	VBROADCASTI32X4  64(R12)(R8*1), Z22
+	VINSERTI32X4     $0x01, 64(R13)(R8*1), Z22, Z22
+	VINSERTI32X4     $0x02, 64(R14)(R8*1), Z22, Z22
+	VINSERTI32X4     $0x03, 64(R15)(R8*1), Z22, Z22
+	VPUNPCKLDQ       Z20, Z19, Z23
+	VPUNPCKHDQ       Z20, Z19, Z24
+	VPUNPCKLDQ       Z22, Z21, Z20
+	VPUNPCKHDQ       Z22, Z21, Z22
+	VPUNPCKLQDQ      Z20, Z23, Z19
+	VPUNPCKHQDQ      Z20, Z23, Z20
+	VPUNPCKLQDQ      Z22, Z24, Z21
+	VPUNPCKHQDQ      Z22, Z24, Z22
+	VPERMPS          Z0, Z19, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 320(SI), Z23, Z2
+	VPSRLD           $0x08, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 324(SI), Z23, Z1
+	VPSRLD           $0x08, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 324(SI), Z23, Z2
+	VPSRLD           $0x10, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 328(SI), Z23, Z1
+	VPSRLD           $0x10, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 328(SI), Z23, Z2
+	VPSRLD           $0x18, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 332(SI), Z23, Z1
+	VPSRLD           $0x18, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 332(SI), Z23, Z2
+	VPERMPS          Z0, Z16, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 336(SI), Z23, Z1
+	VPERMPS          Z0, Z20, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 336(SI), Z23, Z2
+	VPSRLD           $0x08, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 340(SI), Z23, Z1
+	VPSRLD           $0x08, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 340(SI), Z23, Z2
+	VPSRLD           $0x10, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 344(SI), Z23, Z1
+	VPSRLD           $0x10, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 344(SI), Z23, Z2
+	VPSRLD           $0x18, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 348(SI), Z23, Z1
+	VPSRLD           $0x18, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 348(SI), Z23, Z2
+	VPERMPS          Z0, Z17, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 352(SI), Z23, Z1
+	VPERMPS          Z0, Z21, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 352(SI), Z23, Z2
+	VPSRLD           $0x08, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 356(SI), Z23, Z1
+	VPSRLD           $0x08, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 356(SI), Z23, Z2
+	VPSRLD           $0x10, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 360(SI), Z23, Z1
+	VPSRLD           $0x10, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 360(SI), Z23, Z2
+	VPSRLD           $0x18, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 364(SI), Z23, Z1
+	VPSRLD           $0x18, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 364(SI), Z23, Z2
+	VPERMPS          Z0, Z18, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 368(SI), Z23, Z1
+	VPERMPS          Z0, Z22, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 368(SI), Z23, Z2
+	VPSRLD           $0x08, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 372(SI), Z23, Z1
+	VPSRLD           $0x08, Z22, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 372(SI), Z23, Z2
+	VPSRLD           $0x10, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 376(SI), Z23, Z1
+	VPSRLD           $0x10, Z22, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 376(SI), Z23, Z2
+	VPSRLD           $0x18, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 380(SI), Z23, Z1
+	VPSRLD           $0x18, Z22, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMSUB213PS      Z6, Z5, Z3
+	VFMADD231PS.BCST 380(SI), Z3, Z2
+	VMOVUPS          128(DI), Z3
+	VBROADCASTSS     w0000003f<>+0(SB), Z4
 	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x16, Z8, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 140(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z4, Z3
-	VPSLLD           $0x02, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 144(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x08, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x06, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 148(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x10, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0e, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 152(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
+	VPANDD           Z4, Z3, Z3
+	VMOVUPS          192(DI), Z4
+	VBROADCASTSS     w0000003f<>+0(SB), Z5
 	VPSRLD           $0x18, Z4, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z9, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
+	VPANDD           Z5, Z4, Z4
+	VCVTDQ2PS        Z3, Z3
 	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 156(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z5, Z3
-	VPSLLD           $0x02, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 160(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x06, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 164(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0e, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 168(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z5, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z10, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 172(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z6, Z3
-	VPSLLD           $0x02, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 176(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x06, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 180(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0e, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 184(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z6, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z11, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 188(SI), Z4, Z0
-	VMOVUPS          64(SP), Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  48(CX), Z3
-	VINSERTI32X4     $0x01, 48(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 48(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 48(R10), Z3, Z3
-	VBROADCASTI32X4  48(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  48(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  48(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VPSLLD           $0x02, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 192(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x06, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 196(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x0e, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 200(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x16, Z12, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 204(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z4, Z3
-	VPSLLD           $0x02, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 208(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x08, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x06, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 212(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x10, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0e, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 216(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z4, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z13, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 220(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z5, Z3
-	VPSLLD           $0x02, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 224(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x06, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 228(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0e, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 232(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z5, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z14, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 236(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z6, Z3
-	VPSLLD           $0x02, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 240(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x06, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 244(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0e, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 248(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z6, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z15, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 252(SI), Z4, Z0
-	VMOVUPS          128(SP), Z2
-	VPSLLD           $0x18, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  (CX), Z3
-	VINSERTI32X4     $0x01, (R8), Z3, Z3
-	VINSERTI32X4     $0x02, (R9), Z3, Z3
-	VINSERTI32X4     $0x03, (R10), Z3, Z3
-	VBROADCASTI32X4  (CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, (R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, (R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, (R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  (CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, (R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, (R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, (R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  (CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, (R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, (R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, (R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x04, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z8, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 256(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x0c, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x08, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 260(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x14, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x10, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 264(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x18, Z8, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 268(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z9, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 272(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x08, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 276(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x10, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 280(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x18, Z9, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 284(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z10, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 288(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x08, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 292(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x10, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 296(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x18, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 300(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z11, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 304(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x08, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 308(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x10, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 312(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x18, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 316(SI), Z3, Z0
-	VMOVUPS          128(SP), Z2
-	VPSLLD           $0x10, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  16(CX), Z3
-	VINSERTI32X4     $0x01, 16(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 16(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 16(R10), Z3, Z3
-	VBROADCASTI32X4  16(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 16(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 16(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 16(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  16(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 16(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 16(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 16(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  16(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 16(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 16(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 16(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x04, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z12, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 320(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x0c, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x08, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 324(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x14, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x10, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 328(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x18, Z12, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 332(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z13, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 336(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x08, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 340(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x10, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 344(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x18, Z13, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 348(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z14, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 352(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x08, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 356(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x10, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 360(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x18, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 364(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z15, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 368(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x08, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 372(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x10, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 376(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x18, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 380(SI), Z3, Z0
-	VMOVUPS          128(SP), Z2
-	VPSLLD           $0x08, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  32(CX), Z3
-	VINSERTI32X4     $0x01, 32(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 32(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 32(R10), Z3, Z3
-	VBROADCASTI32X4  32(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 32(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 32(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 32(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  32(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 32(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 32(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 32(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  32(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 32(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 32(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 32(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x04, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x02, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 384(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x0c, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x0a, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 388(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x14, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x12, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 392(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x1a, Z8, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 396(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x02, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 400(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0a, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 404(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x12, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 408(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x1a, Z9, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 412(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x02, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 416(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0a, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 420(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x12, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 424(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x1a, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 428(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x02, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 432(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0a, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 436(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x12, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 440(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x1a, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 444(SI), Z3, Z0
-	VMOVUPS          128(SP), Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  48(CX), Z3
-	VINSERTI32X4     $0x01, 48(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 48(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 48(R10), Z3, Z3
-	VBROADCASTI32X4  48(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 48(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 48(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 48(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  48(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 48(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 48(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 48(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  48(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 48(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 48(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 48(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z8
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z8, Z5
-	VPUNPCKHQDQ      Z6, Z8, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x04, Z3, Z7
-	VPANDD           Z8, Z7, Z7
-	VPSRLD           $0x02, Z12, Z8
-	VBROADCASTSS     w00000030<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 448(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x0c, Z3, Z7
-	VPANDD           Z8, Z7, Z7
-	VPSRLD           $0x0a, Z12, Z8
-	VBROADCASTSS     w00000030<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 452(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x14, Z3, Z7
-	VPANDD           Z8, Z7, Z7
-	VPSRLD           $0x12, Z12, Z8
-	VBROADCASTSS     w00000030<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 456(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x1a, Z12, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 460(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x02, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 464(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0a, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 468(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x12, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 472(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x1a, Z13, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 476(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x02, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 480(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0a, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 484(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x12, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 488(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x1a, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 492(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x02, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 496(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0a, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 500(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x12, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 504(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x1a, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 508(SI), Z3, Z0
-	VMOVUPS          192(SP), Z2
-	VPSLLD           $0x18, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  64(CX), Z3
-	VINSERTI32X4     $0x01, 64(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 64(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 64(R10), Z3, Z3
-	VBROADCASTI32X4  64(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 64(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 64(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 64(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  64(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 64(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 64(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 64(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  64(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 64(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 64(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 64(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z8
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z8, Z5
-	VPUNPCKHQDQ      Z6, Z8, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VBROADCASTI32X4  160(CX), Z8
-	VINSERTI32X4     $0x01, 160(R8), Z8, Z8
-	VINSERTI32X4     $0x02, 160(R9), Z8, Z8
-	VINSERTI32X4     $0x03, 160(R10), Z8, Z8
-	VBROADCASTI32X4  160(CX)(DX*1), Z9
-	VINSERTI32X4     $0x01, 160(R8)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x02, 160(R9)(DX*1), Z9, Z9
-	VINSERTI32X4     $0x03, 160(R10)(DX*1), Z9, Z9
-	VBROADCASTI32X4  160(CX)(DX*2), Z10
-	VINSERTI32X4     $0x01, 160(R8)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x02, 160(R9)(DX*2), Z10, Z10
-	VINSERTI32X4     $0x03, 160(R10)(DX*2), Z10, Z10
-	VBROADCASTI32X4  160(CX)(DI*1), Z11
-	VINSERTI32X4     $0x01, 160(R8)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x02, 160(R9)(DI*1), Z11, Z11
-	VINSERTI32X4     $0x03, 160(R10)(DI*1), Z11, Z11
-	VPUNPCKLDQ       Z9, Z8, Z12
-	VPUNPCKHDQ       Z9, Z8, Z13
-	VPUNPCKLDQ       Z11, Z10, Z9
-	VPUNPCKHDQ       Z11, Z10, Z11
-	VPUNPCKLQDQ      Z9, Z12, Z8
-	VPUNPCKHQDQ      Z9, Z12, Z9
-	VPUNPCKLQDQ      Z11, Z13, Z10
-	VPUNPCKHQDQ      Z11, Z13, Z11
-	VPSLLD           $0x04, Z8, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 512(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x04, Z8, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 516(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z12
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z12, Z7, Z7
-	VPSRLD           $0x0c, Z8, Z12
-	VBROADCASTSS     w00000030<>+0(SB), Z13
-	VPANDD           Z13, Z12, Z12
-	VPORD            Z12, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 520(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z7, Z3, Z3
+	VMULPS           (DI), Z3, Z3
+	VMULPS           64(DI), Z4, Z4
+	VMOVUPS          448(DI), Z5
+	VBROADCASTSS     w0000003f<>+0(SB), Z6
+	VPSRLD           $0x18, Z5, Z5
+	VPANDD           Z6, Z5, Z5
+	VMOVUPS          512(DI), Z6
+	VBROADCASTSS     w0000003f<>+0(SB), Z23
+	VPSRLD           $0x18, Z6, Z6
+	VPANDD           Z23, Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           320(DI), Z5, Z5
+	VMULPS           384(DI), Z6, Z6
+	VPSRLD           $0x04, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 384(SI), Z23, Z1
+	VPSRLD           $0x04, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 384(SI), Z23, Z2
+	VPSRLD           $0x0c, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 388(SI), Z23, Z1
+	VPSRLD           $0x0c, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 388(SI), Z23, Z2
+	VPSRLD           $0x14, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z4, Z3, Z23
+	VFMADD231PS.BCST 392(SI), Z23, Z1
+	VPSRLD           $0x14, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z6, Z5, Z23
+	VFMADD231PS.BCST 392(SI), Z23, Z2
+	VPSRLD           $0x1c, Z7, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 396(SI), Z7, Z1
+	VPSRLD           $0x1c, Z11, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 396(SI), Z7, Z2
+	VPSRLD           $0x04, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 400(SI), Z7, Z1
+	VPSRLD           $0x04, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 400(SI), Z7, Z2
+	VPSRLD           $0x0c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 404(SI), Z7, Z1
+	VPSRLD           $0x0c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 404(SI), Z7, Z2
 	VPSRLD           $0x14, Z8, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z12
-	VPANDD           Z12, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 524(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z4, Z3
-	VPSLLD           $0x04, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z12
-	VPANDD           Z12, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 528(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x08, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x04, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z12
-	VPANDD           Z12, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 532(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x10, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0c, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z12
-	VPANDD           Z12, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 536(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z4, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z9, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 540(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z5, Z3
-	VPSLLD           $0x04, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 544(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x04, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 548(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0c, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 552(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z5, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z10, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 556(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z6, Z3
-	VPSLLD           $0x04, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 560(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x04, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 564(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0c, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 568(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z6, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z11, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 572(SI), Z4, Z0
-	VMOVUPS          192(SP), Z2
-	VPSLLD           $0x10, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  80(CX), Z3
-	VINSERTI32X4     $0x01, 80(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 80(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 80(R10), Z3, Z3
-	VBROADCASTI32X4  80(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 80(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 80(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 80(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  80(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 80(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 80(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 80(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  80(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 80(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 80(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 80(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z12
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z12, Z5
-	VPUNPCKHQDQ      Z6, Z12, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VBROADCASTI32X4  176(CX), Z12
-	VINSERTI32X4     $0x01, 176(R8), Z12, Z12
-	VINSERTI32X4     $0x02, 176(R9), Z12, Z12
-	VINSERTI32X4     $0x03, 176(R10), Z12, Z12
-	VBROADCASTI32X4  176(CX)(DX*1), Z13
-	VINSERTI32X4     $0x01, 176(R8)(DX*1), Z13, Z13
-	VINSERTI32X4     $0x02, 176(R9)(DX*1), Z13, Z13
-	VINSERTI32X4     $0x03, 176(R10)(DX*1), Z13, Z13
-	VBROADCASTI32X4  176(CX)(DX*2), Z14
-	VINSERTI32X4     $0x01, 176(R8)(DX*2), Z14, Z14
-	VINSERTI32X4     $0x02, 176(R9)(DX*2), Z14, Z14
-	VINSERTI32X4     $0x03, 176(R10)(DX*2), Z14, Z14
-	VBROADCASTI32X4  176(CX)(DI*1), Z15
-	VINSERTI32X4     $0x01, 176(R8)(DI*1), Z15, Z15
-	VINSERTI32X4     $0x02, 176(R9)(DI*1), Z15, Z15
-	VINSERTI32X4     $0x03, 176(R10)(DI*1), Z15, Z15
-	VPUNPCKLDQ       Z13, Z12, Z16
-	VPUNPCKHDQ       Z13, Z12, Z17
-	VPUNPCKLDQ       Z15, Z14, Z13
-	VPUNPCKHDQ       Z15, Z14, Z15
-	VPUNPCKLQDQ      Z13, Z16, Z12
-	VPUNPCKHQDQ      Z13, Z16, Z13
-	VPUNPCKLQDQ      Z15, Z17, Z14
-	VPUNPCKHQDQ      Z15, Z17, Z15
-	VPSLLD           $0x04, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 576(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x04, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 580(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x0c, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 584(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z7, Z3, Z3
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 408(SI), Z7, Z1
 	VPSRLD           $0x14, Z12, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 588(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z4, Z3
-	VPSLLD           $0x04, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 592(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x08, Z4, Z3
-	VPANDD           Z7, Z3, Z3
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 408(SI), Z7, Z2
+	VPSRLD           $0x1c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 412(SI), Z7, Z1
+	VPSRLD           $0x1c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 412(SI), Z7, Z2
+	VPSRLD           $0x04, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 416(SI), Z7, Z1
 	VPSRLD           $0x04, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 596(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x10, Z4, Z3
-	VPANDD           Z7, Z3, Z3
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 416(SI), Z7, Z2
+	VPSRLD           $0x0c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 420(SI), Z7, Z1
 	VPSRLD           $0x0c, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 600(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z4, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z13, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 604(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z5, Z3
-	VPSLLD           $0x04, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 608(SI), Z3, Z0
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 420(SI), Z7, Z2
+	VPSRLD           $0x14, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 424(SI), Z7, Z1
+	VPSRLD           $0x14, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 424(SI), Z7, Z2
+	VPSRLD           $0x1c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 428(SI), Z7, Z1
+	VPSRLD           $0x1c, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 428(SI), Z7, Z2
+	VPSRLD           $0x04, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 432(SI), Z7, Z1
+	VPSRLD           $0x04, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 432(SI), Z7, Z2
+	VPSRLD           $0x0c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 436(SI), Z7, Z1
+	VPSRLD           $0x0c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 436(SI), Z7, Z2
+	VPSRLD           $0x14, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 440(SI), Z7, Z1
+	VPSRLD           $0x14, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 440(SI), Z7, Z2
+	VPSRLD           $0x1c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 444(SI), Z7, Z1
+	VPSRLD           $0x1c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 444(SI), Z7, Z2
+	VPSRLD           $0x04, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 448(SI), Z7, Z1
+	VPSRLD           $0x04, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 448(SI), Z7, Z2
+	VPSRLD           $0x0c, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 452(SI), Z7, Z1
+	VPSRLD           $0x0c, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 452(SI), Z7, Z2
+	VPSRLD           $0x14, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 456(SI), Z7, Z1
+	VPSRLD           $0x14, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 456(SI), Z7, Z2
+	VPSRLD           $0x1c, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 460(SI), Z7, Z1
+	VPSRLD           $0x1c, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 460(SI), Z7, Z2
+	VPSRLD           $0x04, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 464(SI), Z7, Z1
+	VPSRLD           $0x04, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 464(SI), Z7, Z2
+	VPSRLD           $0x0c, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 468(SI), Z7, Z1
+	VPSRLD           $0x0c, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 468(SI), Z7, Z2
+	VPSRLD           $0x14, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 472(SI), Z7, Z1
+	VPSRLD           $0x14, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 472(SI), Z7, Z2
+	VPSRLD           $0x1c, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 476(SI), Z7, Z1
+	VPSRLD           $0x1c, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 476(SI), Z7, Z2
+	VPSRLD           $0x04, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 480(SI), Z7, Z1
+	VPSRLD           $0x04, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 480(SI), Z7, Z2
+	VPSRLD           $0x0c, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 484(SI), Z7, Z1
+	VPSRLD           $0x0c, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 484(SI), Z7, Z2
+	VPSRLD           $0x14, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 488(SI), Z7, Z1
+	VPSRLD           $0x14, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 488(SI), Z7, Z2
+	VPSRLD           $0x1c, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 492(SI), Z7, Z1
+	VPSRLD           $0x1c, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 492(SI), Z7, Z2
+	VPSRLD           $0x04, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 496(SI), Z7, Z1
+	VPSRLD           $0x04, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 496(SI), Z7, Z2
+	VPSRLD           $0x0c, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 500(SI), Z7, Z1
+	VPSRLD           $0x0c, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 500(SI), Z7, Z2
+	VPSRLD           $0x14, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 504(SI), Z7, Z1
+	VPSRLD           $0x14, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z6, Z5, Z7
+	VFMADD231PS.BCST 504(SI), Z7, Z2
+	VPSRLD           $0x1c, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z4, Z3, Z7
+	VFMADD231PS.BCST 508(SI), Z7, Z1
+	VPSRLD           $0x1c, Z22, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMSUB213PS      Z6, Z5, Z3
+	VFMADD231PS.BCST 508(SI), Z3, Z2
+	VMOVUPS          256(DI), Z3
 	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x04, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 612(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0c, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 616(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z5, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z14, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPANDD           Z4, Z3, Z4
+	VBROADCASTSS     w0000000f<>+0(SB), Z5
+	VPSRLD           $0x04, Z3, Z3
 	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
+	VMOVUPS          128(DI), Z5
+	VPSRLD           $0x02, Z5, Z5
+	VBROADCASTSS     w00000030<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VPORD            Z5, Z4, Z4
+	VMOVUPS          192(DI), Z5
+	VPSRLD           $0x02, Z5, Z5
+	VBROADCASTSS     w00000030<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VPORD            Z5, Z3, Z3
 	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 620(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z6, Z3
-	VPSLLD           $0x04, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
 	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 624(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x04, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VMULPS           (DI), Z4, Z4
+	VMULPS           64(DI), Z3, Z3
+	VMOVUPS          576(DI), Z5
+	VBROADCASTSS     w0000000f<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z5, Z5
+	VPANDD           Z7, Z5, Z5
+	VMOVUPS          448(DI), Z7
+	VPSRLD           $0x02, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z6, Z6
+	VMOVUPS          512(DI), Z7
+	VPSRLD           $0x02, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VMULPS           320(DI), Z6, Z6
+	VMULPS           384(DI), Z5, Z5
+	VBROADCASTI32X4  80(CX), Z7
+	VINSERTI32X4     $0x01, 80(R9), Z7, Z7
+	VINSERTI32X4     $0x02, 80(R10), Z7, Z7
+	VINSERTI32X4     $0x03, 80(R11), Z7, Z7
+	VBROADCASTI32X4  80(CX)(DX*1), Z8
+	VINSERTI32X4     $0x01, 80(R9)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 80(R10)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 80(R11)(DX*1), Z8, Z8
+	VBROADCASTI32X4  80(CX)(DX*2), Z9
+	VINSERTI32X4     $0x01, 80(R9)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x02, 80(R10)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x03, 80(R11)(DX*2), Z9, Z9
+	VBROADCASTI32X4  80(CX)(R8*1), Z10
+	VINSERTI32X4     $0x01, 80(R9)(R8*1), Z10, Z10
+	VINSERTI32X4     $0x02, 80(R10)(R8*1), Z10, Z10
+	VINSERTI32X4     $0x03, 80(R11)(R8*1), Z10, Z10
+	VPUNPCKLDQ       Z8, Z7, Z11
+	VPUNPCKHDQ       Z8, Z7, Z12
+	VPUNPCKLDQ       Z10, Z9, Z8
+	VPUNPCKHDQ       Z10, Z9, Z10
+	VPUNPCKLQDQ      Z8, Z11, Z7
+	VPUNPCKHQDQ      Z8, Z11, Z8
+	VPUNPCKLQDQ      Z10, Z12, Z9
+	VPUNPCKHQDQ      Z10, Z12, Z10
+	VPERMPS          Z0, Z7, Z11
+	VFMSUB213PS      Z3, Z4, Z11
+	VFMADD231PS.BCST 512(SI), Z11, Z1
+	VBROADCASTI32X4  80(R12), Z11
+	VINSERTI32X4     $0x01, 80(R13), Z11, Z11
+	VINSERTI32X4     $0x02, 80(R14), Z11, Z11
+	VINSERTI32X4     $0x03, 80(R15), Z11, Z11
+	VBROADCASTI32X4  80(R12)(DX*1), Z12
+	VINSERTI32X4     $0x01, 80(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 80(R14)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 80(R15)(DX*1), Z12, Z12
+	VBROADCASTI32X4  80(R12)(DX*2), Z13
+	VINSERTI32X4     $0x01, 80(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 80(R14)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 80(R15)(DX*2), Z13, Z13
+	VBROADCASTI32X4  80(R12)(R8*1), Z14
+	VINSERTI32X4     $0x01, 80(R13)(R8*1), Z14, Z14
+	VINSERTI32X4     $0x02, 80(R14)(R8*1), Z14, Z14
+	VINSERTI32X4     $0x03, 80(R15)(R8*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z16
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z11
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z16, Z13
+	VPUNPCKHQDQ      Z14, Z16, Z14
+	VPERMPS          Z0, Z11, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 512(SI), Z15, Z2
+	VPSRLD           $0x08, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 516(SI), Z15, Z1
+	VPSRLD           $0x08, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 516(SI), Z15, Z2
+	VPSRLD           $0x10, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 520(SI), Z15, Z1
+	VPSRLD           $0x10, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 520(SI), Z15, Z2
+	VPSRLD           $0x18, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 524(SI), Z15, Z1
+	VPSRLD           $0x18, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 524(SI), Z15, Z2
+	VPERMPS          Z0, Z8, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 528(SI), Z15, Z1
+	VPERMPS          Z0, Z12, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 528(SI), Z15, Z2
+	VPSRLD           $0x08, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 532(SI), Z15, Z1
+	VPSRLD           $0x08, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 532(SI), Z15, Z2
+	VPSRLD           $0x10, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 536(SI), Z15, Z1
+	VPSRLD           $0x10, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 536(SI), Z15, Z2
+	VPSRLD           $0x18, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 540(SI), Z15, Z1
+	VPSRLD           $0x18, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 540(SI), Z15, Z2
+	VPERMPS          Z0, Z9, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 544(SI), Z15, Z1
+	VPERMPS          Z0, Z13, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 544(SI), Z15, Z2
+	VPSRLD           $0x08, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 548(SI), Z15, Z1
+	VPSRLD           $0x08, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 548(SI), Z15, Z2
+	VPSRLD           $0x10, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 552(SI), Z15, Z1
+	VPSRLD           $0x10, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 552(SI), Z15, Z2
+	VPSRLD           $0x18, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 556(SI), Z15, Z1
+	VPSRLD           $0x18, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 556(SI), Z15, Z2
+	VPERMPS          Z0, Z10, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 560(SI), Z15, Z1
+	VPERMPS          Z0, Z14, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 560(SI), Z15, Z2
+	VPSRLD           $0x08, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 564(SI), Z15, Z1
+	VPSRLD           $0x08, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 564(SI), Z15, Z2
+	VPSRLD           $0x10, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 568(SI), Z15, Z1
+	VPSRLD           $0x10, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 568(SI), Z15, Z2
+	VPSRLD           $0x18, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 572(SI), Z15, Z1
+	VPSRLD           $0x18, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 572(SI), Z15, Z2
+	VBROADCASTI32X4  96(CX), Z15
+	VINSERTI32X4     $0x01, 96(R9), Z15, Z15
+	VINSERTI32X4     $0x02, 96(R10), Z15, Z15
+	VINSERTI32X4     $0x03, 96(R11), Z15, Z15
+	VBROADCASTI32X4  96(CX)(DX*1), Z16
+	VINSERTI32X4     $0x01, 96(R9)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x02, 96(R10)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x03, 96(R11)(DX*1), Z16, Z16
+	VBROADCASTI32X4  96(CX)(DX*2), Z17
+	VINSERTI32X4     $0x01, 96(R9)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x02, 96(R10)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x03, 96(R11)(DX*2), Z17, Z17
+	VBROADCASTI32X4  96(CX)(R8*1), Z18
+	VINSERTI32X4     $0x01, 96(R9)(R8*1), Z18, Z18
+	VINSERTI32X4     $0x02, 96(R10)(R8*1), Z18, Z18
+	VINSERTI32X4     $0x03, 96(R11)(R8*1), Z18, Z18
+	VPUNPCKLDQ       Z16, Z15, Z19
+	VPUNPCKHDQ       Z16, Z15, Z20
+	VPUNPCKLDQ       Z18, Z17, Z16
+	VPUNPCKHDQ       Z18, Z17, Z18
+	VPUNPCKLQDQ      Z16, Z19, Z15
+	VPUNPCKHQDQ      Z16, Z19, Z16
+	VPUNPCKLQDQ      Z18, Z20, Z17
+	VPUNPCKHQDQ      Z18, Z20, Z18
+	VPERMPS          Z0, Z15, Z19
+	VFMSUB213PS      Z3, Z4, Z19
+	VFMADD231PS.BCST 576(SI), Z19, Z1
+	VBROADCASTI32X4  96(R12), Z19
+	VINSERTI32X4     $0x01, 96(R13), Z19, Z19
+	VINSERTI32X4     $0x02, 96(R14), Z19, Z19
+	VINSERTI32X4     $0x03, 96(R15), Z19, Z19
+	VBROADCASTI32X4  96(R12)(DX*1), Z20
+	VINSERTI32X4     $0x01, 96(R13)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x02, 96(R14)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x03, 96(R15)(DX*1), Z20, Z20
+	VBROADCASTI32X4  96(R12)(DX*2), Z21
+	VINSERTI32X4     $0x01, 96(R13)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x02, 96(R14)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x03, 96(R15)(DX*2), Z21, Z21
+	VBROADCASTI32X4  96(R12)(R8*1), Z22
+	VINSERTI32X4     $0x01, 96(R13)(R8*1), Z22, Z22
+	VINSERTI32X4     $0x02, 96(R14)(R8*1), Z22, Z22
+	VINSERTI32X4     $0x03, 96(R15)(R8*1), Z22, Z22
+	VPUNPCKLDQ       Z20, Z19, Z23
+	VPUNPCKHDQ       Z20, Z19, Z24
+	VPUNPCKLDQ       Z22, Z21, Z20
+	VPUNPCKHDQ       Z22, Z21, Z22
+	VPUNPCKLQDQ      Z20, Z23, Z19
+	VPUNPCKHQDQ      Z20, Z23, Z20
+	VPUNPCKLQDQ      Z22, Z24, Z21
+	VPUNPCKHQDQ      Z22, Z24, Z22
+	VPERMPS          Z0, Z19, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 576(SI), Z23, Z2
+	VPSRLD           $0x08, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 580(SI), Z23, Z1
+	VPSRLD           $0x08, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 580(SI), Z23, Z2
+	VPSRLD           $0x10, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 584(SI), Z23, Z1
+	VPSRLD           $0x10, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 584(SI), Z23, Z2
+	VPSRLD           $0x18, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 588(SI), Z23, Z1
+	VPSRLD           $0x18, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 588(SI), Z23, Z2
+	VPERMPS          Z0, Z16, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 592(SI), Z23, Z1
+	VPERMPS          Z0, Z20, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 592(SI), Z23, Z2
+	VPSRLD           $0x08, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 596(SI), Z23, Z1
+	VPSRLD           $0x08, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 596(SI), Z23, Z2
+	VPSRLD           $0x10, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 600(SI), Z23, Z1
+	VPSRLD           $0x10, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 600(SI), Z23, Z2
+	VPSRLD           $0x18, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 604(SI), Z23, Z1
+	VPSRLD           $0x18, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 604(SI), Z23, Z2
+	VPERMPS          Z0, Z17, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 608(SI), Z23, Z1
+	VPERMPS          Z0, Z21, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 608(SI), Z23, Z2
+	VPSRLD           $0x08, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 612(SI), Z23, Z1
+	VPSRLD           $0x08, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 612(SI), Z23, Z2
+	VPSRLD           $0x10, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 616(SI), Z23, Z1
+	VPSRLD           $0x10, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 616(SI), Z23, Z2
+	VPSRLD           $0x18, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 620(SI), Z23, Z1
+	VPSRLD           $0x18, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 620(SI), Z23, Z2
+	VPERMPS          Z0, Z18, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 624(SI), Z23, Z1
+	VPERMPS          Z0, Z22, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 624(SI), Z23, Z2
+	VPSRLD           $0x08, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 628(SI), Z23, Z1
+	VPSRLD           $0x08, Z22, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 628(SI), Z23, Z2
+	VPSRLD           $0x10, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 632(SI), Z23, Z1
+	VPSRLD           $0x10, Z22, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 632(SI), Z23, Z2
+	VPSRLD           $0x18, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 636(SI), Z23, Z1
+	VPSRLD           $0x18, Z22, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMSUB213PS      Z5, Z6, Z3
+	VFMADD231PS.BCST 636(SI), Z3, Z2
+	VMOVUPS          256(DI), Z3
+	VBROADCASTSS     w0000000f<>+0(SB), Z5
+	VPSRLD           $0x08, Z3, Z4
 	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 628(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0c, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 632(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z6, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x14, Z15, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VBROADCASTSS     w0000000f<>+0(SB), Z5
+	VPSRLD           $0x0c, Z3, Z3
 	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
+	VMOVUPS          128(DI), Z5
+	VPSRLD           $0x0a, Z5, Z5
+	VBROADCASTSS     w00000030<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VPORD            Z5, Z4, Z4
+	VMOVUPS          192(DI), Z5
+	VPSRLD           $0x0a, Z5, Z5
+	VBROADCASTSS     w00000030<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VPORD            Z5, Z3, Z3
 	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 636(SI), Z4, Z0
-	VMOVUPS          192(SP), Z2
-	VPSLLD           $0x08, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  96(CX), Z3
-	VINSERTI32X4     $0x01, 96(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 96(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 96(R10), Z3, Z3
-	VBROADCASTI32X4  96(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 96(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 96(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 96(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  96(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 96(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 96(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 96(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  96(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 96(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 96(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 96(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VPSLLD           $0x02, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 640(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x06, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 644(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x0e, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 648(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x16, Z8, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
 	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 652(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z4, Z3
-	VPSLLD           $0x02, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 656(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x08, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x06, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 660(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x10, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0e, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 664(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z4, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z9, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 668(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z5, Z3
-	VPSLLD           $0x02, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 672(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x06, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 676(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0e, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 680(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z5, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z10, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VMULPS           (DI), Z4, Z4
+	VMULPS           64(DI), Z3, Z3
+	VMOVUPS          576(DI), Z5
+	VBROADCASTSS     w0000000f<>+0(SB), Z23
+	VPSRLD           $0x08, Z5, Z6
+	VPANDD           Z23, Z6, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z23
+	VPSRLD           $0x0c, Z5, Z5
+	VPANDD           Z23, Z5, Z5
+	VMOVUPS          448(DI), Z23
+	VPSRLD           $0x0a, Z23, Z23
+	VBROADCASTSS     w00000030<>+0(SB), Z24
+	VPANDD           Z24, Z23, Z23
+	VPORD            Z23, Z6, Z6
+	VMOVUPS          512(DI), Z23
+	VPSRLD           $0x0a, Z23, Z23
+	VBROADCASTSS     w00000030<>+0(SB), Z24
+	VPANDD           Z24, Z23, Z23
+	VPORD            Z23, Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VMULPS           320(DI), Z6, Z6
+	VMULPS           384(DI), Z5, Z5
+	VPSRLD           $0x04, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 640(SI), Z23, Z1
+	VPSRLD           $0x04, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 640(SI), Z23, Z2
+	VPSRLD           $0x0c, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 644(SI), Z23, Z1
+	VPSRLD           $0x0c, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 644(SI), Z23, Z2
+	VPSRLD           $0x14, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 648(SI), Z23, Z1
+	VPSRLD           $0x14, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 648(SI), Z23, Z2
+	VPSRLD           $0x1c, Z7, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 652(SI), Z7, Z1
+	VPSRLD           $0x1c, Z11, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 652(SI), Z7, Z2
+	VPSRLD           $0x04, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 656(SI), Z7, Z1
+	VPSRLD           $0x04, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 656(SI), Z7, Z2
+	VPSRLD           $0x0c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 660(SI), Z7, Z1
+	VPSRLD           $0x0c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 660(SI), Z7, Z2
+	VPSRLD           $0x14, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 664(SI), Z7, Z1
+	VPSRLD           $0x14, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 664(SI), Z7, Z2
+	VPSRLD           $0x1c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 668(SI), Z7, Z1
+	VPSRLD           $0x1c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 668(SI), Z7, Z2
+	VPSRLD           $0x04, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 672(SI), Z7, Z1
+	VPSRLD           $0x04, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 672(SI), Z7, Z2
+	VPSRLD           $0x0c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 676(SI), Z7, Z1
+	VPSRLD           $0x0c, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 676(SI), Z7, Z2
+	VPSRLD           $0x14, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 680(SI), Z7, Z1
+	VPSRLD           $0x14, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 680(SI), Z7, Z2
+	VPSRLD           $0x1c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 684(SI), Z7, Z1
+	VPSRLD           $0x1c, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 684(SI), Z7, Z2
+	VPSRLD           $0x04, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 688(SI), Z7, Z1
+	VPSRLD           $0x04, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 688(SI), Z7, Z2
+	VPSRLD           $0x0c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 692(SI), Z7, Z1
+	VPSRLD           $0x0c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 692(SI), Z7, Z2
+	VPSRLD           $0x14, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 696(SI), Z7, Z1
+	VPSRLD           $0x14, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 696(SI), Z7, Z2
+	VPSRLD           $0x1c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 700(SI), Z7, Z1
+	VPSRLD           $0x1c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 700(SI), Z7, Z2
+	VPSRLD           $0x04, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 704(SI), Z7, Z1
+	VPSRLD           $0x04, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 704(SI), Z7, Z2
+	VPSRLD           $0x0c, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 708(SI), Z7, Z1
+	VPSRLD           $0x0c, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 708(SI), Z7, Z2
+	VPSRLD           $0x14, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 712(SI), Z7, Z1
+	VPSRLD           $0x14, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 712(SI), Z7, Z2
+	VPSRLD           $0x1c, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 716(SI), Z7, Z1
+	VPSRLD           $0x1c, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 716(SI), Z7, Z2
+	VPSRLD           $0x04, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 720(SI), Z7, Z1
+	VPSRLD           $0x04, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 720(SI), Z7, Z2
+	VPSRLD           $0x0c, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 724(SI), Z7, Z1
+	VPSRLD           $0x0c, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 724(SI), Z7, Z2
+	VPSRLD           $0x14, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 728(SI), Z7, Z1
+	VPSRLD           $0x14, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 728(SI), Z7, Z2
+	VPSRLD           $0x1c, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 732(SI), Z7, Z1
+	VPSRLD           $0x1c, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 732(SI), Z7, Z2
+	VPSRLD           $0x04, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 736(SI), Z7, Z1
+	VPSRLD           $0x04, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 736(SI), Z7, Z2
+	VPSRLD           $0x0c, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 740(SI), Z7, Z1
+	VPSRLD           $0x0c, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 740(SI), Z7, Z2
+	VPSRLD           $0x14, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 744(SI), Z7, Z1
+	VPSRLD           $0x14, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 744(SI), Z7, Z2
+	VPSRLD           $0x1c, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 748(SI), Z7, Z1
+	VPSRLD           $0x1c, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 748(SI), Z7, Z2
+	VPSRLD           $0x04, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 752(SI), Z7, Z1
+	VPSRLD           $0x04, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 752(SI), Z7, Z2
+	VPSRLD           $0x0c, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 756(SI), Z7, Z1
+	VPSRLD           $0x0c, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 756(SI), Z7, Z2
+	VPSRLD           $0x14, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 760(SI), Z7, Z1
+	VPSRLD           $0x14, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 760(SI), Z7, Z2
+	VPSRLD           $0x1c, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 764(SI), Z7, Z1
+	VPSRLD           $0x1c, Z22, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMSUB213PS      Z5, Z6, Z3
+	VFMADD231PS.BCST 764(SI), Z3, Z2
+	VMOVUPS          256(DI), Z3
+	VBROADCASTSS     w0000000f<>+0(SB), Z5
+	VPSRLD           $0x10, Z3, Z4
+	VPANDD           Z5, Z4, Z4
+	VBROADCASTSS     w0000000f<>+0(SB), Z5
+	VPSRLD           $0x14, Z3, Z3
 	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
+	VMOVUPS          128(DI), Z5
+	VPSRLD           $0x12, Z5, Z5
+	VBROADCASTSS     w00000030<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VPORD            Z5, Z4, Z4
+	VMOVUPS          192(DI), Z5
+	VPSRLD           $0x12, Z5, Z5
+	VBROADCASTSS     w00000030<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VPORD            Z5, Z3, Z3
 	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 684(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z6, Z3
-	VPSLLD           $0x02, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
 	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 688(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x06, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 692(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0e, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 696(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z6, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z11, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 700(SI), Z4, Z0
-	VMOVUPS          192(SP), Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  112(CX), Z3
-	VINSERTI32X4     $0x01, 112(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 112(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 112(R10), Z3, Z3
-	VBROADCASTI32X4  112(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 112(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 112(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 112(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  112(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 112(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 112(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 112(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  112(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 112(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 112(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 112(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
+	VMULPS           (DI), Z4, Z4
+	VMULPS           64(DI), Z3, Z3
+	VMOVUPS          576(DI), Z5
 	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z7
-	VPSLLD           $0x02, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 704(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x08, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x06, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 708(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x10, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x0e, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 712(SI), Z7, Z0
+	VPSRLD           $0x10, Z5, Z6
+	VPANDD           Z7, Z6, Z6
 	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x18, Z3, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x16, Z12, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 716(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z4, Z3
-	VPSLLD           $0x02, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 720(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x08, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x06, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 724(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x10, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0e, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 728(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z4, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z13, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 732(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z5, Z3
-	VPSLLD           $0x02, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 736(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x06, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 740(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0e, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 744(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z5, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z14, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 748(SI), Z4, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPANDD           Z3, Z6, Z3
-	VPSLLD           $0x02, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
+	VPSRLD           $0x14, Z5, Z5
+	VPANDD           Z7, Z5, Z5
+	VMOVUPS          448(DI), Z7
+	VPSRLD           $0x12, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z6, Z6
+	VMOVUPS          512(DI), Z7
+	VPSRLD           $0x12, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VMULPS           320(DI), Z6, Z6
+	VMULPS           384(DI), Z5, Z5
+	VBROADCASTI32X4  112(CX), Z7
+	VINSERTI32X4     $0x01, 112(R9), Z7, Z7
+	VINSERTI32X4     $0x02, 112(R10), Z7, Z7
+	VINSERTI32X4     $0x03, 112(R11), Z7, Z7
+	VBROADCASTI32X4  112(CX)(DX*1), Z8
+	VINSERTI32X4     $0x01, 112(R9)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x02, 112(R10)(DX*1), Z8, Z8
+	VINSERTI32X4     $0x03, 112(R11)(DX*1), Z8, Z8
+	VBROADCASTI32X4  112(CX)(DX*2), Z9
+	VINSERTI32X4     $0x01, 112(R9)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x02, 112(R10)(DX*2), Z9, Z9
+	VINSERTI32X4     $0x03, 112(R11)(DX*2), Z9, Z9
+	VBROADCASTI32X4  112(CX)(R8*1), Z10
+	VINSERTI32X4     $0x01, 112(R9)(R8*1), Z10, Z10
+	VINSERTI32X4     $0x02, 112(R10)(R8*1), Z10, Z10
+	VINSERTI32X4     $0x03, 112(R11)(R8*1), Z10, Z10
+	VPUNPCKLDQ       Z8, Z7, Z11
+	VPUNPCKHDQ       Z8, Z7, Z12
+	VPUNPCKLDQ       Z10, Z9, Z8
+	VPUNPCKHDQ       Z10, Z9, Z10
+	VPUNPCKLQDQ      Z8, Z11, Z7
+	VPUNPCKHQDQ      Z8, Z11, Z8
+	VPUNPCKLQDQ      Z10, Z12, Z9
+	VPUNPCKHQDQ      Z10, Z12, Z10
+	VPERMPS          Z0, Z7, Z11
+	VFMSUB213PS      Z3, Z4, Z11
+	VFMADD231PS.BCST 768(SI), Z11, Z1
+	VBROADCASTI32X4  112(R12), Z11
+	VINSERTI32X4     $0x01, 112(R13), Z11, Z11
+	VINSERTI32X4     $0x02, 112(R14), Z11, Z11
+	VINSERTI32X4     $0x03, 112(R15), Z11, Z11
+	VBROADCASTI32X4  112(R12)(DX*1), Z12
+	VINSERTI32X4     $0x01, 112(R13)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x02, 112(R14)(DX*1), Z12, Z12
+	VINSERTI32X4     $0x03, 112(R15)(DX*1), Z12, Z12
+	VBROADCASTI32X4  112(R12)(DX*2), Z13
+	VINSERTI32X4     $0x01, 112(R13)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x02, 112(R14)(DX*2), Z13, Z13
+	VINSERTI32X4     $0x03, 112(R15)(DX*2), Z13, Z13
+	VBROADCASTI32X4  112(R12)(R8*1), Z14
+	VINSERTI32X4     $0x01, 112(R13)(R8*1), Z14, Z14
+	VINSERTI32X4     $0x02, 112(R14)(R8*1), Z14, Z14
+	VINSERTI32X4     $0x03, 112(R15)(R8*1), Z14, Z14
+	VPUNPCKLDQ       Z12, Z11, Z15
+	VPUNPCKHDQ       Z12, Z11, Z16
+	VPUNPCKLDQ       Z14, Z13, Z12
+	VPUNPCKHDQ       Z14, Z13, Z14
+	VPUNPCKLQDQ      Z12, Z15, Z11
+	VPUNPCKHQDQ      Z12, Z15, Z12
+	VPUNPCKLQDQ      Z14, Z16, Z13
+	VPUNPCKHQDQ      Z14, Z16, Z14
+	VPERMPS          Z0, Z11, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 768(SI), Z15, Z2
+	VPSRLD           $0x08, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 772(SI), Z15, Z1
+	VPSRLD           $0x08, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 772(SI), Z15, Z2
+	VPSRLD           $0x10, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 776(SI), Z15, Z1
+	VPSRLD           $0x10, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 776(SI), Z15, Z2
+	VPSRLD           $0x18, Z7, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 780(SI), Z15, Z1
+	VPSRLD           $0x18, Z11, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 780(SI), Z15, Z2
+	VPERMPS          Z0, Z8, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 784(SI), Z15, Z1
+	VPERMPS          Z0, Z12, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 784(SI), Z15, Z2
+	VPSRLD           $0x08, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 788(SI), Z15, Z1
+	VPSRLD           $0x08, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 788(SI), Z15, Z2
+	VPSRLD           $0x10, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 792(SI), Z15, Z1
+	VPSRLD           $0x10, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 792(SI), Z15, Z2
+	VPSRLD           $0x18, Z8, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 796(SI), Z15, Z1
+	VPSRLD           $0x18, Z12, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 796(SI), Z15, Z2
+	VPERMPS          Z0, Z9, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 800(SI), Z15, Z1
+	VPERMPS          Z0, Z13, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 800(SI), Z15, Z2
+	VPSRLD           $0x08, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 804(SI), Z15, Z1
+	VPSRLD           $0x08, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 804(SI), Z15, Z2
+	VPSRLD           $0x10, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 808(SI), Z15, Z1
+	VPSRLD           $0x10, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 808(SI), Z15, Z2
+	VPSRLD           $0x18, Z9, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 812(SI), Z15, Z1
+	VPSRLD           $0x18, Z13, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 812(SI), Z15, Z2
+	VPERMPS          Z0, Z10, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 816(SI), Z15, Z1
+	VPERMPS          Z0, Z14, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 816(SI), Z15, Z2
+	VPSRLD           $0x08, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 820(SI), Z15, Z1
+	VPSRLD           $0x08, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 820(SI), Z15, Z2
+	VPSRLD           $0x10, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 824(SI), Z15, Z1
+	VPSRLD           $0x10, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 824(SI), Z15, Z2
+	VPSRLD           $0x18, Z10, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z3, Z4, Z15
+	VFMADD231PS.BCST 828(SI), Z15, Z1
+	VPSRLD           $0x18, Z14, Z15
+	VPERMPS          Z0, Z15, Z15
+	VFMSUB213PS      Z5, Z6, Z15
+	VFMADD231PS.BCST 828(SI), Z15, Z2
+	VBROADCASTI32X4  128(CX), Z15
+	VINSERTI32X4     $0x01, 128(R9), Z15, Z15
+	VINSERTI32X4     $0x02, 128(R10), Z15, Z15
+	VINSERTI32X4     $0x03, 128(R11), Z15, Z15
+	VBROADCASTI32X4  128(CX)(DX*1), Z16
+	VINSERTI32X4     $0x01, 128(R9)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x02, 128(R10)(DX*1), Z16, Z16
+	VINSERTI32X4     $0x03, 128(R11)(DX*1), Z16, Z16
+	VBROADCASTI32X4  128(CX)(DX*2), Z17
+	VINSERTI32X4     $0x01, 128(R9)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x02, 128(R10)(DX*2), Z17, Z17
+	VINSERTI32X4     $0x03, 128(R11)(DX*2), Z17, Z17
+	VBROADCASTI32X4  128(CX)(R8*1), Z18
+	VINSERTI32X4     $0x01, 128(R9)(R8*1), Z18, Z18
+	VINSERTI32X4     $0x02, 128(R10)(R8*1), Z18, Z18
+	VINSERTI32X4     $0x03, 128(R11)(R8*1), Z18, Z18
+	VPUNPCKLDQ       Z16, Z15, Z19
+	VPUNPCKHDQ       Z16, Z15, Z20
+	VPUNPCKLDQ       Z18, Z17, Z16
+	VPUNPCKHDQ       Z18, Z17, Z18
+	VPUNPCKLQDQ      Z16, Z19, Z15
+	VPUNPCKHQDQ      Z16, Z19, Z16
+	VPUNPCKLQDQ      Z18, Z20, Z17
+	VPUNPCKHQDQ      Z18, Z20, Z18
+	VPERMPS          Z0, Z15, Z19
+	VFMSUB213PS      Z3, Z4, Z19
+	VFMADD231PS.BCST 832(SI), Z19, Z1
+	VBROADCASTI32X4  128(R12), Z19
+	VINSERTI32X4     $0x01, 128(R13), Z19, Z19
+	VINSERTI32X4     $0x02, 128(R14), Z19, Z19
+	VINSERTI32X4     $0x03, 128(R15), Z19, Z19
+	VBROADCASTI32X4  128(R12)(DX*1), Z20
+	VINSERTI32X4     $0x01, 128(R13)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x02, 128(R14)(DX*1), Z20, Z20
+	VINSERTI32X4     $0x03, 128(R15)(DX*1), Z20, Z20
+	VBROADCASTI32X4  128(R12)(DX*2), Z21
+	VINSERTI32X4     $0x01, 128(R13)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x02, 128(R14)(DX*2), Z21, Z21
+	VINSERTI32X4     $0x03, 128(R15)(DX*2), Z21, Z21
+	VBROADCASTI32X4  128(R12)(R8*1), Z22
+	VINSERTI32X4     $0x01, 128(R13)(R8*1), Z22, Z22
+	VINSERTI32X4     $0x02, 128(R14)(R8*1), Z22, Z22
+	VINSERTI32X4     $0x03, 128(R15)(R8*1), Z22, Z22
+	VPUNPCKLDQ       Z20, Z19, Z23
+	VPUNPCKHDQ       Z20, Z19, Z24
+	VPUNPCKLDQ       Z22, Z21, Z20
+	VPUNPCKHDQ       Z22, Z21, Z22
+	VPUNPCKLQDQ      Z20, Z23, Z19
+	VPUNPCKHQDQ      Z20, Z23, Z20
+	VPUNPCKLQDQ      Z22, Z24, Z21
+	VPUNPCKHQDQ      Z22, Z24, Z22
+	VPERMPS          Z0, Z19, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 832(SI), Z23, Z2
+	VPSRLD           $0x08, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 836(SI), Z23, Z1
+	VPSRLD           $0x08, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 836(SI), Z23, Z2
+	VPSRLD           $0x10, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 840(SI), Z23, Z1
+	VPSRLD           $0x10, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 840(SI), Z23, Z2
+	VPSRLD           $0x18, Z15, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 844(SI), Z23, Z1
+	VPSRLD           $0x18, Z19, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 844(SI), Z23, Z2
+	VPERMPS          Z0, Z16, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 848(SI), Z23, Z1
+	VPERMPS          Z0, Z20, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 848(SI), Z23, Z2
+	VPSRLD           $0x08, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 852(SI), Z23, Z1
+	VPSRLD           $0x08, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 852(SI), Z23, Z2
+	VPSRLD           $0x10, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 856(SI), Z23, Z1
+	VPSRLD           $0x10, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 856(SI), Z23, Z2
+	VPSRLD           $0x18, Z16, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 860(SI), Z23, Z1
+	VPSRLD           $0x18, Z20, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 860(SI), Z23, Z2
+	VPERMPS          Z0, Z17, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 864(SI), Z23, Z1
+	VPERMPS          Z0, Z21, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 864(SI), Z23, Z2
+	VPSRLD           $0x08, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 868(SI), Z23, Z1
+	VPSRLD           $0x08, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 868(SI), Z23, Z2
+	VPSRLD           $0x10, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 872(SI), Z23, Z1
+	VPSRLD           $0x10, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 872(SI), Z23, Z2
+	VPSRLD           $0x18, Z17, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 876(SI), Z23, Z1
+	VPSRLD           $0x18, Z21, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 876(SI), Z23, Z2
+	VPERMPS          Z0, Z18, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 880(SI), Z23, Z1
+	VPERMPS          Z0, Z22, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 880(SI), Z23, Z2
+	VPSRLD           $0x08, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 884(SI), Z23, Z1
+	VPSRLD           $0x08, Z22, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 884(SI), Z23, Z2
+	VPSRLD           $0x10, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 888(SI), Z23, Z1
+	VPSRLD           $0x10, Z22, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 888(SI), Z23, Z2
+	VPSRLD           $0x18, Z18, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 892(SI), Z23, Z1
+	VPSRLD           $0x18, Z22, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMSUB213PS      Z5, Z6, Z3
+	VFMADD231PS.BCST 892(SI), Z3, Z2
+	VMOVUPS          256(DI), Z3
+	VBROADCASTSS     w0000000f<>+0(SB), Z5
+	VPSRLD           $0x18, Z3, Z4
 	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 752(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x08, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x06, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 756(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x10, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0e, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 760(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z3
-	VPSRLD           $0x18, Z6, Z4
-	VPANDD           Z3, Z4, Z4
-	VPSRLD           $0x16, Z15, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z3, Z3
-	VPORD            Z3, Z4, Z4
-	VPSUBD           Z1, Z4, Z4
-	VCVTDQ2PS        Z4, Z4
-	VMULPS           Z2, Z4, Z4
-	VFMADD231PS.BCST 764(SI), Z4, Z0
-	VMOVUPS          256(SP), Z2
-	VPSLLD           $0x18, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  64(CX), Z3
-	VINSERTI32X4     $0x01, 64(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 64(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 64(R10), Z3, Z3
-	VBROADCASTI32X4  64(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 64(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 64(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 64(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  64(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 64(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 64(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 64(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  64(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 64(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 64(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 64(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x04, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z8, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 768(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x0c, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x08, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 772(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x14, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x10, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 776(SI), Z7, Z0
 	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x18, Z8, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
+	VMOVUPS          128(DI), Z5
+	VPSRLD           $0x1a, Z5, Z5
+	VBROADCASTSS     w00000030<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VPORD            Z5, Z4, Z4
+	VMOVUPS          192(DI), Z5
+	VPSRLD           $0x1a, Z5, Z5
+	VBROADCASTSS     w00000030<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VPORD            Z5, Z3, Z3
+	VCVTDQ2PS        Z4, Z4
 	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 780(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z9, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 784(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x08, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 788(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x10, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 792(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x18, Z9, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 796(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z10, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 800(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x08, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 804(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x10, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 808(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x18, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 812(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z11, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 816(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x08, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 820(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x10, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 824(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x18, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 828(SI), Z3, Z0
-	VMOVUPS          256(SP), Z2
-	VPSLLD           $0x10, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  80(CX), Z3
-	VINSERTI32X4     $0x01, 80(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 80(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 80(R10), Z3, Z3
-	VBROADCASTI32X4  80(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 80(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 80(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 80(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  80(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 80(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 80(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 80(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  80(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 80(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 80(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 80(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x04, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z12, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 832(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x0c, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x08, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 836(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x14, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x10, Z12, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 840(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x18, Z12, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 844(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z13, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 848(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x08, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 852(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x10, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z16
-	VPANDD           Z16, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 856(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x18, Z13, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 860(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z14, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 864(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x08, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 868(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x10, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 872(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x18, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 876(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VBROADCASTSS     w00000030<>+0(SB), Z4
-	VPANDD           Z4, Z15, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 880(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x08, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 884(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x10, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 888(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x18, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 892(SI), Z3, Z0
-	VMOVUPS          256(SP), Z2
-	VPSLLD           $0x08, Z2, Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  96(CX), Z3
-	VINSERTI32X4     $0x01, 96(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 96(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 96(R10), Z3, Z3
-	VBROADCASTI32X4  96(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 96(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 96(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 96(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  96(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 96(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 96(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 96(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  96(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 96(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 96(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 96(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z16
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z16, Z5
-	VPUNPCKHQDQ      Z6, Z16, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x04, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x02, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 896(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x0c, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x0a, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 900(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z16
-	VPSRLD           $0x14, Z3, Z7
-	VPANDD           Z16, Z7, Z7
-	VPSRLD           $0x12, Z8, Z16
-	VBROADCASTSS     w00000030<>+0(SB), Z17
-	VPANDD           Z17, Z16, Z16
-	VPORD            Z16, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 904(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x1a, Z8, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 908(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x02, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 912(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0a, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 916(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x12, Z9, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 920(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x1a, Z9, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 924(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x02, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 928(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0a, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 932(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x12, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 936(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x1a, Z10, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 940(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x02, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 944(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0a, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 948(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x12, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 952(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x1a, Z11, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 956(SI), Z3, Z0
-	VMOVUPS          256(SP), Z2
-	VPSRAD           $0x18, Z2, Z2
-	VCVTDQ2PS        Z2, Z2
-	VMULPS           (SP), Z2, Z2
-	VBROADCASTI32X4  112(CX), Z3
-	VINSERTI32X4     $0x01, 112(R8), Z3, Z3
-	VINSERTI32X4     $0x02, 112(R9), Z3, Z3
-	VINSERTI32X4     $0x03, 112(R10), Z3, Z3
-	VBROADCASTI32X4  112(CX)(DX*1), Z4
-	VINSERTI32X4     $0x01, 112(R8)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x02, 112(R9)(DX*1), Z4, Z4
-	VINSERTI32X4     $0x03, 112(R10)(DX*1), Z4, Z4
-	VBROADCASTI32X4  112(CX)(DX*2), Z5
-	VINSERTI32X4     $0x01, 112(R8)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x02, 112(R9)(DX*2), Z5, Z5
-	VINSERTI32X4     $0x03, 112(R10)(DX*2), Z5, Z5
-	VBROADCASTI32X4  112(CX)(DI*1), Z6
-	VINSERTI32X4     $0x01, 112(R8)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x02, 112(R9)(DI*1), Z6, Z6
-	VINSERTI32X4     $0x03, 112(R10)(DI*1), Z6, Z6
-	VPUNPCKLDQ       Z4, Z3, Z7
-	VPUNPCKHDQ       Z4, Z3, Z8
-	VPUNPCKLDQ       Z6, Z5, Z4
-	VPUNPCKHDQ       Z6, Z5, Z6
-	VPUNPCKLQDQ      Z4, Z7, Z3
-	VPUNPCKHQDQ      Z4, Z7, Z4
-	VPUNPCKLQDQ      Z6, Z8, Z5
-	VPUNPCKHQDQ      Z6, Z8, Z6
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x04, Z3, Z7
-	VPANDD           Z8, Z7, Z7
-	VPSRLD           $0x02, Z12, Z8
-	VBROADCASTSS     w00000030<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 960(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x0c, Z3, Z7
-	VPANDD           Z8, Z7, Z7
-	VPSRLD           $0x0a, Z12, Z8
-	VBROADCASTSS     w00000030<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 964(SI), Z7, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z8
-	VPSRLD           $0x14, Z3, Z7
-	VPANDD           Z8, Z7, Z7
-	VPSRLD           $0x12, Z12, Z8
-	VBROADCASTSS     w00000030<>+0(SB), Z9
-	VPANDD           Z9, Z8, Z8
-	VPORD            Z8, Z7, Z7
-	VPSUBD           Z1, Z7, Z7
-	VCVTDQ2PS        Z7, Z7
-	VMULPS           Z2, Z7, Z7
-	VFMADD231PS.BCST 968(SI), Z7, Z0
-	VPSRLD           $0x1c, Z3, Z3
-	VPSRLD           $0x1a, Z12, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 972(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x04, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x02, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 976(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x0c, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x0a, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 980(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z7
-	VPSRLD           $0x14, Z4, Z3
-	VPANDD           Z7, Z3, Z3
-	VPSRLD           $0x12, Z13, Z7
-	VBROADCASTSS     w00000030<>+0(SB), Z8
-	VPANDD           Z8, Z7, Z7
-	VPORD            Z7, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 984(SI), Z3, Z0
-	VPSRLD           $0x1c, Z4, Z3
-	VPSRLD           $0x1a, Z13, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 988(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x02, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 992(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0a, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 996(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z5, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x12, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z7
-	VPANDD           Z7, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 1000(SI), Z3, Z0
-	VPSRLD           $0x1c, Z5, Z3
-	VPSRLD           $0x1a, Z14, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 1004(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x04, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x02, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 1008(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x0c, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x0a, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 1012(SI), Z3, Z0
-	VBROADCASTSS     w0000000f<>+0(SB), Z4
-	VPSRLD           $0x14, Z6, Z3
-	VPANDD           Z4, Z3, Z3
-	VPSRLD           $0x12, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 1016(SI), Z3, Z0
-	VPSRLD           $0x1c, Z6, Z3
-	VPSRLD           $0x1a, Z15, Z4
-	VBROADCASTSS     w00000030<>+0(SB), Z5
-	VPANDD           Z5, Z4, Z4
-	VPORD            Z4, Z3, Z3
-	VPSUBD           Z1, Z3, Z3
-	VCVTDQ2PS        Z3, Z3
-	VMULPS           Z2, Z3, Z3
-	VFMADD231PS.BCST 1020(SI), Z3, Z0
-	ADDQ             $0x000000d2, CX
-	ADDQ             $0x000000d2, R8
-	ADDQ             $0x000000d2, R9
-	ADDQ             $0x000000d2, R10
-	ADDQ             $0x00000d20, BX
+	VMULPS           (DI), Z4, Z4
+	VMULPS           64(DI), Z3, Z3
+	VMOVUPS          576(DI), Z5
+	VBROADCASTSS     w0000000f<>+0(SB), Z23
+	VPSRLD           $0x18, Z5, Z6
+	VPANDD           Z23, Z6, Z6
+	VPSRLD           $0x1c, Z5, Z5
+	VMOVUPS          448(DI), Z23
+	VPSRLD           $0x1a, Z23, Z23
+	VBROADCASTSS     w00000030<>+0(SB), Z24
+	VPANDD           Z24, Z23, Z23
+	VPORD            Z23, Z6, Z6
+	VMOVUPS          512(DI), Z23
+	VPSRLD           $0x1a, Z23, Z23
+	VBROADCASTSS     w00000030<>+0(SB), Z24
+	VPANDD           Z24, Z23, Z23
+	VPORD            Z23, Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VMULPS           320(DI), Z6, Z6
+	VMULPS           384(DI), Z5, Z5
+	VPSRLD           $0x04, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 896(SI), Z23, Z1
+	VPSRLD           $0x04, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 896(SI), Z23, Z2
+	VPSRLD           $0x0c, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 900(SI), Z23, Z1
+	VPSRLD           $0x0c, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 900(SI), Z23, Z2
+	VPSRLD           $0x14, Z7, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z3, Z4, Z23
+	VFMADD231PS.BCST 904(SI), Z23, Z1
+	VPSRLD           $0x14, Z11, Z23
+	VPERMPS          Z0, Z23, Z23
+	VFMSUB213PS      Z5, Z6, Z23
+	VFMADD231PS.BCST 904(SI), Z23, Z2
+	VPSRLD           $0x1c, Z7, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 908(SI), Z7, Z1
+	VPSRLD           $0x1c, Z11, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 908(SI), Z7, Z2
+	VPSRLD           $0x04, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 912(SI), Z7, Z1
+	VPSRLD           $0x04, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 912(SI), Z7, Z2
+	VPSRLD           $0x0c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 916(SI), Z7, Z1
+	VPSRLD           $0x0c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 916(SI), Z7, Z2
+	VPSRLD           $0x14, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 920(SI), Z7, Z1
+	VPSRLD           $0x14, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 920(SI), Z7, Z2
+	VPSRLD           $0x1c, Z8, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 924(SI), Z7, Z1
+	VPSRLD           $0x1c, Z12, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 924(SI), Z7, Z2
+	VPSRLD           $0x04, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 928(SI), Z7, Z1
+	VPSRLD           $0x04, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 928(SI), Z7, Z2
+	VPSRLD           $0x0c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 932(SI), Z7, Z1
+	VPSRLD           $0x0c, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 932(SI), Z7, Z2
+	VPSRLD           $0x14, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 936(SI), Z7, Z1
+	VPSRLD           $0x14, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 936(SI), Z7, Z2
+	VPSRLD           $0x1c, Z9, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 940(SI), Z7, Z1
+	VPSRLD           $0x1c, Z13, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 940(SI), Z7, Z2
+	VPSRLD           $0x04, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 944(SI), Z7, Z1
+	VPSRLD           $0x04, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 944(SI), Z7, Z2
+	VPSRLD           $0x0c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 948(SI), Z7, Z1
+	VPSRLD           $0x0c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 948(SI), Z7, Z2
+	VPSRLD           $0x14, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 952(SI), Z7, Z1
+	VPSRLD           $0x14, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 952(SI), Z7, Z2
+	VPSRLD           $0x1c, Z10, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 956(SI), Z7, Z1
+	VPSRLD           $0x1c, Z14, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 956(SI), Z7, Z2
+	VPSRLD           $0x04, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 960(SI), Z7, Z1
+	VPSRLD           $0x04, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 960(SI), Z7, Z2
+	VPSRLD           $0x0c, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 964(SI), Z7, Z1
+	VPSRLD           $0x0c, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 964(SI), Z7, Z2
+	VPSRLD           $0x14, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 968(SI), Z7, Z1
+	VPSRLD           $0x14, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 968(SI), Z7, Z2
+	VPSRLD           $0x1c, Z15, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 972(SI), Z7, Z1
+	VPSRLD           $0x1c, Z19, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 972(SI), Z7, Z2
+	VPSRLD           $0x04, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 976(SI), Z7, Z1
+	VPSRLD           $0x04, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 976(SI), Z7, Z2
+	VPSRLD           $0x0c, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 980(SI), Z7, Z1
+	VPSRLD           $0x0c, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 980(SI), Z7, Z2
+	VPSRLD           $0x14, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 984(SI), Z7, Z1
+	VPSRLD           $0x14, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 984(SI), Z7, Z2
+	VPSRLD           $0x1c, Z16, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 988(SI), Z7, Z1
+	VPSRLD           $0x1c, Z20, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 988(SI), Z7, Z2
+	VPSRLD           $0x04, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 992(SI), Z7, Z1
+	VPSRLD           $0x04, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 992(SI), Z7, Z2
+	VPSRLD           $0x0c, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 996(SI), Z7, Z1
+	VPSRLD           $0x0c, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 996(SI), Z7, Z2
+	VPSRLD           $0x14, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 1000(SI), Z7, Z1
+	VPSRLD           $0x14, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 1000(SI), Z7, Z2
+	VPSRLD           $0x1c, Z17, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 1004(SI), Z7, Z1
+	VPSRLD           $0x1c, Z21, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 1004(SI), Z7, Z2
+	VPSRLD           $0x04, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 1008(SI), Z7, Z1
+	VPSRLD           $0x04, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 1008(SI), Z7, Z2
+	VPSRLD           $0x0c, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 1012(SI), Z7, Z1
+	VPSRLD           $0x0c, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 1012(SI), Z7, Z2
+	VPSRLD           $0x14, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 1016(SI), Z7, Z1
+	VPSRLD           $0x14, Z22, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z5, Z6, Z7
+	VFMADD231PS.BCST 1016(SI), Z7, Z2
+	VPSRLD           $0x1c, Z18, Z7
+	VPERMPS          Z0, Z7, Z7
+	VFMSUB213PS      Z3, Z4, Z7
+	VFMADD231PS.BCST 1020(SI), Z7, Z1
+	VPSRLD           $0x1c, Z22, Z3
+	VPERMPS          Z0, Z3, Z3
+	VFMSUB213PS      Z5, Z6, Z3
+	VFMADD231PS.BCST 1020(SI), Z3, Z2
+	ADDQ             $0x00000090, CX
+	ADDQ             $0x00000090, R9
+	ADDQ             $0x00000090, R10
+	ADDQ             $0x00000090, R11
+	ADDQ             $0x00000090, R12
+	ADDQ             $0x00000090, R13
+	ADDQ             $0x00000090, R14
+	ADDQ             $0x00000090, R15
+	ADDQ             $0x00001200, BX
 	ADDQ             $0x00000400, SI
 	SUBQ             $0x00000001, AX
 	JG               block
 	MOVQ             y+0(FP), AX
-	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
 	VZEROUPPER
 	RET
+
+// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
+// func dotQ5_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ5_KAVX512(SB), NOSPLIT, $0-56
+	MOVQ         count+24(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         next+40(FP), BX
+	MOVQ         x+32(FP), SI
+	MOVQ         frame+48(FP), DI
+	VMOVUPS      tableQ5_K<>+0(SB), Z0
+	VMOVUPS      tableQ5_K<>+64(SB), Z1
+	VBROADCASTSS w0000000f<>+0(SB), Z2
+	LEAQ         (DX)(DX*2), R8
+	LEAQ         (CX)(DX*4), R9
+	LEAQ         (R9)(DX*4), R10
+	LEAQ         (R10)(DX*4), R11
+	LEAQ         (R11)(DX*4), R12
+	LEAQ         (R12)(DX*4), R13
+	LEAQ         (R13)(DX*4), R14
+	LEAQ         (R14)(DX*4), R15
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	PREFETCHT1       1152(BX)
+	PREFETCHT1       1216(BX)
+	PREFETCHT1       1280(BX)
+	PREFETCHT1       1344(BX)
+	PREFETCHT1       1408(BX)
+	PREFETCHT1       1472(BX)
+	PREFETCHT1       1536(BX)
+	PREFETCHT1       1600(BX)
+	PREFETCHT1       1664(BX)
+	PREFETCHT1       1728(BX)
+	PREFETCHT1       1792(BX)
+	PREFETCHT1       1856(BX)
+	PREFETCHT1       1920(BX)
+	PREFETCHT1       1984(BX)
+	PREFETCHT1       2048(BX)
+	PREFETCHT1       2112(BX)
+	PREFETCHT1       2176(BX)
+	PREFETCHT1       2240(BX)
+	PREFETCHT1       2304(BX)
+	PREFETCHT1       2368(BX)
+	PREFETCHT1       2432(BX)
+	PREFETCHT1       2496(BX)
+	PREFETCHT1       2560(BX)
+	PREFETCHT1       2624(BX)
+	PREFETCHT1       2688(BX)
+	PREFETCHT1       2752(BX)
+	PREFETCHT1       2816(BX)
+	PREFETCHT1       2880(BX)
+	PREFETCHT1       2944(BX)
+	PREFETCHT1       3008(BX)
+	PREFETCHT1       3072(BX)
+	PREFETCHT1       3136(BX)
+	PREFETCHT1       3200(BX)
+	PREFETCHT1       3264(BX)
+	PREFETCHT1       3328(BX)
+	PREFETCHT1       3392(BX)
+	PREFETCHT1       3456(BX)
+	PREFETCHT1       3520(BX)
+	PREFETCHT1       3584(BX)
+	PREFETCHT1       3648(BX)
+	PREFETCHT1       3712(BX)
+	PREFETCHT1       3776(BX)
+	PREFETCHT1       3840(BX)
+	PREFETCHT1       3904(BX)
+	PREFETCHT1       3968(BX)
+	PREFETCHT1       4032(BX)
+	PREFETCHT1       4096(BX)
+	PREFETCHT1       4160(BX)
+	PREFETCHT1       4224(BX)
+	PREFETCHT1       4288(BX)
+	PREFETCHT1       4352(BX)
+	PREFETCHT1       4416(BX)
+	PREFETCHT1       4480(BX)
+	PREFETCHT1       4544(BX)
+	PREFETCHT1       4608(BX)
+	PREFETCHT1       4672(BX)
+	PREFETCHT1       4736(BX)
+	PREFETCHT1       4800(BX)
+	PREFETCHT1       4864(BX)
+	PREFETCHT1       4928(BX)
+	PREFETCHT1       4992(BX)
+	PREFETCHT1       5056(BX)
+	PREFETCHT1       5120(BX)
+	PREFETCHT1       5184(BX)
+	PREFETCHT1       5248(BX)
+	PREFETCHT1       5312(BX)
+	PREFETCHT1       5376(BX)
+	PREFETCHT1       5440(BX)
+	PREFETCHT1       5504(BX)
+	PREFETCHT1       5568(BX)
+	VBROADCASTI32X4  (CX), Z5
+	VINSERTI32X4     $0x01, (R9), Z5, Z5
+	VINSERTI32X4     $0x02, (R10), Z5, Z5
+	VINSERTI32X4     $0x03, (R11), Z5, Z5
+	VBROADCASTI32X4  (CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, (R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R10)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R11)(DX*1), Z6, Z6
+	VBROADCASTI32X4  (CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, (R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, (R10)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, (R11)(DX*2), Z7, Z7
+	VBROADCASTI32X4  (CX)(R8*1), Z8
+	VINSERTI32X4     $0x01, (R9)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x02, (R10)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x03, (R11)(R8*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPMOVDW          Z5, Y9
+	VCVTPH2PS        Y9, Z9
+	VMOVUPS          Z9, (DI)
+	VPSRLD           $0x10, Z5, Z5
+	VPMOVDW          Z5, Y5
+	VCVTPH2PS        Y5, Z5
+	VMOVUPS          Z5, 64(DI)
+	VMOVUPS          Z6, 128(DI)
+	VMOVUPS          Z7, 192(DI)
+	VMOVUPS          Z8, 256(DI)
+	VBROADCASTI32X4  16(CX), Z5
+	VINSERTI32X4     $0x01, 16(R9), Z5, Z5
+	VINSERTI32X4     $0x02, 16(R10), Z5, Z5
+	VINSERTI32X4     $0x03, 16(R11), Z5, Z5
+	VBROADCASTI32X4  16(CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, 16(R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, 16(R10)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, 16(R11)(DX*1), Z6, Z6
+	VBROADCASTI32X4  16(CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, 16(R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, 16(R10)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, 16(R11)(DX*2), Z7, Z7
+	VBROADCASTI32X4  16(CX)(R8*1), Z8
+	VINSERTI32X4     $0x01, 16(R9)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x02, 16(R10)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x03, 16(R11)(R8*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VMOVUPS          Z5, 320(DI)
+	VMOVUPS          Z6, 384(DI)
+	VMOVUPS          Z7, 448(DI)
+	VMOVUPS          Z8, 512(DI)
+	VBROADCASTI32X4  32(CX), Z5
+	VINSERTI32X4     $0x01, 32(R9), Z5, Z5
+	VINSERTI32X4     $0x02, 32(R10), Z5, Z5
+	VINSERTI32X4     $0x03, 32(R11), Z5, Z5
+	VBROADCASTI32X4  32(CX)(DX*1), Z6
+	VINSERTI32X4     $0x01, 32(R9)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, 32(R10)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, 32(R11)(DX*1), Z6, Z6
+	VBROADCASTI32X4  32(CX)(DX*2), Z7
+	VINSERTI32X4     $0x01, 32(R9)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, 32(R10)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, 32(R11)(DX*2), Z7, Z7
+	VBROADCASTI32X4  32(CX)(R8*1), Z8
+	VINSERTI32X4     $0x01, 32(R9)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x02, 32(R10)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x03, 32(R11)(R8*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VMOVUPS          Z5, 576(DI)
+	VMOVUPS          Z6, 640(DI)
+	VMOVUPS          Z7, 704(DI)
+	VMOVUPS          Z8, 768(DI)
+	VBROADCASTI32X4  (R12), Z5
+	VINSERTI32X4     $0x01, (R13), Z5, Z5
+	VINSERTI32X4     $0x02, (R14), Z5, Z5
+	VINSERTI32X4     $0x03, (R15), Z5, Z5
+	VBROADCASTI32X4  (R12)(DX*1), Z6
+	VINSERTI32X4     $0x01, (R13)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, (R14)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, (R15)(DX*1), Z6, Z6
+	VBROADCASTI32X4  (R12)(DX*2), Z7
+	VINSERTI32X4     $0x01, (R13)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, (R14)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, (R15)(DX*2), Z7, Z7
+	VBROADCASTI32X4  (R12)(R8*1), Z8
+	VINSERTI32X4     $0x01, (R13)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x02, (R14)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x03, (R15)(R8*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VPMOVDW          Z5, Y9
+	VCVTPH2PS        Y9, Z9
+	VMOVUPS          Z9, 832(DI)
+	VPSRLD           $0x10, Z5, Z5
+	VPMOVDW          Z5, Y5
+	VCVTPH2PS        Y5, Z5
+	VMOVUPS          Z5, 896(DI)
+	VMOVUPS          Z6, 960(DI)
+	VMOVUPS          Z7, 1024(DI)
+	VMOVUPS          Z8, 1088(DI)
+	VBROADCASTI32X4  16(R12), Z5
+	VINSERTI32X4     $0x01, 16(R13), Z5, Z5
+	VINSERTI32X4     $0x02, 16(R14), Z5, Z5
+	VINSERTI32X4     $0x03, 16(R15), Z5, Z5
+	VBROADCASTI32X4  16(R12)(DX*1), Z6
+	VINSERTI32X4     $0x01, 16(R13)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, 16(R14)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, 16(R15)(DX*1), Z6, Z6
+	VBROADCASTI32X4  16(R12)(DX*2), Z7
+	VINSERTI32X4     $0x01, 16(R13)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, 16(R14)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, 16(R15)(DX*2), Z7, Z7
+	VBROADCASTI32X4  16(R12)(R8*1), Z8
+	VINSERTI32X4     $0x01, 16(R13)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x02, 16(R14)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x03, 16(R15)(R8*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VMOVUPS          Z5, 1152(DI)
+	VMOVUPS          Z6, 1216(DI)
+	VMOVUPS          Z7, 1280(DI)
+	VMOVUPS          Z8, 1344(DI)
+	VBROADCASTI32X4  32(R12), Z5
+	VINSERTI32X4     $0x01, 32(R13), Z5, Z5
+	VINSERTI32X4     $0x02, 32(R14), Z5, Z5
+	VINSERTI32X4     $0x03, 32(R15), Z5, Z5
+	VBROADCASTI32X4  32(R12)(DX*1), Z6
+	VINSERTI32X4     $0x01, 32(R13)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x02, 32(R14)(DX*1), Z6, Z6
+	VINSERTI32X4     $0x03, 32(R15)(DX*1), Z6, Z6
+	VBROADCASTI32X4  32(R12)(DX*2), Z7
+	VINSERTI32X4     $0x01, 32(R13)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x02, 32(R14)(DX*2), Z7, Z7
+	VINSERTI32X4     $0x03, 32(R15)(DX*2), Z7, Z7
+	VBROADCASTI32X4  32(R12)(R8*1), Z8
+	VINSERTI32X4     $0x01, 32(R13)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x02, 32(R14)(R8*1), Z8, Z8
+	VINSERTI32X4     $0x03, 32(R15)(R8*1), Z8, Z8
+	VPUNPCKLDQ       Z6, Z5, Z9
+	VPUNPCKHDQ       Z6, Z5, Z10
+	VPUNPCKLDQ       Z8, Z7, Z6
+	VPUNPCKHDQ       Z8, Z7, Z8
+	VPUNPCKLQDQ      Z6, Z9, Z5
+	VPUNPCKHQDQ      Z6, Z9, Z6
+	VPUNPCKLQDQ      Z8, Z10, Z7
+	VPUNPCKHQDQ      Z8, Z10, Z8
+	VMOVUPS          Z5, 1408(DI)
+	VMOVUPS          Z6, 1472(DI)
+	VMOVUPS          Z7, 1536(DI)
+	VMOVUPS          Z8, 1600(DI)
+	VMOVUPS          128(DI), Z5
+	VBROADCASTSS     w0000003f<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z5
+	VMOVUPS          192(DI), Z6
+	VBROADCASTSS     w0000003f<>+0(SB), Z7
+	VPANDD           Z7, Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z5, Z5
+	VMULPS           64(DI), Z6, Z6
+	VMOVUPS          960(DI), Z7
+	VBROADCASTSS     w0000003f<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VMOVUPS          1024(DI), Z8
+	VBROADCASTSS     w0000003f<>+0(SB), Z9
+	VPANDD           Z9, Z8, Z8
+	VCVTDQ2PS        Z7, Z7
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           832(DI), Z7, Z7
+	VMULPS           896(DI), Z8, Z8
+	VBROADCASTI32X4  48(CX), Z9
+	VINSERTI32X4     $0x01, 48(R9), Z9, Z9
+	VINSERTI32X4     $0x02, 48(R10), Z9, Z9
+	VINSERTI32X4     $0x03, 48(R11), Z9, Z9
+	VBROADCASTI32X4  48(CX)(DX*1), Z10
+	VINSERTI32X4     $0x01, 48(R9)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, 48(R10)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, 48(R11)(DX*1), Z10, Z10
+	VBROADCASTI32X4  48(CX)(DX*2), Z11
+	VINSERTI32X4     $0x01, 48(R9)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, 48(R10)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, 48(R11)(DX*2), Z11, Z11
+	VBROADCASTI32X4  48(CX)(R8*1), Z12
+	VINSERTI32X4     $0x01, 48(R9)(R8*1), Z12, Z12
+	VINSERTI32X4     $0x02, 48(R10)(R8*1), Z12, Z12
+	VINSERTI32X4     $0x03, 48(R11)(R8*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VMOVUPS          Z9, Z13
+	VPSLLD           $0x04, 320(DI), Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VFMSUB213PS      Z6, Z5, Z13
+	VFMADD231PS.BCST (SI), Z13, Z3
+	VBROADCASTI32X4  48(R12), Z13
+	VINSERTI32X4     $0x01, 48(R13), Z13, Z13
+	VINSERTI32X4     $0x02, 48(R14), Z13, Z13
+	VINSERTI32X4     $0x03, 48(R15), Z13, Z13
+	VBROADCASTI32X4  48(R12)(DX*1), Z14
+	VINSERTI32X4     $0x01, 48(R13)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x02, 48(R14)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x03, 48(R15)(DX*1), Z14, Z14
+	VBROADCASTI32X4  48(R12)(DX*2), Z15
+	VINSERTI32X4     $0x01, 48(R13)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x02, 48(R14)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x03, 48(R15)(DX*2), Z15, Z15
+	VBROADCASTI32X4  48(R12)(R8*1), Z16
+	VINSERTI32X4     $0x01, 48(R13)(R8*1), Z16, Z16
+	VINSERTI32X4     $0x02, 48(R14)(R8*1), Z16, Z16
+	VINSERTI32X4     $0x03, 48(R15)(R8*1), Z16, Z16
+	VPUNPCKLDQ       Z14, Z13, Z17
+	VPUNPCKHDQ       Z14, Z13, Z18
+	VPUNPCKLDQ       Z16, Z15, Z14
+	VPUNPCKHDQ       Z16, Z15, Z16
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VPUNPCKLQDQ      Z16, Z18, Z15
+	VPUNPCKHQDQ      Z16, Z18, Z16
+	VMOVUPS          Z13, Z17
+	VPSLLD           $0x04, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST (SI), Z17, Z4
+	VPSRLD           $0x08, Z9, Z17
+	VPSRLD           $0x04, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 4(SI), Z17, Z3
+	VPSRLD           $0x08, Z13, Z17
+	VPSRLD           $0x04, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 4(SI), Z17, Z4
+	VPSRLD           $0x10, Z9, Z17
+	VPSRLD           $0x0c, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 8(SI), Z17, Z3
+	VPSRLD           $0x10, Z13, Z17
+	VPSRLD           $0x0c, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 8(SI), Z17, Z4
+	VPSRLD           $0x18, Z9, Z17
+	VPSRLD           $0x14, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 12(SI), Z17, Z3
+	VPSRLD           $0x18, Z13, Z17
+	VPSRLD           $0x14, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 12(SI), Z17, Z4
+	VMOVUPS          Z10, Z17
+	VPSLLD           $0x04, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 16(SI), Z17, Z3
+	VMOVUPS          Z14, Z17
+	VPSLLD           $0x04, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 16(SI), Z17, Z4
+	VPSRLD           $0x08, Z10, Z17
+	VPSRLD           $0x04, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 20(SI), Z17, Z3
+	VPSRLD           $0x08, Z14, Z17
+	VPSRLD           $0x04, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 20(SI), Z17, Z4
+	VPSRLD           $0x10, Z10, Z17
+	VPSRLD           $0x0c, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 24(SI), Z17, Z3
+	VPSRLD           $0x10, Z14, Z17
+	VPSRLD           $0x0c, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 24(SI), Z17, Z4
+	VPSRLD           $0x18, Z10, Z17
+	VPSRLD           $0x14, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 28(SI), Z17, Z3
+	VPSRLD           $0x18, Z14, Z17
+	VPSRLD           $0x14, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 28(SI), Z17, Z4
+	VMOVUPS          Z11, Z17
+	VPSLLD           $0x04, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 32(SI), Z17, Z3
+	VMOVUPS          Z15, Z17
+	VPSLLD           $0x04, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 32(SI), Z17, Z4
+	VPSRLD           $0x08, Z11, Z17
+	VPSRLD           $0x04, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 36(SI), Z17, Z3
+	VPSRLD           $0x08, Z15, Z17
+	VPSRLD           $0x04, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 36(SI), Z17, Z4
+	VPSRLD           $0x10, Z11, Z17
+	VPSRLD           $0x0c, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 40(SI), Z17, Z3
+	VPSRLD           $0x10, Z15, Z17
+	VPSRLD           $0x0c, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 40(SI), Z17, Z4
+	VPSRLD           $0x18, Z11, Z17
+	VPSRLD           $0x14, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 44(SI), Z17, Z3
+	VPSRLD           $0x18, Z15, Z17
+	VPSRLD           $0x14, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 44(SI), Z17, Z4
+	VMOVUPS          Z12, Z17
+	VPSLLD           $0x04, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 48(SI), Z17, Z3
+	VMOVUPS          Z16, Z17
+	VPSLLD           $0x04, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 48(SI), Z17, Z4
+	VPSRLD           $0x08, Z12, Z17
+	VPSRLD           $0x04, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 52(SI), Z17, Z3
+	VPSRLD           $0x08, Z16, Z17
+	VPSRLD           $0x04, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 52(SI), Z17, Z4
+	VPSRLD           $0x10, Z12, Z17
+	VPSRLD           $0x0c, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 56(SI), Z17, Z3
+	VPSRLD           $0x10, Z16, Z17
+	VPSRLD           $0x0c, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 56(SI), Z17, Z4
+	VPSRLD           $0x18, Z12, Z17
+	VPSRLD           $0x14, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 60(SI), Z17, Z3
+	VPSRLD           $0x18, Z16, Z17
+	VPSRLD           $0x14, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 60(SI), Z17, Z4
+	VBROADCASTI32X4  64(CX), Z17
+	VINSERTI32X4     $0x01, 64(R9), Z17, Z17
+	VINSERTI32X4     $0x02, 64(R10), Z17, Z17
+	VINSERTI32X4     $0x03, 64(R11), Z17, Z17
+	VBROADCASTI32X4  64(CX)(DX*1), Z18
+	VINSERTI32X4     $0x01, 64(R9)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x02, 64(R10)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x03, 64(R11)(DX*1), Z18, Z18
+	VBROADCASTI32X4  64(CX)(DX*2), Z19
+	VINSERTI32X4     $0x01, 64(R9)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x02, 64(R10)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x03, 64(R11)(DX*2), Z19, Z19
+	VBROADCASTI32X4  64(CX)(R8*1), Z20
+	VINSERTI32X4     $0x01, 64(R9)(R8*1), Z20, Z20
+	VINSERTI32X4     $0x02, 64(R10)(R8*1), Z20, Z20
+	VINSERTI32X4     $0x03, 64(R11)(R8*1), Z20, Z20
+	VPUNPCKLDQ       Z18, Z17, Z21
+	VPUNPCKHDQ       Z18, Z17, Z22
+	VPUNPCKLDQ       Z20, Z19, Z18
+	VPUNPCKHDQ       Z20, Z19, Z20
+	VPUNPCKLQDQ      Z18, Z21, Z17
+	VPUNPCKHQDQ      Z18, Z21, Z18
+	VPUNPCKLQDQ      Z20, Z22, Z19
+	VPUNPCKHQDQ      Z20, Z22, Z20
+	VMOVUPS          Z17, Z21
+	VPSLLD           $0x04, 576(DI), Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VFMSUB213PS      Z6, Z5, Z21
+	VFMADD231PS.BCST 64(SI), Z21, Z3
+	VBROADCASTI32X4  64(R12), Z21
+	VINSERTI32X4     $0x01, 64(R13), Z21, Z21
+	VINSERTI32X4     $0x02, 64(R14), Z21, Z21
+	VINSERTI32X4     $0x03, 64(R15), Z21, Z21
+	VBROADCASTI32X4  64(R12)(DX*1), Z22
+	VINSERTI32X4     $0x01, 64(R13)(DX*1), Z22, Z22
+	VINSERTI32X4     $0x02, 64(R14)(DX*1), Z22, Z22
+	VINSERTI32X4     $0x03, 64(R15)(DX*1), Z22, Z22
+	VBROADCASTI32X4  64(R12)(DX*2), Z23
+	VINSERTI32X4     $0x01, 64(R13)(DX*2), Z23, Z23
+	VINSERTI32X4     $0x02, 64(R14)(DX*2), Z23, Z23
+	VINSERTI32X4     $0x03, 64(R15)(DX*2), Z23, Z23
+	VBROADCASTI32X4  64(R12)(R8*1), Z24
+	VINSERTI32X4     $0x01, 64(R13)(R8*1), Z24, Z24
+	VINSERTI32X4     $0x02, 64(R14)(R8*1), Z24, Z24
+	VINSERTI32X4     $0x03, 64(R15)(R8*1), Z24, Z24
+	VPUNPCKLDQ       Z22, Z21, Z25
+	VPUNPCKHDQ       Z22, Z21, Z26
+	VPUNPCKLDQ       Z24, Z23, Z22
+	VPUNPCKHDQ       Z24, Z23, Z24
+	VPUNPCKLQDQ      Z22, Z25, Z21
+	VPUNPCKHQDQ      Z22, Z25, Z22
+	VPUNPCKLQDQ      Z24, Z26, Z23
+	VPUNPCKHQDQ      Z24, Z26, Z24
+	VMOVUPS          Z21, Z25
+	VPSLLD           $0x04, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 64(SI), Z25, Z4
+	VPSRLD           $0x08, Z17, Z25
+	VPSRLD           $0x04, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 68(SI), Z25, Z3
+	VPSRLD           $0x08, Z21, Z25
+	VPSRLD           $0x04, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 68(SI), Z25, Z4
+	VPSRLD           $0x10, Z17, Z25
+	VPSRLD           $0x0c, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 72(SI), Z25, Z3
+	VPSRLD           $0x10, Z21, Z25
+	VPSRLD           $0x0c, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 72(SI), Z25, Z4
+	VPSRLD           $0x18, Z17, Z25
+	VPSRLD           $0x14, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 76(SI), Z25, Z3
+	VPSRLD           $0x18, Z21, Z25
+	VPSRLD           $0x14, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 76(SI), Z25, Z4
+	VMOVUPS          Z18, Z25
+	VPSLLD           $0x04, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 80(SI), Z25, Z3
+	VMOVUPS          Z22, Z25
+	VPSLLD           $0x04, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 80(SI), Z25, Z4
+	VPSRLD           $0x08, Z18, Z25
+	VPSRLD           $0x04, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 84(SI), Z25, Z3
+	VPSRLD           $0x08, Z22, Z25
+	VPSRLD           $0x04, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 84(SI), Z25, Z4
+	VPSRLD           $0x10, Z18, Z25
+	VPSRLD           $0x0c, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 88(SI), Z25, Z3
+	VPSRLD           $0x10, Z22, Z25
+	VPSRLD           $0x0c, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 88(SI), Z25, Z4
+	VPSRLD           $0x18, Z18, Z25
+	VPSRLD           $0x14, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 92(SI), Z25, Z3
+	VPSRLD           $0x18, Z22, Z25
+	VPSRLD           $0x14, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 92(SI), Z25, Z4
+	VMOVUPS          Z19, Z25
+	VPSLLD           $0x04, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 96(SI), Z25, Z3
+	VMOVUPS          Z23, Z25
+	VPSLLD           $0x04, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 96(SI), Z25, Z4
+	VPSRLD           $0x08, Z19, Z25
+	VPSRLD           $0x04, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 100(SI), Z25, Z3
+	VPSRLD           $0x08, Z23, Z25
+	VPSRLD           $0x04, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 100(SI), Z25, Z4
+	VPSRLD           $0x10, Z19, Z25
+	VPSRLD           $0x0c, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 104(SI), Z25, Z3
+	VPSRLD           $0x10, Z23, Z25
+	VPSRLD           $0x0c, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 104(SI), Z25, Z4
+	VPSRLD           $0x18, Z19, Z25
+	VPSRLD           $0x14, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 108(SI), Z25, Z3
+	VPSRLD           $0x18, Z23, Z25
+	VPSRLD           $0x14, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 108(SI), Z25, Z4
+	VMOVUPS          Z20, Z25
+	VPSLLD           $0x04, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 112(SI), Z25, Z3
+	VMOVUPS          Z24, Z25
+	VPSLLD           $0x04, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 112(SI), Z25, Z4
+	VPSRLD           $0x08, Z20, Z25
+	VPSRLD           $0x04, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 116(SI), Z25, Z3
+	VPSRLD           $0x08, Z24, Z25
+	VPSRLD           $0x04, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 116(SI), Z25, Z4
+	VPSRLD           $0x10, Z20, Z25
+	VPSRLD           $0x0c, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 120(SI), Z25, Z3
+	VPSRLD           $0x10, Z24, Z25
+	VPSRLD           $0x0c, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 120(SI), Z25, Z4
+	VPSRLD           $0x18, Z20, Z25
+	VPSRLD           $0x14, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 124(SI), Z25, Z3
+	VPSRLD           $0x18, Z24, Z5
+	VPSRLD           $0x14, 1600(DI), Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMSUB213PS      Z8, Z7, Z5
+	VFMADD231PS.BCST 124(SI), Z5, Z4
+	VMOVUPS          128(DI), Z5
+	VBROADCASTSS     w0000003f<>+0(SB), Z6
+	VPSRLD           $0x08, Z5, Z5
+	VPANDD           Z6, Z5, Z5
+	VMOVUPS          192(DI), Z6
+	VBROADCASTSS     w0000003f<>+0(SB), Z7
+	VPSRLD           $0x08, Z6, Z6
+	VPANDD           Z7, Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z5, Z5
+	VMULPS           64(DI), Z6, Z6
+	VMOVUPS          960(DI), Z7
+	VBROADCASTSS     w0000003f<>+0(SB), Z8
+	VPSRLD           $0x08, Z7, Z7
+	VPANDD           Z8, Z7, Z7
+	VMOVUPS          1024(DI), Z8
+	VBROADCASTSS     w0000003f<>+0(SB), Z25
+	VPSRLD           $0x08, Z8, Z8
+	VPANDD           Z25, Z8, Z8
+	VCVTDQ2PS        Z7, Z7
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           832(DI), Z7, Z7
+	VMULPS           896(DI), Z8, Z8
+	VPSRLD           $0x04, Z9, Z25
+	VPSLLD           $0x03, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 128(SI), Z25, Z3
+	VPSRLD           $0x04, Z13, Z25
+	VPSLLD           $0x03, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 128(SI), Z25, Z4
+	VPSRLD           $0x0c, Z9, Z25
+	VPSRLD           $0x05, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 132(SI), Z25, Z3
+	VPSRLD           $0x0c, Z13, Z25
+	VPSRLD           $0x05, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 132(SI), Z25, Z4
+	VPSRLD           $0x14, Z9, Z25
+	VPSRLD           $0x0d, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 136(SI), Z25, Z3
+	VPSRLD           $0x14, Z13, Z25
+	VPSRLD           $0x0d, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 136(SI), Z25, Z4
+	VPSRLD           $0x1c, Z9, Z9
+	VPSRLD           $0x15, 320(DI), Z25
+	VPTERNLOGD       $0xe4, Z2, Z25, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 140(SI), Z9, Z3
+	VPSRLD           $0x1c, Z13, Z9
+	VPSRLD           $0x15, 1152(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 140(SI), Z9, Z4
+	VPSRLD           $0x04, Z10, Z9
+	VPSLLD           $0x03, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 144(SI), Z9, Z3
+	VPSRLD           $0x04, Z14, Z9
+	VPSLLD           $0x03, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 144(SI), Z9, Z4
+	VPSRLD           $0x0c, Z10, Z9
+	VPSRLD           $0x05, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 148(SI), Z9, Z3
+	VPSRLD           $0x0c, Z14, Z9
+	VPSRLD           $0x05, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 148(SI), Z9, Z4
+	VPSRLD           $0x14, Z10, Z9
+	VPSRLD           $0x0d, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 152(SI), Z9, Z3
+	VPSRLD           $0x14, Z14, Z9
+	VPSRLD           $0x0d, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 152(SI), Z9, Z4
+	VPSRLD           $0x1c, Z10, Z9
+	VPSRLD           $0x15, 384(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 156(SI), Z9, Z3
+	VPSRLD           $0x1c, Z14, Z9
+	VPSRLD           $0x15, 1216(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 156(SI), Z9, Z4
+	VPSRLD           $0x04, Z11, Z9
+	VPSLLD           $0x03, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 160(SI), Z9, Z3
+	VPSRLD           $0x04, Z15, Z9
+	VPSLLD           $0x03, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 160(SI), Z9, Z4
+	VPSRLD           $0x0c, Z11, Z9
+	VPSRLD           $0x05, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 164(SI), Z9, Z3
+	VPSRLD           $0x0c, Z15, Z9
+	VPSRLD           $0x05, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 164(SI), Z9, Z4
+	VPSRLD           $0x14, Z11, Z9
+	VPSRLD           $0x0d, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 168(SI), Z9, Z3
+	VPSRLD           $0x14, Z15, Z9
+	VPSRLD           $0x0d, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 168(SI), Z9, Z4
+	VPSRLD           $0x1c, Z11, Z9
+	VPSRLD           $0x15, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 172(SI), Z9, Z3
+	VPSRLD           $0x1c, Z15, Z9
+	VPSRLD           $0x15, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 172(SI), Z9, Z4
+	VPSRLD           $0x04, Z12, Z9
+	VPSLLD           $0x03, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 176(SI), Z9, Z3
+	VPSRLD           $0x04, Z16, Z9
+	VPSLLD           $0x03, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 176(SI), Z9, Z4
+	VPSRLD           $0x0c, Z12, Z9
+	VPSRLD           $0x05, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 180(SI), Z9, Z3
+	VPSRLD           $0x0c, Z16, Z9
+	VPSRLD           $0x05, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 180(SI), Z9, Z4
+	VPSRLD           $0x14, Z12, Z9
+	VPSRLD           $0x0d, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 184(SI), Z9, Z3
+	VPSRLD           $0x14, Z16, Z9
+	VPSRLD           $0x0d, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 184(SI), Z9, Z4
+	VPSRLD           $0x1c, Z12, Z9
+	VPSRLD           $0x15, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 188(SI), Z9, Z3
+	VPSRLD           $0x1c, Z16, Z9
+	VPSRLD           $0x15, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 188(SI), Z9, Z4
+	VPSRLD           $0x04, Z17, Z9
+	VPSLLD           $0x03, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 192(SI), Z9, Z3
+	VPSRLD           $0x04, Z21, Z9
+	VPSLLD           $0x03, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 192(SI), Z9, Z4
+	VPSRLD           $0x0c, Z17, Z9
+	VPSRLD           $0x05, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 196(SI), Z9, Z3
+	VPSRLD           $0x0c, Z21, Z9
+	VPSRLD           $0x05, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 196(SI), Z9, Z4
+	VPSRLD           $0x14, Z17, Z9
+	VPSRLD           $0x0d, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 200(SI), Z9, Z3
+	VPSRLD           $0x14, Z21, Z9
+	VPSRLD           $0x0d, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 200(SI), Z9, Z4
+	VPSRLD           $0x1c, Z17, Z9
+	VPSRLD           $0x15, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 204(SI), Z9, Z3
+	VPSRLD           $0x1c, Z21, Z9
+	VPSRLD           $0x15, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 204(SI), Z9, Z4
+	VPSRLD           $0x04, Z18, Z9
+	VPSLLD           $0x03, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 208(SI), Z9, Z3
+	VPSRLD           $0x04, Z22, Z9
+	VPSLLD           $0x03, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 208(SI), Z9, Z4
+	VPSRLD           $0x0c, Z18, Z9
+	VPSRLD           $0x05, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 212(SI), Z9, Z3
+	VPSRLD           $0x0c, Z22, Z9
+	VPSRLD           $0x05, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 212(SI), Z9, Z4
+	VPSRLD           $0x14, Z18, Z9
+	VPSRLD           $0x0d, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 216(SI), Z9, Z3
+	VPSRLD           $0x14, Z22, Z9
+	VPSRLD           $0x0d, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 216(SI), Z9, Z4
+	VPSRLD           $0x1c, Z18, Z9
+	VPSRLD           $0x15, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 220(SI), Z9, Z3
+	VPSRLD           $0x1c, Z22, Z9
+	VPSRLD           $0x15, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 220(SI), Z9, Z4
+	VPSRLD           $0x04, Z19, Z9
+	VPSLLD           $0x03, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 224(SI), Z9, Z3
+	VPSRLD           $0x04, Z23, Z9
+	VPSLLD           $0x03, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 224(SI), Z9, Z4
+	VPSRLD           $0x0c, Z19, Z9
+	VPSRLD           $0x05, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 228(SI), Z9, Z3
+	VPSRLD           $0x0c, Z23, Z9
+	VPSRLD           $0x05, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 228(SI), Z9, Z4
+	VPSRLD           $0x14, Z19, Z9
+	VPSRLD           $0x0d, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 232(SI), Z9, Z3
+	VPSRLD           $0x14, Z23, Z9
+	VPSRLD           $0x0d, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 232(SI), Z9, Z4
+	VPSRLD           $0x1c, Z19, Z9
+	VPSRLD           $0x15, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 236(SI), Z9, Z3
+	VPSRLD           $0x1c, Z23, Z9
+	VPSRLD           $0x15, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 236(SI), Z9, Z4
+	VPSRLD           $0x04, Z20, Z9
+	VPSLLD           $0x03, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 240(SI), Z9, Z3
+	VPSRLD           $0x04, Z24, Z9
+	VPSLLD           $0x03, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 240(SI), Z9, Z4
+	VPSRLD           $0x0c, Z20, Z9
+	VPSRLD           $0x05, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 244(SI), Z9, Z3
+	VPSRLD           $0x0c, Z24, Z9
+	VPSRLD           $0x05, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 244(SI), Z9, Z4
+	VPSRLD           $0x14, Z20, Z9
+	VPSRLD           $0x0d, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 248(SI), Z9, Z3
+	VPSRLD           $0x14, Z24, Z9
+	VPSRLD           $0x0d, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 248(SI), Z9, Z4
+	VPSRLD           $0x1c, Z20, Z9
+	VPSRLD           $0x15, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 252(SI), Z9, Z3
+	VPSRLD           $0x1c, Z24, Z5
+	VPSRLD           $0x15, 1600(DI), Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMSUB213PS      Z8, Z7, Z5
+	VFMADD231PS.BCST 252(SI), Z5, Z4
+	VMOVUPS          128(DI), Z5
+	VBROADCASTSS     w0000003f<>+0(SB), Z6
+	VPSRLD           $0x10, Z5, Z5
+	VPANDD           Z6, Z5, Z5
+	VMOVUPS          192(DI), Z6
+	VBROADCASTSS     w0000003f<>+0(SB), Z7
+	VPSRLD           $0x10, Z6, Z6
+	VPANDD           Z7, Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z5, Z5
+	VMULPS           64(DI), Z6, Z6
+	VMOVUPS          960(DI), Z7
+	VBROADCASTSS     w0000003f<>+0(SB), Z8
+	VPSRLD           $0x10, Z7, Z7
+	VPANDD           Z8, Z7, Z7
+	VMOVUPS          1024(DI), Z8
+	VBROADCASTSS     w0000003f<>+0(SB), Z9
+	VPSRLD           $0x10, Z8, Z8
+	VPANDD           Z9, Z8, Z8
+	VCVTDQ2PS        Z7, Z7
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           832(DI), Z7, Z7
+	VMULPS           896(DI), Z8, Z8
+	VBROADCASTI32X4  80(CX), Z9
+	VINSERTI32X4     $0x01, 80(R9), Z9, Z9
+	VINSERTI32X4     $0x02, 80(R10), Z9, Z9
+	VINSERTI32X4     $0x03, 80(R11), Z9, Z9
+	VBROADCASTI32X4  80(CX)(DX*1), Z10
+	VINSERTI32X4     $0x01, 80(R9)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, 80(R10)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, 80(R11)(DX*1), Z10, Z10
+	VBROADCASTI32X4  80(CX)(DX*2), Z11
+	VINSERTI32X4     $0x01, 80(R9)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, 80(R10)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, 80(R11)(DX*2), Z11, Z11
+	VBROADCASTI32X4  80(CX)(R8*1), Z12
+	VINSERTI32X4     $0x01, 80(R9)(R8*1), Z12, Z12
+	VINSERTI32X4     $0x02, 80(R10)(R8*1), Z12, Z12
+	VINSERTI32X4     $0x03, 80(R11)(R8*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VMOVUPS          Z9, Z13
+	VPSLLD           $0x02, 320(DI), Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VFMSUB213PS      Z6, Z5, Z13
+	VFMADD231PS.BCST 256(SI), Z13, Z3
+	VBROADCASTI32X4  80(R12), Z13
+	VINSERTI32X4     $0x01, 80(R13), Z13, Z13
+	VINSERTI32X4     $0x02, 80(R14), Z13, Z13
+	VINSERTI32X4     $0x03, 80(R15), Z13, Z13
+	VBROADCASTI32X4  80(R12)(DX*1), Z14
+	VINSERTI32X4     $0x01, 80(R13)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x02, 80(R14)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x03, 80(R15)(DX*1), Z14, Z14
+	VBROADCASTI32X4  80(R12)(DX*2), Z15
+	VINSERTI32X4     $0x01, 80(R13)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x02, 80(R14)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x03, 80(R15)(DX*2), Z15, Z15
+	VBROADCASTI32X4  80(R12)(R8*1), Z16
+	VINSERTI32X4     $0x01, 80(R13)(R8*1), Z16, Z16
+	VINSERTI32X4     $0x02, 80(R14)(R8*1), Z16, Z16
+	VINSERTI32X4     $0x03, 80(R15)(R8*1), Z16, Z16
+	VPUNPCKLDQ       Z14, Z13, Z17
+	VPUNPCKHDQ       Z14, Z13, Z18
+	VPUNPCKLDQ       Z16, Z15, Z14
+	VPUNPCKHDQ       Z16, Z15, Z16
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VPUNPCKLQDQ      Z16, Z18, Z15
+	VPUNPCKHQDQ      Z16, Z18, Z16
+	VMOVUPS          Z13, Z17
+	VPSLLD           $0x02, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 256(SI), Z17, Z4
+	VPSRLD           $0x08, Z9, Z17
+	VPSRLD           $0x06, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 260(SI), Z17, Z3
+	VPSRLD           $0x08, Z13, Z17
+	VPSRLD           $0x06, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 260(SI), Z17, Z4
+	VPSRLD           $0x10, Z9, Z17
+	VPSRLD           $0x0e, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 264(SI), Z17, Z3
+	VPSRLD           $0x10, Z13, Z17
+	VPSRLD           $0x0e, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 264(SI), Z17, Z4
+	VPSRLD           $0x18, Z9, Z17
+	VPSRLD           $0x16, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 268(SI), Z17, Z3
+	VPSRLD           $0x18, Z13, Z17
+	VPSRLD           $0x16, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 268(SI), Z17, Z4
+	VMOVUPS          Z10, Z17
+	VPSLLD           $0x02, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 272(SI), Z17, Z3
+	VMOVUPS          Z14, Z17
+	VPSLLD           $0x02, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 272(SI), Z17, Z4
+	VPSRLD           $0x08, Z10, Z17
+	VPSRLD           $0x06, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 276(SI), Z17, Z3
+	VPSRLD           $0x08, Z14, Z17
+	VPSRLD           $0x06, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 276(SI), Z17, Z4
+	VPSRLD           $0x10, Z10, Z17
+	VPSRLD           $0x0e, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 280(SI), Z17, Z3
+	VPSRLD           $0x10, Z14, Z17
+	VPSRLD           $0x0e, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 280(SI), Z17, Z4
+	VPSRLD           $0x18, Z10, Z17
+	VPSRLD           $0x16, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 284(SI), Z17, Z3
+	VPSRLD           $0x18, Z14, Z17
+	VPSRLD           $0x16, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 284(SI), Z17, Z4
+	VMOVUPS          Z11, Z17
+	VPSLLD           $0x02, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 288(SI), Z17, Z3
+	VMOVUPS          Z15, Z17
+	VPSLLD           $0x02, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 288(SI), Z17, Z4
+	VPSRLD           $0x08, Z11, Z17
+	VPSRLD           $0x06, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 292(SI), Z17, Z3
+	VPSRLD           $0x08, Z15, Z17
+	VPSRLD           $0x06, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 292(SI), Z17, Z4
+	VPSRLD           $0x10, Z11, Z17
+	VPSRLD           $0x0e, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 296(SI), Z17, Z3
+	VPSRLD           $0x10, Z15, Z17
+	VPSRLD           $0x0e, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 296(SI), Z17, Z4
+	VPSRLD           $0x18, Z11, Z17
+	VPSRLD           $0x16, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 300(SI), Z17, Z3
+	VPSRLD           $0x18, Z15, Z17
+	VPSRLD           $0x16, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 300(SI), Z17, Z4
+	VMOVUPS          Z12, Z17
+	VPSLLD           $0x02, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 304(SI), Z17, Z3
+	VMOVUPS          Z16, Z17
+	VPSLLD           $0x02, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 304(SI), Z17, Z4
+	VPSRLD           $0x08, Z12, Z17
+	VPSRLD           $0x06, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 308(SI), Z17, Z3
+	VPSRLD           $0x08, Z16, Z17
+	VPSRLD           $0x06, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 308(SI), Z17, Z4
+	VPSRLD           $0x10, Z12, Z17
+	VPSRLD           $0x0e, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 312(SI), Z17, Z3
+	VPSRLD           $0x10, Z16, Z17
+	VPSRLD           $0x0e, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 312(SI), Z17, Z4
+	VPSRLD           $0x18, Z12, Z17
+	VPSRLD           $0x16, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z6, Z5, Z17
+	VFMADD231PS.BCST 316(SI), Z17, Z3
+	VPSRLD           $0x18, Z16, Z17
+	VPSRLD           $0x16, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z8, Z7, Z17
+	VFMADD231PS.BCST 316(SI), Z17, Z4
+	VBROADCASTI32X4  96(CX), Z17
+	VINSERTI32X4     $0x01, 96(R9), Z17, Z17
+	VINSERTI32X4     $0x02, 96(R10), Z17, Z17
+	VINSERTI32X4     $0x03, 96(R11), Z17, Z17
+	VBROADCASTI32X4  96(CX)(DX*1), Z18
+	VINSERTI32X4     $0x01, 96(R9)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x02, 96(R10)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x03, 96(R11)(DX*1), Z18, Z18
+	VBROADCASTI32X4  96(CX)(DX*2), Z19
+	VINSERTI32X4     $0x01, 96(R9)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x02, 96(R10)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x03, 96(R11)(DX*2), Z19, Z19
+	VBROADCASTI32X4  96(CX)(R8*1), Z20
+	VINSERTI32X4     $0x01, 96(R9)(R8*1), Z20, Z20
+	VINSERTI32X4     $0x02, 96(R10)(R8*1), Z20, Z20
+	VINSERTI32X4     $0x03, 96(R11)(R8*1), Z20, Z20
+	VPUNPCKLDQ       Z18, Z17, Z21
+	VPUNPCKHDQ       Z18, Z17, Z22
+	VPUNPCKLDQ       Z20, Z19, Z18
+	VPUNPCKHDQ       Z20, Z19, Z20
+	VPUNPCKLQDQ      Z18, Z21, Z17
+	VPUNPCKHQDQ      Z18, Z21, Z18
+	VPUNPCKLQDQ      Z20, Z22, Z19
+	VPUNPCKHQDQ      Z20, Z22, Z20
+	VMOVUPS          Z17, Z21
+	VPSLLD           $0x02, 576(DI), Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VFMSUB213PS      Z6, Z5, Z21
+	VFMADD231PS.BCST 320(SI), Z21, Z3
+	VBROADCASTI32X4  96(R12), Z21
+	VINSERTI32X4     $0x01, 96(R13), Z21, Z21
+	VINSERTI32X4     $0x02, 96(R14), Z21, Z21
+	VINSERTI32X4     $0x03, 96(R15), Z21, Z21
+	VBROADCASTI32X4  96(R12)(DX*1), Z22
+	VINSERTI32X4     $0x01, 96(R13)(DX*1), Z22, Z22
+	VINSERTI32X4     $0x02, 96(R14)(DX*1), Z22, Z22
+	VINSERTI32X4     $0x03, 96(R15)(DX*1), Z22, Z22
+	VBROADCASTI32X4  96(R12)(DX*2), Z23
+	VINSERTI32X4     $0x01, 96(R13)(DX*2), Z23, Z23
+	VINSERTI32X4     $0x02, 96(R14)(DX*2), Z23, Z23
+	VINSERTI32X4     $0x03, 96(R15)(DX*2), Z23, Z23
+	VBROADCASTI32X4  96(R12)(R8*1), Z24
+	VINSERTI32X4     $0x01, 96(R13)(R8*1), Z24, Z24
+	VINSERTI32X4     $0x02, 96(R14)(R8*1), Z24, Z24
+	VINSERTI32X4     $0x03, 96(R15)(R8*1), Z24, Z24
+	VPUNPCKLDQ       Z22, Z21, Z25
+	VPUNPCKHDQ       Z22, Z21, Z26
+	VPUNPCKLDQ       Z24, Z23, Z22
+	VPUNPCKHDQ       Z24, Z23, Z24
+	VPUNPCKLQDQ      Z22, Z25, Z21
+	VPUNPCKHQDQ      Z22, Z25, Z22
+	VPUNPCKLQDQ      Z24, Z26, Z23
+	VPUNPCKHQDQ      Z24, Z26, Z24
+	VMOVUPS          Z21, Z25
+	VPSLLD           $0x02, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 320(SI), Z25, Z4
+	VPSRLD           $0x08, Z17, Z25
+	VPSRLD           $0x06, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 324(SI), Z25, Z3
+	VPSRLD           $0x08, Z21, Z25
+	VPSRLD           $0x06, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 324(SI), Z25, Z4
+	VPSRLD           $0x10, Z17, Z25
+	VPSRLD           $0x0e, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 328(SI), Z25, Z3
+	VPSRLD           $0x10, Z21, Z25
+	VPSRLD           $0x0e, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 328(SI), Z25, Z4
+	VPSRLD           $0x18, Z17, Z25
+	VPSRLD           $0x16, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 332(SI), Z25, Z3
+	VPSRLD           $0x18, Z21, Z25
+	VPSRLD           $0x16, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 332(SI), Z25, Z4
+	VMOVUPS          Z18, Z25
+	VPSLLD           $0x02, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 336(SI), Z25, Z3
+	VMOVUPS          Z22, Z25
+	VPSLLD           $0x02, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 336(SI), Z25, Z4
+	VPSRLD           $0x08, Z18, Z25
+	VPSRLD           $0x06, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 340(SI), Z25, Z3
+	VPSRLD           $0x08, Z22, Z25
+	VPSRLD           $0x06, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 340(SI), Z25, Z4
+	VPSRLD           $0x10, Z18, Z25
+	VPSRLD           $0x0e, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 344(SI), Z25, Z3
+	VPSRLD           $0x10, Z22, Z25
+	VPSRLD           $0x0e, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 344(SI), Z25, Z4
+	VPSRLD           $0x18, Z18, Z25
+	VPSRLD           $0x16, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 348(SI), Z25, Z3
+	VPSRLD           $0x18, Z22, Z25
+	VPSRLD           $0x16, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 348(SI), Z25, Z4
+	VMOVUPS          Z19, Z25
+	VPSLLD           $0x02, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 352(SI), Z25, Z3
+	VMOVUPS          Z23, Z25
+	VPSLLD           $0x02, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 352(SI), Z25, Z4
+	VPSRLD           $0x08, Z19, Z25
+	VPSRLD           $0x06, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 356(SI), Z25, Z3
+	VPSRLD           $0x08, Z23, Z25
+	VPSRLD           $0x06, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 356(SI), Z25, Z4
+	VPSRLD           $0x10, Z19, Z25
+	VPSRLD           $0x0e, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 360(SI), Z25, Z3
+	VPSRLD           $0x10, Z23, Z25
+	VPSRLD           $0x0e, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 360(SI), Z25, Z4
+	VPSRLD           $0x18, Z19, Z25
+	VPSRLD           $0x16, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 364(SI), Z25, Z3
+	VPSRLD           $0x18, Z23, Z25
+	VPSRLD           $0x16, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 364(SI), Z25, Z4
+	VMOVUPS          Z20, Z25
+	VPSLLD           $0x02, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 368(SI), Z25, Z3
+	VMOVUPS          Z24, Z25
+	VPSLLD           $0x02, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 368(SI), Z25, Z4
+	VPSRLD           $0x08, Z20, Z25
+	VPSRLD           $0x06, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 372(SI), Z25, Z3
+	VPSRLD           $0x08, Z24, Z25
+	VPSRLD           $0x06, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 372(SI), Z25, Z4
+	VPSRLD           $0x10, Z20, Z25
+	VPSRLD           $0x0e, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 376(SI), Z25, Z3
+	VPSRLD           $0x10, Z24, Z25
+	VPSRLD           $0x0e, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 376(SI), Z25, Z4
+	VPSRLD           $0x18, Z20, Z25
+	VPSRLD           $0x16, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 380(SI), Z25, Z3
+	VPSRLD           $0x18, Z24, Z5
+	VPSRLD           $0x16, 1600(DI), Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMSUB213PS      Z8, Z7, Z5
+	VFMADD231PS.BCST 380(SI), Z5, Z4
+	VMOVUPS          128(DI), Z5
+	VBROADCASTSS     w0000003f<>+0(SB), Z6
+	VPSRLD           $0x18, Z5, Z5
+	VPANDD           Z6, Z5, Z5
+	VMOVUPS          192(DI), Z6
+	VBROADCASTSS     w0000003f<>+0(SB), Z7
+	VPSRLD           $0x18, Z6, Z6
+	VPANDD           Z7, Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z5, Z5
+	VMULPS           64(DI), Z6, Z6
+	VMOVUPS          960(DI), Z7
+	VBROADCASTSS     w0000003f<>+0(SB), Z8
+	VPSRLD           $0x18, Z7, Z7
+	VPANDD           Z8, Z7, Z7
+	VMOVUPS          1024(DI), Z8
+	VBROADCASTSS     w0000003f<>+0(SB), Z25
+	VPSRLD           $0x18, Z8, Z8
+	VPANDD           Z25, Z8, Z8
+	VCVTDQ2PS        Z7, Z7
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           832(DI), Z7, Z7
+	VMULPS           896(DI), Z8, Z8
+	VPSRLD           $0x04, Z9, Z25
+	VPSLLD           $0x01, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 384(SI), Z25, Z3
+	VPSRLD           $0x04, Z13, Z25
+	VPSLLD           $0x01, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 384(SI), Z25, Z4
+	VPSRLD           $0x0c, Z9, Z25
+	VPSRLD           $0x07, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 388(SI), Z25, Z3
+	VPSRLD           $0x0c, Z13, Z25
+	VPSRLD           $0x07, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 388(SI), Z25, Z4
+	VPSRLD           $0x14, Z9, Z25
+	VPSRLD           $0x0f, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z6, Z5, Z25
+	VFMADD231PS.BCST 392(SI), Z25, Z3
+	VPSRLD           $0x14, Z13, Z25
+	VPSRLD           $0x0f, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z8, Z7, Z25
+	VFMADD231PS.BCST 392(SI), Z25, Z4
+	VPSRLD           $0x1c, Z9, Z9
+	VPSRLD           $0x17, 320(DI), Z25
+	VPTERNLOGD       $0xe4, Z2, Z25, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 396(SI), Z9, Z3
+	VPSRLD           $0x1c, Z13, Z9
+	VPSRLD           $0x17, 1152(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 396(SI), Z9, Z4
+	VPSRLD           $0x04, Z10, Z9
+	VPSLLD           $0x01, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 400(SI), Z9, Z3
+	VPSRLD           $0x04, Z14, Z9
+	VPSLLD           $0x01, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 400(SI), Z9, Z4
+	VPSRLD           $0x0c, Z10, Z9
+	VPSRLD           $0x07, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 404(SI), Z9, Z3
+	VPSRLD           $0x0c, Z14, Z9
+	VPSRLD           $0x07, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 404(SI), Z9, Z4
+	VPSRLD           $0x14, Z10, Z9
+	VPSRLD           $0x0f, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 408(SI), Z9, Z3
+	VPSRLD           $0x14, Z14, Z9
+	VPSRLD           $0x0f, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 408(SI), Z9, Z4
+	VPSRLD           $0x1c, Z10, Z9
+	VPSRLD           $0x17, 384(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 412(SI), Z9, Z3
+	VPSRLD           $0x1c, Z14, Z9
+	VPSRLD           $0x17, 1216(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 412(SI), Z9, Z4
+	VPSRLD           $0x04, Z11, Z9
+	VPSLLD           $0x01, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 416(SI), Z9, Z3
+	VPSRLD           $0x04, Z15, Z9
+	VPSLLD           $0x01, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 416(SI), Z9, Z4
+	VPSRLD           $0x0c, Z11, Z9
+	VPSRLD           $0x07, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 420(SI), Z9, Z3
+	VPSRLD           $0x0c, Z15, Z9
+	VPSRLD           $0x07, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 420(SI), Z9, Z4
+	VPSRLD           $0x14, Z11, Z9
+	VPSRLD           $0x0f, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 424(SI), Z9, Z3
+	VPSRLD           $0x14, Z15, Z9
+	VPSRLD           $0x0f, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 424(SI), Z9, Z4
+	VPSRLD           $0x1c, Z11, Z9
+	VPSRLD           $0x17, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 428(SI), Z9, Z3
+	VPSRLD           $0x1c, Z15, Z9
+	VPSRLD           $0x17, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 428(SI), Z9, Z4
+	VPSRLD           $0x04, Z12, Z9
+	VPSLLD           $0x01, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 432(SI), Z9, Z3
+	VPSRLD           $0x04, Z16, Z9
+	VPSLLD           $0x01, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 432(SI), Z9, Z4
+	VPSRLD           $0x0c, Z12, Z9
+	VPSRLD           $0x07, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 436(SI), Z9, Z3
+	VPSRLD           $0x0c, Z16, Z9
+	VPSRLD           $0x07, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 436(SI), Z9, Z4
+	VPSRLD           $0x14, Z12, Z9
+	VPSRLD           $0x0f, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 440(SI), Z9, Z3
+	VPSRLD           $0x14, Z16, Z9
+	VPSRLD           $0x0f, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 440(SI), Z9, Z4
+	VPSRLD           $0x1c, Z12, Z9
+	VPSRLD           $0x17, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 444(SI), Z9, Z3
+	VPSRLD           $0x1c, Z16, Z9
+	VPSRLD           $0x17, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 444(SI), Z9, Z4
+	VPSRLD           $0x04, Z17, Z9
+	VPSLLD           $0x01, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 448(SI), Z9, Z3
+	VPSRLD           $0x04, Z21, Z9
+	VPSLLD           $0x01, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 448(SI), Z9, Z4
+	VPSRLD           $0x0c, Z17, Z9
+	VPSRLD           $0x07, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 452(SI), Z9, Z3
+	VPSRLD           $0x0c, Z21, Z9
+	VPSRLD           $0x07, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 452(SI), Z9, Z4
+	VPSRLD           $0x14, Z17, Z9
+	VPSRLD           $0x0f, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 456(SI), Z9, Z3
+	VPSRLD           $0x14, Z21, Z9
+	VPSRLD           $0x0f, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 456(SI), Z9, Z4
+	VPSRLD           $0x1c, Z17, Z9
+	VPSRLD           $0x17, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 460(SI), Z9, Z3
+	VPSRLD           $0x1c, Z21, Z9
+	VPSRLD           $0x17, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 460(SI), Z9, Z4
+	VPSRLD           $0x04, Z18, Z9
+	VPSLLD           $0x01, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 464(SI), Z9, Z3
+	VPSRLD           $0x04, Z22, Z9
+	VPSLLD           $0x01, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 464(SI), Z9, Z4
+	VPSRLD           $0x0c, Z18, Z9
+	VPSRLD           $0x07, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 468(SI), Z9, Z3
+	VPSRLD           $0x0c, Z22, Z9
+	VPSRLD           $0x07, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 468(SI), Z9, Z4
+	VPSRLD           $0x14, Z18, Z9
+	VPSRLD           $0x0f, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 472(SI), Z9, Z3
+	VPSRLD           $0x14, Z22, Z9
+	VPSRLD           $0x0f, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 472(SI), Z9, Z4
+	VPSRLD           $0x1c, Z18, Z9
+	VPSRLD           $0x17, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 476(SI), Z9, Z3
+	VPSRLD           $0x1c, Z22, Z9
+	VPSRLD           $0x17, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 476(SI), Z9, Z4
+	VPSRLD           $0x04, Z19, Z9
+	VPSLLD           $0x01, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 480(SI), Z9, Z3
+	VPSRLD           $0x04, Z23, Z9
+	VPSLLD           $0x01, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 480(SI), Z9, Z4
+	VPSRLD           $0x0c, Z19, Z9
+	VPSRLD           $0x07, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 484(SI), Z9, Z3
+	VPSRLD           $0x0c, Z23, Z9
+	VPSRLD           $0x07, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 484(SI), Z9, Z4
+	VPSRLD           $0x14, Z19, Z9
+	VPSRLD           $0x0f, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 488(SI), Z9, Z3
+	VPSRLD           $0x14, Z23, Z9
+	VPSRLD           $0x0f, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 488(SI), Z9, Z4
+	VPSRLD           $0x1c, Z19, Z9
+	VPSRLD           $0x17, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 492(SI), Z9, Z3
+	VPSRLD           $0x1c, Z23, Z9
+	VPSRLD           $0x17, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 492(SI), Z9, Z4
+	VPSRLD           $0x04, Z20, Z9
+	VPSLLD           $0x01, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 496(SI), Z9, Z3
+	VPSRLD           $0x04, Z24, Z9
+	VPSLLD           $0x01, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 496(SI), Z9, Z4
+	VPSRLD           $0x0c, Z20, Z9
+	VPSRLD           $0x07, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 500(SI), Z9, Z3
+	VPSRLD           $0x0c, Z24, Z9
+	VPSRLD           $0x07, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 500(SI), Z9, Z4
+	VPSRLD           $0x14, Z20, Z9
+	VPSRLD           $0x0f, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 504(SI), Z9, Z3
+	VPSRLD           $0x14, Z24, Z9
+	VPSRLD           $0x0f, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z8, Z7, Z9
+	VFMADD231PS.BCST 504(SI), Z9, Z4
+	VPSRLD           $0x1c, Z20, Z9
+	VPSRLD           $0x17, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z6, Z5, Z9
+	VFMADD231PS.BCST 508(SI), Z9, Z3
+	VPSRLD           $0x1c, Z24, Z5
+	VPSRLD           $0x17, 1600(DI), Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMSUB213PS      Z8, Z7, Z5
+	VFMADD231PS.BCST 508(SI), Z5, Z4
+	VMOVUPS          256(DI), Z5
+	VBROADCASTSS     w0000000f<>+0(SB), Z6
+	VPANDD           Z6, Z5, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x04, Z5, Z5
+	VPANDD           Z7, Z5, Z5
+	VMOVUPS          128(DI), Z7
+	VPSRLD           $0x02, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z6, Z6
+	VMOVUPS          192(DI), Z7
+	VPSRLD           $0x02, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VMULPS           (DI), Z6, Z6
+	VMULPS           64(DI), Z5, Z5
+	VMOVUPS          1088(DI), Z7
+	VBROADCASTSS     w0000000f<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z8
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x04, Z7, Z7
+	VPANDD           Z9, Z7, Z7
+	VMOVUPS          960(DI), Z9
+	VPSRLD           $0x02, Z9, Z9
+	VBROADCASTSS     w00000030<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VMOVUPS          1024(DI), Z9
+	VPSRLD           $0x02, Z9, Z9
+	VBROADCASTSS     w00000030<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z7, Z7
+	VCVTDQ2PS        Z8, Z8
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           832(DI), Z8, Z8
+	VMULPS           896(DI), Z7, Z7
+	VBROADCASTI32X4  112(CX), Z9
+	VINSERTI32X4     $0x01, 112(R9), Z9, Z9
+	VINSERTI32X4     $0x02, 112(R10), Z9, Z9
+	VINSERTI32X4     $0x03, 112(R11), Z9, Z9
+	VBROADCASTI32X4  112(CX)(DX*1), Z10
+	VINSERTI32X4     $0x01, 112(R9)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, 112(R10)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, 112(R11)(DX*1), Z10, Z10
+	VBROADCASTI32X4  112(CX)(DX*2), Z11
+	VINSERTI32X4     $0x01, 112(R9)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, 112(R10)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, 112(R11)(DX*2), Z11, Z11
+	VBROADCASTI32X4  112(CX)(R8*1), Z12
+	VINSERTI32X4     $0x01, 112(R9)(R8*1), Z12, Z12
+	VINSERTI32X4     $0x02, 112(R10)(R8*1), Z12, Z12
+	VINSERTI32X4     $0x03, 112(R11)(R8*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VMOVUPS          Z9, Z13
+	VMOVUPS          320(DI), Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VFMSUB213PS      Z5, Z6, Z13
+	VFMADD231PS.BCST 512(SI), Z13, Z3
+	VBROADCASTI32X4  112(R12), Z13
+	VINSERTI32X4     $0x01, 112(R13), Z13, Z13
+	VINSERTI32X4     $0x02, 112(R14), Z13, Z13
+	VINSERTI32X4     $0x03, 112(R15), Z13, Z13
+	VBROADCASTI32X4  112(R12)(DX*1), Z14
+	VINSERTI32X4     $0x01, 112(R13)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x02, 112(R14)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x03, 112(R15)(DX*1), Z14, Z14
+	VBROADCASTI32X4  112(R12)(DX*2), Z15
+	VINSERTI32X4     $0x01, 112(R13)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x02, 112(R14)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x03, 112(R15)(DX*2), Z15, Z15
+	VBROADCASTI32X4  112(R12)(R8*1), Z16
+	VINSERTI32X4     $0x01, 112(R13)(R8*1), Z16, Z16
+	VINSERTI32X4     $0x02, 112(R14)(R8*1), Z16, Z16
+	VINSERTI32X4     $0x03, 112(R15)(R8*1), Z16, Z16
+	VPUNPCKLDQ       Z14, Z13, Z17
+	VPUNPCKHDQ       Z14, Z13, Z18
+	VPUNPCKLDQ       Z16, Z15, Z14
+	VPUNPCKHDQ       Z16, Z15, Z16
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VPUNPCKLQDQ      Z16, Z18, Z15
+	VPUNPCKHQDQ      Z16, Z18, Z16
+	VMOVUPS          Z13, Z17
+	VMOVUPS          1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 512(SI), Z17, Z4
+	VPSRLD           $0x08, Z9, Z17
+	VPSRLD           $0x08, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 516(SI), Z17, Z3
+	VPSRLD           $0x08, Z13, Z17
+	VPSRLD           $0x08, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 516(SI), Z17, Z4
+	VPSRLD           $0x10, Z9, Z17
+	VPSRLD           $0x10, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 520(SI), Z17, Z3
+	VPSRLD           $0x10, Z13, Z17
+	VPSRLD           $0x10, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 520(SI), Z17, Z4
+	VPSRLD           $0x18, Z9, Z17
+	VPSRLD           $0x18, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 524(SI), Z17, Z3
+	VPSRLD           $0x18, Z13, Z17
+	VPSRLD           $0x18, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 524(SI), Z17, Z4
+	VMOVUPS          Z10, Z17
+	VMOVUPS          384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 528(SI), Z17, Z3
+	VMOVUPS          Z14, Z17
+	VMOVUPS          1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 528(SI), Z17, Z4
+	VPSRLD           $0x08, Z10, Z17
+	VPSRLD           $0x08, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 532(SI), Z17, Z3
+	VPSRLD           $0x08, Z14, Z17
+	VPSRLD           $0x08, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 532(SI), Z17, Z4
+	VPSRLD           $0x10, Z10, Z17
+	VPSRLD           $0x10, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 536(SI), Z17, Z3
+	VPSRLD           $0x10, Z14, Z17
+	VPSRLD           $0x10, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 536(SI), Z17, Z4
+	VPSRLD           $0x18, Z10, Z17
+	VPSRLD           $0x18, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 540(SI), Z17, Z3
+	VPSRLD           $0x18, Z14, Z17
+	VPSRLD           $0x18, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 540(SI), Z17, Z4
+	VMOVUPS          Z11, Z17
+	VMOVUPS          448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 544(SI), Z17, Z3
+	VMOVUPS          Z15, Z17
+	VMOVUPS          1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 544(SI), Z17, Z4
+	VPSRLD           $0x08, Z11, Z17
+	VPSRLD           $0x08, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 548(SI), Z17, Z3
+	VPSRLD           $0x08, Z15, Z17
+	VPSRLD           $0x08, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 548(SI), Z17, Z4
+	VPSRLD           $0x10, Z11, Z17
+	VPSRLD           $0x10, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 552(SI), Z17, Z3
+	VPSRLD           $0x10, Z15, Z17
+	VPSRLD           $0x10, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 552(SI), Z17, Z4
+	VPSRLD           $0x18, Z11, Z17
+	VPSRLD           $0x18, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 556(SI), Z17, Z3
+	VPSRLD           $0x18, Z15, Z17
+	VPSRLD           $0x18, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 556(SI), Z17, Z4
+	VMOVUPS          Z12, Z17
+	VMOVUPS          512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 560(SI), Z17, Z3
+	VMOVUPS          Z16, Z17
+	VMOVUPS          1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 560(SI), Z17, Z4
+	VPSRLD           $0x08, Z12, Z17
+	VPSRLD           $0x08, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 564(SI), Z17, Z3
+	VPSRLD           $0x08, Z16, Z17
+	VPSRLD           $0x08, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 564(SI), Z17, Z4
+	VPSRLD           $0x10, Z12, Z17
+	VPSRLD           $0x10, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 568(SI), Z17, Z3
+	VPSRLD           $0x10, Z16, Z17
+	VPSRLD           $0x10, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 568(SI), Z17, Z4
+	VPSRLD           $0x18, Z12, Z17
+	VPSRLD           $0x18, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 572(SI), Z17, Z3
+	VPSRLD           $0x18, Z16, Z17
+	VPSRLD           $0x18, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 572(SI), Z17, Z4
+	VBROADCASTI32X4  128(CX), Z17
+	VINSERTI32X4     $0x01, 128(R9), Z17, Z17
+	VINSERTI32X4     $0x02, 128(R10), Z17, Z17
+	VINSERTI32X4     $0x03, 128(R11), Z17, Z17
+	VBROADCASTI32X4  128(CX)(DX*1), Z18
+	VINSERTI32X4     $0x01, 128(R9)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x02, 128(R10)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x03, 128(R11)(DX*1), Z18, Z18
+	VBROADCASTI32X4  128(CX)(DX*2), Z19
+	VINSERTI32X4     $0x01, 128(R9)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x02, 128(R10)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x03, 128(R11)(DX*2), Z19, Z19
+	VBROADCASTI32X4  128(CX)(R8*1), Z20
+	VINSERTI32X4     $0x01, 128(R9)(R8*1), Z20, Z20
+	VINSERTI32X4     $0x02, 128(R10)(R8*1), Z20, Z20
+	VINSERTI32X4     $0x03, 128(R11)(R8*1), Z20, Z20
+	VPUNPCKLDQ       Z18, Z17, Z21
+	VPUNPCKHDQ       Z18, Z17, Z22
+	VPUNPCKLDQ       Z20, Z19, Z18
+	VPUNPCKHDQ       Z20, Z19, Z20
+	VPUNPCKLQDQ      Z18, Z21, Z17
+	VPUNPCKHQDQ      Z18, Z21, Z18
+	VPUNPCKLQDQ      Z20, Z22, Z19
+	VPUNPCKHQDQ      Z20, Z22, Z20
+	VMOVUPS          Z17, Z21
+	VMOVUPS          576(DI), Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VFMSUB213PS      Z5, Z6, Z21
+	VFMADD231PS.BCST 576(SI), Z21, Z3
+	VBROADCASTI32X4  128(R12), Z21
+	VINSERTI32X4     $0x01, 128(R13), Z21, Z21
+	VINSERTI32X4     $0x02, 128(R14), Z21, Z21
+	VINSERTI32X4     $0x03, 128(R15), Z21, Z21
+	VBROADCASTI32X4  128(R12)(DX*1), Z22
+	VINSERTI32X4     $0x01, 128(R13)(DX*1), Z22, Z22
+	VINSERTI32X4     $0x02, 128(R14)(DX*1), Z22, Z22
+	VINSERTI32X4     $0x03, 128(R15)(DX*1), Z22, Z22
+	VBROADCASTI32X4  128(R12)(DX*2), Z23
+	VINSERTI32X4     $0x01, 128(R13)(DX*2), Z23, Z23
+	VINSERTI32X4     $0x02, 128(R14)(DX*2), Z23, Z23
+	VINSERTI32X4     $0x03, 128(R15)(DX*2), Z23, Z23
+	VBROADCASTI32X4  128(R12)(R8*1), Z24
+	VINSERTI32X4     $0x01, 128(R13)(R8*1), Z24, Z24
+	VINSERTI32X4     $0x02, 128(R14)(R8*1), Z24, Z24
+	VINSERTI32X4     $0x03, 128(R15)(R8*1), Z24, Z24
+	VPUNPCKLDQ       Z22, Z21, Z25
+	VPUNPCKHDQ       Z22, Z21, Z26
+	VPUNPCKLDQ       Z24, Z23, Z22
+	VPUNPCKHDQ       Z24, Z23, Z24
+	VPUNPCKLQDQ      Z22, Z25, Z21
+	VPUNPCKHQDQ      Z22, Z25, Z22
+	VPUNPCKLQDQ      Z24, Z26, Z23
+	VPUNPCKHQDQ      Z24, Z26, Z24
+	VMOVUPS          Z21, Z25
+	VMOVUPS          1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 576(SI), Z25, Z4
+	VPSRLD           $0x08, Z17, Z25
+	VPSRLD           $0x08, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 580(SI), Z25, Z3
+	VPSRLD           $0x08, Z21, Z25
+	VPSRLD           $0x08, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 580(SI), Z25, Z4
+	VPSRLD           $0x10, Z17, Z25
+	VPSRLD           $0x10, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 584(SI), Z25, Z3
+	VPSRLD           $0x10, Z21, Z25
+	VPSRLD           $0x10, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 584(SI), Z25, Z4
+	VPSRLD           $0x18, Z17, Z25
+	VPSRLD           $0x18, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 588(SI), Z25, Z3
+	VPSRLD           $0x18, Z21, Z25
+	VPSRLD           $0x18, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 588(SI), Z25, Z4
+	VMOVUPS          Z18, Z25
+	VMOVUPS          640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 592(SI), Z25, Z3
+	VMOVUPS          Z22, Z25
+	VMOVUPS          1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 592(SI), Z25, Z4
+	VPSRLD           $0x08, Z18, Z25
+	VPSRLD           $0x08, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 596(SI), Z25, Z3
+	VPSRLD           $0x08, Z22, Z25
+	VPSRLD           $0x08, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 596(SI), Z25, Z4
+	VPSRLD           $0x10, Z18, Z25
+	VPSRLD           $0x10, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 600(SI), Z25, Z3
+	VPSRLD           $0x10, Z22, Z25
+	VPSRLD           $0x10, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 600(SI), Z25, Z4
+	VPSRLD           $0x18, Z18, Z25
+	VPSRLD           $0x18, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 604(SI), Z25, Z3
+	VPSRLD           $0x18, Z22, Z25
+	VPSRLD           $0x18, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 604(SI), Z25, Z4
+	VMOVUPS          Z19, Z25
+	VMOVUPS          704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 608(SI), Z25, Z3
+	VMOVUPS          Z23, Z25
+	VMOVUPS          1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 608(SI), Z25, Z4
+	VPSRLD           $0x08, Z19, Z25
+	VPSRLD           $0x08, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 612(SI), Z25, Z3
+	VPSRLD           $0x08, Z23, Z25
+	VPSRLD           $0x08, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 612(SI), Z25, Z4
+	VPSRLD           $0x10, Z19, Z25
+	VPSRLD           $0x10, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 616(SI), Z25, Z3
+	VPSRLD           $0x10, Z23, Z25
+	VPSRLD           $0x10, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 616(SI), Z25, Z4
+	VPSRLD           $0x18, Z19, Z25
+	VPSRLD           $0x18, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 620(SI), Z25, Z3
+	VPSRLD           $0x18, Z23, Z25
+	VPSRLD           $0x18, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 620(SI), Z25, Z4
+	VMOVUPS          Z20, Z25
+	VMOVUPS          768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 624(SI), Z25, Z3
+	VMOVUPS          Z24, Z25
+	VMOVUPS          1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 624(SI), Z25, Z4
+	VPSRLD           $0x08, Z20, Z25
+	VPSRLD           $0x08, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 628(SI), Z25, Z3
+	VPSRLD           $0x08, Z24, Z25
+	VPSRLD           $0x08, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 628(SI), Z25, Z4
+	VPSRLD           $0x10, Z20, Z25
+	VPSRLD           $0x10, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 632(SI), Z25, Z3
+	VPSRLD           $0x10, Z24, Z25
+	VPSRLD           $0x10, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 632(SI), Z25, Z4
+	VPSRLD           $0x18, Z20, Z25
+	VPSRLD           $0x18, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 636(SI), Z25, Z3
+	VPSRLD           $0x18, Z24, Z5
+	VPSRLD           $0x18, 1600(DI), Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMSUB213PS      Z7, Z8, Z5
+	VFMADD231PS.BCST 636(SI), Z5, Z4
+	VMOVUPS          256(DI), Z5
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x08, Z5, Z6
+	VPANDD           Z7, Z6, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x0c, Z5, Z5
+	VPANDD           Z7, Z5, Z5
+	VMOVUPS          128(DI), Z7
+	VPSRLD           $0x0a, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z6, Z6
+	VMOVUPS          192(DI), Z7
+	VPSRLD           $0x0a, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VMULPS           (DI), Z6, Z6
+	VMULPS           64(DI), Z5, Z5
+	VMOVUPS          1088(DI), Z7
+	VBROADCASTSS     w0000000f<>+0(SB), Z25
+	VPSRLD           $0x08, Z7, Z8
+	VPANDD           Z25, Z8, Z8
+	VBROADCASTSS     w0000000f<>+0(SB), Z25
+	VPSRLD           $0x0c, Z7, Z7
+	VPANDD           Z25, Z7, Z7
+	VMOVUPS          960(DI), Z25
+	VPSRLD           $0x0a, Z25, Z25
+	VBROADCASTSS     w00000030<>+0(SB), Z26
+	VPANDD           Z26, Z25, Z25
+	VPORD            Z25, Z8, Z8
+	VMOVUPS          1024(DI), Z25
+	VPSRLD           $0x0a, Z25, Z25
+	VBROADCASTSS     w00000030<>+0(SB), Z26
+	VPANDD           Z26, Z25, Z25
+	VPORD            Z25, Z7, Z7
+	VCVTDQ2PS        Z8, Z8
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           832(DI), Z8, Z8
+	VMULPS           896(DI), Z7, Z7
+	VPSRLD           $0x04, Z9, Z25
+	VPSRLD           $0x01, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 640(SI), Z25, Z3
+	VPSRLD           $0x04, Z13, Z25
+	VPSRLD           $0x01, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 640(SI), Z25, Z4
+	VPSRLD           $0x0c, Z9, Z25
+	VPSRLD           $0x09, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 644(SI), Z25, Z3
+	VPSRLD           $0x0c, Z13, Z25
+	VPSRLD           $0x09, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 644(SI), Z25, Z4
+	VPSRLD           $0x14, Z9, Z25
+	VPSRLD           $0x11, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 648(SI), Z25, Z3
+	VPSRLD           $0x14, Z13, Z25
+	VPSRLD           $0x11, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 648(SI), Z25, Z4
+	VPSRLD           $0x1c, Z9, Z9
+	VPSRLD           $0x19, 320(DI), Z25
+	VPTERNLOGD       $0xe4, Z2, Z25, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 652(SI), Z9, Z3
+	VPSRLD           $0x1c, Z13, Z9
+	VPSRLD           $0x19, 1152(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 652(SI), Z9, Z4
+	VPSRLD           $0x04, Z10, Z9
+	VPSRLD           $0x01, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 656(SI), Z9, Z3
+	VPSRLD           $0x04, Z14, Z9
+	VPSRLD           $0x01, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 656(SI), Z9, Z4
+	VPSRLD           $0x0c, Z10, Z9
+	VPSRLD           $0x09, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 660(SI), Z9, Z3
+	VPSRLD           $0x0c, Z14, Z9
+	VPSRLD           $0x09, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 660(SI), Z9, Z4
+	VPSRLD           $0x14, Z10, Z9
+	VPSRLD           $0x11, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 664(SI), Z9, Z3
+	VPSRLD           $0x14, Z14, Z9
+	VPSRLD           $0x11, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 664(SI), Z9, Z4
+	VPSRLD           $0x1c, Z10, Z9
+	VPSRLD           $0x19, 384(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 668(SI), Z9, Z3
+	VPSRLD           $0x1c, Z14, Z9
+	VPSRLD           $0x19, 1216(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 668(SI), Z9, Z4
+	VPSRLD           $0x04, Z11, Z9
+	VPSRLD           $0x01, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 672(SI), Z9, Z3
+	VPSRLD           $0x04, Z15, Z9
+	VPSRLD           $0x01, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 672(SI), Z9, Z4
+	VPSRLD           $0x0c, Z11, Z9
+	VPSRLD           $0x09, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 676(SI), Z9, Z3
+	VPSRLD           $0x0c, Z15, Z9
+	VPSRLD           $0x09, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 676(SI), Z9, Z4
+	VPSRLD           $0x14, Z11, Z9
+	VPSRLD           $0x11, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 680(SI), Z9, Z3
+	VPSRLD           $0x14, Z15, Z9
+	VPSRLD           $0x11, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 680(SI), Z9, Z4
+	VPSRLD           $0x1c, Z11, Z9
+	VPSRLD           $0x19, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 684(SI), Z9, Z3
+	VPSRLD           $0x1c, Z15, Z9
+	VPSRLD           $0x19, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 684(SI), Z9, Z4
+	VPSRLD           $0x04, Z12, Z9
+	VPSRLD           $0x01, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 688(SI), Z9, Z3
+	VPSRLD           $0x04, Z16, Z9
+	VPSRLD           $0x01, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 688(SI), Z9, Z4
+	VPSRLD           $0x0c, Z12, Z9
+	VPSRLD           $0x09, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 692(SI), Z9, Z3
+	VPSRLD           $0x0c, Z16, Z9
+	VPSRLD           $0x09, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 692(SI), Z9, Z4
+	VPSRLD           $0x14, Z12, Z9
+	VPSRLD           $0x11, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 696(SI), Z9, Z3
+	VPSRLD           $0x14, Z16, Z9
+	VPSRLD           $0x11, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 696(SI), Z9, Z4
+	VPSRLD           $0x1c, Z12, Z9
+	VPSRLD           $0x19, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 700(SI), Z9, Z3
+	VPSRLD           $0x1c, Z16, Z9
+	VPSRLD           $0x19, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 700(SI), Z9, Z4
+	VPSRLD           $0x04, Z17, Z9
+	VPSRLD           $0x01, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 704(SI), Z9, Z3
+	VPSRLD           $0x04, Z21, Z9
+	VPSRLD           $0x01, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 704(SI), Z9, Z4
+	VPSRLD           $0x0c, Z17, Z9
+	VPSRLD           $0x09, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 708(SI), Z9, Z3
+	VPSRLD           $0x0c, Z21, Z9
+	VPSRLD           $0x09, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 708(SI), Z9, Z4
+	VPSRLD           $0x14, Z17, Z9
+	VPSRLD           $0x11, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 712(SI), Z9, Z3
+	VPSRLD           $0x14, Z21, Z9
+	VPSRLD           $0x11, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 712(SI), Z9, Z4
+	VPSRLD           $0x1c, Z17, Z9
+	VPSRLD           $0x19, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 716(SI), Z9, Z3
+	VPSRLD           $0x1c, Z21, Z9
+	VPSRLD           $0x19, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 716(SI), Z9, Z4
+	VPSRLD           $0x04, Z18, Z9
+	VPSRLD           $0x01, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 720(SI), Z9, Z3
+	VPSRLD           $0x04, Z22, Z9
+	VPSRLD           $0x01, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 720(SI), Z9, Z4
+	VPSRLD           $0x0c, Z18, Z9
+	VPSRLD           $0x09, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 724(SI), Z9, Z3
+	VPSRLD           $0x0c, Z22, Z9
+	VPSRLD           $0x09, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 724(SI), Z9, Z4
+	VPSRLD           $0x14, Z18, Z9
+	VPSRLD           $0x11, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 728(SI), Z9, Z3
+	VPSRLD           $0x14, Z22, Z9
+	VPSRLD           $0x11, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 728(SI), Z9, Z4
+	VPSRLD           $0x1c, Z18, Z9
+	VPSRLD           $0x19, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 732(SI), Z9, Z3
+	VPSRLD           $0x1c, Z22, Z9
+	VPSRLD           $0x19, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 732(SI), Z9, Z4
+	VPSRLD           $0x04, Z19, Z9
+	VPSRLD           $0x01, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 736(SI), Z9, Z3
+	VPSRLD           $0x04, Z23, Z9
+	VPSRLD           $0x01, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 736(SI), Z9, Z4
+	VPSRLD           $0x0c, Z19, Z9
+	VPSRLD           $0x09, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 740(SI), Z9, Z3
+	VPSRLD           $0x0c, Z23, Z9
+	VPSRLD           $0x09, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 740(SI), Z9, Z4
+	VPSRLD           $0x14, Z19, Z9
+	VPSRLD           $0x11, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 744(SI), Z9, Z3
+	VPSRLD           $0x14, Z23, Z9
+	VPSRLD           $0x11, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 744(SI), Z9, Z4
+	VPSRLD           $0x1c, Z19, Z9
+	VPSRLD           $0x19, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 748(SI), Z9, Z3
+	VPSRLD           $0x1c, Z23, Z9
+	VPSRLD           $0x19, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 748(SI), Z9, Z4
+	VPSRLD           $0x04, Z20, Z9
+	VPSRLD           $0x01, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 752(SI), Z9, Z3
+	VPSRLD           $0x04, Z24, Z9
+	VPSRLD           $0x01, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 752(SI), Z9, Z4
+	VPSRLD           $0x0c, Z20, Z9
+	VPSRLD           $0x09, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 756(SI), Z9, Z3
+	VPSRLD           $0x0c, Z24, Z9
+	VPSRLD           $0x09, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 756(SI), Z9, Z4
+	VPSRLD           $0x14, Z20, Z9
+	VPSRLD           $0x11, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 760(SI), Z9, Z3
+	VPSRLD           $0x14, Z24, Z9
+	VPSRLD           $0x11, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 760(SI), Z9, Z4
+	VPSRLD           $0x1c, Z20, Z9
+	VPSRLD           $0x19, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 764(SI), Z9, Z3
+	VPSRLD           $0x1c, Z24, Z5
+	VPSRLD           $0x19, 1600(DI), Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMSUB213PS      Z7, Z8, Z5
+	VFMADD231PS.BCST 764(SI), Z5, Z4
+	VMOVUPS          256(DI), Z5
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x10, Z5, Z6
+	VPANDD           Z7, Z6, Z6
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x14, Z5, Z5
+	VPANDD           Z7, Z5, Z5
+	VMOVUPS          128(DI), Z7
+	VPSRLD           $0x12, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z6, Z6
+	VMOVUPS          192(DI), Z7
+	VPSRLD           $0x12, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VMULPS           (DI), Z6, Z6
+	VMULPS           64(DI), Z5, Z5
+	VMOVUPS          1088(DI), Z7
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x10, Z7, Z8
+	VPANDD           Z9, Z8, Z8
+	VBROADCASTSS     w0000000f<>+0(SB), Z9
+	VPSRLD           $0x14, Z7, Z7
+	VPANDD           Z9, Z7, Z7
+	VMOVUPS          960(DI), Z9
+	VPSRLD           $0x12, Z9, Z9
+	VBROADCASTSS     w00000030<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z8, Z8
+	VMOVUPS          1024(DI), Z9
+	VPSRLD           $0x12, Z9, Z9
+	VBROADCASTSS     w00000030<>+0(SB), Z10
+	VPANDD           Z10, Z9, Z9
+	VPORD            Z9, Z7, Z7
+	VCVTDQ2PS        Z8, Z8
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           832(DI), Z8, Z8
+	VMULPS           896(DI), Z7, Z7
+	VBROADCASTI32X4  144(CX), Z9
+	VINSERTI32X4     $0x01, 144(R9), Z9, Z9
+	VINSERTI32X4     $0x02, 144(R10), Z9, Z9
+	VINSERTI32X4     $0x03, 144(R11), Z9, Z9
+	VBROADCASTI32X4  144(CX)(DX*1), Z10
+	VINSERTI32X4     $0x01, 144(R9)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x02, 144(R10)(DX*1), Z10, Z10
+	VINSERTI32X4     $0x03, 144(R11)(DX*1), Z10, Z10
+	VBROADCASTI32X4  144(CX)(DX*2), Z11
+	VINSERTI32X4     $0x01, 144(R9)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x02, 144(R10)(DX*2), Z11, Z11
+	VINSERTI32X4     $0x03, 144(R11)(DX*2), Z11, Z11
+	VBROADCASTI32X4  144(CX)(R8*1), Z12
+	VINSERTI32X4     $0x01, 144(R9)(R8*1), Z12, Z12
+	VINSERTI32X4     $0x02, 144(R10)(R8*1), Z12, Z12
+	VINSERTI32X4     $0x03, 144(R11)(R8*1), Z12, Z12
+	VPUNPCKLDQ       Z10, Z9, Z13
+	VPUNPCKHDQ       Z10, Z9, Z14
+	VPUNPCKLDQ       Z12, Z11, Z10
+	VPUNPCKHDQ       Z12, Z11, Z12
+	VPUNPCKLQDQ      Z10, Z13, Z9
+	VPUNPCKHQDQ      Z10, Z13, Z10
+	VPUNPCKLQDQ      Z12, Z14, Z11
+	VPUNPCKHQDQ      Z12, Z14, Z12
+	VMOVUPS          Z9, Z13
+	VPSRLD           $0x02, 320(DI), Z14
+	VPTERNLOGD       $0xe4, Z2, Z14, Z13
+	VPERMI2PS        Z1, Z0, Z13
+	VFMSUB213PS      Z5, Z6, Z13
+	VFMADD231PS.BCST 768(SI), Z13, Z3
+	VBROADCASTI32X4  144(R12), Z13
+	VINSERTI32X4     $0x01, 144(R13), Z13, Z13
+	VINSERTI32X4     $0x02, 144(R14), Z13, Z13
+	VINSERTI32X4     $0x03, 144(R15), Z13, Z13
+	VBROADCASTI32X4  144(R12)(DX*1), Z14
+	VINSERTI32X4     $0x01, 144(R13)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x02, 144(R14)(DX*1), Z14, Z14
+	VINSERTI32X4     $0x03, 144(R15)(DX*1), Z14, Z14
+	VBROADCASTI32X4  144(R12)(DX*2), Z15
+	VINSERTI32X4     $0x01, 144(R13)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x02, 144(R14)(DX*2), Z15, Z15
+	VINSERTI32X4     $0x03, 144(R15)(DX*2), Z15, Z15
+	VBROADCASTI32X4  144(R12)(R8*1), Z16
+	VINSERTI32X4     $0x01, 144(R13)(R8*1), Z16, Z16
+	VINSERTI32X4     $0x02, 144(R14)(R8*1), Z16, Z16
+	VINSERTI32X4     $0x03, 144(R15)(R8*1), Z16, Z16
+	VPUNPCKLDQ       Z14, Z13, Z17
+	VPUNPCKHDQ       Z14, Z13, Z18
+	VPUNPCKLDQ       Z16, Z15, Z14
+	VPUNPCKHDQ       Z16, Z15, Z16
+	VPUNPCKLQDQ      Z14, Z17, Z13
+	VPUNPCKHQDQ      Z14, Z17, Z14
+	VPUNPCKLQDQ      Z16, Z18, Z15
+	VPUNPCKHQDQ      Z16, Z18, Z16
+	VMOVUPS          Z13, Z17
+	VPSRLD           $0x02, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 768(SI), Z17, Z4
+	VPSRLD           $0x08, Z9, Z17
+	VPSRLD           $0x0a, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 772(SI), Z17, Z3
+	VPSRLD           $0x08, Z13, Z17
+	VPSRLD           $0x0a, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 772(SI), Z17, Z4
+	VPSRLD           $0x10, Z9, Z17
+	VPSRLD           $0x12, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 776(SI), Z17, Z3
+	VPSRLD           $0x10, Z13, Z17
+	VPSRLD           $0x12, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 776(SI), Z17, Z4
+	VPSRLD           $0x18, Z9, Z17
+	VPSRLD           $0x1a, 320(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 780(SI), Z17, Z3
+	VPSRLD           $0x18, Z13, Z17
+	VPSRLD           $0x1a, 1152(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 780(SI), Z17, Z4
+	VMOVUPS          Z10, Z17
+	VPSRLD           $0x02, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 784(SI), Z17, Z3
+	VMOVUPS          Z14, Z17
+	VPSRLD           $0x02, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 784(SI), Z17, Z4
+	VPSRLD           $0x08, Z10, Z17
+	VPSRLD           $0x0a, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 788(SI), Z17, Z3
+	VPSRLD           $0x08, Z14, Z17
+	VPSRLD           $0x0a, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 788(SI), Z17, Z4
+	VPSRLD           $0x10, Z10, Z17
+	VPSRLD           $0x12, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 792(SI), Z17, Z3
+	VPSRLD           $0x10, Z14, Z17
+	VPSRLD           $0x12, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 792(SI), Z17, Z4
+	VPSRLD           $0x18, Z10, Z17
+	VPSRLD           $0x1a, 384(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 796(SI), Z17, Z3
+	VPSRLD           $0x18, Z14, Z17
+	VPSRLD           $0x1a, 1216(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 796(SI), Z17, Z4
+	VMOVUPS          Z11, Z17
+	VPSRLD           $0x02, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 800(SI), Z17, Z3
+	VMOVUPS          Z15, Z17
+	VPSRLD           $0x02, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 800(SI), Z17, Z4
+	VPSRLD           $0x08, Z11, Z17
+	VPSRLD           $0x0a, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 804(SI), Z17, Z3
+	VPSRLD           $0x08, Z15, Z17
+	VPSRLD           $0x0a, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 804(SI), Z17, Z4
+	VPSRLD           $0x10, Z11, Z17
+	VPSRLD           $0x12, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 808(SI), Z17, Z3
+	VPSRLD           $0x10, Z15, Z17
+	VPSRLD           $0x12, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 808(SI), Z17, Z4
+	VPSRLD           $0x18, Z11, Z17
+	VPSRLD           $0x1a, 448(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 812(SI), Z17, Z3
+	VPSRLD           $0x18, Z15, Z17
+	VPSRLD           $0x1a, 1280(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 812(SI), Z17, Z4
+	VMOVUPS          Z12, Z17
+	VPSRLD           $0x02, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 816(SI), Z17, Z3
+	VMOVUPS          Z16, Z17
+	VPSRLD           $0x02, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 816(SI), Z17, Z4
+	VPSRLD           $0x08, Z12, Z17
+	VPSRLD           $0x0a, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 820(SI), Z17, Z3
+	VPSRLD           $0x08, Z16, Z17
+	VPSRLD           $0x0a, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 820(SI), Z17, Z4
+	VPSRLD           $0x10, Z12, Z17
+	VPSRLD           $0x12, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 824(SI), Z17, Z3
+	VPSRLD           $0x10, Z16, Z17
+	VPSRLD           $0x12, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 824(SI), Z17, Z4
+	VPSRLD           $0x18, Z12, Z17
+	VPSRLD           $0x1a, 512(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z5, Z6, Z17
+	VFMADD231PS.BCST 828(SI), Z17, Z3
+	VPSRLD           $0x18, Z16, Z17
+	VPSRLD           $0x1a, 1344(DI), Z18
+	VPTERNLOGD       $0xe4, Z2, Z18, Z17
+	VPERMI2PS        Z1, Z0, Z17
+	VFMSUB213PS      Z7, Z8, Z17
+	VFMADD231PS.BCST 828(SI), Z17, Z4
+	VBROADCASTI32X4  160(CX), Z17
+	VINSERTI32X4     $0x01, 160(R9), Z17, Z17
+	VINSERTI32X4     $0x02, 160(R10), Z17, Z17
+	VINSERTI32X4     $0x03, 160(R11), Z17, Z17
+	VBROADCASTI32X4  160(CX)(DX*1), Z18
+	VINSERTI32X4     $0x01, 160(R9)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x02, 160(R10)(DX*1), Z18, Z18
+	VINSERTI32X4     $0x03, 160(R11)(DX*1), Z18, Z18
+	VBROADCASTI32X4  160(CX)(DX*2), Z19
+	VINSERTI32X4     $0x01, 160(R9)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x02, 160(R10)(DX*2), Z19, Z19
+	VINSERTI32X4     $0x03, 160(R11)(DX*2), Z19, Z19
+	VBROADCASTI32X4  160(CX)(R8*1), Z20
+	VINSERTI32X4     $0x01, 160(R9)(R8*1), Z20, Z20
+	VINSERTI32X4     $0x02, 160(R10)(R8*1), Z20, Z20
+	VINSERTI32X4     $0x03, 160(R11)(R8*1), Z20, Z20
+	VPUNPCKLDQ       Z18, Z17, Z21
+	VPUNPCKHDQ       Z18, Z17, Z22
+	VPUNPCKLDQ       Z20, Z19, Z18
+	VPUNPCKHDQ       Z20, Z19, Z20
+	VPUNPCKLQDQ      Z18, Z21, Z17
+	VPUNPCKHQDQ      Z18, Z21, Z18
+	VPUNPCKLQDQ      Z20, Z22, Z19
+	VPUNPCKHQDQ      Z20, Z22, Z20
+	VMOVUPS          Z17, Z21
+	VPSRLD           $0x02, 576(DI), Z22
+	VPTERNLOGD       $0xe4, Z2, Z22, Z21
+	VPERMI2PS        Z1, Z0, Z21
+	VFMSUB213PS      Z5, Z6, Z21
+	VFMADD231PS.BCST 832(SI), Z21, Z3
+	VBROADCASTI32X4  160(R12), Z21
+	VINSERTI32X4     $0x01, 160(R13), Z21, Z21
+	VINSERTI32X4     $0x02, 160(R14), Z21, Z21
+	VINSERTI32X4     $0x03, 160(R15), Z21, Z21
+	VBROADCASTI32X4  160(R12)(DX*1), Z22
+	VINSERTI32X4     $0x01, 160(R13)(DX*1), Z22, Z22
+	VINSERTI32X4     $0x02, 160(R14)(DX*1), Z22, Z22
+	VINSERTI32X4     $0x03, 160(R15)(DX*1), Z22, Z22
+	VBROADCASTI32X4  160(R12)(DX*2), Z23
+	VINSERTI32X4     $0x01, 160(R13)(DX*2), Z23, Z23
+	VINSERTI32X4     $0x02, 160(R14)(DX*2), Z23, Z23
+	VINSERTI32X4     $0x03, 160(R15)(DX*2), Z23, Z23
+	VBROADCASTI32X4  160(R12)(R8*1), Z24
+	VINSERTI32X4     $0x01, 160(R13)(R8*1), Z24, Z24
+	VINSERTI32X4     $0x02, 160(R14)(R8*1), Z24, Z24
+	VINSERTI32X4     $0x03, 160(R15)(R8*1), Z24, Z24
+	VPUNPCKLDQ       Z22, Z21, Z25
+	VPUNPCKHDQ       Z22, Z21, Z26
+	VPUNPCKLDQ       Z24, Z23, Z22
+	VPUNPCKHDQ       Z24, Z23, Z24
+	VPUNPCKLQDQ      Z22, Z25, Z21
+	VPUNPCKHQDQ      Z22, Z25, Z22
+	VPUNPCKLQDQ      Z24, Z26, Z23
+	VPUNPCKHQDQ      Z24, Z26, Z24
+	VMOVUPS          Z21, Z25
+	VPSRLD           $0x02, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 832(SI), Z25, Z4
+	VPSRLD           $0x08, Z17, Z25
+	VPSRLD           $0x0a, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 836(SI), Z25, Z3
+	VPSRLD           $0x08, Z21, Z25
+	VPSRLD           $0x0a, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 836(SI), Z25, Z4
+	VPSRLD           $0x10, Z17, Z25
+	VPSRLD           $0x12, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 840(SI), Z25, Z3
+	VPSRLD           $0x10, Z21, Z25
+	VPSRLD           $0x12, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 840(SI), Z25, Z4
+	VPSRLD           $0x18, Z17, Z25
+	VPSRLD           $0x1a, 576(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 844(SI), Z25, Z3
+	VPSRLD           $0x18, Z21, Z25
+	VPSRLD           $0x1a, 1408(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 844(SI), Z25, Z4
+	VMOVUPS          Z18, Z25
+	VPSRLD           $0x02, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 848(SI), Z25, Z3
+	VMOVUPS          Z22, Z25
+	VPSRLD           $0x02, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 848(SI), Z25, Z4
+	VPSRLD           $0x08, Z18, Z25
+	VPSRLD           $0x0a, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 852(SI), Z25, Z3
+	VPSRLD           $0x08, Z22, Z25
+	VPSRLD           $0x0a, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 852(SI), Z25, Z4
+	VPSRLD           $0x10, Z18, Z25
+	VPSRLD           $0x12, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 856(SI), Z25, Z3
+	VPSRLD           $0x10, Z22, Z25
+	VPSRLD           $0x12, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 856(SI), Z25, Z4
+	VPSRLD           $0x18, Z18, Z25
+	VPSRLD           $0x1a, 640(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 860(SI), Z25, Z3
+	VPSRLD           $0x18, Z22, Z25
+	VPSRLD           $0x1a, 1472(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 860(SI), Z25, Z4
+	VMOVUPS          Z19, Z25
+	VPSRLD           $0x02, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 864(SI), Z25, Z3
+	VMOVUPS          Z23, Z25
+	VPSRLD           $0x02, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 864(SI), Z25, Z4
+	VPSRLD           $0x08, Z19, Z25
+	VPSRLD           $0x0a, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 868(SI), Z25, Z3
+	VPSRLD           $0x08, Z23, Z25
+	VPSRLD           $0x0a, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 868(SI), Z25, Z4
+	VPSRLD           $0x10, Z19, Z25
+	VPSRLD           $0x12, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 872(SI), Z25, Z3
+	VPSRLD           $0x10, Z23, Z25
+	VPSRLD           $0x12, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 872(SI), Z25, Z4
+	VPSRLD           $0x18, Z19, Z25
+	VPSRLD           $0x1a, 704(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 876(SI), Z25, Z3
+	VPSRLD           $0x18, Z23, Z25
+	VPSRLD           $0x1a, 1536(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 876(SI), Z25, Z4
+	VMOVUPS          Z20, Z25
+	VPSRLD           $0x02, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 880(SI), Z25, Z3
+	VMOVUPS          Z24, Z25
+	VPSRLD           $0x02, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 880(SI), Z25, Z4
+	VPSRLD           $0x08, Z20, Z25
+	VPSRLD           $0x0a, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 884(SI), Z25, Z3
+	VPSRLD           $0x08, Z24, Z25
+	VPSRLD           $0x0a, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 884(SI), Z25, Z4
+	VPSRLD           $0x10, Z20, Z25
+	VPSRLD           $0x12, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 888(SI), Z25, Z3
+	VPSRLD           $0x10, Z24, Z25
+	VPSRLD           $0x12, 1600(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 888(SI), Z25, Z4
+	VPSRLD           $0x18, Z20, Z25
+	VPSRLD           $0x1a, 768(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 892(SI), Z25, Z3
+	VPSRLD           $0x18, Z24, Z5
+	VPSRLD           $0x1a, 1600(DI), Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMSUB213PS      Z7, Z8, Z5
+	VFMADD231PS.BCST 892(SI), Z5, Z4
+	VMOVUPS          256(DI), Z5
+	VBROADCASTSS     w0000000f<>+0(SB), Z7
+	VPSRLD           $0x18, Z5, Z6
+	VPANDD           Z7, Z6, Z6
+	VPSRLD           $0x1c, Z5, Z5
+	VMOVUPS          128(DI), Z7
+	VPSRLD           $0x1a, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z6, Z6
+	VMOVUPS          192(DI), Z7
+	VPSRLD           $0x1a, Z7, Z7
+	VBROADCASTSS     w00000030<>+0(SB), Z8
+	VPANDD           Z8, Z7, Z7
+	VPORD            Z7, Z5, Z5
+	VCVTDQ2PS        Z6, Z6
+	VCVTDQ2PS        Z5, Z5
+	VMULPS           (DI), Z6, Z6
+	VMULPS           64(DI), Z5, Z5
+	VMOVUPS          1088(DI), Z7
+	VBROADCASTSS     w0000000f<>+0(SB), Z25
+	VPSRLD           $0x18, Z7, Z8
+	VPANDD           Z25, Z8, Z8
+	VPSRLD           $0x1c, Z7, Z7
+	VMOVUPS          960(DI), Z25
+	VPSRLD           $0x1a, Z25, Z25
+	VBROADCASTSS     w00000030<>+0(SB), Z26
+	VPANDD           Z26, Z25, Z25
+	VPORD            Z25, Z8, Z8
+	VMOVUPS          1024(DI), Z25
+	VPSRLD           $0x1a, Z25, Z25
+	VBROADCASTSS     w00000030<>+0(SB), Z26
+	VPANDD           Z26, Z25, Z25
+	VPORD            Z25, Z7, Z7
+	VCVTDQ2PS        Z8, Z8
+	VCVTDQ2PS        Z7, Z7
+	VMULPS           832(DI), Z8, Z8
+	VMULPS           896(DI), Z7, Z7
+	VPSRLD           $0x04, Z9, Z25
+	VPSRLD           $0x03, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 896(SI), Z25, Z3
+	VPSRLD           $0x04, Z13, Z25
+	VPSRLD           $0x03, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 896(SI), Z25, Z4
+	VPSRLD           $0x0c, Z9, Z25
+	VPSRLD           $0x0b, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 900(SI), Z25, Z3
+	VPSRLD           $0x0c, Z13, Z25
+	VPSRLD           $0x0b, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 900(SI), Z25, Z4
+	VPSRLD           $0x14, Z9, Z25
+	VPSRLD           $0x13, 320(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z5, Z6, Z25
+	VFMADD231PS.BCST 904(SI), Z25, Z3
+	VPSRLD           $0x14, Z13, Z25
+	VPSRLD           $0x13, 1152(DI), Z26
+	VPTERNLOGD       $0xe4, Z2, Z26, Z25
+	VPERMI2PS        Z1, Z0, Z25
+	VFMSUB213PS      Z7, Z8, Z25
+	VFMADD231PS.BCST 904(SI), Z25, Z4
+	VPSRLD           $0x1c, Z9, Z9
+	VPSRLD           $0x1b, 320(DI), Z25
+	VPTERNLOGD       $0xe4, Z2, Z25, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 908(SI), Z9, Z3
+	VPSRLD           $0x1c, Z13, Z9
+	VPSRLD           $0x1b, 1152(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 908(SI), Z9, Z4
+	VPSRLD           $0x04, Z10, Z9
+	VPSRLD           $0x03, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 912(SI), Z9, Z3
+	VPSRLD           $0x04, Z14, Z9
+	VPSRLD           $0x03, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 912(SI), Z9, Z4
+	VPSRLD           $0x0c, Z10, Z9
+	VPSRLD           $0x0b, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 916(SI), Z9, Z3
+	VPSRLD           $0x0c, Z14, Z9
+	VPSRLD           $0x0b, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 916(SI), Z9, Z4
+	VPSRLD           $0x14, Z10, Z9
+	VPSRLD           $0x13, 384(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 920(SI), Z9, Z3
+	VPSRLD           $0x14, Z14, Z9
+	VPSRLD           $0x13, 1216(DI), Z13
+	VPTERNLOGD       $0xe4, Z2, Z13, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 920(SI), Z9, Z4
+	VPSRLD           $0x1c, Z10, Z9
+	VPSRLD           $0x1b, 384(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 924(SI), Z9, Z3
+	VPSRLD           $0x1c, Z14, Z9
+	VPSRLD           $0x1b, 1216(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 924(SI), Z9, Z4
+	VPSRLD           $0x04, Z11, Z9
+	VPSRLD           $0x03, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 928(SI), Z9, Z3
+	VPSRLD           $0x04, Z15, Z9
+	VPSRLD           $0x03, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 928(SI), Z9, Z4
+	VPSRLD           $0x0c, Z11, Z9
+	VPSRLD           $0x0b, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 932(SI), Z9, Z3
+	VPSRLD           $0x0c, Z15, Z9
+	VPSRLD           $0x0b, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 932(SI), Z9, Z4
+	VPSRLD           $0x14, Z11, Z9
+	VPSRLD           $0x13, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 936(SI), Z9, Z3
+	VPSRLD           $0x14, Z15, Z9
+	VPSRLD           $0x13, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 936(SI), Z9, Z4
+	VPSRLD           $0x1c, Z11, Z9
+	VPSRLD           $0x1b, 448(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 940(SI), Z9, Z3
+	VPSRLD           $0x1c, Z15, Z9
+	VPSRLD           $0x1b, 1280(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 940(SI), Z9, Z4
+	VPSRLD           $0x04, Z12, Z9
+	VPSRLD           $0x03, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 944(SI), Z9, Z3
+	VPSRLD           $0x04, Z16, Z9
+	VPSRLD           $0x03, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 944(SI), Z9, Z4
+	VPSRLD           $0x0c, Z12, Z9
+	VPSRLD           $0x0b, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 948(SI), Z9, Z3
+	VPSRLD           $0x0c, Z16, Z9
+	VPSRLD           $0x0b, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 948(SI), Z9, Z4
+	VPSRLD           $0x14, Z12, Z9
+	VPSRLD           $0x13, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 952(SI), Z9, Z3
+	VPSRLD           $0x14, Z16, Z9
+	VPSRLD           $0x13, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 952(SI), Z9, Z4
+	VPSRLD           $0x1c, Z12, Z9
+	VPSRLD           $0x1b, 512(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 956(SI), Z9, Z3
+	VPSRLD           $0x1c, Z16, Z9
+	VPSRLD           $0x1b, 1344(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 956(SI), Z9, Z4
+	VPSRLD           $0x04, Z17, Z9
+	VPSRLD           $0x03, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 960(SI), Z9, Z3
+	VPSRLD           $0x04, Z21, Z9
+	VPSRLD           $0x03, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 960(SI), Z9, Z4
+	VPSRLD           $0x0c, Z17, Z9
+	VPSRLD           $0x0b, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 964(SI), Z9, Z3
+	VPSRLD           $0x0c, Z21, Z9
+	VPSRLD           $0x0b, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 964(SI), Z9, Z4
+	VPSRLD           $0x14, Z17, Z9
+	VPSRLD           $0x13, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 968(SI), Z9, Z3
+	VPSRLD           $0x14, Z21, Z9
+	VPSRLD           $0x13, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 968(SI), Z9, Z4
+	VPSRLD           $0x1c, Z17, Z9
+	VPSRLD           $0x1b, 576(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 972(SI), Z9, Z3
+	VPSRLD           $0x1c, Z21, Z9
+	VPSRLD           $0x1b, 1408(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 972(SI), Z9, Z4
+	VPSRLD           $0x04, Z18, Z9
+	VPSRLD           $0x03, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 976(SI), Z9, Z3
+	VPSRLD           $0x04, Z22, Z9
+	VPSRLD           $0x03, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 976(SI), Z9, Z4
+	VPSRLD           $0x0c, Z18, Z9
+	VPSRLD           $0x0b, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 980(SI), Z9, Z3
+	VPSRLD           $0x0c, Z22, Z9
+	VPSRLD           $0x0b, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 980(SI), Z9, Z4
+	VPSRLD           $0x14, Z18, Z9
+	VPSRLD           $0x13, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 984(SI), Z9, Z3
+	VPSRLD           $0x14, Z22, Z9
+	VPSRLD           $0x13, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 984(SI), Z9, Z4
+	VPSRLD           $0x1c, Z18, Z9
+	VPSRLD           $0x1b, 640(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 988(SI), Z9, Z3
+	VPSRLD           $0x1c, Z22, Z9
+	VPSRLD           $0x1b, 1472(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 988(SI), Z9, Z4
+	VPSRLD           $0x04, Z19, Z9
+	VPSRLD           $0x03, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 992(SI), Z9, Z3
+	VPSRLD           $0x04, Z23, Z9
+	VPSRLD           $0x03, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 992(SI), Z9, Z4
+	VPSRLD           $0x0c, Z19, Z9
+	VPSRLD           $0x0b, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 996(SI), Z9, Z3
+	VPSRLD           $0x0c, Z23, Z9
+	VPSRLD           $0x0b, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 996(SI), Z9, Z4
+	VPSRLD           $0x14, Z19, Z9
+	VPSRLD           $0x13, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 1000(SI), Z9, Z3
+	VPSRLD           $0x14, Z23, Z9
+	VPSRLD           $0x13, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 1000(SI), Z9, Z4
+	VPSRLD           $0x1c, Z19, Z9
+	VPSRLD           $0x1b, 704(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 1004(SI), Z9, Z3
+	VPSRLD           $0x1c, Z23, Z9
+	VPSRLD           $0x1b, 1536(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 1004(SI), Z9, Z4
+	VPSRLD           $0x04, Z20, Z9
+	VPSRLD           $0x03, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 1008(SI), Z9, Z3
+	VPSRLD           $0x04, Z24, Z9
+	VPSRLD           $0x03, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 1008(SI), Z9, Z4
+	VPSRLD           $0x0c, Z20, Z9
+	VPSRLD           $0x0b, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 1012(SI), Z9, Z3
+	VPSRLD           $0x0c, Z24, Z9
+	VPSRLD           $0x0b, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 1012(SI), Z9, Z4
+	VPSRLD           $0x14, Z20, Z9
+	VPSRLD           $0x13, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 1016(SI), Z9, Z3
+	VPSRLD           $0x14, Z24, Z9
+	VPSRLD           $0x13, 1600(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z7, Z8, Z9
+	VFMADD231PS.BCST 1016(SI), Z9, Z4
+	VPSRLD           $0x1c, Z20, Z9
+	VPSRLD           $0x1b, 768(DI), Z10
+	VPTERNLOGD       $0xe4, Z2, Z10, Z9
+	VPERMI2PS        Z1, Z0, Z9
+	VFMSUB213PS      Z5, Z6, Z9
+	VFMADD231PS.BCST 1020(SI), Z9, Z3
+	VPSRLD           $0x1c, Z24, Z5
+	VPSRLD           $0x1b, 1600(DI), Z6
+	VPTERNLOGD       $0xe4, Z2, Z6, Z5
+	VPERMI2PS        Z1, Z0, Z5
+	VFMSUB213PS      Z7, Z8, Z5
+	VFMADD231PS.BCST 1020(SI), Z5, Z4
+	ADDQ             $0x000000b0, CX
+	ADDQ             $0x000000b0, R9
+	ADDQ             $0x000000b0, R10
+	ADDQ             $0x000000b0, R11
+	ADDQ             $0x000000b0, R12
+	ADDQ             $0x000000b0, R13
+	ADDQ             $0x000000b0, R14
+	ADDQ             $0x000000b0, R15
+	ADDQ             $0x00001600, BX
+	ADDQ             $0x00000400, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z3, (AX)
+	VMOVUPS          Z4, 64(AX)
+	VZEROUPPER
+	RET
+
+DATA tableQ5_K<>+0(SB)/4, $0x00000000
+DATA tableQ5_K<>+4(SB)/4, $0x3f800000
+DATA tableQ5_K<>+8(SB)/4, $0x40000000
+DATA tableQ5_K<>+12(SB)/4, $0x40400000
+DATA tableQ5_K<>+16(SB)/4, $0x40800000
+DATA tableQ5_K<>+20(SB)/4, $0x40a00000
+DATA tableQ5_K<>+24(SB)/4, $0x40c00000
+DATA tableQ5_K<>+28(SB)/4, $0x40e00000
+DATA tableQ5_K<>+32(SB)/4, $0x41000000
+DATA tableQ5_K<>+36(SB)/4, $0x41100000
+DATA tableQ5_K<>+40(SB)/4, $0x41200000
+DATA tableQ5_K<>+44(SB)/4, $0x41300000
+DATA tableQ5_K<>+48(SB)/4, $0x41400000
+DATA tableQ5_K<>+52(SB)/4, $0x41500000
+DATA tableQ5_K<>+56(SB)/4, $0x41600000
+DATA tableQ5_K<>+60(SB)/4, $0x41700000
+DATA tableQ5_K<>+64(SB)/4, $0x41800000
+DATA tableQ5_K<>+68(SB)/4, $0x41880000
+DATA tableQ5_K<>+72(SB)/4, $0x41900000
+DATA tableQ5_K<>+76(SB)/4, $0x41980000
+DATA tableQ5_K<>+80(SB)/4, $0x41a00000
+DATA tableQ5_K<>+84(SB)/4, $0x41a80000
+DATA tableQ5_K<>+88(SB)/4, $0x41b00000
+DATA tableQ5_K<>+92(SB)/4, $0x41b80000
+DATA tableQ5_K<>+96(SB)/4, $0x41c00000
+DATA tableQ5_K<>+100(SB)/4, $0x41c80000
+DATA tableQ5_K<>+104(SB)/4, $0x41d00000
+DATA tableQ5_K<>+108(SB)/4, $0x41d80000
+DATA tableQ5_K<>+112(SB)/4, $0x41e00000
+DATA tableQ5_K<>+116(SB)/4, $0x41e80000
+DATA tableQ5_K<>+120(SB)/4, $0x41f00000
+DATA tableQ5_K<>+124(SB)/4, $0x41f80000
+GLOBL tableQ5_K<>(SB), RODATA|NOPTR, $128
+
+// y[i] = Σ x[k]·w[i][k] for 16 weight rows, dequantised in registers; weights are prefetched from next on
+// func dotQ6_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dotQ6_KAVX512(SB), NOSPLIT, $0-56
+	MOVQ         count+24(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         next+40(FP), BX
+	MOVQ         x+32(FP), SI
+	MOVQ         frame+48(FP), DI
+	VBROADCASTSS w000f0000<>+0(SB), Z0
+	VBROADCASTSS w003f0000<>+0(SB), Z1
+	VBROADCASTSS w43000000<>+0(SB), Z2
+	VBROADCASTSS wc3200000<>+0(SB), Z3
+	LEAQ         (DX)(DX*2), R8
+	LEAQ         (CX)(DX*4), R9
+	LEAQ         (R9)(DX*4), R10
+	LEAQ         (R10)(DX*4), R11
+	LEAQ         (R11)(DX*4), R12
+	LEAQ         (R12)(DX*4), R13
+	LEAQ         (R13)(DX*4), R14
+	LEAQ         (R14)(DX*4), R15
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z5, Z5, Z5
+
+block:
+	PREFETCHT1       (BX)
+	PREFETCHT1       64(BX)
+	PREFETCHT1       128(BX)
+	PREFETCHT1       192(BX)
+	PREFETCHT1       256(BX)
+	PREFETCHT1       320(BX)
+	PREFETCHT1       384(BX)
+	PREFETCHT1       448(BX)
+	PREFETCHT1       512(BX)
+	PREFETCHT1       576(BX)
+	PREFETCHT1       640(BX)
+	PREFETCHT1       704(BX)
+	PREFETCHT1       768(BX)
+	PREFETCHT1       832(BX)
+	PREFETCHT1       896(BX)
+	PREFETCHT1       960(BX)
+	PREFETCHT1       1024(BX)
+	PREFETCHT1       1088(BX)
+	PREFETCHT1       1152(BX)
+	PREFETCHT1       1216(BX)
+	PREFETCHT1       1280(BX)
+	PREFETCHT1       1344(BX)
+	PREFETCHT1       1408(BX)
+	PREFETCHT1       1472(BX)
+	PREFETCHT1       1536(BX)
+	PREFETCHT1       1600(BX)
+	PREFETCHT1       1664(BX)
+	PREFETCHT1       1728(BX)
+	PREFETCHT1       1792(BX)
+	PREFETCHT1       1856(BX)
+	PREFETCHT1       1920(BX)
+	PREFETCHT1       1984(BX)
+	PREFETCHT1       2048(BX)
+	PREFETCHT1       2112(BX)
+	PREFETCHT1       2176(BX)
+	PREFETCHT1       2240(BX)
+	PREFETCHT1       2304(BX)
+	PREFETCHT1       2368(BX)
+	PREFETCHT1       2432(BX)
+	PREFETCHT1       2496(BX)
+	PREFETCHT1       2560(BX)
+	PREFETCHT1       2624(BX)
+	PREFETCHT1       2688(BX)
+	PREFETCHT1       2752(BX)
+	PREFETCHT1       2816(BX)
+	PREFETCHT1       2880(BX)
+	PREFETCHT1       2944(BX)
+	PREFETCHT1       3008(BX)
+	PREFETCHT1       3072(BX)
+	PREFETCHT1       3136(BX)
+	PREFETCHT1       3200(BX)
+	PREFETCHT1       3264(BX)
+	PREFETCHT1       3328(BX)
+	PREFETCHT1       3392(BX)
+	PREFETCHT1       3456(BX)
+	PREFETCHT1       3520(BX)
+	PREFETCHT1       3584(BX)
+	PREFETCHT1       3648(BX)
+	PREFETCHT1       3712(BX)
+	PREFETCHT1       3776(BX)
+	PREFETCHT1       3840(BX)
+	PREFETCHT1       3904(BX)
+	PREFETCHT1       3968(BX)
+	PREFETCHT1       4032(BX)
+	PREFETCHT1       4096(BX)
+	PREFETCHT1       4160(BX)
+	PREFETCHT1       4224(BX)
+	PREFETCHT1       4288(BX)
+	PREFETCHT1       4352(BX)
+	PREFETCHT1       4416(BX)
+	PREFETCHT1       4480(BX)
+	PREFETCHT1       4544(BX)
+	PREFETCHT1       4608(BX)
+	PREFETCHT1       4672(BX)
+	PREFETCHT1       4736(BX)
+	PREFETCHT1       4800(BX)
+	PREFETCHT1       4864(BX)
+	PREFETCHT1       4928(BX)
+	PREFETCHT1       4992(BX)
+	PREFETCHT1       5056(BX)
+	PREFETCHT1       5120(BX)
+	PREFETCHT1       5184(BX)
+	PREFETCHT1       5248(BX)
+	PREFETCHT1       5312(BX)
+	PREFETCHT1       5376(BX)
+	PREFETCHT1       5440(BX)
+	PREFETCHT1       5504(BX)
+	PREFETCHT1       5568(BX)
+	PREFETCHT1       5632(BX)
+	PREFETCHT1       5696(BX)
+	PREFETCHT1       5760(BX)
+	PREFETCHT1       5824(BX)
+	PREFETCHT1       5888(BX)
+	PREFETCHT1       5952(BX)
+	PREFETCHT1       6016(BX)
+	PREFETCHT1       6080(BX)
+	PREFETCHT1       6144(BX)
+	PREFETCHT1       6208(BX)
+	PREFETCHT1       6272(BX)
+	PREFETCHT1       6336(BX)
+	PREFETCHT1       6400(BX)
+	PREFETCHT1       6464(BX)
+	PREFETCHT1       6528(BX)
+	PREFETCHT1       6592(BX)
+	PREFETCHT1       6656(BX)
+	VMOVD            206(CX), X6
+	VPINSRD          $0x01, 206(CX)(DX*1), X6, X6
+	VPINSRD          $0x02, 206(CX)(DX*2), X6, X6
+	VPINSRD          $0x03, 206(CX)(R8*1), X6, X6
+	VMOVD            206(R9), X7
+	VPINSRD          $0x01, 206(R9)(DX*1), X7, X7
+	VPINSRD          $0x02, 206(R9)(DX*2), X7, X7
+	VPINSRD          $0x03, 206(R9)(R8*1), X7, X7
+	VMOVD            206(R10), X8
+	VPINSRD          $0x01, 206(R10)(DX*1), X8, X8
+	VPINSRD          $0x02, 206(R10)(DX*2), X8, X8
+	VPINSRD          $0x03, 206(R10)(R8*1), X8, X8
+	VMOVD            206(R11), X9
+	VPINSRD          $0x01, 206(R11)(DX*1), X9, X9
+	VPINSRD          $0x02, 206(R11)(DX*2), X9, X9
+	VPINSRD          $0x03, 206(R11)(R8*1), X9, X9
+	VXORPS           Z10, Z10, Z10
+	VINSERTI32X4     $0x00, X6, Z10, Z10
+	VINSERTI32X4     $0x01, X7, Z10, Z10
+	VINSERTI32X4     $0x02, X8, Z10, Z10
+	VINSERTI32X4     $0x03, X9, Z10, Z10
+	VPSRLD           $0x10, Z10, Z6
+	VPMOVDW          Z6, Y6
+	VCVTPH2PS        Y6, Z6
+	VMOVUPS          Z6, (DI)
+	VBROADCASTI32X4  192(CX), Z6
+	VINSERTI32X4     $0x01, 192(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 192(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 192(R11), Z6, Z6
+	VBROADCASTI32X4  192(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 192(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 192(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 192(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  192(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 192(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 192(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 192(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  192(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 192(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 192(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 192(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 64(DI)
+	VMOVUPS          Z7, 128(DI)
+	VMOVUPS          Z8, 192(DI)
+	VMOVUPS          Z9, 256(DI)
+	VMOVD            206(R12), X6
+	VPINSRD          $0x01, 206(R12)(DX*1), X6, X6
+	VPINSRD          $0x02, 206(R12)(DX*2), X6, X6
+	VPINSRD          $0x03, 206(R12)(R8*1), X6, X6
+	VMOVD            206(R13), X7
+	VPINSRD          $0x01, 206(R13)(DX*1), X7, X7
+	VPINSRD          $0x02, 206(R13)(DX*2), X7, X7
+	VPINSRD          $0x03, 206(R13)(R8*1), X7, X7
+	VMOVD            206(R14), X8
+	VPINSRD          $0x01, 206(R14)(DX*1), X8, X8
+	VPINSRD          $0x02, 206(R14)(DX*2), X8, X8
+	VPINSRD          $0x03, 206(R14)(R8*1), X8, X8
+	VMOVD            206(R15), X9
+	VPINSRD          $0x01, 206(R15)(DX*1), X9, X9
+	VPINSRD          $0x02, 206(R15)(DX*2), X9, X9
+	VPINSRD          $0x03, 206(R15)(R8*1), X9, X9
+	VXORPS           Z10, Z10, Z10
+	VINSERTI32X4     $0x00, X6, Z10, Z10
+	VINSERTI32X4     $0x01, X7, Z10, Z10
+	VINSERTI32X4     $0x02, X8, Z10, Z10
+	VINSERTI32X4     $0x03, X9, Z10, Z10
+	VPSRLD           $0x10, Z10, Z6
+	VPMOVDW          Z6, Y6
+	VCVTPH2PS        Y6, Z6
+	VMOVUPS          Z6, 1856(DI)
+	VBROADCASTI32X4  192(R12), Z6
+	VINSERTI32X4     $0x01, 192(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 192(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 192(R15), Z6, Z6
+	VBROADCASTI32X4  192(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 192(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 192(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 192(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  192(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 192(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 192(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 192(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  192(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 192(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 192(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 192(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 1920(DI)
+	VMOVUPS          Z7, 1984(DI)
+	VMOVUPS          Z8, 2048(DI)
+	VMOVUPS          Z9, 2112(DI)
+	VBROADCASTI32X4  (CX), Z6
+	VINSERTI32X4     $0x01, (R9), Z6, Z6
+	VINSERTI32X4     $0x02, (R10), Z6, Z6
+	VINSERTI32X4     $0x03, (R11), Z6, Z6
+	VBROADCASTI32X4  (CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, (R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, (R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, (R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  (CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, (R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, (R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, (R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  (CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, (R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, (R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, (R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 320(DI)
+	VMOVUPS          Z7, 384(DI)
+	VMOVUPS          Z8, 448(DI)
+	VMOVUPS          Z9, 512(DI)
+	VBROADCASTI32X4  (R12), Z6
+	VINSERTI32X4     $0x01, (R13), Z6, Z6
+	VINSERTI32X4     $0x02, (R14), Z6, Z6
+	VINSERTI32X4     $0x03, (R15), Z6, Z6
+	VBROADCASTI32X4  (R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, (R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, (R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, (R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  (R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, (R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, (R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, (R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  (R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, (R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, (R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, (R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 2176(DI)
+	VMOVUPS          Z7, 2240(DI)
+	VMOVUPS          Z8, 2304(DI)
+	VMOVUPS          Z9, 2368(DI)
+	VBROADCASTI32X4  16(CX), Z6
+	VINSERTI32X4     $0x01, 16(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 16(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 16(R11), Z6, Z6
+	VBROADCASTI32X4  16(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 16(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 16(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 16(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  16(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 16(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 16(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 16(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  16(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 16(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 16(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 16(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 576(DI)
+	VMOVUPS          Z7, 640(DI)
+	VMOVUPS          Z8, 704(DI)
+	VMOVUPS          Z9, 768(DI)
+	VBROADCASTI32X4  16(R12), Z6
+	VINSERTI32X4     $0x01, 16(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 16(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 16(R15), Z6, Z6
+	VBROADCASTI32X4  16(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 16(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 16(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 16(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  16(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 16(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 16(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 16(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  16(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 16(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 16(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 16(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 2432(DI)
+	VMOVUPS          Z7, 2496(DI)
+	VMOVUPS          Z8, 2560(DI)
+	VMOVUPS          Z9, 2624(DI)
+	VBROADCASTI32X4  32(CX), Z6
+	VINSERTI32X4     $0x01, 32(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 32(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 32(R11), Z6, Z6
+	VBROADCASTI32X4  32(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 32(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 32(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 32(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  32(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 32(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 32(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 32(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  32(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 32(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 32(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 32(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 832(DI)
+	VMOVUPS          Z7, 896(DI)
+	VMOVUPS          Z8, 960(DI)
+	VMOVUPS          Z9, 1024(DI)
+	VBROADCASTI32X4  32(R12), Z6
+	VINSERTI32X4     $0x01, 32(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 32(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 32(R15), Z6, Z6
+	VBROADCASTI32X4  32(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 32(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 32(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 32(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  32(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 32(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 32(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 32(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  32(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 32(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 32(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 32(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 2688(DI)
+	VMOVUPS          Z7, 2752(DI)
+	VMOVUPS          Z8, 2816(DI)
+	VMOVUPS          Z9, 2880(DI)
+	VBROADCASTI32X4  48(CX), Z6
+	VINSERTI32X4     $0x01, 48(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 48(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 48(R11), Z6, Z6
+	VBROADCASTI32X4  48(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 48(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 48(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 48(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  48(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 48(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 48(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 48(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  48(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 48(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 48(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 48(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 1088(DI)
+	VMOVUPS          Z7, 1152(DI)
+	VMOVUPS          Z8, 1216(DI)
+	VMOVUPS          Z9, 1280(DI)
+	VBROADCASTI32X4  48(R12), Z6
+	VINSERTI32X4     $0x01, 48(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 48(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 48(R15), Z6, Z6
+	VBROADCASTI32X4  48(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 48(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 48(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 48(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  48(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 48(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 48(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 48(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  48(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 48(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 48(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 48(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 2944(DI)
+	VMOVUPS          Z7, 3008(DI)
+	VMOVUPS          Z8, 3072(DI)
+	VMOVUPS          Z9, 3136(DI)
+	VBROADCASTI32X4  128(CX), Z6
+	VINSERTI32X4     $0x01, 128(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 128(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 128(R11), Z6, Z6
+	VBROADCASTI32X4  128(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 128(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 128(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 128(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  128(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 128(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 128(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 128(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  128(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 128(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 128(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 128(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 1344(DI)
+	VMOVUPS          Z7, 1408(DI)
+	VMOVUPS          Z8, 1472(DI)
+	VMOVUPS          Z9, 1536(DI)
+	VBROADCASTI32X4  128(R12), Z6
+	VINSERTI32X4     $0x01, 128(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 128(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 128(R15), Z6, Z6
+	VBROADCASTI32X4  128(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 128(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 128(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 128(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  128(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 128(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 128(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 128(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  128(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 128(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 128(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 128(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 3200(DI)
+	VMOVUPS          Z7, 3264(DI)
+	VMOVUPS          Z8, 3328(DI)
+	VMOVUPS          Z9, 3392(DI)
+	VBROADCASTI32X4  144(CX), Z6
+	VINSERTI32X4     $0x01, 144(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 144(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 144(R11), Z6, Z6
+	VBROADCASTI32X4  144(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 144(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 144(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 144(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  144(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 144(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 144(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 144(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  144(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 144(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 144(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 144(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 1600(DI)
+	VMOVUPS          Z7, 1664(DI)
+	VMOVUPS          Z8, 1728(DI)
+	VMOVUPS          Z9, 1792(DI)
+	VBROADCASTI32X4  144(R12), Z6
+	VINSERTI32X4     $0x01, 144(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 144(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 144(R15), Z6, Z6
+	VBROADCASTI32X4  144(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 144(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 144(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 144(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  144(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 144(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 144(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 144(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  144(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 144(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 144(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 144(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 3456(DI)
+	VMOVUPS          Z7, 3520(DI)
+	VMOVUPS          Z8, 3584(DI)
+	VMOVUPS          Z9, 3648(DI)
+	VMOVUPS          64(DI), Z6
+	VPSLLD           $0x18, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          1920(DI), Z8
+	VPSLLD           $0x18, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x10, 320(DI), Z10
+	VPSLLD           $0x14, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST (SI), Z10, Z4
+	VPSLLD           $0x10, 2176(DI), Z10
+	VPSLLD           $0x14, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST (SI), Z10, Z5
+	VPSLLD           $0x08, 320(DI), Z10
+	VPSLLD           $0x0c, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 4(SI), Z10, Z4
+	VPSLLD           $0x08, 2176(DI), Z10
+	VPSLLD           $0x0c, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 4(SI), Z10, Z5
+	VMOVUPS          320(DI), Z10
+	VPSLLD           $0x04, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 8(SI), Z10, Z4
+	VMOVUPS          2176(DI), Z10
+	VPSLLD           $0x04, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 8(SI), Z10, Z5
+	VPSRLD           $0x08, 320(DI), Z10
+	VPSRLD           $0x04, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 12(SI), Z10, Z4
+	VPSRLD           $0x08, 2176(DI), Z10
+	VPSRLD           $0x04, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 12(SI), Z10, Z5
+	VPSLLD           $0x10, 384(DI), Z10
+	VPSLLD           $0x14, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 16(SI), Z10, Z4
+	VPSLLD           $0x10, 2240(DI), Z10
+	VPSLLD           $0x14, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 16(SI), Z10, Z5
+	VPSLLD           $0x08, 384(DI), Z10
+	VPSLLD           $0x0c, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 20(SI), Z10, Z4
+	VPSLLD           $0x08, 2240(DI), Z10
+	VPSLLD           $0x0c, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 20(SI), Z10, Z5
+	VMOVUPS          384(DI), Z10
+	VPSLLD           $0x04, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 24(SI), Z10, Z4
+	VMOVUPS          2240(DI), Z10
+	VPSLLD           $0x04, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 24(SI), Z10, Z5
+	VPSRLD           $0x08, 384(DI), Z10
+	VPSRLD           $0x04, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 28(SI), Z10, Z4
+	VPSRLD           $0x08, 2240(DI), Z10
+	VPSRLD           $0x04, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 28(SI), Z10, Z5
+	VPSLLD           $0x10, 448(DI), Z10
+	VPSLLD           $0x14, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 32(SI), Z10, Z4
+	VPSLLD           $0x10, 2304(DI), Z10
+	VPSLLD           $0x14, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 32(SI), Z10, Z5
+	VPSLLD           $0x08, 448(DI), Z10
+	VPSLLD           $0x0c, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 36(SI), Z10, Z4
+	VPSLLD           $0x08, 2304(DI), Z10
+	VPSLLD           $0x0c, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 36(SI), Z10, Z5
+	VMOVUPS          448(DI), Z10
+	VPSLLD           $0x04, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 40(SI), Z10, Z4
+	VMOVUPS          2304(DI), Z10
+	VPSLLD           $0x04, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 40(SI), Z10, Z5
+	VPSRLD           $0x08, 448(DI), Z10
+	VPSRLD           $0x04, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 44(SI), Z10, Z4
+	VPSRLD           $0x08, 2304(DI), Z10
+	VPSRLD           $0x04, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 44(SI), Z10, Z5
+	VPSLLD           $0x10, 512(DI), Z10
+	VPSLLD           $0x14, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 48(SI), Z10, Z4
+	VPSLLD           $0x10, 2368(DI), Z10
+	VPSLLD           $0x14, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 48(SI), Z10, Z5
+	VPSLLD           $0x08, 512(DI), Z10
+	VPSLLD           $0x0c, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 52(SI), Z10, Z4
+	VPSLLD           $0x08, 2368(DI), Z10
+	VPSLLD           $0x0c, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 52(SI), Z10, Z5
+	VMOVUPS          512(DI), Z10
+	VPSLLD           $0x04, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 56(SI), Z10, Z4
+	VMOVUPS          2368(DI), Z10
+	VPSLLD           $0x04, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 56(SI), Z10, Z5
+	VPSRLD           $0x08, 512(DI), Z10
+	VPSRLD           $0x04, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 60(SI), Z10, Z4
+	VPSRLD           $0x08, 2368(DI), Z6
+	VPSRLD           $0x04, 3392(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 60(SI), Z6, Z5
+	VMOVUPS          64(DI), Z6
+	VPSLLD           $0x10, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          1920(DI), Z8
+	VPSLLD           $0x10, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x10, 576(DI), Z10
+	VPSLLD           $0x14, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 64(SI), Z10, Z4
+	VPSLLD           $0x10, 2432(DI), Z10
+	VPSLLD           $0x14, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 64(SI), Z10, Z5
+	VPSLLD           $0x08, 576(DI), Z10
+	VPSLLD           $0x0c, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 68(SI), Z10, Z4
+	VPSLLD           $0x08, 2432(DI), Z10
+	VPSLLD           $0x0c, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 68(SI), Z10, Z5
+	VMOVUPS          576(DI), Z10
+	VPSLLD           $0x04, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 72(SI), Z10, Z4
+	VMOVUPS          2432(DI), Z10
+	VPSLLD           $0x04, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 72(SI), Z10, Z5
+	VPSRLD           $0x08, 576(DI), Z10
+	VPSRLD           $0x04, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 76(SI), Z10, Z4
+	VPSRLD           $0x08, 2432(DI), Z10
+	VPSRLD           $0x04, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 76(SI), Z10, Z5
+	VPSLLD           $0x10, 640(DI), Z10
+	VPSLLD           $0x14, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 80(SI), Z10, Z4
+	VPSLLD           $0x10, 2496(DI), Z10
+	VPSLLD           $0x14, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 80(SI), Z10, Z5
+	VPSLLD           $0x08, 640(DI), Z10
+	VPSLLD           $0x0c, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 84(SI), Z10, Z4
+	VPSLLD           $0x08, 2496(DI), Z10
+	VPSLLD           $0x0c, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 84(SI), Z10, Z5
+	VMOVUPS          640(DI), Z10
+	VPSLLD           $0x04, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 88(SI), Z10, Z4
+	VMOVUPS          2496(DI), Z10
+	VPSLLD           $0x04, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 88(SI), Z10, Z5
+	VPSRLD           $0x08, 640(DI), Z10
+	VPSRLD           $0x04, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 92(SI), Z10, Z4
+	VPSRLD           $0x08, 2496(DI), Z10
+	VPSRLD           $0x04, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 92(SI), Z10, Z5
+	VPSLLD           $0x10, 704(DI), Z10
+	VPSLLD           $0x14, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 96(SI), Z10, Z4
+	VPSLLD           $0x10, 2560(DI), Z10
+	VPSLLD           $0x14, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 96(SI), Z10, Z5
+	VPSLLD           $0x08, 704(DI), Z10
+	VPSLLD           $0x0c, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 100(SI), Z10, Z4
+	VPSLLD           $0x08, 2560(DI), Z10
+	VPSLLD           $0x0c, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 100(SI), Z10, Z5
+	VMOVUPS          704(DI), Z10
+	VPSLLD           $0x04, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 104(SI), Z10, Z4
+	VMOVUPS          2560(DI), Z10
+	VPSLLD           $0x04, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 104(SI), Z10, Z5
+	VPSRLD           $0x08, 704(DI), Z10
+	VPSRLD           $0x04, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 108(SI), Z10, Z4
+	VPSRLD           $0x08, 2560(DI), Z10
+	VPSRLD           $0x04, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 108(SI), Z10, Z5
+	VPSLLD           $0x10, 768(DI), Z10
+	VPSLLD           $0x14, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 112(SI), Z10, Z4
+	VPSLLD           $0x10, 2624(DI), Z10
+	VPSLLD           $0x14, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 112(SI), Z10, Z5
+	VPSLLD           $0x08, 768(DI), Z10
+	VPSLLD           $0x0c, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 116(SI), Z10, Z4
+	VPSLLD           $0x08, 2624(DI), Z10
+	VPSLLD           $0x0c, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 116(SI), Z10, Z5
+	VMOVUPS          768(DI), Z10
+	VPSLLD           $0x04, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 120(SI), Z10, Z4
+	VMOVUPS          2624(DI), Z10
+	VPSLLD           $0x04, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 120(SI), Z10, Z5
+	VPSRLD           $0x08, 768(DI), Z10
+	VPSRLD           $0x04, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 124(SI), Z10, Z4
+	VPSRLD           $0x08, 2624(DI), Z6
+	VPSRLD           $0x04, 3648(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 124(SI), Z6, Z5
+	VMOVUPS          64(DI), Z6
+	VPSLLD           $0x08, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          1920(DI), Z8
+	VPSLLD           $0x08, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x10, 832(DI), Z10
+	VPSLLD           $0x12, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 128(SI), Z10, Z4
+	VPSLLD           $0x10, 2688(DI), Z10
+	VPSLLD           $0x12, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 128(SI), Z10, Z5
+	VPSLLD           $0x08, 832(DI), Z10
+	VPSLLD           $0x0a, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 132(SI), Z10, Z4
+	VPSLLD           $0x08, 2688(DI), Z10
+	VPSLLD           $0x0a, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 132(SI), Z10, Z5
+	VMOVUPS          832(DI), Z10
+	VPSLLD           $0x02, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 136(SI), Z10, Z4
+	VMOVUPS          2688(DI), Z10
+	VPSLLD           $0x02, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 136(SI), Z10, Z5
+	VPSRLD           $0x08, 832(DI), Z10
+	VPSRLD           $0x06, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 140(SI), Z10, Z4
+	VPSRLD           $0x08, 2688(DI), Z10
+	VPSRLD           $0x06, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 140(SI), Z10, Z5
+	VPSLLD           $0x10, 896(DI), Z10
+	VPSLLD           $0x12, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 144(SI), Z10, Z4
+	VPSLLD           $0x10, 2752(DI), Z10
+	VPSLLD           $0x12, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 144(SI), Z10, Z5
+	VPSLLD           $0x08, 896(DI), Z10
+	VPSLLD           $0x0a, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 148(SI), Z10, Z4
+	VPSLLD           $0x08, 2752(DI), Z10
+	VPSLLD           $0x0a, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 148(SI), Z10, Z5
+	VMOVUPS          896(DI), Z10
+	VPSLLD           $0x02, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 152(SI), Z10, Z4
+	VMOVUPS          2752(DI), Z10
+	VPSLLD           $0x02, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 152(SI), Z10, Z5
+	VPSRLD           $0x08, 896(DI), Z10
+	VPSRLD           $0x06, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 156(SI), Z10, Z4
+	VPSRLD           $0x08, 2752(DI), Z10
+	VPSRLD           $0x06, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 156(SI), Z10, Z5
+	VPSLLD           $0x10, 960(DI), Z10
+	VPSLLD           $0x12, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 160(SI), Z10, Z4
+	VPSLLD           $0x10, 2816(DI), Z10
+	VPSLLD           $0x12, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 160(SI), Z10, Z5
+	VPSLLD           $0x08, 960(DI), Z10
+	VPSLLD           $0x0a, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 164(SI), Z10, Z4
+	VPSLLD           $0x08, 2816(DI), Z10
+	VPSLLD           $0x0a, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 164(SI), Z10, Z5
+	VMOVUPS          960(DI), Z10
+	VPSLLD           $0x02, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 168(SI), Z10, Z4
+	VMOVUPS          2816(DI), Z10
+	VPSLLD           $0x02, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 168(SI), Z10, Z5
+	VPSRLD           $0x08, 960(DI), Z10
+	VPSRLD           $0x06, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 172(SI), Z10, Z4
+	VPSRLD           $0x08, 2816(DI), Z10
+	VPSRLD           $0x06, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 172(SI), Z10, Z5
+	VPSLLD           $0x10, 1024(DI), Z10
+	VPSLLD           $0x12, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 176(SI), Z10, Z4
+	VPSLLD           $0x10, 2880(DI), Z10
+	VPSLLD           $0x12, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 176(SI), Z10, Z5
+	VPSLLD           $0x08, 1024(DI), Z10
+	VPSLLD           $0x0a, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 180(SI), Z10, Z4
+	VPSLLD           $0x08, 2880(DI), Z10
+	VPSLLD           $0x0a, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 180(SI), Z10, Z5
+	VMOVUPS          1024(DI), Z10
+	VPSLLD           $0x02, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 184(SI), Z10, Z4
+	VMOVUPS          2880(DI), Z10
+	VPSLLD           $0x02, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 184(SI), Z10, Z5
+	VPSRLD           $0x08, 1024(DI), Z10
+	VPSRLD           $0x06, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 188(SI), Z10, Z4
+	VPSRLD           $0x08, 2880(DI), Z6
+	VPSRLD           $0x06, 3392(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 188(SI), Z6, Z5
+	VMOVUPS          64(DI), Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          1920(DI), Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x10, 1088(DI), Z10
+	VPSLLD           $0x12, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 192(SI), Z10, Z4
+	VPSLLD           $0x10, 2944(DI), Z10
+	VPSLLD           $0x12, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 192(SI), Z10, Z5
+	VPSLLD           $0x08, 1088(DI), Z10
+	VPSLLD           $0x0a, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 196(SI), Z10, Z4
+	VPSLLD           $0x08, 2944(DI), Z10
+	VPSLLD           $0x0a, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 196(SI), Z10, Z5
+	VMOVUPS          1088(DI), Z10
+	VPSLLD           $0x02, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 200(SI), Z10, Z4
+	VMOVUPS          2944(DI), Z10
+	VPSLLD           $0x02, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 200(SI), Z10, Z5
+	VPSRLD           $0x08, 1088(DI), Z10
+	VPSRLD           $0x06, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 204(SI), Z10, Z4
+	VPSRLD           $0x08, 2944(DI), Z10
+	VPSRLD           $0x06, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 204(SI), Z10, Z5
+	VPSLLD           $0x10, 1152(DI), Z10
+	VPSLLD           $0x12, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 208(SI), Z10, Z4
+	VPSLLD           $0x10, 3008(DI), Z10
+	VPSLLD           $0x12, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 208(SI), Z10, Z5
+	VPSLLD           $0x08, 1152(DI), Z10
+	VPSLLD           $0x0a, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 212(SI), Z10, Z4
+	VPSLLD           $0x08, 3008(DI), Z10
+	VPSLLD           $0x0a, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 212(SI), Z10, Z5
+	VMOVUPS          1152(DI), Z10
+	VPSLLD           $0x02, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 216(SI), Z10, Z4
+	VMOVUPS          3008(DI), Z10
+	VPSLLD           $0x02, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 216(SI), Z10, Z5
+	VPSRLD           $0x08, 1152(DI), Z10
+	VPSRLD           $0x06, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 220(SI), Z10, Z4
+	VPSRLD           $0x08, 3008(DI), Z10
+	VPSRLD           $0x06, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 220(SI), Z10, Z5
+	VPSLLD           $0x10, 1216(DI), Z10
+	VPSLLD           $0x12, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 224(SI), Z10, Z4
+	VPSLLD           $0x10, 3072(DI), Z10
+	VPSLLD           $0x12, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 224(SI), Z10, Z5
+	VPSLLD           $0x08, 1216(DI), Z10
+	VPSLLD           $0x0a, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 228(SI), Z10, Z4
+	VPSLLD           $0x08, 3072(DI), Z10
+	VPSLLD           $0x0a, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 228(SI), Z10, Z5
+	VMOVUPS          1216(DI), Z10
+	VPSLLD           $0x02, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 232(SI), Z10, Z4
+	VMOVUPS          3072(DI), Z10
+	VPSLLD           $0x02, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 232(SI), Z10, Z5
+	VPSRLD           $0x08, 1216(DI), Z10
+	VPSRLD           $0x06, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 236(SI), Z10, Z4
+	VPSRLD           $0x08, 3072(DI), Z10
+	VPSRLD           $0x06, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 236(SI), Z10, Z5
+	VPSLLD           $0x10, 1280(DI), Z10
+	VPSLLD           $0x12, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 240(SI), Z10, Z4
+	VPSLLD           $0x10, 3136(DI), Z10
+	VPSLLD           $0x12, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 240(SI), Z10, Z5
+	VPSLLD           $0x08, 1280(DI), Z10
+	VPSLLD           $0x0a, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 244(SI), Z10, Z4
+	VPSLLD           $0x08, 3136(DI), Z10
+	VPSLLD           $0x0a, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 244(SI), Z10, Z5
+	VMOVUPS          1280(DI), Z10
+	VPSLLD           $0x02, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 248(SI), Z10, Z4
+	VMOVUPS          3136(DI), Z10
+	VPSLLD           $0x02, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 248(SI), Z10, Z5
+	VPSRLD           $0x08, 1280(DI), Z10
+	VPSRLD           $0x06, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 252(SI), Z10, Z4
+	VPSRLD           $0x08, 3136(DI), Z6
+	VPSRLD           $0x06, 3648(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 252(SI), Z6, Z5
+	VMOVUPS          128(DI), Z6
+	VPSLLD           $0x18, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          1984(DI), Z8
+	VPSLLD           $0x18, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x0c, 320(DI), Z10
+	VPSLLD           $0x10, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 256(SI), Z10, Z4
+	VPSLLD           $0x0c, 2176(DI), Z10
+	VPSLLD           $0x10, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 256(SI), Z10, Z5
+	VPSLLD           $0x04, 320(DI), Z10
+	VPSLLD           $0x08, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 260(SI), Z10, Z4
+	VPSLLD           $0x04, 2176(DI), Z10
+	VPSLLD           $0x08, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 260(SI), Z10, Z5
+	VPSRLD           $0x04, 320(DI), Z10
+	VMOVUPS          1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 264(SI), Z10, Z4
+	VPSRLD           $0x04, 2176(DI), Z10
+	VMOVUPS          3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 264(SI), Z10, Z5
+	VPSRLD           $0x0c, 320(DI), Z10
+	VPSRLD           $0x08, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 268(SI), Z10, Z4
+	VPSRLD           $0x0c, 2176(DI), Z10
+	VPSRLD           $0x08, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 268(SI), Z10, Z5
+	VPSLLD           $0x0c, 384(DI), Z10
+	VPSLLD           $0x10, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 272(SI), Z10, Z4
+	VPSLLD           $0x0c, 2240(DI), Z10
+	VPSLLD           $0x10, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 272(SI), Z10, Z5
+	VPSLLD           $0x04, 384(DI), Z10
+	VPSLLD           $0x08, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 276(SI), Z10, Z4
+	VPSLLD           $0x04, 2240(DI), Z10
+	VPSLLD           $0x08, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 276(SI), Z10, Z5
+	VPSRLD           $0x04, 384(DI), Z10
+	VMOVUPS          1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 280(SI), Z10, Z4
+	VPSRLD           $0x04, 2240(DI), Z10
+	VMOVUPS          3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 280(SI), Z10, Z5
+	VPSRLD           $0x0c, 384(DI), Z10
+	VPSRLD           $0x08, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 284(SI), Z10, Z4
+	VPSRLD           $0x0c, 2240(DI), Z10
+	VPSRLD           $0x08, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 284(SI), Z10, Z5
+	VPSLLD           $0x0c, 448(DI), Z10
+	VPSLLD           $0x10, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 288(SI), Z10, Z4
+	VPSLLD           $0x0c, 2304(DI), Z10
+	VPSLLD           $0x10, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 288(SI), Z10, Z5
+	VPSLLD           $0x04, 448(DI), Z10
+	VPSLLD           $0x08, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 292(SI), Z10, Z4
+	VPSLLD           $0x04, 2304(DI), Z10
+	VPSLLD           $0x08, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 292(SI), Z10, Z5
+	VPSRLD           $0x04, 448(DI), Z10
+	VMOVUPS          1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 296(SI), Z10, Z4
+	VPSRLD           $0x04, 2304(DI), Z10
+	VMOVUPS          3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 296(SI), Z10, Z5
+	VPSRLD           $0x0c, 448(DI), Z10
+	VPSRLD           $0x08, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 300(SI), Z10, Z4
+	VPSRLD           $0x0c, 2304(DI), Z10
+	VPSRLD           $0x08, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 300(SI), Z10, Z5
+	VPSLLD           $0x0c, 512(DI), Z10
+	VPSLLD           $0x10, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 304(SI), Z10, Z4
+	VPSLLD           $0x0c, 2368(DI), Z10
+	VPSLLD           $0x10, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 304(SI), Z10, Z5
+	VPSLLD           $0x04, 512(DI), Z10
+	VPSLLD           $0x08, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 308(SI), Z10, Z4
+	VPSLLD           $0x04, 2368(DI), Z10
+	VPSLLD           $0x08, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 308(SI), Z10, Z5
+	VPSRLD           $0x04, 512(DI), Z10
+	VMOVUPS          1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 312(SI), Z10, Z4
+	VPSRLD           $0x04, 2368(DI), Z10
+	VMOVUPS          3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 312(SI), Z10, Z5
+	VPSRLD           $0x0c, 512(DI), Z10
+	VPSRLD           $0x08, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 316(SI), Z10, Z4
+	VPSRLD           $0x0c, 2368(DI), Z6
+	VPSRLD           $0x08, 3392(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 316(SI), Z6, Z5
+	VMOVUPS          128(DI), Z6
+	VPSLLD           $0x10, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          1984(DI), Z8
+	VPSLLD           $0x10, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x0c, 576(DI), Z10
+	VPSLLD           $0x10, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 320(SI), Z10, Z4
+	VPSLLD           $0x0c, 2432(DI), Z10
+	VPSLLD           $0x10, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 320(SI), Z10, Z5
+	VPSLLD           $0x04, 576(DI), Z10
+	VPSLLD           $0x08, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 324(SI), Z10, Z4
+	VPSLLD           $0x04, 2432(DI), Z10
+	VPSLLD           $0x08, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 324(SI), Z10, Z5
+	VPSRLD           $0x04, 576(DI), Z10
+	VMOVUPS          1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 328(SI), Z10, Z4
+	VPSRLD           $0x04, 2432(DI), Z10
+	VMOVUPS          3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 328(SI), Z10, Z5
+	VPSRLD           $0x0c, 576(DI), Z10
+	VPSRLD           $0x08, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 332(SI), Z10, Z4
+	VPSRLD           $0x0c, 2432(DI), Z10
+	VPSRLD           $0x08, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 332(SI), Z10, Z5
+	VPSLLD           $0x0c, 640(DI), Z10
+	VPSLLD           $0x10, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 336(SI), Z10, Z4
+	VPSLLD           $0x0c, 2496(DI), Z10
+	VPSLLD           $0x10, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 336(SI), Z10, Z5
+	VPSLLD           $0x04, 640(DI), Z10
+	VPSLLD           $0x08, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 340(SI), Z10, Z4
+	VPSLLD           $0x04, 2496(DI), Z10
+	VPSLLD           $0x08, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 340(SI), Z10, Z5
+	VPSRLD           $0x04, 640(DI), Z10
+	VMOVUPS          1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 344(SI), Z10, Z4
+	VPSRLD           $0x04, 2496(DI), Z10
+	VMOVUPS          3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 344(SI), Z10, Z5
+	VPSRLD           $0x0c, 640(DI), Z10
+	VPSRLD           $0x08, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 348(SI), Z10, Z4
+	VPSRLD           $0x0c, 2496(DI), Z10
+	VPSRLD           $0x08, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 348(SI), Z10, Z5
+	VPSLLD           $0x0c, 704(DI), Z10
+	VPSLLD           $0x10, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 352(SI), Z10, Z4
+	VPSLLD           $0x0c, 2560(DI), Z10
+	VPSLLD           $0x10, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 352(SI), Z10, Z5
+	VPSLLD           $0x04, 704(DI), Z10
+	VPSLLD           $0x08, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 356(SI), Z10, Z4
+	VPSLLD           $0x04, 2560(DI), Z10
+	VPSLLD           $0x08, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 356(SI), Z10, Z5
+	VPSRLD           $0x04, 704(DI), Z10
+	VMOVUPS          1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 360(SI), Z10, Z4
+	VPSRLD           $0x04, 2560(DI), Z10
+	VMOVUPS          3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 360(SI), Z10, Z5
+	VPSRLD           $0x0c, 704(DI), Z10
+	VPSRLD           $0x08, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 364(SI), Z10, Z4
+	VPSRLD           $0x0c, 2560(DI), Z10
+	VPSRLD           $0x08, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 364(SI), Z10, Z5
+	VPSLLD           $0x0c, 768(DI), Z10
+	VPSLLD           $0x10, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 368(SI), Z10, Z4
+	VPSLLD           $0x0c, 2624(DI), Z10
+	VPSLLD           $0x10, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 368(SI), Z10, Z5
+	VPSLLD           $0x04, 768(DI), Z10
+	VPSLLD           $0x08, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 372(SI), Z10, Z4
+	VPSLLD           $0x04, 2624(DI), Z10
+	VPSLLD           $0x08, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 372(SI), Z10, Z5
+	VPSRLD           $0x04, 768(DI), Z10
+	VMOVUPS          1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 376(SI), Z10, Z4
+	VPSRLD           $0x04, 2624(DI), Z10
+	VMOVUPS          3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 376(SI), Z10, Z5
+	VPSRLD           $0x0c, 768(DI), Z10
+	VPSRLD           $0x08, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 380(SI), Z10, Z4
+	VPSRLD           $0x0c, 2624(DI), Z6
+	VPSRLD           $0x08, 3648(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 380(SI), Z6, Z5
+	VMOVUPS          128(DI), Z6
+	VPSLLD           $0x08, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          1984(DI), Z8
+	VPSLLD           $0x08, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x0c, 832(DI), Z10
+	VPSLLD           $0x0e, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 384(SI), Z10, Z4
+	VPSLLD           $0x0c, 2688(DI), Z10
+	VPSLLD           $0x0e, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 384(SI), Z10, Z5
+	VPSLLD           $0x04, 832(DI), Z10
+	VPSLLD           $0x06, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 388(SI), Z10, Z4
+	VPSLLD           $0x04, 2688(DI), Z10
+	VPSLLD           $0x06, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 388(SI), Z10, Z5
+	VPSRLD           $0x04, 832(DI), Z10
+	VPSRLD           $0x02, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 392(SI), Z10, Z4
+	VPSRLD           $0x04, 2688(DI), Z10
+	VPSRLD           $0x02, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 392(SI), Z10, Z5
+	VPSRLD           $0x0c, 832(DI), Z10
+	VPSRLD           $0x0a, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 396(SI), Z10, Z4
+	VPSRLD           $0x0c, 2688(DI), Z10
+	VPSRLD           $0x0a, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 396(SI), Z10, Z5
+	VPSLLD           $0x0c, 896(DI), Z10
+	VPSLLD           $0x0e, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 400(SI), Z10, Z4
+	VPSLLD           $0x0c, 2752(DI), Z10
+	VPSLLD           $0x0e, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 400(SI), Z10, Z5
+	VPSLLD           $0x04, 896(DI), Z10
+	VPSLLD           $0x06, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 404(SI), Z10, Z4
+	VPSLLD           $0x04, 2752(DI), Z10
+	VPSLLD           $0x06, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 404(SI), Z10, Z5
+	VPSRLD           $0x04, 896(DI), Z10
+	VPSRLD           $0x02, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 408(SI), Z10, Z4
+	VPSRLD           $0x04, 2752(DI), Z10
+	VPSRLD           $0x02, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 408(SI), Z10, Z5
+	VPSRLD           $0x0c, 896(DI), Z10
+	VPSRLD           $0x0a, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 412(SI), Z10, Z4
+	VPSRLD           $0x0c, 2752(DI), Z10
+	VPSRLD           $0x0a, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 412(SI), Z10, Z5
+	VPSLLD           $0x0c, 960(DI), Z10
+	VPSLLD           $0x0e, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 416(SI), Z10, Z4
+	VPSLLD           $0x0c, 2816(DI), Z10
+	VPSLLD           $0x0e, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 416(SI), Z10, Z5
+	VPSLLD           $0x04, 960(DI), Z10
+	VPSLLD           $0x06, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 420(SI), Z10, Z4
+	VPSLLD           $0x04, 2816(DI), Z10
+	VPSLLD           $0x06, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 420(SI), Z10, Z5
+	VPSRLD           $0x04, 960(DI), Z10
+	VPSRLD           $0x02, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 424(SI), Z10, Z4
+	VPSRLD           $0x04, 2816(DI), Z10
+	VPSRLD           $0x02, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 424(SI), Z10, Z5
+	VPSRLD           $0x0c, 960(DI), Z10
+	VPSRLD           $0x0a, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 428(SI), Z10, Z4
+	VPSRLD           $0x0c, 2816(DI), Z10
+	VPSRLD           $0x0a, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 428(SI), Z10, Z5
+	VPSLLD           $0x0c, 1024(DI), Z10
+	VPSLLD           $0x0e, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 432(SI), Z10, Z4
+	VPSLLD           $0x0c, 2880(DI), Z10
+	VPSLLD           $0x0e, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 432(SI), Z10, Z5
+	VPSLLD           $0x04, 1024(DI), Z10
+	VPSLLD           $0x06, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 436(SI), Z10, Z4
+	VPSLLD           $0x04, 2880(DI), Z10
+	VPSLLD           $0x06, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 436(SI), Z10, Z5
+	VPSRLD           $0x04, 1024(DI), Z10
+	VPSRLD           $0x02, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 440(SI), Z10, Z4
+	VPSRLD           $0x04, 2880(DI), Z10
+	VPSRLD           $0x02, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 440(SI), Z10, Z5
+	VPSRLD           $0x0c, 1024(DI), Z10
+	VPSRLD           $0x0a, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 444(SI), Z10, Z4
+	VPSRLD           $0x0c, 2880(DI), Z6
+	VPSRLD           $0x0a, 3392(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 444(SI), Z6, Z5
+	VMOVUPS          128(DI), Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          1984(DI), Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x0c, 1088(DI), Z10
+	VPSLLD           $0x0e, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 448(SI), Z10, Z4
+	VPSLLD           $0x0c, 2944(DI), Z10
+	VPSLLD           $0x0e, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 448(SI), Z10, Z5
+	VPSLLD           $0x04, 1088(DI), Z10
+	VPSLLD           $0x06, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 452(SI), Z10, Z4
+	VPSLLD           $0x04, 2944(DI), Z10
+	VPSLLD           $0x06, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 452(SI), Z10, Z5
+	VPSRLD           $0x04, 1088(DI), Z10
+	VPSRLD           $0x02, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 456(SI), Z10, Z4
+	VPSRLD           $0x04, 2944(DI), Z10
+	VPSRLD           $0x02, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 456(SI), Z10, Z5
+	VPSRLD           $0x0c, 1088(DI), Z10
+	VPSRLD           $0x0a, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 460(SI), Z10, Z4
+	VPSRLD           $0x0c, 2944(DI), Z10
+	VPSRLD           $0x0a, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 460(SI), Z10, Z5
+	VPSLLD           $0x0c, 1152(DI), Z10
+	VPSLLD           $0x0e, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 464(SI), Z10, Z4
+	VPSLLD           $0x0c, 3008(DI), Z10
+	VPSLLD           $0x0e, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 464(SI), Z10, Z5
+	VPSLLD           $0x04, 1152(DI), Z10
+	VPSLLD           $0x06, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 468(SI), Z10, Z4
+	VPSLLD           $0x04, 3008(DI), Z10
+	VPSLLD           $0x06, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 468(SI), Z10, Z5
+	VPSRLD           $0x04, 1152(DI), Z10
+	VPSRLD           $0x02, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 472(SI), Z10, Z4
+	VPSRLD           $0x04, 3008(DI), Z10
+	VPSRLD           $0x02, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 472(SI), Z10, Z5
+	VPSRLD           $0x0c, 1152(DI), Z10
+	VPSRLD           $0x0a, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 476(SI), Z10, Z4
+	VPSRLD           $0x0c, 3008(DI), Z10
+	VPSRLD           $0x0a, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 476(SI), Z10, Z5
+	VPSLLD           $0x0c, 1216(DI), Z10
+	VPSLLD           $0x0e, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 480(SI), Z10, Z4
+	VPSLLD           $0x0c, 3072(DI), Z10
+	VPSLLD           $0x0e, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 480(SI), Z10, Z5
+	VPSLLD           $0x04, 1216(DI), Z10
+	VPSLLD           $0x06, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 484(SI), Z10, Z4
+	VPSLLD           $0x04, 3072(DI), Z10
+	VPSLLD           $0x06, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 484(SI), Z10, Z5
+	VPSRLD           $0x04, 1216(DI), Z10
+	VPSRLD           $0x02, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 488(SI), Z10, Z4
+	VPSRLD           $0x04, 3072(DI), Z10
+	VPSRLD           $0x02, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 488(SI), Z10, Z5
+	VPSRLD           $0x0c, 1216(DI), Z10
+	VPSRLD           $0x0a, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 492(SI), Z10, Z4
+	VPSRLD           $0x0c, 3072(DI), Z10
+	VPSRLD           $0x0a, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 492(SI), Z10, Z5
+	VPSLLD           $0x0c, 1280(DI), Z10
+	VPSLLD           $0x0e, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 496(SI), Z10, Z4
+	VPSLLD           $0x0c, 3136(DI), Z10
+	VPSLLD           $0x0e, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 496(SI), Z10, Z5
+	VPSLLD           $0x04, 1280(DI), Z10
+	VPSLLD           $0x06, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 500(SI), Z10, Z4
+	VPSLLD           $0x04, 3136(DI), Z10
+	VPSLLD           $0x06, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 500(SI), Z10, Z5
+	VPSRLD           $0x04, 1280(DI), Z10
+	VPSRLD           $0x02, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 504(SI), Z10, Z4
+	VPSRLD           $0x04, 3136(DI), Z10
+	VPSRLD           $0x02, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 504(SI), Z10, Z5
+	VPSRLD           $0x0c, 1280(DI), Z10
+	VPSRLD           $0x0a, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 508(SI), Z10, Z4
+	VPSRLD           $0x0c, 3136(DI), Z6
+	VPSRLD           $0x0a, 3648(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 508(SI), Z6, Z5
+	VBROADCASTI32X4  64(CX), Z6
+	VINSERTI32X4     $0x01, 64(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 64(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 64(R11), Z6, Z6
+	VBROADCASTI32X4  64(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 64(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 64(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 64(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  64(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 64(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 64(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 64(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  64(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 64(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 64(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 64(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 320(DI)
+	VMOVUPS          Z7, 384(DI)
+	VMOVUPS          Z8, 448(DI)
+	VMOVUPS          Z9, 512(DI)
+	VBROADCASTI32X4  64(R12), Z6
+	VINSERTI32X4     $0x01, 64(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 64(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 64(R15), Z6, Z6
+	VBROADCASTI32X4  64(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 64(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 64(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 64(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  64(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 64(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 64(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 64(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  64(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 64(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 64(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 64(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 2176(DI)
+	VMOVUPS          Z7, 2240(DI)
+	VMOVUPS          Z8, 2304(DI)
+	VMOVUPS          Z9, 2368(DI)
+	VBROADCASTI32X4  80(CX), Z6
+	VINSERTI32X4     $0x01, 80(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 80(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 80(R11), Z6, Z6
+	VBROADCASTI32X4  80(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 80(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 80(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 80(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  80(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 80(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 80(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 80(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  80(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 80(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 80(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 80(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 576(DI)
+	VMOVUPS          Z7, 640(DI)
+	VMOVUPS          Z8, 704(DI)
+	VMOVUPS          Z9, 768(DI)
+	VBROADCASTI32X4  80(R12), Z6
+	VINSERTI32X4     $0x01, 80(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 80(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 80(R15), Z6, Z6
+	VBROADCASTI32X4  80(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 80(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 80(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 80(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  80(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 80(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 80(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 80(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  80(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 80(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 80(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 80(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 2432(DI)
+	VMOVUPS          Z7, 2496(DI)
+	VMOVUPS          Z8, 2560(DI)
+	VMOVUPS          Z9, 2624(DI)
+	VBROADCASTI32X4  96(CX), Z6
+	VINSERTI32X4     $0x01, 96(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 96(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 96(R11), Z6, Z6
+	VBROADCASTI32X4  96(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 96(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 96(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 96(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  96(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 96(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 96(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 96(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  96(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 96(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 96(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 96(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 832(DI)
+	VMOVUPS          Z7, 896(DI)
+	VMOVUPS          Z8, 960(DI)
+	VMOVUPS          Z9, 1024(DI)
+	VBROADCASTI32X4  96(R12), Z6
+	VINSERTI32X4     $0x01, 96(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 96(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 96(R15), Z6, Z6
+	VBROADCASTI32X4  96(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 96(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 96(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 96(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  96(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 96(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 96(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 96(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  96(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 96(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 96(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 96(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 2688(DI)
+	VMOVUPS          Z7, 2752(DI)
+	VMOVUPS          Z8, 2816(DI)
+	VMOVUPS          Z9, 2880(DI)
+	VBROADCASTI32X4  112(CX), Z6
+	VINSERTI32X4     $0x01, 112(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 112(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 112(R11), Z6, Z6
+	VBROADCASTI32X4  112(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 112(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 112(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 112(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  112(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 112(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 112(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 112(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  112(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 112(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 112(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 112(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 1088(DI)
+	VMOVUPS          Z7, 1152(DI)
+	VMOVUPS          Z8, 1216(DI)
+	VMOVUPS          Z9, 1280(DI)
+	VBROADCASTI32X4  112(R12), Z6
+	VINSERTI32X4     $0x01, 112(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 112(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 112(R15), Z6, Z6
+	VBROADCASTI32X4  112(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 112(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 112(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 112(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  112(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 112(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 112(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 112(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  112(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 112(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 112(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 112(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 2944(DI)
+	VMOVUPS          Z7, 3008(DI)
+	VMOVUPS          Z8, 3072(DI)
+	VMOVUPS          Z9, 3136(DI)
+	VBROADCASTI32X4  160(CX), Z6
+	VINSERTI32X4     $0x01, 160(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 160(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 160(R11), Z6, Z6
+	VBROADCASTI32X4  160(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 160(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 160(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 160(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  160(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 160(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 160(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 160(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  160(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 160(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 160(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 160(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 1344(DI)
+	VMOVUPS          Z7, 1408(DI)
+	VMOVUPS          Z8, 1472(DI)
+	VMOVUPS          Z9, 1536(DI)
+	VBROADCASTI32X4  160(R12), Z6
+	VINSERTI32X4     $0x01, 160(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 160(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 160(R15), Z6, Z6
+	VBROADCASTI32X4  160(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 160(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 160(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 160(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  160(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 160(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 160(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 160(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  160(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 160(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 160(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 160(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 3200(DI)
+	VMOVUPS          Z7, 3264(DI)
+	VMOVUPS          Z8, 3328(DI)
+	VMOVUPS          Z9, 3392(DI)
+	VBROADCASTI32X4  176(CX), Z6
+	VINSERTI32X4     $0x01, 176(R9), Z6, Z6
+	VINSERTI32X4     $0x02, 176(R10), Z6, Z6
+	VINSERTI32X4     $0x03, 176(R11), Z6, Z6
+	VBROADCASTI32X4  176(CX)(DX*1), Z7
+	VINSERTI32X4     $0x01, 176(R9)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 176(R10)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 176(R11)(DX*1), Z7, Z7
+	VBROADCASTI32X4  176(CX)(DX*2), Z8
+	VINSERTI32X4     $0x01, 176(R9)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 176(R10)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 176(R11)(DX*2), Z8, Z8
+	VBROADCASTI32X4  176(CX)(R8*1), Z9
+	VINSERTI32X4     $0x01, 176(R9)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 176(R10)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 176(R11)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 1600(DI)
+	VMOVUPS          Z7, 1664(DI)
+	VMOVUPS          Z8, 1728(DI)
+	VMOVUPS          Z9, 1792(DI)
+	VBROADCASTI32X4  176(R12), Z6
+	VINSERTI32X4     $0x01, 176(R13), Z6, Z6
+	VINSERTI32X4     $0x02, 176(R14), Z6, Z6
+	VINSERTI32X4     $0x03, 176(R15), Z6, Z6
+	VBROADCASTI32X4  176(R12)(DX*1), Z7
+	VINSERTI32X4     $0x01, 176(R13)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x02, 176(R14)(DX*1), Z7, Z7
+	VINSERTI32X4     $0x03, 176(R15)(DX*1), Z7, Z7
+	VBROADCASTI32X4  176(R12)(DX*2), Z8
+	VINSERTI32X4     $0x01, 176(R13)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x02, 176(R14)(DX*2), Z8, Z8
+	VINSERTI32X4     $0x03, 176(R15)(DX*2), Z8, Z8
+	VBROADCASTI32X4  176(R12)(R8*1), Z9
+	VINSERTI32X4     $0x01, 176(R13)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x02, 176(R14)(R8*1), Z9, Z9
+	VINSERTI32X4     $0x03, 176(R15)(R8*1), Z9, Z9
+	VPUNPCKLDQ       Z7, Z6, Z10
+	VPUNPCKHDQ       Z7, Z6, Z11
+	VPUNPCKLDQ       Z9, Z8, Z7
+	VPUNPCKHDQ       Z9, Z8, Z9
+	VPUNPCKLQDQ      Z7, Z10, Z6
+	VPUNPCKHQDQ      Z7, Z10, Z7
+	VPUNPCKLQDQ      Z9, Z11, Z8
+	VPUNPCKHQDQ      Z9, Z11, Z9
+	VMOVUPS          Z6, 3456(DI)
+	VMOVUPS          Z7, 3520(DI)
+	VMOVUPS          Z8, 3584(DI)
+	VMOVUPS          Z9, 3648(DI)
+	VMOVUPS          192(DI), Z6
+	VPSLLD           $0x18, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          2048(DI), Z8
+	VPSLLD           $0x18, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x10, 320(DI), Z10
+	VPSLLD           $0x14, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 512(SI), Z10, Z4
+	VPSLLD           $0x10, 2176(DI), Z10
+	VPSLLD           $0x14, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 512(SI), Z10, Z5
+	VPSLLD           $0x08, 320(DI), Z10
+	VPSLLD           $0x0c, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 516(SI), Z10, Z4
+	VPSLLD           $0x08, 2176(DI), Z10
+	VPSLLD           $0x0c, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 516(SI), Z10, Z5
+	VMOVUPS          320(DI), Z10
+	VPSLLD           $0x04, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 520(SI), Z10, Z4
+	VMOVUPS          2176(DI), Z10
+	VPSLLD           $0x04, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 520(SI), Z10, Z5
+	VPSRLD           $0x08, 320(DI), Z10
+	VPSRLD           $0x04, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 524(SI), Z10, Z4
+	VPSRLD           $0x08, 2176(DI), Z10
+	VPSRLD           $0x04, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 524(SI), Z10, Z5
+	VPSLLD           $0x10, 384(DI), Z10
+	VPSLLD           $0x14, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 528(SI), Z10, Z4
+	VPSLLD           $0x10, 2240(DI), Z10
+	VPSLLD           $0x14, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 528(SI), Z10, Z5
+	VPSLLD           $0x08, 384(DI), Z10
+	VPSLLD           $0x0c, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 532(SI), Z10, Z4
+	VPSLLD           $0x08, 2240(DI), Z10
+	VPSLLD           $0x0c, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 532(SI), Z10, Z5
+	VMOVUPS          384(DI), Z10
+	VPSLLD           $0x04, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 536(SI), Z10, Z4
+	VMOVUPS          2240(DI), Z10
+	VPSLLD           $0x04, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 536(SI), Z10, Z5
+	VPSRLD           $0x08, 384(DI), Z10
+	VPSRLD           $0x04, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 540(SI), Z10, Z4
+	VPSRLD           $0x08, 2240(DI), Z10
+	VPSRLD           $0x04, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 540(SI), Z10, Z5
+	VPSLLD           $0x10, 448(DI), Z10
+	VPSLLD           $0x14, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 544(SI), Z10, Z4
+	VPSLLD           $0x10, 2304(DI), Z10
+	VPSLLD           $0x14, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 544(SI), Z10, Z5
+	VPSLLD           $0x08, 448(DI), Z10
+	VPSLLD           $0x0c, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 548(SI), Z10, Z4
+	VPSLLD           $0x08, 2304(DI), Z10
+	VPSLLD           $0x0c, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 548(SI), Z10, Z5
+	VMOVUPS          448(DI), Z10
+	VPSLLD           $0x04, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 552(SI), Z10, Z4
+	VMOVUPS          2304(DI), Z10
+	VPSLLD           $0x04, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 552(SI), Z10, Z5
+	VPSRLD           $0x08, 448(DI), Z10
+	VPSRLD           $0x04, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 556(SI), Z10, Z4
+	VPSRLD           $0x08, 2304(DI), Z10
+	VPSRLD           $0x04, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 556(SI), Z10, Z5
+	VPSLLD           $0x10, 512(DI), Z10
+	VPSLLD           $0x14, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 560(SI), Z10, Z4
+	VPSLLD           $0x10, 2368(DI), Z10
+	VPSLLD           $0x14, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 560(SI), Z10, Z5
+	VPSLLD           $0x08, 512(DI), Z10
+	VPSLLD           $0x0c, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 564(SI), Z10, Z4
+	VPSLLD           $0x08, 2368(DI), Z10
+	VPSLLD           $0x0c, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 564(SI), Z10, Z5
+	VMOVUPS          512(DI), Z10
+	VPSLLD           $0x04, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 568(SI), Z10, Z4
+	VMOVUPS          2368(DI), Z10
+	VPSLLD           $0x04, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 568(SI), Z10, Z5
+	VPSRLD           $0x08, 512(DI), Z10
+	VPSRLD           $0x04, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 572(SI), Z10, Z4
+	VPSRLD           $0x08, 2368(DI), Z6
+	VPSRLD           $0x04, 3392(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 572(SI), Z6, Z5
+	VMOVUPS          192(DI), Z6
+	VPSLLD           $0x10, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          2048(DI), Z8
+	VPSLLD           $0x10, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x10, 576(DI), Z10
+	VPSLLD           $0x14, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 576(SI), Z10, Z4
+	VPSLLD           $0x10, 2432(DI), Z10
+	VPSLLD           $0x14, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 576(SI), Z10, Z5
+	VPSLLD           $0x08, 576(DI), Z10
+	VPSLLD           $0x0c, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 580(SI), Z10, Z4
+	VPSLLD           $0x08, 2432(DI), Z10
+	VPSLLD           $0x0c, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 580(SI), Z10, Z5
+	VMOVUPS          576(DI), Z10
+	VPSLLD           $0x04, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 584(SI), Z10, Z4
+	VMOVUPS          2432(DI), Z10
+	VPSLLD           $0x04, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 584(SI), Z10, Z5
+	VPSRLD           $0x08, 576(DI), Z10
+	VPSRLD           $0x04, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 588(SI), Z10, Z4
+	VPSRLD           $0x08, 2432(DI), Z10
+	VPSRLD           $0x04, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 588(SI), Z10, Z5
+	VPSLLD           $0x10, 640(DI), Z10
+	VPSLLD           $0x14, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 592(SI), Z10, Z4
+	VPSLLD           $0x10, 2496(DI), Z10
+	VPSLLD           $0x14, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 592(SI), Z10, Z5
+	VPSLLD           $0x08, 640(DI), Z10
+	VPSLLD           $0x0c, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 596(SI), Z10, Z4
+	VPSLLD           $0x08, 2496(DI), Z10
+	VPSLLD           $0x0c, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 596(SI), Z10, Z5
+	VMOVUPS          640(DI), Z10
+	VPSLLD           $0x04, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 600(SI), Z10, Z4
+	VMOVUPS          2496(DI), Z10
+	VPSLLD           $0x04, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 600(SI), Z10, Z5
+	VPSRLD           $0x08, 640(DI), Z10
+	VPSRLD           $0x04, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 604(SI), Z10, Z4
+	VPSRLD           $0x08, 2496(DI), Z10
+	VPSRLD           $0x04, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 604(SI), Z10, Z5
+	VPSLLD           $0x10, 704(DI), Z10
+	VPSLLD           $0x14, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 608(SI), Z10, Z4
+	VPSLLD           $0x10, 2560(DI), Z10
+	VPSLLD           $0x14, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 608(SI), Z10, Z5
+	VPSLLD           $0x08, 704(DI), Z10
+	VPSLLD           $0x0c, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 612(SI), Z10, Z4
+	VPSLLD           $0x08, 2560(DI), Z10
+	VPSLLD           $0x0c, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 612(SI), Z10, Z5
+	VMOVUPS          704(DI), Z10
+	VPSLLD           $0x04, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 616(SI), Z10, Z4
+	VMOVUPS          2560(DI), Z10
+	VPSLLD           $0x04, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 616(SI), Z10, Z5
+	VPSRLD           $0x08, 704(DI), Z10
+	VPSRLD           $0x04, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 620(SI), Z10, Z4
+	VPSRLD           $0x08, 2560(DI), Z10
+	VPSRLD           $0x04, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 620(SI), Z10, Z5
+	VPSLLD           $0x10, 768(DI), Z10
+	VPSLLD           $0x14, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 624(SI), Z10, Z4
+	VPSLLD           $0x10, 2624(DI), Z10
+	VPSLLD           $0x14, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 624(SI), Z10, Z5
+	VPSLLD           $0x08, 768(DI), Z10
+	VPSLLD           $0x0c, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 628(SI), Z10, Z4
+	VPSLLD           $0x08, 2624(DI), Z10
+	VPSLLD           $0x0c, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 628(SI), Z10, Z5
+	VMOVUPS          768(DI), Z10
+	VPSLLD           $0x04, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 632(SI), Z10, Z4
+	VMOVUPS          2624(DI), Z10
+	VPSLLD           $0x04, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 632(SI), Z10, Z5
+	VPSRLD           $0x08, 768(DI), Z10
+	VPSRLD           $0x04, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 636(SI), Z10, Z4
+	VPSRLD           $0x08, 2624(DI), Z6
+	VPSRLD           $0x04, 3648(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 636(SI), Z6, Z5
+	VMOVUPS          192(DI), Z6
+	VPSLLD           $0x08, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          2048(DI), Z8
+	VPSLLD           $0x08, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x10, 832(DI), Z10
+	VPSLLD           $0x12, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 640(SI), Z10, Z4
+	VPSLLD           $0x10, 2688(DI), Z10
+	VPSLLD           $0x12, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 640(SI), Z10, Z5
+	VPSLLD           $0x08, 832(DI), Z10
+	VPSLLD           $0x0a, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 644(SI), Z10, Z4
+	VPSLLD           $0x08, 2688(DI), Z10
+	VPSLLD           $0x0a, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 644(SI), Z10, Z5
+	VMOVUPS          832(DI), Z10
+	VPSLLD           $0x02, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 648(SI), Z10, Z4
+	VMOVUPS          2688(DI), Z10
+	VPSLLD           $0x02, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 648(SI), Z10, Z5
+	VPSRLD           $0x08, 832(DI), Z10
+	VPSRLD           $0x06, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 652(SI), Z10, Z4
+	VPSRLD           $0x08, 2688(DI), Z10
+	VPSRLD           $0x06, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 652(SI), Z10, Z5
+	VPSLLD           $0x10, 896(DI), Z10
+	VPSLLD           $0x12, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 656(SI), Z10, Z4
+	VPSLLD           $0x10, 2752(DI), Z10
+	VPSLLD           $0x12, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 656(SI), Z10, Z5
+	VPSLLD           $0x08, 896(DI), Z10
+	VPSLLD           $0x0a, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 660(SI), Z10, Z4
+	VPSLLD           $0x08, 2752(DI), Z10
+	VPSLLD           $0x0a, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 660(SI), Z10, Z5
+	VMOVUPS          896(DI), Z10
+	VPSLLD           $0x02, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 664(SI), Z10, Z4
+	VMOVUPS          2752(DI), Z10
+	VPSLLD           $0x02, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 664(SI), Z10, Z5
+	VPSRLD           $0x08, 896(DI), Z10
+	VPSRLD           $0x06, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 668(SI), Z10, Z4
+	VPSRLD           $0x08, 2752(DI), Z10
+	VPSRLD           $0x06, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 668(SI), Z10, Z5
+	VPSLLD           $0x10, 960(DI), Z10
+	VPSLLD           $0x12, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 672(SI), Z10, Z4
+	VPSLLD           $0x10, 2816(DI), Z10
+	VPSLLD           $0x12, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 672(SI), Z10, Z5
+	VPSLLD           $0x08, 960(DI), Z10
+	VPSLLD           $0x0a, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 676(SI), Z10, Z4
+	VPSLLD           $0x08, 2816(DI), Z10
+	VPSLLD           $0x0a, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 676(SI), Z10, Z5
+	VMOVUPS          960(DI), Z10
+	VPSLLD           $0x02, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 680(SI), Z10, Z4
+	VMOVUPS          2816(DI), Z10
+	VPSLLD           $0x02, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 680(SI), Z10, Z5
+	VPSRLD           $0x08, 960(DI), Z10
+	VPSRLD           $0x06, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 684(SI), Z10, Z4
+	VPSRLD           $0x08, 2816(DI), Z10
+	VPSRLD           $0x06, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 684(SI), Z10, Z5
+	VPSLLD           $0x10, 1024(DI), Z10
+	VPSLLD           $0x12, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 688(SI), Z10, Z4
+	VPSLLD           $0x10, 2880(DI), Z10
+	VPSLLD           $0x12, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 688(SI), Z10, Z5
+	VPSLLD           $0x08, 1024(DI), Z10
+	VPSLLD           $0x0a, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 692(SI), Z10, Z4
+	VPSLLD           $0x08, 2880(DI), Z10
+	VPSLLD           $0x0a, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 692(SI), Z10, Z5
+	VMOVUPS          1024(DI), Z10
+	VPSLLD           $0x02, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 696(SI), Z10, Z4
+	VMOVUPS          2880(DI), Z10
+	VPSLLD           $0x02, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 696(SI), Z10, Z5
+	VPSRLD           $0x08, 1024(DI), Z10
+	VPSRLD           $0x06, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 700(SI), Z10, Z4
+	VPSRLD           $0x08, 2880(DI), Z6
+	VPSRLD           $0x06, 3392(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 700(SI), Z6, Z5
+	VMOVUPS          192(DI), Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          2048(DI), Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x10, 1088(DI), Z10
+	VPSLLD           $0x12, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 704(SI), Z10, Z4
+	VPSLLD           $0x10, 2944(DI), Z10
+	VPSLLD           $0x12, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 704(SI), Z10, Z5
+	VPSLLD           $0x08, 1088(DI), Z10
+	VPSLLD           $0x0a, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 708(SI), Z10, Z4
+	VPSLLD           $0x08, 2944(DI), Z10
+	VPSLLD           $0x0a, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 708(SI), Z10, Z5
+	VMOVUPS          1088(DI), Z10
+	VPSLLD           $0x02, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 712(SI), Z10, Z4
+	VMOVUPS          2944(DI), Z10
+	VPSLLD           $0x02, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 712(SI), Z10, Z5
+	VPSRLD           $0x08, 1088(DI), Z10
+	VPSRLD           $0x06, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 716(SI), Z10, Z4
+	VPSRLD           $0x08, 2944(DI), Z10
+	VPSRLD           $0x06, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 716(SI), Z10, Z5
+	VPSLLD           $0x10, 1152(DI), Z10
+	VPSLLD           $0x12, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 720(SI), Z10, Z4
+	VPSLLD           $0x10, 3008(DI), Z10
+	VPSLLD           $0x12, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 720(SI), Z10, Z5
+	VPSLLD           $0x08, 1152(DI), Z10
+	VPSLLD           $0x0a, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 724(SI), Z10, Z4
+	VPSLLD           $0x08, 3008(DI), Z10
+	VPSLLD           $0x0a, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 724(SI), Z10, Z5
+	VMOVUPS          1152(DI), Z10
+	VPSLLD           $0x02, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 728(SI), Z10, Z4
+	VMOVUPS          3008(DI), Z10
+	VPSLLD           $0x02, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 728(SI), Z10, Z5
+	VPSRLD           $0x08, 1152(DI), Z10
+	VPSRLD           $0x06, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 732(SI), Z10, Z4
+	VPSRLD           $0x08, 3008(DI), Z10
+	VPSRLD           $0x06, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 732(SI), Z10, Z5
+	VPSLLD           $0x10, 1216(DI), Z10
+	VPSLLD           $0x12, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 736(SI), Z10, Z4
+	VPSLLD           $0x10, 3072(DI), Z10
+	VPSLLD           $0x12, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 736(SI), Z10, Z5
+	VPSLLD           $0x08, 1216(DI), Z10
+	VPSLLD           $0x0a, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 740(SI), Z10, Z4
+	VPSLLD           $0x08, 3072(DI), Z10
+	VPSLLD           $0x0a, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 740(SI), Z10, Z5
+	VMOVUPS          1216(DI), Z10
+	VPSLLD           $0x02, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 744(SI), Z10, Z4
+	VMOVUPS          3072(DI), Z10
+	VPSLLD           $0x02, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 744(SI), Z10, Z5
+	VPSRLD           $0x08, 1216(DI), Z10
+	VPSRLD           $0x06, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 748(SI), Z10, Z4
+	VPSRLD           $0x08, 3072(DI), Z10
+	VPSRLD           $0x06, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 748(SI), Z10, Z5
+	VPSLLD           $0x10, 1280(DI), Z10
+	VPSLLD           $0x12, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 752(SI), Z10, Z4
+	VPSLLD           $0x10, 3136(DI), Z10
+	VPSLLD           $0x12, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 752(SI), Z10, Z5
+	VPSLLD           $0x08, 1280(DI), Z10
+	VPSLLD           $0x0a, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 756(SI), Z10, Z4
+	VPSLLD           $0x08, 3136(DI), Z10
+	VPSLLD           $0x0a, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 756(SI), Z10, Z5
+	VMOVUPS          1280(DI), Z10
+	VPSLLD           $0x02, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 760(SI), Z10, Z4
+	VMOVUPS          3136(DI), Z10
+	VPSLLD           $0x02, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 760(SI), Z10, Z5
+	VPSRLD           $0x08, 1280(DI), Z10
+	VPSRLD           $0x06, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 764(SI), Z10, Z4
+	VPSRLD           $0x08, 3136(DI), Z6
+	VPSRLD           $0x06, 3648(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 764(SI), Z6, Z5
+	VMOVUPS          256(DI), Z6
+	VPSLLD           $0x18, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          2112(DI), Z8
+	VPSLLD           $0x18, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x0c, 320(DI), Z10
+	VPSLLD           $0x10, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 768(SI), Z10, Z4
+	VPSLLD           $0x0c, 2176(DI), Z10
+	VPSLLD           $0x10, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 768(SI), Z10, Z5
+	VPSLLD           $0x04, 320(DI), Z10
+	VPSLLD           $0x08, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 772(SI), Z10, Z4
+	VPSLLD           $0x04, 2176(DI), Z10
+	VPSLLD           $0x08, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 772(SI), Z10, Z5
+	VPSRLD           $0x04, 320(DI), Z10
+	VMOVUPS          1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 776(SI), Z10, Z4
+	VPSRLD           $0x04, 2176(DI), Z10
+	VMOVUPS          3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 776(SI), Z10, Z5
+	VPSRLD           $0x0c, 320(DI), Z10
+	VPSRLD           $0x08, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 780(SI), Z10, Z4
+	VPSRLD           $0x0c, 2176(DI), Z10
+	VPSRLD           $0x08, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 780(SI), Z10, Z5
+	VPSLLD           $0x0c, 384(DI), Z10
+	VPSLLD           $0x10, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 784(SI), Z10, Z4
+	VPSLLD           $0x0c, 2240(DI), Z10
+	VPSLLD           $0x10, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 784(SI), Z10, Z5
+	VPSLLD           $0x04, 384(DI), Z10
+	VPSLLD           $0x08, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 788(SI), Z10, Z4
+	VPSLLD           $0x04, 2240(DI), Z10
+	VPSLLD           $0x08, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 788(SI), Z10, Z5
+	VPSRLD           $0x04, 384(DI), Z10
+	VMOVUPS          1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 792(SI), Z10, Z4
+	VPSRLD           $0x04, 2240(DI), Z10
+	VMOVUPS          3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 792(SI), Z10, Z5
+	VPSRLD           $0x0c, 384(DI), Z10
+	VPSRLD           $0x08, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 796(SI), Z10, Z4
+	VPSRLD           $0x0c, 2240(DI), Z10
+	VPSRLD           $0x08, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 796(SI), Z10, Z5
+	VPSLLD           $0x0c, 448(DI), Z10
+	VPSLLD           $0x10, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 800(SI), Z10, Z4
+	VPSLLD           $0x0c, 2304(DI), Z10
+	VPSLLD           $0x10, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 800(SI), Z10, Z5
+	VPSLLD           $0x04, 448(DI), Z10
+	VPSLLD           $0x08, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 804(SI), Z10, Z4
+	VPSLLD           $0x04, 2304(DI), Z10
+	VPSLLD           $0x08, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 804(SI), Z10, Z5
+	VPSRLD           $0x04, 448(DI), Z10
+	VMOVUPS          1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 808(SI), Z10, Z4
+	VPSRLD           $0x04, 2304(DI), Z10
+	VMOVUPS          3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 808(SI), Z10, Z5
+	VPSRLD           $0x0c, 448(DI), Z10
+	VPSRLD           $0x08, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 812(SI), Z10, Z4
+	VPSRLD           $0x0c, 2304(DI), Z10
+	VPSRLD           $0x08, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 812(SI), Z10, Z5
+	VPSLLD           $0x0c, 512(DI), Z10
+	VPSLLD           $0x10, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 816(SI), Z10, Z4
+	VPSLLD           $0x0c, 2368(DI), Z10
+	VPSLLD           $0x10, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 816(SI), Z10, Z5
+	VPSLLD           $0x04, 512(DI), Z10
+	VPSLLD           $0x08, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 820(SI), Z10, Z4
+	VPSLLD           $0x04, 2368(DI), Z10
+	VPSLLD           $0x08, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 820(SI), Z10, Z5
+	VPSRLD           $0x04, 512(DI), Z10
+	VMOVUPS          1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 824(SI), Z10, Z4
+	VPSRLD           $0x04, 2368(DI), Z10
+	VMOVUPS          3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 824(SI), Z10, Z5
+	VPSRLD           $0x0c, 512(DI), Z10
+	VPSRLD           $0x08, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 828(SI), Z10, Z4
+	VPSRLD           $0x0c, 2368(DI), Z6
+	VPSRLD           $0x08, 3392(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 828(SI), Z6, Z5
+	VMOVUPS          256(DI), Z6
+	VPSLLD           $0x10, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          2112(DI), Z8
+	VPSLLD           $0x10, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x0c, 576(DI), Z10
+	VPSLLD           $0x10, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 832(SI), Z10, Z4
+	VPSLLD           $0x0c, 2432(DI), Z10
+	VPSLLD           $0x10, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 832(SI), Z10, Z5
+	VPSLLD           $0x04, 576(DI), Z10
+	VPSLLD           $0x08, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 836(SI), Z10, Z4
+	VPSLLD           $0x04, 2432(DI), Z10
+	VPSLLD           $0x08, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 836(SI), Z10, Z5
+	VPSRLD           $0x04, 576(DI), Z10
+	VMOVUPS          1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 840(SI), Z10, Z4
+	VPSRLD           $0x04, 2432(DI), Z10
+	VMOVUPS          3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 840(SI), Z10, Z5
+	VPSRLD           $0x0c, 576(DI), Z10
+	VPSRLD           $0x08, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 844(SI), Z10, Z4
+	VPSRLD           $0x0c, 2432(DI), Z10
+	VPSRLD           $0x08, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 844(SI), Z10, Z5
+	VPSLLD           $0x0c, 640(DI), Z10
+	VPSLLD           $0x10, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 848(SI), Z10, Z4
+	VPSLLD           $0x0c, 2496(DI), Z10
+	VPSLLD           $0x10, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 848(SI), Z10, Z5
+	VPSLLD           $0x04, 640(DI), Z10
+	VPSLLD           $0x08, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 852(SI), Z10, Z4
+	VPSLLD           $0x04, 2496(DI), Z10
+	VPSLLD           $0x08, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 852(SI), Z10, Z5
+	VPSRLD           $0x04, 640(DI), Z10
+	VMOVUPS          1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 856(SI), Z10, Z4
+	VPSRLD           $0x04, 2496(DI), Z10
+	VMOVUPS          3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 856(SI), Z10, Z5
+	VPSRLD           $0x0c, 640(DI), Z10
+	VPSRLD           $0x08, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 860(SI), Z10, Z4
+	VPSRLD           $0x0c, 2496(DI), Z10
+	VPSRLD           $0x08, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 860(SI), Z10, Z5
+	VPSLLD           $0x0c, 704(DI), Z10
+	VPSLLD           $0x10, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 864(SI), Z10, Z4
+	VPSLLD           $0x0c, 2560(DI), Z10
+	VPSLLD           $0x10, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 864(SI), Z10, Z5
+	VPSLLD           $0x04, 704(DI), Z10
+	VPSLLD           $0x08, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 868(SI), Z10, Z4
+	VPSLLD           $0x04, 2560(DI), Z10
+	VPSLLD           $0x08, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 868(SI), Z10, Z5
+	VPSRLD           $0x04, 704(DI), Z10
+	VMOVUPS          1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 872(SI), Z10, Z4
+	VPSRLD           $0x04, 2560(DI), Z10
+	VMOVUPS          3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 872(SI), Z10, Z5
+	VPSRLD           $0x0c, 704(DI), Z10
+	VPSRLD           $0x08, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 876(SI), Z10, Z4
+	VPSRLD           $0x0c, 2560(DI), Z10
+	VPSRLD           $0x08, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 876(SI), Z10, Z5
+	VPSLLD           $0x0c, 768(DI), Z10
+	VPSLLD           $0x10, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 880(SI), Z10, Z4
+	VPSLLD           $0x0c, 2624(DI), Z10
+	VPSLLD           $0x10, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 880(SI), Z10, Z5
+	VPSLLD           $0x04, 768(DI), Z10
+	VPSLLD           $0x08, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 884(SI), Z10, Z4
+	VPSLLD           $0x04, 2624(DI), Z10
+	VPSLLD           $0x08, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 884(SI), Z10, Z5
+	VPSRLD           $0x04, 768(DI), Z10
+	VMOVUPS          1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 888(SI), Z10, Z4
+	VPSRLD           $0x04, 2624(DI), Z10
+	VMOVUPS          3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 888(SI), Z10, Z5
+	VPSRLD           $0x0c, 768(DI), Z10
+	VPSRLD           $0x08, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 892(SI), Z10, Z4
+	VPSRLD           $0x0c, 2624(DI), Z6
+	VPSRLD           $0x08, 3648(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 892(SI), Z6, Z5
+	VMOVUPS          256(DI), Z6
+	VPSLLD           $0x08, Z6, Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          2112(DI), Z8
+	VPSLLD           $0x08, Z8, Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x0c, 832(DI), Z10
+	VPSLLD           $0x0e, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 896(SI), Z10, Z4
+	VPSLLD           $0x0c, 2688(DI), Z10
+	VPSLLD           $0x0e, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 896(SI), Z10, Z5
+	VPSLLD           $0x04, 832(DI), Z10
+	VPSLLD           $0x06, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 900(SI), Z10, Z4
+	VPSLLD           $0x04, 2688(DI), Z10
+	VPSLLD           $0x06, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 900(SI), Z10, Z5
+	VPSRLD           $0x04, 832(DI), Z10
+	VPSRLD           $0x02, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 904(SI), Z10, Z4
+	VPSRLD           $0x04, 2688(DI), Z10
+	VPSRLD           $0x02, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 904(SI), Z10, Z5
+	VPSRLD           $0x0c, 832(DI), Z10
+	VPSRLD           $0x0a, 1344(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 908(SI), Z10, Z4
+	VPSRLD           $0x0c, 2688(DI), Z10
+	VPSRLD           $0x0a, 3200(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 908(SI), Z10, Z5
+	VPSLLD           $0x0c, 896(DI), Z10
+	VPSLLD           $0x0e, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 912(SI), Z10, Z4
+	VPSLLD           $0x0c, 2752(DI), Z10
+	VPSLLD           $0x0e, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 912(SI), Z10, Z5
+	VPSLLD           $0x04, 896(DI), Z10
+	VPSLLD           $0x06, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 916(SI), Z10, Z4
+	VPSLLD           $0x04, 2752(DI), Z10
+	VPSLLD           $0x06, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 916(SI), Z10, Z5
+	VPSRLD           $0x04, 896(DI), Z10
+	VPSRLD           $0x02, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 920(SI), Z10, Z4
+	VPSRLD           $0x04, 2752(DI), Z10
+	VPSRLD           $0x02, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 920(SI), Z10, Z5
+	VPSRLD           $0x0c, 896(DI), Z10
+	VPSRLD           $0x0a, 1408(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 924(SI), Z10, Z4
+	VPSRLD           $0x0c, 2752(DI), Z10
+	VPSRLD           $0x0a, 3264(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 924(SI), Z10, Z5
+	VPSLLD           $0x0c, 960(DI), Z10
+	VPSLLD           $0x0e, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 928(SI), Z10, Z4
+	VPSLLD           $0x0c, 2816(DI), Z10
+	VPSLLD           $0x0e, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 928(SI), Z10, Z5
+	VPSLLD           $0x04, 960(DI), Z10
+	VPSLLD           $0x06, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 932(SI), Z10, Z4
+	VPSLLD           $0x04, 2816(DI), Z10
+	VPSLLD           $0x06, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 932(SI), Z10, Z5
+	VPSRLD           $0x04, 960(DI), Z10
+	VPSRLD           $0x02, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 936(SI), Z10, Z4
+	VPSRLD           $0x04, 2816(DI), Z10
+	VPSRLD           $0x02, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 936(SI), Z10, Z5
+	VPSRLD           $0x0c, 960(DI), Z10
+	VPSRLD           $0x0a, 1472(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 940(SI), Z10, Z4
+	VPSRLD           $0x0c, 2816(DI), Z10
+	VPSRLD           $0x0a, 3328(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 940(SI), Z10, Z5
+	VPSLLD           $0x0c, 1024(DI), Z10
+	VPSLLD           $0x0e, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 944(SI), Z10, Z4
+	VPSLLD           $0x0c, 2880(DI), Z10
+	VPSLLD           $0x0e, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 944(SI), Z10, Z5
+	VPSLLD           $0x04, 1024(DI), Z10
+	VPSLLD           $0x06, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 948(SI), Z10, Z4
+	VPSLLD           $0x04, 2880(DI), Z10
+	VPSLLD           $0x06, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 948(SI), Z10, Z5
+	VPSRLD           $0x04, 1024(DI), Z10
+	VPSRLD           $0x02, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 952(SI), Z10, Z4
+	VPSRLD           $0x04, 2880(DI), Z10
+	VPSRLD           $0x02, 3392(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 952(SI), Z10, Z5
+	VPSRLD           $0x0c, 1024(DI), Z10
+	VPSRLD           $0x0a, 1536(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 956(SI), Z10, Z4
+	VPSRLD           $0x0c, 2880(DI), Z6
+	VPSRLD           $0x0a, 3392(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 956(SI), Z6, Z5
+	VMOVUPS          256(DI), Z6
+	VPSRAD           $0x18, Z6, Z6
+	VCVTDQ2PS        Z6, Z6
+	VMULPS           (DI), Z6, Z6
+	VMULPS           Z3, Z6, Z7
+	VMOVUPS          2112(DI), Z8
+	VPSRAD           $0x18, Z8, Z8
+	VCVTDQ2PS        Z8, Z8
+	VMULPS           1856(DI), Z8, Z8
+	VMULPS           Z3, Z8, Z9
+	VPSLLD           $0x0c, 1088(DI), Z10
+	VPSLLD           $0x0e, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 960(SI), Z10, Z4
+	VPSLLD           $0x0c, 2944(DI), Z10
+	VPSLLD           $0x0e, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 960(SI), Z10, Z5
+	VPSLLD           $0x04, 1088(DI), Z10
+	VPSLLD           $0x06, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 964(SI), Z10, Z4
+	VPSLLD           $0x04, 2944(DI), Z10
+	VPSLLD           $0x06, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 964(SI), Z10, Z5
+	VPSRLD           $0x04, 1088(DI), Z10
+	VPSRLD           $0x02, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 968(SI), Z10, Z4
+	VPSRLD           $0x04, 2944(DI), Z10
+	VPSRLD           $0x02, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 968(SI), Z10, Z5
+	VPSRLD           $0x0c, 1088(DI), Z10
+	VPSRLD           $0x0a, 1600(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 972(SI), Z10, Z4
+	VPSRLD           $0x0c, 2944(DI), Z10
+	VPSRLD           $0x0a, 3456(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 972(SI), Z10, Z5
+	VPSLLD           $0x0c, 1152(DI), Z10
+	VPSLLD           $0x0e, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 976(SI), Z10, Z4
+	VPSLLD           $0x0c, 3008(DI), Z10
+	VPSLLD           $0x0e, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 976(SI), Z10, Z5
+	VPSLLD           $0x04, 1152(DI), Z10
+	VPSLLD           $0x06, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 980(SI), Z10, Z4
+	VPSLLD           $0x04, 3008(DI), Z10
+	VPSLLD           $0x06, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 980(SI), Z10, Z5
+	VPSRLD           $0x04, 1152(DI), Z10
+	VPSRLD           $0x02, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 984(SI), Z10, Z4
+	VPSRLD           $0x04, 3008(DI), Z10
+	VPSRLD           $0x02, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 984(SI), Z10, Z5
+	VPSRLD           $0x0c, 1152(DI), Z10
+	VPSRLD           $0x0a, 1664(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 988(SI), Z10, Z4
+	VPSRLD           $0x0c, 3008(DI), Z10
+	VPSRLD           $0x0a, 3520(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 988(SI), Z10, Z5
+	VPSLLD           $0x0c, 1216(DI), Z10
+	VPSLLD           $0x0e, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 992(SI), Z10, Z4
+	VPSLLD           $0x0c, 3072(DI), Z10
+	VPSLLD           $0x0e, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 992(SI), Z10, Z5
+	VPSLLD           $0x04, 1216(DI), Z10
+	VPSLLD           $0x06, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 996(SI), Z10, Z4
+	VPSLLD           $0x04, 3072(DI), Z10
+	VPSLLD           $0x06, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 996(SI), Z10, Z5
+	VPSRLD           $0x04, 1216(DI), Z10
+	VPSRLD           $0x02, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 1000(SI), Z10, Z4
+	VPSRLD           $0x04, 3072(DI), Z10
+	VPSRLD           $0x02, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 1000(SI), Z10, Z5
+	VPSRLD           $0x0c, 1216(DI), Z10
+	VPSRLD           $0x0a, 1728(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 1004(SI), Z10, Z4
+	VPSRLD           $0x0c, 3072(DI), Z10
+	VPSRLD           $0x0a, 3584(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 1004(SI), Z10, Z5
+	VPSLLD           $0x0c, 1280(DI), Z10
+	VPSLLD           $0x0e, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 1008(SI), Z10, Z4
+	VPSLLD           $0x0c, 3136(DI), Z10
+	VPSLLD           $0x0e, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 1008(SI), Z10, Z5
+	VPSLLD           $0x04, 1280(DI), Z10
+	VPSLLD           $0x06, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 1012(SI), Z10, Z4
+	VPSLLD           $0x04, 3136(DI), Z10
+	VPSLLD           $0x06, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 1012(SI), Z10, Z5
+	VPSRLD           $0x04, 1280(DI), Z10
+	VPSRLD           $0x02, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 1016(SI), Z10, Z4
+	VPSRLD           $0x04, 3136(DI), Z10
+	VPSRLD           $0x02, 3648(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z9, Z8, Z10
+	VFMADD231PS.BCST 1016(SI), Z10, Z5
+	VPSRLD           $0x0c, 1280(DI), Z10
+	VPSRLD           $0x0a, 1792(DI), Z11
+	VPTERNLOGD       $0xe4, Z0, Z11, Z10
+	VPTERNLOGD       $0xea, Z2, Z1, Z10
+	VFMADD213PS      Z7, Z6, Z10
+	VFMADD231PS.BCST 1020(SI), Z10, Z4
+	VPSRLD           $0x0c, 3136(DI), Z6
+	VPSRLD           $0x0a, 3648(DI), Z7
+	VPTERNLOGD       $0xe4, Z0, Z7, Z6
+	VPTERNLOGD       $0xea, Z2, Z1, Z6
+	VFMADD213PS      Z9, Z8, Z6
+	VFMADD231PS.BCST 1020(SI), Z6, Z5
+	ADDQ             $0x000000d2, CX
+	ADDQ             $0x000000d2, R9
+	ADDQ             $0x000000d2, R10
+	ADDQ             $0x000000d2, R11
+	ADDQ             $0x000000d2, R12
+	ADDQ             $0x000000d2, R13
+	ADDQ             $0x000000d2, R14
+	ADDQ             $0x000000d2, R15
+	ADDQ             $0x00001a40, BX
+	ADDQ             $0x00000400, SI
+	SUBQ             $0x00000001, AX
+	JG               block
+	MOVQ             y+0(FP), AX
+	VMOVUPS          Z4, (AX)
+	VMOVUPS          Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+DATA w000f0000<>+0(SB)/4, $0x000f0000
+GLOBL w000f0000<>(SB), RODATA|NOPTR, $4
+
+DATA w003f0000<>+0(SB)/4, $0x003f0000
+GLOBL w003f0000<>(SB), RODATA|NOPTR, $4
+
+DATA w43000000<>+0(SB)/4, $0x43000000
+GLOBL w43000000<>(SB), RODATA|NOPTR, $4
+
+DATA wc3200000<>+0(SB)/4, $0xc3200000
+GLOBL wc3200000<>(SB), RODATA|NOPTR, $4
 
 // int8 products of rows of activation codes and a panel of weight codes around 0, scaled to float32
 // func productCentredVNNIx1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)

@@ -122,8 +122,8 @@ func (o *ops) panel(s *scratch, l *linear, column, r0, r1 int) {
 		o.k.product(rows, k, l.x.at(r0, 0), l.x.stride, &b[0], panelWidth, l.dst.at(r0, column), l.dst.stride, nil, mode)
 		return
 	}
-	if rows == 1 && width == panelWidth && k%8 == 0 {
-		if dot := o.k.dotOf(l.w.format); dot != nil {
+	if rows == 1 && width == panelWidth {
+		if dot := o.k.dotOf(l.w.format, k); dot != nil {
 			o.dot(s, l, dot, column, r0)
 			return
 		}
@@ -148,18 +148,16 @@ func (o *ops) panel(s *scratch, l *linear, column, r0, r1 int) {
 }
 
 // dot computes a panel's columns of one row without unpacking it.
-func (o *ops) dot(s *scratch, l *linear, dot func(y *float32, src *byte, stride, count int, x *float32, next uintptr), column, row int) {
+func (o *ops) dot(s *scratch, l *linear, dot dotFunc, column, row int) {
 	w := l.w
 	elements, _ := w.format.Block()
 	c := grown(&s.product, panelWidth)
-	for i := 0; i < panelWidth; i += 16 {
-		src := &w.data[(l.from+column+i)*w.rowBytes]
-		next := uintptr(unsafe.Pointer(src))
-		if ahead := panelWidth * o.pool.threads; column+ahead+panelWidth <= l.out {
-			next += uintptr(ahead * w.rowBytes)
-		}
-		dot(&c[i], src, w.rowBytes, w.cols/elements, l.x.at(row, 0), next)
+	src := &w.data[(l.from+column)*w.rowBytes]
+	next := uintptr(unsafe.Pointer(src))
+	if ahead := panelWidth * o.pool.threads; column+ahead+panelWidth <= l.out {
+		next += uintptr(ahead * w.rowBytes)
 	}
+	dot(&c[0], src, w.rowBytes, w.cols/elements, l.x.at(row, 0), next, &grown(&s.dot, dotFrame)[0])
 	l.epilogue(l.dst.row(row)[column:column+panelWidth], c, column)
 }
 

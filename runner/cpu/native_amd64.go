@@ -39,7 +39,7 @@ var setAVX512 = kernels{
 		tensor.IQ4_NL: unpackIQ4_NLAVX512, tensor.IQ4_XS: unpackIQ4_XSAVX512, tensor.Q2_K: unpackQ2_KAVX512, tensor.Q3_K: unpackQ3_KAVX512,
 		tensor.Q4_K: unpackQ4_KAVX512, tensor.Q5_K: unpackQ5_KAVX512, tensor.Q6_K: unpackQ6_KAVX512,
 	},
-	dot: [32]func(y *float32, src *byte, stride, count int, x *float32, next uintptr){
+	dot: [32]dotFunc{
 		tensor.F32: dotF32AVX512, tensor.F16: dotF16AVX512, tensor.BF16: dotBF16AVX512, tensor.Q4_0: dotQ4_0AVX512, tensor.Q4_1: dotQ4_1AVX512, tensor.Q5_0: dotQ5_0AVX512, tensor.Q5_1: dotQ5_1AVX512, tensor.Q8_0: dotQ8_0AVX512, tensor.IQ4_NL: dotIQ4_NLAVX512, tensor.Q4_K: dotQ4_KAVX512, tensor.Q5_K: dotQ5_KAVX512, tensor.Q6_K: dotQ6_KAVX512,
 	},
 	int8:     vnniIfHere(),

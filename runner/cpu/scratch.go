@@ -5,6 +5,7 @@ type scratch struct {
 	panel    []float32 // an unpacked weight panel
 	row      []float32 // one dequantised weight row
 	product  []float32 // products on their way to an epilogue
+	dot      []float32 // what a product of one row works in
 	norm     []float32 // a padded row
 	q, s, o  []float32 // attention: queries, scores, outputs of a block
 	keys     []float32 // an unpacked tile of keys

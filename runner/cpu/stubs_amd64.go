@@ -197,40 +197,40 @@ func unpackQ3_KAVX2(dst *float32, src *byte, stride int, count int)
 func unpackQ6_KAVX2(dst *float32, src *byte, stride int, count int)
 
 //go:noescape
-func dotF32AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotF32AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotBF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotBF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotF16AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotQ4_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotQ4_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotIQ4_NLAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotIQ4_NLAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotQ4_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotQ4_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotQ5_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotQ5_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotQ5_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotQ5_1AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotQ8_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotQ8_0AVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotQ4_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotQ4_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotQ5_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotQ5_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
-func dotQ6_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr)
+func dotQ6_KAVX512(y *float32, src *byte, stride int, count int, x *float32, next uintptr, frame *float32)
 
 //go:noescape
 func productCentredVNNIx1(groups int, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int)

@@ -358,20 +358,24 @@ func unpackers(s isa) {
 var tables = map[string]operand.Mem{}
 
 // table loads the values of the 16 nibbles from read-only data.
-func (u *unpacker) table(name string, f func(i int) float32) {
+func (u *unpacker) table(name string, f func(i int) float32) { u.tab = tableOf(u.s, name, 16, f) }
+
+// tableOf loads a table of so many floats from read-only data.
+func tableOf(s isa, name string, entries int, f func(i int) float32) (v []reg.VecVirtual) {
 	m, ok := tables[name]
 	if !ok {
-		m = GLOBL("nibbles"+name, attr.RODATA|attr.NOPTR)
-		for i := range 16 {
+		m = GLOBL("table"+name, attr.RODATA|attr.NOPTR)
+		for i := range entries {
 			DATA(4*i, operand.U32(math.Float32bits(f(i))))
 		}
 		tables[name] = m
 	}
-	for i := range u.s.per16() {
-		v := u.s.vec()
-		VMOVUPS(m.Offset(i*u.s.bytes()), v)
-		u.tab = append(u.tab, v)
+	for i := range entries / s.lanes {
+		r := s.vec()
+		VMOVUPS(m.Offset(i*s.bytes()), r)
+		v = append(v, r)
 	}
+	return v
 }
 
 // looked gives the table's value of bits [shift, shift+4) of each word.
