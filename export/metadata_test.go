@@ -58,6 +58,21 @@ func TestCSVMetadata(t *testing.T) {
 	}
 }
 
+// Nothing lies beside a device, to which a table may be written as well.
+func TestNothingLiesBesideADevice(t *testing.T) {
+	table, _ := run(t)
+	path := filepath.Join(t.TempDir(), "null.csv")
+	if err := os.Symlink(os.DevNull, path); err != nil {
+		t.Skip("no links here: ", err)
+	}
+	if err := Write(table, CSV, path, Options{CSVMeta: "beside"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path + metaSuffix); err == nil {
+		t.Error("metadata lies beside a device")
+	}
+}
+
 func csvOf(t *testing.T, data, beside string) *scoring.Table {
 	t.Helper()
 	p, err := parse([]byte(data), []byte(beside))

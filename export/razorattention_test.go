@@ -3,6 +3,7 @@ package export
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -73,7 +74,16 @@ func TestRazorAttentionRefuses(t *testing.T) {
 	if err := Write(razorTable(), RazorAttention, path, Options{EchoShare: new(1.5)}); err == nil {
 		t.Error("a share of 1.5")
 	}
+	gaps := razorTable()
+	gaps.Of("induction")[3].Mean, gaps.Of("induction")[8].Mean = math.NaN(), math.NaN()
+	if err := Write(gaps, RazorAttention, path, Options{}); err == nil || !strings.Contains(err.Error(), "2 heads have no induction score") {
+		t.Errorf("heads without a score: %v", err)
+	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("a refused export left a file")
+	}
+	// None of the heads, or all, is a share.
+	if err := Write(razorTable(), RazorAttention, path, Options{InductionShare: new(0.), EchoShare: new(1.)}); err != nil {
+		t.Error(err)
 	}
 }
