@@ -63,3 +63,9 @@ type Model interface {
 	Name() string
 	SHA256() string
 }
+
+// Brancher is a Session that computes continuations which differ from its own
+// in one layer; see [runner.Session.Branches].
+type Brancher interface {
+	Branches(ctx context.Context, tokens []int32, list []runner.Branch, each func(branch int, logits [][]float32) error) error
+}

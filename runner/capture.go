@@ -68,3 +68,24 @@ func (o *projecting) Attend(q backend.Value, a backend.Attention, rows []int) ba
 	o.rope, o.queries, o.keys = backend.Rope{}, nil, nil
 	return o.Ops.Attend(q, a, rows)
 }
+
+// outputting wraps a step so that heads' outputs are delivered; families need
+// not know.
+type outputting struct {
+	backend.Ops
+	n       int
+	deliver func(backend.Outputs)
+}
+
+func (o *outputting) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
+	out := o.Ops.Attend(q, a, rows)
+	at := slices.Clone(rows)
+	if rows == nil {
+		at = upTo(o.n)
+	}
+	for i := range at {
+		at[i] += o.First()
+	}
+	o.deliver(backend.Outputs{Layer: a.Layer, Positions: at, Heads: o.Read(out), Attention: a})
+	return out
+}

@@ -23,6 +23,10 @@ type Watch struct {
 	// Projections, if set, receives each layer's queries and keys before their
 	// rotation, layer by layer and chunk by chunk, from one goroutine.
 	Projections func(backend.Projections)
+	// Outputs, if set, receives the heads' outputs, layer by layer and chunk by
+	// chunk, from one goroutine; in the last layer those of positions whose
+	// logits or attention are wanted.
+	Outputs func(backend.Outputs)
 	// Logits lists positions whose logits are wanted, ascending.
 	Logits []int
 	// Progress, if set, is called after each computed chunk with its number of tokens.
@@ -239,6 +243,9 @@ func (t *step) begin(last bool) error {
 	}
 	if w.Projections != nil {
 		t.o = &projecting{Ops: t.o, deliver: w.Projections}
+	}
+	if w.Outputs != nil {
+		t.o = &outputting{t.o, len(t.tokens), w.Outputs}
 	}
 	t.x = t.o.Keep(m.arch.Embed(t.o, t.tokens))
 	return nil

@@ -68,7 +68,7 @@ func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) er
 		param.SetDefaults(m)
 		plan.Methods = append(plan.Methods, m)
 	}
-	if plan.Cases, err = f.caseList(model, e, methods); err != nil {
+	if plan.Cases, err = f.caseList(cmd, model, e, methods); err != nil {
 		return err
 	}
 	tokens := 0
@@ -110,7 +110,7 @@ func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) er
 }
 
 // caseList reads or makes the cases.
-func (f *scoreFlags) caseList(m *runner.Model, e probe.Model, methods []scoring.Declaration) ([]cases.Case, error) {
+func (f *scoreFlags) caseList(cmd *cobra.Command, m *runner.Model, e probe.Model, methods []scoring.Declaration) ([]cases.Case, error) {
 	var kinds []scoring.Probe
 	for _, d := range methods {
 		if len(kinds) == 0 || kinds[len(kinds)-1] != d.Probe {
@@ -128,17 +128,28 @@ func (f *scoreFlags) caseList(m *runner.Model, e probe.Model, methods []scoring.
 		defer file.Close()
 		return cases.Read(f.trials, file, kinds[0])
 	}
-	source, err := f.source(m, e)
-	if err != nil {
-		return nil, err
-	}
 	var out []cases.Case
+	var source cases.Source
 	done := map[scoring.Probe]bool{}
 	for _, k := range kinds {
 		if done[k] {
 			continue
 		}
 		done[k] = true
+		if k == scoring.Answers || k == scoring.Swaps {
+			list, err := f.trialCases(cmd, m, e, k)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, list...)
+			continue
+		}
+		if source.Tokenizer == nil {
+			var err error
+			if source, err = f.source(m, e); err != nil {
+				return nil, err
+			}
+		}
 		list, err := cases.Generate(k, source)
 		if err != nil {
 			return nil, err
@@ -146,6 +157,19 @@ func (f *scoreFlags) caseList(m *runner.Model, e probe.Model, methods []scoring.
 		out = append(out, list...)
 	}
 	return out, nil
+}
+
+// trialCases makes cases of needle trials.
+func (f *scoreFlags) trialCases(cmd *cobra.Command, m *runner.Model, e probe.Model, kind scoring.Probe) ([]cases.Case, error) {
+	p := f.planFlags
+	if p.count == defaultCount {
+		p.count = defaultCases
+	}
+	trials, err := p.list(m, e, cmd.Flags())
+	if err != nil {
+		return nil, err
+	}
+	return cases.FromTrials(kind, trials)
 }
 
 // defaultCases is the number of cases of each kind unless --count says otherwise.

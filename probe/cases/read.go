@@ -19,6 +19,8 @@ var made = map[scoring.Probe]func() Case{
 	scoring.PlainText: func() Case { return new(plainText) },
 	scoring.FewShot:   func() Case { return new(fewShot) },
 	scoring.Injection: func() Case { return new(injection) },
+	scoring.Answers:   func() Case { return new(answer) },
+	scoring.Swaps:     func() Case { return new(swap) },
 }
 
 // maxLine bounds a line of a file of cases, in bytes.

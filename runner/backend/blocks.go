@@ -51,3 +51,13 @@ type Projections struct {
 	Rope         Rope      // Dims 0: the family does not rotate
 	Attention    Attention
 }
+
+// Outputs are what the heads of one layer give for some positions: weights
+// times values, before the output projection. Slices are only valid during the
+// call.
+type Outputs struct {
+	Layer     int
+	Positions []int     // ascending
+	Heads     []float32 // [len(Positions) × Heads·ValueDim]
+	Attention Attention
+}

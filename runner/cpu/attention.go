@@ -35,8 +35,15 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	if rows != nil {
 		n = len(rows)
 	}
-	t := &attend{ops: o, a: a, q: q.(*value), rows: rows, group: a.Heads / a.KVHeads, pad: roundUp(a.ValueDim, panelWidth), sinks: vector(a.Sinks)}
-	t.out = o.arena.value(n, a.Heads*a.ValueDim)
+	out := o.arena.value(n, a.Heads*a.ValueDim)
+	o.attend(out, q.(*value), a, rows)
+	return out
+}
+
+// attend is Attend into out.
+func (o *ops) attend(out, q *value, a backend.Attention, rows []int) {
+	n := out.rows
+	t := &attend{ops: o, a: a, q: q, out: out, rows: rows, group: a.Heads / a.KVHeads, pad: roundUp(a.ValueDim, panelWidth), sinks: vector(a.Sinks)}
 	// Scores are kept in units of log 2, so that softmax needs only powers of
 	// two. With a soft cap, what is scaled first is tanh's argument.
 	t.scale = float32(float64(a.Scale) * log2e)
@@ -58,7 +65,7 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	}
 	if o.dry != nil {
 		o.dry.attention(t, perBlock)
-		return t.out
+		return
 	}
 	blocks := (n + perBlock - 1) / perBlock
 	o.run(blocks*a.KVHeads, func(worker, task int) {
@@ -80,7 +87,6 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 			t.watched(&o.b.scratch[worker], task%a.KVHeads, w[task/a.KVHeads])
 		})
 	}
-	return t.out
 }
 
 // batchRow is the batch row of the call's row i.

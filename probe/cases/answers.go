@@ -1,0 +1,135 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"headprof/probe"
+	"headprof/runner"
+	"headprof/scoring"
+)
+
+// answer is a prompt and the answer to it: cache-cut.
+type answer struct {
+	group string // what it was made of
+
+	ID     string     `json:"id"`
+	Prompt []int32    `json:"prompt_ids"`
+	Answer []int32    `json:"answer_ids"`
+	Needle needleName `json:"needle,omitempty"` // trials of one needle are resampled together
+	Sink   *int       `json:"sink,omitempty"`   // cache-cut; else the method's own
+	Recent *int       `json:"recent,omitempty"` // cache-cut; else the method's own
+}
+
+// Group implements Group.
+func (c *answer) Group() string {
+	if c.group == "" {
+		return c.Needle.id()
+	}
+	return c.group
+}
+
+func (c *answer) Name() string        { return c.ID }
+func (c *answer) Kind() scoring.Probe { return scoring.Answers }
+func (c *answer) longest() int        { return len(c.Prompt) + len(c.Answer) - 1 }
+func (c *answer) Tokens() int         { return c.longest() }
+func (c *answer) ids() [][]int32      { return [][]int32{c.Prompt, c.Answer} }
+
+func (c *answer) check() error {
+	switch {
+	case len(c.Prompt) == 0:
+		return errors.New(`"prompt_ids" is missing or empty; it holds the prompt`)
+	case len(c.Answer) == 0:
+		return errors.New(`"answer_ids" is missing or empty; it holds the expected answer`)
+	case c.Sink != nil && *c.Sink < 0:
+		return fmt.Errorf(`"sink" is %d; it must not be negative`, *c.Sink)
+	case c.Recent != nil && *c.Recent < 0:
+		return fmt.Errorf(`"recent" is %d; it must not be negative`, *c.Recent)
+	}
+	return nil
+}
+
+func (c *answer) run(ctx context.Context, r *pass, methods []scoring.Named) (map[string]Values, error) {
+	out := map[string]Values{}
+	for _, m := range methods {
+		switch m := m.(type) {
+		case *scoring.CacheCut:
+			values, err := c.cut(ctx, r, *m)
+			if err != nil {
+				return nil, err
+			}
+			out[m.Name()] = values
+		}
+	}
+	return out, nil
+}
+
+// cut gives each KV head's cache-cut.
+func (c *answer) cut(ctx context.Context, r *pass, m scoring.CacheCut) (Values, error) {
+	if c.Sink != nil {
+		m.Sink = *c.Sink
+	}
+	if c.Recent != nil {
+		m.Recent = *c.Recent
+	}
+	out := make(Values, len(r.layers))
+	for l := range out {
+		out[l] = make([]float64, r.layers[l].KVHeads)
+	}
+	cached := len(c.Prompt) - 1
+	keep := m.Keep(cached)
+	if keep == nil {
+		return out, nil
+	}
+	if err := r.reach(ctx, c.Prompt[:cached]); err != nil {
+		return nil, err
+	}
+	var cuts []runner.Branch
+	for l := range out {
+		for h := range out[l] {
+			cuts = append(cuts, runner.Branch{Layer: l, KVHead: h, Keep: keep})
+		}
+	}
+	whole := 0.0
+	return out, r.branches(ctx, fed(c.Prompt, c.Answer), cuts, func(branch int, logits [][]float32) {
+		if p := logProbability(logits, c.Answer); branch < 0 {
+			whole = p
+		} else {
+			out[cuts[branch].Layer][cuts[branch].KVHead] = whole - p
+		}
+	})
+}
+
+// fed are the prompt's last token and the answer's but its last: the tokens
+// that predict the answer.
+func fed(prompt, answer []int32) []int32 {
+	return append([]int32{prompt[len(prompt)-1]}, answer[:len(answer)-1]...)
+}
+
+// logProbability is that of an answer, whose token t row t of logits predicts.
+func logProbability(logits [][]float32, answer []int32) float64 {
+	sum := 0.0
+	for t, id := range answer {
+		sum += probe.LogProbability(logits[t], id)
+	}
+	return sum
+}
+
+// reach makes the session hold just these tokens.
+func (r *pass) reach(ctx context.Context, tokens []int32) error {
+	if err := r.session.Truncate(0); err != nil {
+		return err
+	}
+	_, err := r.session.Extend(ctx, tokens, probe.Watch{})
+	return err
+}
+
+// branches is runner.Session.Branches of the pass's session.
+func (r *pass) branches(ctx context.Context, tokens []int32, list []runner.Branch, each func(branch int, logits [][]float32)) error {
+	b, ok := r.session.(probe.Brancher)
+	if !ok {
+		return errors.New("this model cannot cut caches or patch heads: its engine computes whole sequences only")
+	}
+	return b.Branches(ctx, tokens, list, func(i int, logits [][]float32) error { each(i, logits); return nil })
+}
