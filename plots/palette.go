@@ -3,6 +3,7 @@ package plots
 import (
 	"image/color"
 	"math"
+	"slices"
 )
 
 func hex(v uint32) color.NRGBA {
@@ -48,6 +49,9 @@ func shade(t float64) color.Color {
 	i := int(math.Round(t * (rampSize - 1)))
 	return ramp[max(0, min(rampSize-1, i))]
 }
+
+// Ramp is the sequential palette, from nothing to the largest.
+func Ramp() []color.Color { return slices.Clone(ramp) }
 
 // onShade is black or white, whichever is readable on shade(t).
 func onShade(t float64) color.Color {

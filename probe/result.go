@@ -176,23 +176,47 @@ const closeDepth = 5
 
 // DepthWarnings says where needles lie far from the depths asked for.
 func (p *Plan) DepthWarnings() []Warning {
-	known, far := 0, 0
-	var worst *Trial
-	miss := func(t *Trial) float64 { return math.Abs(*t.RealDepth - t.Depth) }
+	var d depths
 	for _, t := range p.Trials {
-		if t.RealDepth == nil {
-			continue
-		}
-		known++
-		if miss(t) > closeDepth {
-			far++
-			if worst == nil || miss(t) > miss(worst) {
-				worst = t
-			}
-		}
+		d.add(t.ID, t.Depth, t.RealDepth)
 	}
-	if worst == nil {
+	return d.warnings()
+}
+
+// DepthWarnings says where needles lay far from the depths asked for.
+func (r *Result) DepthWarnings() []Warning {
+	var d depths
+	for _, rec := range r.Records {
+		d.add(rec.ID, rec.Depth, rec.RealDepth)
+	}
+	return d.warnings()
+}
+
+// depths counts how often and how far needles miss their depths.
+type depths struct {
+	known, far int
+	miss, real float64 // of the farthest, percent
+	worst      string
+}
+
+func (d *depths) add(id string, asked float64, real *float64) {
+	if real == nil {
+		return
+	}
+	d.known++
+	miss := math.Abs(*real - asked)
+	if miss <= closeDepth {
+		return
+	}
+	d.far++
+	if d.worst == "" || miss > d.miss {
+		d.worst, d.miss, d.real = id, miss, *real
+	}
+}
+
+func (d *depths) warnings() []Warning {
+	if d.far == 0 {
 		return nil
 	}
-	return []Warning{{DepthMissed, fmt.Sprintf("in %d of %d trials the needle lies more than %d points from the depth asked for, because the rule finds no nearer place (the farthest, %s, lies at %.0f %%): use real_depth, which stands beside depth in all tables of trials", far, known, closeDepth, worst.ID, *worst.RealDepth), nil}}
+	return []Warning{{DepthMissed, fmt.Sprintf("in %d of %d trials the needle lies more than %d points from the depth asked for, because the rule finds no nearer place (the farthest, %s, lies at %.0f %%): use real_depth, which stands beside depth in all tables of trials", d.far, d.known, closeDepth, d.worst, d.real), nil}}
 }

@@ -20,10 +20,7 @@ import (
 
 // addTrials adds each head's scores of single trials, where dir is a run's folder.
 func addTrials(t *scoring.Table, dir string) error {
-	trials, err := export.ReadTrials(filepath.Join(dir, "trials.parquet"))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil
-	}
+	trials, err := readTrials(dir)
 	if err != nil {
 		return err
 	}
@@ -37,6 +34,16 @@ func addTrials(t *scoring.Table, dir string) error {
 		}
 	}
 	return nil
+}
+
+// readTrials reads the scores of single trials, where dir is a run's folder;
+// nil where it is not.
+func readTrials(dir string) ([]scoring.TrialScore, error) {
+	trials, err := export.ReadTrials(filepath.Join(dir, "trials.parquet"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	return trials, err
 }
 
 // methodOf picks the method to show: the one asked for, else the default where

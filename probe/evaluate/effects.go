@@ -185,7 +185,7 @@ func AblationMarkdown(effects []Effect) string {
 
 // WriteEffects writes ablate.csv, ablate.parquet and ablate.md.
 func WriteEffects(dir string, effects []Effect) ([]string, error) {
-	files := []string{filepath.Join(dir, "ablate.csv"), filepath.Join(dir, "ablate.parquet"), filepath.Join(dir, "ablate.md")}
+	files := []string{filepath.Join(dir, EffectsFile), filepath.Join(dir, "ablate.parquet"), filepath.Join(dir, "ablate.md")}
 	if err := writeCSV(files[0], effects, effectColumns()); err != nil {
 		return nil, err
 	}

@@ -243,7 +243,7 @@ func markdownGrid(b *strings.Builder, rows []Row, title string, cell func(Row) s
 // from run to run, to timings.csv. It returns their paths.
 func Write(dir string, rows []Row, timings []Timing) ([]string, error) {
 	path := func(name string) string { return filepath.Join(dir, name) }
-	files := []string{path("eval.csv"), path("eval.parquet"), path("eval.md"), path("timings.csv")}
+	files := []string{path(RowsFile), path("eval.parquet"), path("eval.md"), path("timings.csv")}
 	if err := writeCSV(files[0], rows, rowColumns()); err != nil {
 		return nil, err
 	}
