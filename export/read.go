@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"headprof/export/textfile"
@@ -109,9 +110,20 @@ func readCSV(data, beside []byte) (*Profile, error) {
 	return scoresOf(f, a)
 }
 
+// scoreFiles are what a folder's profile is read from: the first that is there.
+var scoreFiles = []string{"scores.parquet", "scores.csv", duoScores, "headkv.json"}
+
+// HoldsScores tells whether a folder holds a profile that Read reads.
+func HoldsScores(dir string) bool {
+	return slices.ContainsFunc(scoreFiles, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	})
+}
+
 // readFolder reads a run's folder or a DuoAttention folder.
 func readFolder(dir string) (*Profile, error) {
-	for _, name := range []string{"scores.parquet", "scores.csv", duoScores, "headkv.json"} {
+	for _, name := range scoreFiles {
 		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); err != nil {
 			continue

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"headprof/export"
 	"headprof/export/atomicfile"
 	htmlreport "headprof/plots/report"
 	"headprof/probe/evaluate"
@@ -81,7 +82,7 @@ func (f *reportFlags) page(paths []string) (*htmlreport.Page, error) {
 	for _, path := range paths {
 		found := false
 		for _, dir := range withFolders(path) {
-			known, err := f.add(p, &rankings, dir, dir == path)
+			known, err := f.add(p, &rankings, dir)
 			if err != nil {
 				return nil, err
 			}
@@ -115,9 +116,8 @@ func withFolders(path string) []string {
 	return out
 }
 
-// add adds what one folder or file holds. A folder that was not named itself is
-// only looked into for what commands leave there.
-func (f *reportFlags) add(p *htmlreport.Page, rankings *[]source, path string, named bool) (found bool, err error) {
+// add adds what one folder or file holds.
+func (f *reportFlags) add(p *htmlreport.Page, rankings *[]source, path string) (found bool, err error) {
 	has := func(name string) bool {
 		_, err := os.Stat(filepath.Join(path, name))
 		return err == nil
@@ -142,9 +142,7 @@ func (f *reportFlags) add(p *htmlreport.Page, rankings *[]source, path string, n
 	if err != nil {
 		return false, err
 	}
-	switch {
-	case has("scores.parquet"), has("scores.csv"), !info.IsDir():
-	case !named || found:
+	if info.IsDir() && !export.HoldsScores(path) {
 		return found, nil
 	}
 	run, ranked, err := f.profileRun(path)

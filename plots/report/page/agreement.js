@@ -3,15 +3,16 @@ const agreementSection = (app, data) => {
   if (!data.agreements || data.agreements.length === 0) return null;
   const several = data.runs.length > 1;
   const nameOf = (r) => (several ? `${data.runs[r.run].name} · ` : "") + data.runs[r.run].methods[r.method].name;
-  const box = el("section", { class: "card", id: "agreement", "aria-labelledby": "agreement-title" });
+  const title = el("h2", { id: "agreement-title" }, several ? "Runs and methods compared" : "Agreement of methods");
+  const box = el("section", { class: "card", id: "agreement", "aria-labelledby": "agreement-title" }, title);
   let pair = null;
 
   const update = (what) => {
-    if (what === "head" && box.childElementCount > 0) {
+    if (what === "head" && box.childElementCount > 1) {
       redraw();
       return;
     }
-    replace(box, el("h2", { id: "agreement-title" }, several ? "Runs and methods compared" : "Agreement of methods"),
+    replace(box, title,
       el("p", { class: "lead" }, `Spearman’s rank correlation with its interval, and how many of the top ${app.top} heads two rankings share. Choose a pair to see its heads.`),
       data.agreements.map((a, n) => matrixOf(a, n)));
     redraw();
@@ -59,7 +60,7 @@ const agreementSection = (app, data) => {
       return {
         data: [xs, ...kinds.map(([, is]) => heads.map((h) => (is(h) ? y.mean[h] : null)))],
         scales: { x: { time: false, range: (u, lo, hi) => range(Math.min(0, lo), hi) }, y: { range: (u, lo, hi) => range(Math.min(0, lo), hi) } },
-        axes: [axis(nameOf(a.rankings[i]), { values: (u, v) => v.map(score), size: 32, space: 60 }), axis(nameOf(a.rankings[j]), { values: (u, v) => v.map(score), size: 56, space: 34 })],
+        axes: [axis(nameOf(a.rankings[i]), { values: plain, size: 32, space: 60 }), axis(nameOf(a.rankings[j]), { values: plain, size: 56, space: 34 })],
         series: [{ label: nameOf(a.rankings[i]) }, ...kinds.map(([label], k) => ({ label, stroke: colours[k], width: 0, paths: () => null, points: { show: true, size: k === 0 ? 4 : 8, fill: k === 0 ? colours[k] + "80" : k === 3 ? colours[k] : token("--card"), width: k === 0 ? 0 : 2, stroke: colours[k] } }))],
         cursor: { drag: { x: false, y: false } },
         legend: { show: true, live: false },

@@ -33,7 +33,8 @@ const budgetSection = (app) => {
   const betaFields = [field("β", betaSlider, "the smaller, the more is divided by score"), field("β, exact", beta)];
   const fit = el("input", { type: "checkbox", onchange: () => set("fit", fit.checked) });
   const controls = el("div", { class: "controls" },
-    field("Capacity", slider, "entries a cache gets on average, window included"), field("Capacity, exact", capacity), betaFields,
+    field("Capacity", slider, "entries a cache gets on average, window included"), field("Capacity, exact", capacity), betaFields);
+  const choices = el("div", { class: "choices" },
     field("Policy", select(policies, p.policy, (v) => set("policy", v))),
     field("Shared by", select([["kv-head", "a KV head"], ["head", "a query head (copies)"], ["layer", "a layer"]], p.level, (v) => set("level", v))),
     field("Window α", number("window", 0, 4096, 1), "last prompt tokens that are always kept"),
@@ -64,7 +65,7 @@ const budgetSection = (app) => {
     },
   });
   const shades = el("div");
-  const box = card("budget", "Budget", "Divide a KV cache over the heads. The integers are those of headprof budget.", controls, problem, tiles, el("div", null, map.box, shades), lead, line);
+  const box = card("budget", "Budget", "Divide a KV cache over the heads. The integers are those of headprof budget.", controls, choices, problem, tiles, el("div", null, map.box, shades), lead, line);
 
   const layersFor = (m) => (m.per_kv_head ? run.layers.map((l) => ({ ...l, heads: l.kv_heads })) : run.layers);
 

@@ -4,6 +4,9 @@ const axis = (label, o) => ({
   grid: { stroke: token("--line"), width: 1 }, ticks: { stroke: token("--line"), width: 1, size: 4 }, label, ...o,
 });
 
+// plain writes an axis' numbers without zeros at the end.
+const plain = (u, v) => v.map((x) => (x === null ? "" : Math.abs(x) >= 1e5 || (x !== 0 && Math.abs(x) < 1e-4) ? x.toExponential(0) : String(+x.toPrecision(6))));
+
 // chart draws o.make() → { data, series, axes, scales, … } and again when the
 // page's width or colours change.
 const chart = (label, height, make) => {
@@ -30,6 +33,9 @@ const chart = (label, height, make) => {
 const intervalsOf = (s, low, high, colour) => (u) => {
   const c = u.ctx;
   c.save();
+  c.beginPath();
+  c.rect(u.bbox.left, u.bbox.top - 4, u.bbox.width, u.bbox.height + 8);
+  c.clip();
   c.strokeStyle = colour();
   c.lineWidth = 1.25 * devicePixelRatio;
   c.beginPath();
@@ -63,7 +69,7 @@ const meansChart = (label, xs, ys, errs, counts, xLabel, yLabel, xText) => chart
   return {
     data: [xs, ys],
     scales: { x: { time: false, range: () => xr }, y: { range: () => range(Math.min(0, ...low.filter(known)), Math.max(...high.filter(known), 1e-9)) } },
-    axes: [axis(xLabel, { splits: () => xs, values: (u, v) => v.map(xText), size: 30, space: 30, grid: { show: false } }), axis(yLabel, { values: (u, v) => v.map(score), size: 52, space: 28 })],
+    axes: [axis(xLabel, { splits: () => xs, values: (u, v) => v.map(xText), size: 30, space: 30, grid: { show: false } }), axis(yLabel, { values: plain, size: 52, space: 28 })],
     series: [{}, { label: yLabel, stroke: colour, width: 2, points: { show: true, size: 7, fill: colour } }],
     cursor: { drag: { x: false, y: false } },
     legend: { show: false },

@@ -7,18 +7,19 @@ const linesChart = (label, xLabel, yLabel, groups, pick, x) => chart(label, 280,
   });
   const drawn = groups.map((g, i) => ({ ...g, i })).filter((g) => tables[g.i][0].length > 0);
   if (drawn.length === 0) return null;
+  const ends = drawn.flatMap((g) => g.rows.flatMap((r) => [pick(r).value, pick(r).low, pick(r).high])).filter(known);
   const data = uPlot.join(drawn.map((g) => tables[g.i]));
   const bars = drawn.map((g, k) => {
     const at = new Map(g.rows.map((r) => [x(r), pick(r)]));
     const of = data[0].map((v) => at.get(v) || {});
-    return intervalsOf(k + 1, of.map((e) => e.low), of.map((e) => e.high), () => colours[g.i % 8] + "b0");
+    return intervalsOf(k + 1, of.map((e) => e.low), of.map((e) => e.high), () => colours[g.i % 8] + "70");
   });
   return {
     data,
-    scales: { x: { time: false, range: (u, lo, hi) => range(lo, hi) }, y: { range: (u, lo, hi) => range(lo, hi) } },
+    scales: { x: { time: false, range: (u, lo, hi) => range(lo, hi) }, y: { range: () => range(Math.min(...ends), Math.max(...ends)) } },
     axes: [axis(xLabel, { size: 32, space: 60 }), axis(yLabel, { size: 56, space: 34 })],
-    series: [{ label: xLabel, value: (u, v) => (known(v) ? String(+v.toFixed(2)) : "–") }, ...drawn.map((g) => ({ label: g.name, stroke: colours[g.i % 8], dash: dashes[g.i % 8].map((d) => d * devicePixelRatio), width: 2, spanGaps: true,
-      value: (u, v) => (known(v) ? String(+v.toFixed(2)) : "–"), points: { show: true, size: 7, fill: g.i % 2 ? token("--card") : colours[g.i % 8], stroke: colours[g.i % 8], width: 1.5 } }))],
+    legend: { show: true, live: false },
+    series: [{ label: xLabel }, ...drawn.map((g) => ({ label: g.name, stroke: colours[g.i % 8], dash: dashes[g.i % 8].map((d) => d * devicePixelRatio), width: 2, spanGaps: true, points: { show: true, size: 7, fill: g.i % 2 ? token("--card") : colours[g.i % 8], stroke: colours[g.i % 8], width: 1.5 } }))],
     cursor: { drag: { x: false, y: false } },
     hooks: { draw: bars },
   };

@@ -13,9 +13,9 @@ const heatmap = (o) => {
     const g = o.grid(), width = box.clientWidth || 600;
     left = 14 + 8 * String(g.layers - 1).length + (o.marks && o.marks().some(Boolean) ? 10 : 0);
     const gaps = gapsOf(g);
-    const w = Math.max(3, Math.min(44, Math.floor((width - left - 4 - gaps) / g.columns)));
-    const tallest = Math.max(5, Math.floor(900 / g.layers));
-    cell = { w, h: Math.max(Math.min(w, 5), Math.min(w, tallest, 34)) };
+    const w = Math.max(3, Math.min(72, Math.floor((width - left - 4 - gaps) / g.columns)));
+    const tallest = Math.max(6, Math.floor(760 / g.layers));
+    cell = { w, h: Math.max(Math.min(w, 5), Math.min(w, tallest, g.layers <= 8 ? 48 : 26)) };
     layout = { g, gaps, width: left + gaps + cell.w * g.columns + 2, height: top + cell.h * g.layers + 22 };
   };
   // KV groups are set apart by a gap.

@@ -84,7 +84,10 @@ const start = (data) => {
     if (innerWidth !== width) redrawAll();
     width = innerWidth;
   });
-  const recolour = () => app.run ? app.changed("all") : redrawAll();
+  const recolour = () => {
+    if (app.run) app.changed("all");
+    redrawAll();
+  };
   dark.addEventListener("change", recolour);
   // Paper is light, whatever the screen is.
   addEventListener("beforeprint", () => {

@@ -10,7 +10,7 @@ const rankingSection = (app) => {
     return {
       data: [xs, ys],
       scales: { x: { time: false, range: () => [0, n + 1] }, y: { range: () => range(least, best) } },
-      axes: [axis("rank", { size: 30, space: 40, grid: { show: false } }), axis(m.label || "score", { values: (u, v) => v.map(score), size: 56, space: 30 })],
+      axes: [axis("rank", { size: 30, space: 40, grid: { show: false } }), axis("score", { values: plain, size: 56, space: 30 })],
       series: [{}, { label: "score", stroke: colours[0], width: 0, paths: () => null, points: { show: true, size: n > 200 ? 3 : 6, fill: colours[0] } }],
       cursor: { drag: { x: false, y: false }, points: { size: 9 } },
       legend: { show: false },
