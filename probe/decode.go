@@ -70,6 +70,7 @@ func (a *answerer) extend(ctx context.Context, session Session, tokens []int32, 
 			a.observer.Observe(r.Layer, r.Head, r.Position, r.First, r.Weights)
 		},
 		Top:    a.observer.Top(),
+		Keep:   [2]int{a.observer.Evidence().Start, a.observer.Evidence().End},
 		Logits: positions,
 	})
 	if err != nil {

@@ -372,7 +372,7 @@ func TestAnotherRunIsRefused(t *testing.T) {
 		}, "judge: f1 there, window now"},
 		{"methods", func(m *fakeModel, g *Grid, po *PlanOptions, o *Options) {
 			o.Methods = []scoring.Method{scoring.Retrieval{}}
-		}, "methods: headkv-r2,retrieval there, retrieval now"},
+		}, "methods: headkv-r2,retrieval,semantic,r2-mass there, retrieval now"},
 		{"plan", func(m *fakeModel, g *Grid, po *PlanOptions, o *Options) {
 			po.Params["lengths"] = "128,256"
 			g.Lengths = g.Lengths[:2]

@@ -15,9 +15,12 @@ type Watch struct {
 	Attention []int
 	// Rows receives each watched row; see backend.Watch for concurrency.
 	Rows func(backend.Row)
-	// Top, if not 0, says that no more than a row's so many largest weights
-	// matter: the others may come as 0, which spares a GPU most of their way.
-	Top int
+	// Top, if not 0, says that no more than a row's so many largest weights and
+	// those of the positions [Keep[0], Keep[1]) matter: the others may come as
+	// 0, which spares a GPU most of their way. Keep counts entries of the cache,
+	// which are positions while nothing is dropped.
+	Top  int
+	Keep [2]int
 	// Blocks asks for the attention rows of many positions, in blocks; nil: none.
 	Blocks *Blocks
 	// Projections, if set, receives each layer's queries and keys before their
@@ -220,7 +223,7 @@ func compute(ctx context.Context, round []*step) error {
 func (t *step) begin(last bool) error {
 	m, w := t.s.model, t.watch
 	t.first = t.s.Len()
-	watch := backend.Watch{Rows: within(w.Attention, t.first, len(t.tokens)), Top: w.Top, Deliver: w.Rows}
+	watch := backend.Watch{Rows: within(w.Attention, t.first, len(t.tokens)), Top: w.Top, Keep: w.Keep, Deliver: w.Rows}
 	t.wanted = within(w.Logits, t.first, len(t.tokens))
 	t.live = union(watch.Rows, t.wanted)
 	if rows := w.Blocks.rows(t.first, len(t.tokens)); len(rows) > 0 {

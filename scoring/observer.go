@@ -43,10 +43,10 @@ func (o *Observer) Reset(first int, evidence Span) {
 	}
 }
 
-// Top is how many of a row's largest weights the methods look at, for the
-// evidence of the last Reset; 0: all of them.
+// Top is how many of a row's largest weights the methods look at beside those
+// on the evidence, for the evidence of the last Reset; 0: all of them.
 func (o *Observer) Top() int {
-	most := 0
+	most := 1
 	for _, m := range o.methods {
 		t, ok := m.(Topper)
 		if !ok {
@@ -56,6 +56,9 @@ func (o *Observer) Top() int {
 	}
 	return most
 }
+
+// Evidence is the evidence's range of positions, of the last Reset.
+func (o *Observer) Evidence() Span { return o.evidence }
 
 // Observe scores one row: weights[i] is the attention that head pays from
 // position to position first+i. Rows of positions that are no step of the

@@ -85,6 +85,39 @@ func TestTopKAgainstSorting(t *testing.T) {
 	}
 }
 
+// A token that stands twice in the evidence counts twice, as in CompressKV's
+// code; a window shows a part of the evidence; NaN is no weight.
+func TestMassByHand(t *testing.T) {
+	if n := (Semantic{}).Times([]int32{7, 8, 7}, 7); n != 2 {
+		t.Errorf("a token that is there twice counts %d times", n)
+	}
+	if n := (Semantic{}).Times([]int32{7, 8}, 9); n != 0 {
+		t.Errorf("a token that is not there counts %d times", n)
+	}
+	nan := float32(math.NaN())
+	for _, c := range []struct {
+		w        []float32
+		first    int
+		evidence Span
+		mass     float32
+		k        float32
+	}{
+		{[]float32{.1, .4, .3, .2}, 0, Span{1, 3}, .7, 2},
+		{[]float32{.6, .4}, 10, Span{9, 11}, .6, 2},
+		{[]float32{.6, .4}, 10, Span{2, 4}, 0, 2},
+		{[]float32{.6, .4}, 0, Span{0, 4}, 1, 4},
+		{[]float32{nan, .25, nan}, 0, Span{0, 3}, .25, 3},
+		{[]float32{1}, 0, Span{0, 0}, 0, 1},
+	} {
+		if got := (Semantic{}).Row(c.w, c.first, c.evidence); math.Abs(float64(got.Value-c.mass)) > 1e-6 || got.Key >= 0 {
+			t.Errorf("semantic of %v: %+v, want %v", c, got, c.mass)
+		}
+		if got := (R2Mass{}).Row(c.w, c.first, c.evidence); math.Abs(float64(got.Value-c.mass/c.k)) > 1e-6 || got.Key >= 0 {
+			t.Errorf("r2-mass of %v: %+v, want %v", c, got, c.mass/c.k)
+		}
+	}
+}
+
 func TestLookup(t *testing.T) {
 	for _, m := range Methods() {
 		if got, err := Lookup(m.Name()); err != nil || got.Name() != m.Name() {
@@ -137,6 +170,10 @@ func TestObserver(t *testing.T) {
 	near("r2 head 1", greedy["headkv-r2"][0][1], 3*.05)
 	near("retrieval head 0: one copied token of two", greedy["retrieval"][0][0], .5)
 	near("retrieval head 1", greedy["retrieval"][0][1], 0)
+	near("r2-mass head 0", greedy["r2-mass"][0][0], .45+.45+.3)
+	near("r2-mass head 1", greedy["r2-mass"][0][1], 3*.05)
+	near("semantic head 0: the steps that produce 7 and 8", greedy["semantic"][0][0], .9+.6)
+	near("semantic head 1", greedy["semantic"][0][1], .2)
 
 	forced, err := o.Score(0, 3, sequence, produced, 3)
 	if err != nil {

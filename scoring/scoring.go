@@ -28,11 +28,11 @@ type Method interface {
 	Weight(k, n int) float32
 }
 
-// Topper is a Method that looks at no more than a row's largest weights: it
-// gives the same where all others are 0. Among equal weights those of lower
-// positions are the larger ones.
+// Topper is a Method that looks at no more than a row's largest weights and
+// those on the evidence: it gives the same where all others are 0. Among equal
+// weights those of lower positions are the larger ones.
 type Topper interface {
-	// Top is how many, given the evidence's length.
+	// Top is how many of the largest, given the evidence's length.
 	Top(k int) int
 }
 

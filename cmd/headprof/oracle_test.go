@@ -32,6 +32,15 @@ type oracleTrial struct {
 	Top       [][2]float64      `json:"top5"`
 	Forced    oracleScores      `json:"forced"`
 	Greedy    oracleScores      `json:"greedy"`
+
+	mass *oracleMass
+}
+
+// oracleMass are the values of a further program, for some of the trials:
+// method → [layer][head].
+type oracleMass struct {
+	ID             string `json:"id"`
+	Forced, Greedy map[string][][]float64
 }
 
 type oracleScores struct {
@@ -44,7 +53,35 @@ type oracleScores struct {
 
 func readOracle(t *testing.T, name string) oracle {
 	t.Helper()
-	return oracle{reference.Trials[oracleTrial](t, name)}
+	o := oracle{reference.Trials[oracleTrial](t, name)}
+	var mass struct{ Trials []*oracleMass }
+	reference.Read(t, "mass.json", &mass)
+	known := 0
+	for i := range o.Trials {
+		for _, m := range mass.Trials {
+			if m.ID == o.Trials[i].ID {
+				o.Trials[i].mass = m
+				known++
+			}
+		}
+	}
+	if known < 3 {
+		t.Fatalf("mass.json knows %d trials of %s", known, name)
+	}
+	return o
+}
+
+// checkMass holds semantic and r2-mass to their values.
+func checkMass(t *testing.T, r *probe.Record, want map[string][][]float64) {
+	t.Helper()
+	for _, method := range []string{"semantic", "r2-mass"} {
+		if len(want[method]) == 0 {
+			t.Fatalf("%s: mass.json has no %s", r.ID, method)
+		}
+		if d, at := worst(r.Scores[method], want[method]); d > scoreTolerance {
+			t.Errorf("%s: %s differs by %.1e at %s", r.ID, method, d, at)
+		}
+	}
 }
 
 // Tolerances of the specification.
@@ -123,7 +160,7 @@ func worst(got [][]probe.Score, want [][]float64) (worst float64, where string) 
 }
 
 // Fed the expected answers, every head of both real models scores as in the
-// independent implementation, in both methods.
+// independent implementation, in every method of needle trials.
 func TestForcedScoresEqualTheOracle(t *testing.T) {
 	for _, m := range reference.Models {
 		t.Run(m.Name, func(t *testing.T) {
@@ -139,6 +176,9 @@ func TestForcedScoresEqualTheOracle(t *testing.T) {
 				}
 				if d, at := worst(r.Scores["retrieval"], x.Forced.Retrieval); d > scoreTolerance {
 					t.Errorf("%s: retrieval differs by %.1e at %s", x.ID, d, at)
+				}
+				if x.mass != nil {
+					checkMass(t, r, x.mass.Forced)
 				}
 				if r.LogProb == nil || math.Abs(*r.LogProb-x.Forced.LogProb) > 5*logitTolerance {
 					t.Errorf("%s: answer log-probability %v, want %v", x.ID, r.LogProb, x.Forced.LogProb)
@@ -178,6 +218,9 @@ func TestGreedyAnswersEqualTheOracle(t *testing.T) {
 				}
 				if d, at := worst(r.Scores["retrieval"], x.Greedy.Retrieval); d > scoreTolerance {
 					t.Errorf("%s: retrieval differs by %.1e at %s", x.ID, d, at)
+				}
+				if x.mass != nil {
+					checkMass(t, r, x.mass.Greedy)
 				}
 			}
 		})

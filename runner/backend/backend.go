@@ -101,10 +101,12 @@ type Row struct {
 // once per (layer, head, watched row), before Flush returns.
 //
 // With Top > 0 only the Top largest weights of a row matter, of equal ones
-// those of the lower entries: a backend may deliver 0 in place of the others.
+// those of the lower entries, and the weights of the entries [Keep[0],
+// Keep[1]): a backend may deliver 0 in place of the others.
 type Watch struct {
 	Rows    []int
 	Top     int
+	Keep    [2]int
 	Deliver func(Row)
 	Blocks  *Blocks // rows of many positions; nil: none. Only for a BlockWatcher
 }

@@ -9,10 +9,10 @@ import (
 	"headprof/runner/backend/backendtest"
 )
 
-// Of a watched row the largest weights come, bit by bit those of the whole row,
-// of equal ones those of the lower entries, and zeros in place of the others:
-// with windows, dropped entries, rows in several pieces and rows that are equal
-// throughout.
+// Of a watched row the largest weights come and those of the entries to keep,
+// bit by bit those of the whole row, of equal ones those of the lower entries,
+// and zeros in place of the others: with windows, dropped entries, rows in
+// several pieces and rows that are equal throughout.
 func TestLargestWeightsOfWatchedRows(t *testing.T) {
 	b := onDevice(t, Options{})
 	defer func(n int) { rowsAtOnce = n }(rowsAtOnce)
@@ -27,12 +27,12 @@ func TestLargestWeightsOfWatchedRows(t *testing.T) {
 				ids[i] = int32(7 * (i % 2))
 			}
 		}
-		run := func(top int) (map[string][]float32, []float32) {
+		run := func(top int, keep [2]int) (map[string][]float32, []float32) {
 			rows := map[string][]float32{}
 			c := l.Cache(backend.KVF32)
 			defer c.Close()
 			w := backendtest.WatchInto(rows, nil, 0, 5, 69)
-			w.Top = top
+			w.Top, w.Keep = top, keep
 			l.Step(c, ids[:70], w)
 			for h := range s.KVHeads {
 				var kept []int32
@@ -44,12 +44,16 @@ func TestLargestWeightsOfWatchedRows(t *testing.T) {
 				}
 			}
 			w = backendtest.WatchInto(rows, nil, 0, 19)
-			w.Top = top
+			w.Top, w.Keep = top, keep
 			return rows, l.Step(c, ids[70:], w)
 		}
-		want, states := run(0)
-		for _, k := range []int{1, 3, 17, 60} {
-			got, same := run(k)
+		want, states := run(0, [2]int{})
+		for _, c := range []struct {
+			k    int
+			keep [2]int
+		}{{1, [2]int{}}, {3, [2]int{}}, {17, [2]int{}}, {60, [2]int{}}, {1, [2]int{0, 3}}, {2, [2]int{1, 9}}, {1, [2]int{50, 66}}} {
+			k := c.k
+			got, same := run(k, c.keep)
 			backendtest.SameBits(t, "states", same, states)
 			if len(got) != len(want) {
 				t.Fatalf("%s: %d rows, want %d", name, len(got), len(want))
@@ -57,6 +61,10 @@ func TestLargestWeightsOfWatchedRows(t *testing.T) {
 			zeros := 0
 			for key, row := range want {
 				backendtest.SameBits(t, fmt.Sprint(name, " top ", k, " of row ", key), nonZero(got[key], k), nonZero(row, k))
+				var layer, head, position, first int
+				fmt.Sscan(key, &layer, &head, &position, &first)
+				from, to := min(max(0, c.keep[0]-first), len(row)), min(max(0, c.keep[1]-first), len(row))
+				backendtest.SameBits(t, fmt.Sprint(name, " keep ", c.keep, " of row ", key), got[key][from:to], row[from:to])
 				for _, x := range got[key] {
 					if x == 0 {
 						zeros++

@@ -12,13 +12,23 @@ import (
 
 // rowsOf are some of the watched rows of one layer on their way to the host:
 // [watched × heads × stride] float32, or with top > 0 [watched × heads × top]
-// pairs of entry and float32.
+// pairs of entry and float32, then [watched × heads × width] float32 of the
+// entries that are kept whatever their weight.
 type rowsOf struct {
 	region
 	a       backend.Attention
 	watched []int
 	stride  int
 	top     int
+	width   int
+}
+
+// kept is the part of a watched row that is kept whatever its weight: from its
+// entry from on, n of them.
+func (o *ops) kept(kv *kvHead, r, window int) (from, n int) {
+	low, high := o.seen(kv, r, window)
+	from, to := max(o.watch.Keep[0], low), min(o.watch.Keep[1], high)
+	return from - low, max(0, to-from)
 }
 
 // maxRowBytes is how much of watched rows is held before it is delivered: the
@@ -55,8 +65,10 @@ func (o *ops) watchSome(q *value, a backend.Attention, lows uint64, stride int, 
 	l := rowsOf{a: a, watched: watched, stride: stride}
 	all := uint64(4 * len(watched) * a.Heads * stride)
 	size := all
-	if k := o.watch.Top; k > 0 && 2*k < stride {
-		l.top, size = k, uint64(8*len(watched)*a.Heads*k)
+	width := max(0, o.watch.Keep[1]-o.watch.Keep[0])
+	oneLow := a.Window == 0 || !o.c.kept // all heads see a row's entries from the same one on
+	if k := o.watch.Top; k > 0 && 2*k+width < stride && (width == 0 || oneLow) {
+		l.top, l.width, size = k, width, uint64(4*len(watched)*a.Heads*(2*k+width))
 	}
 	if o.rowBytes > 0 && o.rowBytes+size > maxRowBytes {
 		o.deliver()
@@ -90,6 +102,38 @@ func (o *ops) watchSome(q *value, a backend.Attention, lows uint64, stride int, 
 	}{push.heads, rows.address(), l.address(), list, lows, push.n, push.kvHeads, push.group, push.window, push.stride, uint32(l.top)}
 	o.dispatch(program{"top", [10]uint32{64, flag(o.c.half)}}, unsafe.Pointer(&largest), unsafe.Sizeof(largest), groups,
 		[]span{in}, []span{{l.address(), l.address() + size}})
+	o.copyKept(l, rows.address(), in)
+}
+
+// copyKept records the copies of what is kept of rows, which lie at src.
+func (o *ops) copyKept(l rowsOf, src uint64, in span) {
+	if l.width == 0 {
+		return
+	}
+	kv := &o.c.heads[l.a.Layer][0]
+	for i, next := 0, 0; i < len(l.watched); i = next {
+		from, n := o.kept(kv, l.watched[i], l.a.Window)
+		for next = i + 1; next < len(l.watched) && n == l.width; next++ {
+			if f, m := o.kept(kv, l.watched[next], l.a.Window); f != from || m != n {
+				break
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		count := (next - i) * l.a.Heads
+		push := struct {
+			dst, src, rows             uint64
+			count, width, stride, from uint32
+		}{l.address() + uint64(l.keptAt(i)), src + uint64(4*i*l.a.Heads*l.stride), 0, uint32(count), uint32(n), uint32(l.stride), uint32(from)}
+		o.dispatch(program{"copy", [10]uint32{wide}}, unsafe.Pointer(&push), unsafe.Sizeof(push), grid(count*n),
+			[]span{in}, []span{{push.dst, push.dst + uint64(4*count*n)}})
+	}
+}
+
+// keptAt is where the kept entries of the watched row i begin, in bytes.
+func (l rowsOf) keptAt(i int) int {
+	return 4 * l.a.Heads * (2*len(l.watched)*l.top + i*l.width)
 }
 
 // deliver waits and hands over the rows that are there.
@@ -135,6 +179,12 @@ func (o *ops) deliverHead(l rowsOf, h int) {
 		for ; len(pairs) > 0; pairs = pairs[8:] {
 			if e := binary.LittleEndian.Uint32(pairs); int64(e) < int64(high-low) {
 				full[e] = math.Float32frombits(binary.LittleEndian.Uint32(pairs[4:]))
+			}
+		}
+		if l.width > 0 {
+			from, n := o.kept(kv, r, l.a.Window)
+			for j := range n {
+				full[from+j] = math.Float32frombits(binary.LittleEndian.Uint32(l.bytes()[l.keptAt(i)+4*(h*n+j):]))
 			}
 		}
 		row.Weights = full[: high-low : high-low]
