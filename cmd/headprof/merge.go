@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +41,7 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 			if partial {
 				merge = probe.MergePartial
 			}
-			r, err := merge(f.out, args)
+			r, err := merge(f.out, matching(args))
 			var lacks *journal.IncompleteError
 			if errors.As(err, &lacks) {
 				return &exit{exitIncomplete, err}
@@ -61,4 +63,18 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 	fs.BoolVar(&f.json, "json", false, "print the result as JSON on stdout")
 	atLeast(fs, 1, "top")
 	return c
+}
+
+// matching puts the folders that match in place of patterns, which no shell has
+// resolved where a scheduler starts the command itself. A pattern that matches
+// nothing stays.
+func matching(args []string) (out []string) {
+	for _, a := range args {
+		found, err := filepath.Glob(a)
+		if _, there := os.Stat(a); err != nil || len(found) == 0 || there == nil {
+			found = []string{a}
+		}
+		out = append(out, found...)
+	}
+	return out
 }

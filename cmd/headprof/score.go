@@ -154,6 +154,9 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, 
 	table, err := scoring.Aggregate(r.Scores, o)
 	if errors.Is(err, scoring.ErrNonePassed) {
 		say.warn(r.Warnings())
+		if f.shard != "" { // other shards may have trials that count: a scheduler must not run this one again
+			return nil
+		}
 		journal := filepath.Join(f.out, "trials.jsonl")
 		if r.Passed > 0 {
 			return &exit{exitNoScore, fmt.Errorf("%s ran, but none counts: the evidence lies on the attention sink, so no head has a score; the trials are in %s", trialsText(r.Done), journal)}

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Runs slurm.sbatch on a real Slurm: a controller and a node on this machine, of
+# the packages slurm-wlm and munge (installed if they are missing, as root).
+# Tasks are killed, requeued and run again; the merged profile must have the
+# bytes of one run. Takes about a minute. Nothing outside a temporary folder is
+# written. Exit code 77: Slurm cannot be had here, and nothing was tried.
+set -euo pipefail
+cd "$(dirname "$0")"
+jobs=$PWD/slurm.sbatch
+root=$(cd ../.. && pwd)
+
+no() { echo "try-slurm: $*" >&2; exit 77; }
+[ "$(id -u)" = 0 ] || no "needs root, to start Slurm's controller and node"
+if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! command -v munged >/dev/null; then
+  command -v apt-get >/dev/null || no "slurm-wlm is not installed, and there is no apt-get to install it"
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; } >/dev/null 2>&1 || no "slurm-wlm and munge could not be installed"
+fi
+
+dir=$(mktemp -d)
+started=()
+end() {
+  code=$?
+  [ "$code" = 0 ] || tail -n 5 "$dir"/*.log "$dir"/work/*.log >&2 2>/dev/null || true
+  for p in "${started[@]}"; do kill "$(cat "$p" 2>/dev/null)" 2>/dev/null || true; done
+  sleep 1
+  rm -rf "$dir"
+  exit "$code"
+}
+trap end EXIT
+mkdir "$dir/state" "$dir/spool" "$dir/munge" "$dir/work"
+chmod 755 "$dir"
+
+CGO_ENABLED=0 go build -C "$root" -o "$dir/headprof" ./cmd/headprof
+
+head -c 64 /dev/urandom >"$dir/munge/key"
+chmod 400 "$dir/munge/key"
+munged --force --socket="$dir/munge/socket" --key-file="$dir/munge/key" --pid-file="$dir/munge.pid" --log-file="$dir/munged.log" --seed-file="$dir/munge/seed"
+started+=("$dir/munge.pid")
+host=$(hostname -s)
+export SLURM_CONF=$dir/slurm.conf
+cat >"$SLURM_CONF" <<C
+ClusterName=one
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=36817
+SlurmdPort=36818
+AuthType=auth/munge
+# A requeued job waits until its credential has expired: 120 seconds by default.
+AuthInfo=socket=$dir/munge/socket,cred_expire=5
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerParameters=sched_interval=1,bf_interval=2
+ReturnToService=2
+JobRequeue=1
+MpiDefault=none
+# The node counts as one with four processors, whatever it has.
+SlurmdParameters=config_overrides
+SlurmUser=root
+SlurmctldPidFile=$dir/ctld.pid
+SlurmdPidFile=$dir/slurmd.pid
+SlurmdSpoolDir=$dir/spool
+StateSaveLocation=$dir/state
+SlurmctldLogFile=$dir/ctld.log
+SlurmdLogFile=$dir/slurmd.log
+NodeName=$host NodeAddr=127.0.0.1 CPUs=4 RealMemory=4096 State=UNKNOWN
+PartitionName=p Nodes=$host Default=YES MaxTime=INFINITE State=UP
+C
+slurmctld -f "$SLURM_CONF"
+started+=("$dir/ctld.pid")
+slurmd -f "$SLURM_CONF"
+started+=("$dir/slurmd.pid")
+for _ in $(seq 30); do sinfo -h -o %t 2>/dev/null | grep -q idle && break; sleep 1; done
+sinfo -h -o %t | grep -q idle || { echo "the node does not start" >&2; exit 1; }
+
+cd "$dir/work"
+options="--count 600"
+"$dir/headprof" score --quiet $options --out whole 2>/dev/null
+
+submit() { MODEL='' SHARDS=4 OPTIONS=$options HEADPROF=$dir/headprof bash "$jobs" "$@"; }
+# sbatch reads no variable for CPUs and memory of a task: the copy asks for less.
+sed -e 's/--cpus-per-task=8/--cpus-per-task=1/; s/--mem=[0-9]*G/--mem=500M/' "$jobs" >"$dir/slurm.sbatch"
+jobs=$dir/slurm.sbatch
+
+lines() { cat "$1" 2>/dev/null | wc -l; }
+until_lines() { # FILE N: until a running task has written so many trials
+  for _ in $(seq 600); do [ "$(lines "$1")" -ge "$2" ] && return; sleep 0.1; done
+  echo "$1 has $(lines "$1") lines, not $2" >&2
+  return 1
+}
+finish() { # JOB: waits until a job has left the queue
+  for _ in $(seq 120); do [ -z "$(squeue -h -j "$1" 2>/dev/null)" ] && return; sleep 1; done
+  squeue >&2
+  return 1
+}
+ids() { sed -n 's/^array \([0-9]*\), merge \([0-9]*\);.*/\1 \2/p'; }
+
+read -r array merge < <(submit | ids)
+echo "array $array, merge $merge"
+until_lines runs/1-of-4/trials.jsonl 30
+scontrol requeue "${array}_1"                                     # as a preemption does
+until_lines runs/3-of-4/trials.jsonl 30
+kill -KILL "$(sed -n '1s/ .*//p' runs/3-of-4/.lock)"              # as a machine out of memory does
+until_lines runs/2-of-4/trials.jsonl 30
+scancel --batch --signal=USR1 "${array}_2"                        # as the time limit does
+finish "$merge"
+cat headprof-merge-*.log
+grep -q '^  Slurm       --array=3$' headprof-merge-*.log
+grep -q 'unfinished: 3, in' headprof-merge-*.log
+for task in 1 2; do
+  restarts=$(scontrol -o show job "${array}_$task" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p')
+  [ "$restarts" = 1 ] || { echo "task $task was requeued $restarts times, not once" >&2; exit 1; }
+done
+
+read -r array merge < <(submit "$(sed -n 's/^  Slurm  *//p' headprof-merge-*.log)" | ids)
+echo "array $array, merge $merge"
+finish "$merge"
+for file in scores.csv scores.parquet trials.parquet headkv.json retrieval.json heads.png ranking.png layers.png needle.png; do
+  cmp "profile/$file" "whole/$file"
+done
+echo "try-slurm: 4 shards, one requeued, one stopped at its time limit, one killed and run again: the bytes of one run"
