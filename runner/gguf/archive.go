@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func splitMember(path string) (archive, member string, ok bool) {
 }
 
 func looksLikeZip(data []byte) bool {
-	return len(data) > 4 && (string(data[:4]) == "PK\x03\x04" || string(data[:4]) == "PK\x05\x06")
+	return bytes.HasPrefix(data, []byte("PK\x03\x04")) || bytes.HasPrefix(data, []byte("PK\x05\x06"))
 }
 
 // mapMember maps an archive and narrows it to a member: the named one, or with

@@ -111,14 +111,14 @@ func TestWrongKindIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	checks := map[string]func() error{
-		"a string":             func() error { _, _, err := f.String("llama.block_count"); return err },
-		"an integer":           func() error { _, _, err := f.Int("a.float"); return err },
-		"0 or more":            func() error { _, _, err := f.Uint("a.negative"); return err },
-		"a number":             func() error { _, _, err := f.Float("general.architecture"); return err },
-		"a bool":               func() error { _, _, err := f.Bool("llama.block_count"); return err },
-		"an array of strings":  func() error { _, _, err := f.Strings("a.types"); return err },
-		"an array of integers": func() error { _, _, err := f.Ints("a.words"); return err },
-		"an array of numbers":  func() error { _, _, err := f.Floats("a.pattern"); return err },
+		"a string":                          func() error { _, _, err := f.String("llama.block_count"); return err },
+		"of kind float32, where an integer": func() error { _, _, err := f.Int("a.float"); return err },
+		"0 or more":                         func() error { _, _, err := f.Uint("a.negative"); return err },
+		"a number":                          func() error { _, _, err := f.Float("general.architecture"); return err },
+		"a bool":                            func() error { _, _, err := f.Bool("llama.block_count"); return err },
+		"an array of 2 × int32, where an array of strings": func() error { _, _, err := f.Strings("a.types"); return err },
+		"an array of integers":                             func() error { _, _, err := f.Ints("a.words"); return err },
+		"an array of numbers":                              func() error { _, _, err := f.Floats("a.pattern"); return err },
 	}
 	for want, check := range checks {
 		if err := check(); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "x.gguf: metadata ") {
@@ -272,6 +272,8 @@ func TestMissingFromZip(t *testing.T) {
 		{"a second member", append(append(local(3, "a", nil), "abc"...), local(7, "bb", nil)...), 7 + 22},
 		{"a large member", local(math.MaxUint32, "a", zip64), 5<<30 + 22},
 		{"a large member without its size", local(math.MaxUint32, "a", nil), 0},
+		{"a large member of a long name without its size", append(local(math.MaxUint32, "0123456789", nil), 0, 0), 0},
+		{"an empty large member", local(math.MaxUint32, "a", append([]byte{1, 0, 16, 0}, make([]byte, 16)...)), 22},
 		{"an absurd member", local(math.MaxUint32, "a", binary.LittleEndian.AppendUint64(append([]byte{1, 0, 16, 0}, make([]byte, 8)...), 1<<63)), 0},
 	} {
 		if got := missingFromZip(c.data); got != c.want {
@@ -304,9 +306,10 @@ func TestBadHeaders(t *testing.T) {
 		{"tensor count", func(b []byte) { le.PutUint64(b[8:], 1<<60) }, []string{"1152921504606846976 tensors"}},
 		{"key count", func(b []byte) { le.PutUint64(b[16:], 1<<60) }, []string{"metadata keys"}},
 		{"key length", func(b []byte) { le.PutUint64(b[24:], 1<<50) }, []string{"metadata key 1 of 11", "1125899906842624 bytes"}},
-		{"value kind", func(b []byte) { le.PutUint32(b[at(b, "a.float"):], 99) }, []string{`"a.float"`, "kind 99"}},
+		{"a key that is not UTF-8", func(b []byte) { b[at(b, "a.negativ")] = 0xff }, []string{"metadata key 3 of 11 is not UTF-8"}},
+		{"value kind", func(b []byte) { le.PutUint32(b[at(b, "a.float"):], 13) }, []string{`"a.float"`, "kind 13"}},
 		{"array length", func(b []byte) { le.PutUint64(b[at(b, "a.types")+8:], 1<<62) }, []string{`"a.types"`, "elements"}},
-		{"array kind", func(b []byte) { le.PutUint32(b[at(b, "a.types")+4:], 77) }, []string{`"a.types"`, "kind 77"}},
+		{"array kind", func(b []byte) { le.PutUint32(b[at(b, "a.types")+4:], 13) }, []string{`"a.types"`, "kind 13"}},
 		{"bool", func(b []byte) { b[at(b, "a.bool")+4] = 7 }, []string{`"a.bool"`, "7"}},
 		{"duplicate key", func(b []byte) { copy(b[at(b, "a.types")-7:], "a.words") }, []string{`"a.words"`, "twice"}},
 		{"dimensions", func(b []byte) { le.PutUint32(b[at(b, "token_embd.weight"):], 5) }, []string{`"token_embd.weight"`, "5 dimensions"}},
@@ -350,6 +353,8 @@ func TestBadContents(t *testing.T) {
 	}{
 		`"w" is there twice`: {nil, []tensor.Tensor{one, one}},
 		"power of two":       {[]KV{{keyAlignment, uint32(24)}}, nil},
+		"is 0, where":        {[]KV{{keyAlignment, uint32(0)}}, nil},
+		"up to 1048576":      {[]KV{{keyAlignment, uint32(2 << 20)}}, nil},
 		"no integer":         {[]KV{{keyAlignment, "32"}}, nil},
 		"empty or not UTF-8": {nil, []tensor.Tensor{tensor.FromF32("\xff", []int{1}, []float32{1})}},
 	} {

@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -223,12 +224,7 @@ func (h *header) findOverlaps() {
 			order = append(order, &h.infos[i])
 		}
 	}
-	slices.SortStableFunc(order, func(a, b *Info) int {
-		if a.Offset != b.Offset {
-			return int(max(-1, min(1, a.Offset-b.Offset)))
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b *Info) int { return cmp.Compare(a.Offset, b.Offset) })
 	for i := 1; i < len(order); i++ {
 		if before := order[i-1]; before.Offset+before.Bytes > order[i].Offset {
 			order[i].Problem = fmt.Errorf("its data overlaps that of tensor %q: the file is damaged or was converted wrongly", before.Name)

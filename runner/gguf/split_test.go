@@ -73,7 +73,7 @@ func TestSplitModelsThatAreNotWhole(t *testing.T) {
 	if err := os.WriteFile(paths[1], data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(paths[0]); err == nil || !strings.Contains(err.Error(), "the name says part 2, the file part 1") {
+	if _, err := Open(paths[0]); err == nil || !strings.Contains(err.Error(), "the name says part 2, the file part 1;") {
 		t.Errorf("a part twice: %v", err)
 	}
 	if _, err := Open(write(t, data)); err == nil || !strings.Contains(err.Error(), "split in 3") {
@@ -83,9 +83,43 @@ func TestSplitModelsThatAreNotWhole(t *testing.T) {
 	if _, err := Open(paths[0]); err == nil || !strings.Contains(err.Error(), "states 4") {
 		t.Errorf("a wrong total: %v", err)
 	}
+	paths = threeParts(t, func(i int, kv []KV) []KV { kv[1].Value = uint16(2 + i%2); return kv })
+	if _, err := Open(paths[1]); err == nil || !strings.Contains(err.Error(), "m-00001-of-00003.gguf: the name says 3 parts, the file 2;") {
+		t.Errorf("a wrong count: %v", err)
+	}
 	paths = threeParts(t, func(i int, kv []KV) []KV { return nil })
-	if _, err := Open(paths[0]); err == nil || !strings.Contains(err.Error(), "belongs to no split model") {
+	if _, err := Open(paths[0]); err == nil || !strings.Contains(err.Error(), "part 1 of 3, but the file has no \"split.count\": it belongs to no split model") {
 		t.Errorf("parts that are none: %v", err)
+	}
+}
+
+// A model that was merged from its parts may keep their keys.
+func TestMergedParts(t *testing.T) {
+	var b bytes.Buffer
+	kv := []KV{{"split.no", uint16(1)}, {"split.count", uint16(1)}, {"split.tensors.count", int32(9)}}
+	if err := Write(&b, kv, []tensor.Tensor{tensor.FromF32("a", []int{1}, []float32{1})}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(write(t, b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+}
+
+// Up to eight missing parts are named, of more the first eight.
+func TestManyMissingParts(t *testing.T) {
+	for parts, want := range map[int]string{
+		9:  "m-00002-of-00009.gguf, m-00003-of-00009.gguf, m-00004-of-00009.gguf, m-00005-of-00009.gguf, m-00006-of-00009.gguf, m-00007-of-00009.gguf, m-00008-of-00009.gguf, m-00009-of-00009.gguf (",
+		11: "m-00008-of-00011.gguf, m-00009-of-00011.gguf and 2 more (",
+	} {
+		path := filepath.Join(t.TempDir(), splitName{prefix: "m", suffix: ".gguf", count: parts}.name(1))
+		if err := os.WriteFile(path, small(t), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("one of %d parts: %v", parts, err)
+		}
 	}
 }
 
@@ -155,6 +189,7 @@ func TestModelInAZip(t *testing.T) {
 		"unzip":                archive(t, "packed.zip", zip.Deflate, map[string][]byte{"m.gguf": data}),
 		"no .gguf file":        archive(t, "none.zip", zip.Store, map[string][]byte{"README": nil}),
 		"its models are":       several + ":c.gguf",
+		"no .gguf file at all": archive(t, "none.zip", zip.Store, map[string][]byte{"README": nil}) + ":c.gguf",
 		"archive cannot be re": write(t, []byte("PK\x03\x04 and no more")),
 	} {
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
