@@ -32,10 +32,10 @@ func csvFrame(data []byte, needed ...string) (*frame, []byte, error) {
 		header = rest
 	}
 	firstLine, _, _ := bytes.Cut(header, []byte("\n"))
-	separator, most := ',', bytes.Count(firstLine, []byte(","))
+	separator, count := ',', bytes.Count(firstLine, []byte(","))
 	for _, c := range ";\t" {
-		if n := bytes.Count(firstLine, []byte(string(c))); n > most {
-			separator, most = c, n
+		if n := bytes.Count(firstLine, []byte(string(c))); n > count {
+			separator, count = c, n
 		}
 	}
 	r := csv.NewReader(bytes.NewReader(data))

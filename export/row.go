@@ -66,9 +66,9 @@ func toRow(h scoring.Head, t *scoring.Table) scoreRow {
 	return r
 }
 
-// from is v, or nothing where it lies below the least value that says something.
-func from(v, least int) *int32 {
-	if v < least {
+// from is v, or nothing where it lies below the smallest value that says something.
+func from(v, minimum int) *int32 {
+	if v < minimum {
 		return nil
 	}
 	x := int32(v)

@@ -70,15 +70,15 @@ func scoresOf(f *frame, a about) (*Profile, error) {
 // counted is how many trials the rows say that count: methods of one probe
 // share them, those of another have their own.
 func counted(rows []scoring.Head) (n int) {
-	most := map[scoring.Probe]int{}
+	perProbe := map[scoring.Probe]int{}
 	for _, h := range rows {
 		probe := scoring.Needles
 		if d, err := scoring.Lookup(h.Method); err == nil {
 			probe = d.Probe
 		}
-		most[probe] = max(most[probe], h.N)
+		perProbe[probe] = max(perProbe[probe], h.N)
 	}
-	for _, m := range most {
+	for _, m := range perProbe {
 		n += m
 	}
 	return n
@@ -244,21 +244,21 @@ func fillKVHeads(rows []scoring.Head, perLayer []int, perKVHead bool) {
 	if perKVHead || scoring.KnowsKVHeads(rows) {
 		return
 	}
-	most := make([]int, len(perLayer))
+	kvHeads := make([]int, len(perLayer))
 	for _, h := range rows {
-		most[h.Layer] = max(most[h.Layer], h.KVHead+1)
+		kvHeads[h.Layer] = max(kvHeads[h.Layer], h.KVHead+1)
 	}
 	even := true
-	for l, kv := range most {
+	for l, kv := range kvHeads {
 		even = even && kv > 0 && perLayer[l]%kv == 0
 	}
 	for _, h := range rows {
-		even = even && (h.KVHead == scoring.Unknown || h.KVHead == h.Head/(perLayer[h.Layer]/most[h.Layer]))
+		even = even && (h.KVHead == scoring.Unknown || h.KVHead == h.Head/(perLayer[h.Layer]/kvHeads[h.Layer]))
 	}
 	for i, h := range rows {
 		rows[i].KVHead = scoring.Unknown
 		if even {
-			rows[i].KVHead = h.Head / (perLayer[h.Layer] / most[h.Layer])
+			rows[i].KVHead = h.Head / (perLayer[h.Layer] / kvHeads[h.Layer])
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// NoBuffer asks Compose for a prompt without room kept free.
+// NoBuffer asks Compose for a prompt without space kept free.
 const NoBuffer = -1
 
 // sinkPositions is how many of the first positions may hold the attention
@@ -24,7 +24,7 @@ type Options struct {
 	Length int
 	// Depth is how deep the needle lies, in percent of the haystack, 0 to 100.
 	Depth float64
-	// Buffer is the room of Length kept free for question and answer, in
+	// Buffer is the space of Length kept free for question and answer, in
 	// tokens. 0 takes DefaultBuffer(Length); NoBuffer keeps none.
 	Buffer int
 	// KeepBefore is the fewest haystack tokens that must stand before the
@@ -39,7 +39,7 @@ type Options struct {
 	Frame Frame
 }
 
-// DefaultBuffer is the room kept free in a context of length tokens: the
+// DefaultBuffer is the space kept free in a context of length tokens: the
 // published 200, or 32 in contexts shorter than 1,000 tokens.
 func DefaultBuffer(length int) int {
 	if length >= 1000 {
@@ -175,23 +175,23 @@ func (n Needle) check() error {
 // cutHaystack gives the haystack tokens that fit beside the needle.
 func cutHaystack(tok Tokenizer, h *Haystack, o Options, buffer, needle int, id string) ([]Token, error) {
 	length := o.Length
-	room := length - buffer - needle
-	if room < 0 {
+	space := length - buffer - needle
+	if space < 0 {
 		return nil, fmt.Errorf("needle %s has %d tokens, %d more than fit in a context of %d (buffer %d); use a longer --lengths value or a shorter needle",
-			id, needle, -room, length, buffer)
+			id, needle, -space, length, buffer)
 	}
 	if h == nil || h.text == "" {
 		return nil, errors.New("the haystack is empty; name a text file that holds some text")
 	}
 	hay := h.Tokens(tok)
-	if len(hay) < room {
+	if len(hay) < space {
 		return nil, fmt.Errorf("haystack %s has %d tokens, %d too few for a context of %d; add text (more files) or use a shorter --lengths value",
-			h.id, len(hay), room-len(hay), length)
+			h.id, len(hay), space-len(hay), length)
 	}
-	for !o.Published && room > 0 && !h.character(hay[room-1].End) {
-		room--
+	for !o.Published && space > 0 && !h.character(hay[space-1].End) {
+		space--
 	}
-	return hay[:room], nil
+	return hay[:space], nil
 }
 
 // evidenceSpan is the smallest range of the tokens of " "+n.Text that covers

@@ -54,9 +54,9 @@ func Generate(kind Kind, n int, seed uint64) (*Set, error) {
 	if !ok {
 		return nil, unknownKind(kind)
 	}
-	most := generatable(recipes)
-	if n < 0 || uint64(n) > most {
-		return nil, fmt.Errorf("cannot generate %d %s needles: between 0 and %d can be made", n, kind, most)
+	limit := generatable(recipes)
+	if n < 0 || uint64(n) > limit {
+		return nil, fmt.Errorf("cannot generate %d %s needles: between 0 and %d can be made", n, kind, limit)
 	}
 	set := &Set{Name: fmt.Sprintf("generated-%s-%d", kind, seed), Needles: make([]Needle, n)}
 	for i := range set.Needles {
@@ -74,11 +74,11 @@ func Generate(kind Kind, n int, seed uint64) (*Set, error) {
 // generatable is how many needles recipes that take turns can make: until the
 // smallest runs out, and no more than MaxNeedles.
 func generatable(recipes []recipe) uint64 {
-	most := uint64(MaxNeedles)
+	limit := uint64(MaxNeedles)
 	for _, r := range recipes {
-		most = min(most, r.capacity()*uint64(len(recipes)))
+		limit = min(limit, r.capacity()*uint64(len(recipes)))
 	}
-	return most
+	return limit
 }
 
 // permutation is a seeded order of the numbers below size, computed one by one

@@ -115,11 +115,11 @@ func (Window) Judge(n Needle, _ int, steps []Step) Verdict {
 			t := newTarget(segments(answer, hyphens), n, hyphens)
 			for from := range output {
 				t.reset()
-				for to := from + 1; to <= min(from+t.most(), len(output)); to++ {
+				for to := from + 1; to <= min(from+t.longest(), len(output)); to++ {
 					t.add(output[to-1].text)
 					size := to - from
 					f := f1(t.shared, size, t.size)
-					if size < t.least() || f == 0 {
+					if size < t.shortest() || f == 0 {
 						continue
 					}
 					pass := passes(f) && 2*t.sharedOwn >= t.sizeOwn && t.sharedNumbers == t.sizeNumbers
@@ -162,9 +162,9 @@ func newTarget(answer []word, n Needle, hyphens bool) *target {
 	}
 }
 
-// least and most are the sizes that a window may have, in words.
-func (t *target) least() int { return (t.size + 1) / 2 }
-func (t *target) most() int  { return t.size + t.least() }
+// shortest and longest are the sizes that a window may have, in words.
+func (t *target) shortest() int { return (t.size + 1) / 2 }
+func (t *target) longest() int  { return t.size + t.shortest() }
 
 func (t *target) reset() {
 	clear(t.held)

@@ -20,7 +20,7 @@ type Needle struct {
 	Kind     Kind     `json:"kind"`
 	Text     string   `json:"needle"`
 	Question string   `json:"question"`
-	Answers  []string `json:"answers"`  // the first is the one fed in forced mode and that sets the answer's length
+	Answers  []string `json:"answers"`  // the first is the one that is teacher-forced and that sets the answer's length
 	Evidence string   `json:"evidence"` // the part of Text that holds the answer ("real_needle")
 }
 

@@ -226,11 +226,11 @@ func HeadMap(h Heads) (*Figure, error) {
 	barX := g.left() + g.width() + 14
 	listX := barX + barWidth(ticks) + 14
 	rows := len(top)
-	room := max(g.height(), 230)
+	listSpace := max(g.height(), 230)
 	keys := h.keys(g, len(top))
 	legendH := float64(len(keys)) * 14
-	if most := int((room - legendH - 26) / 12); rows > most {
-		rows = max(0, most-1)
+	if limit := int((listSpace - legendH - 26) / 12); rows > limit {
+		rows = max(0, limit-1)
 	}
 	listH := 14 + 12*float64(rows)
 	if rows < len(top) {

@@ -104,10 +104,10 @@ func balanced(points []point, units [][]int, seed uint64) func() (int, bool) {
 					left[i], left[j] = left[j], left[i]
 				}
 			}
-			best, least := 0, served(units[left[0]])
+			best, fewest := 0, served(units[left[0]])
 			for i := 1; i < draw; i++ {
-				if n := served(units[left[i]]); n < least {
-					best, least = i, n
+				if n := served(units[left[i]]); n < fewest {
+					best, fewest = i, n
 				}
 			}
 			queue = units[left[best]]

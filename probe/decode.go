@@ -143,7 +143,7 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 	return out, err
 }
 
-// forced feeds the expected answer.
+// forced decodes the expected answer by teacher forcing.
 func (a *answerer) forced(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
 	out := &answered{}
 	n := len(t.AnswerIDs)

@@ -183,9 +183,9 @@ func parseTrial(text []byte) (*Trial, error) {
 		}
 	}
 	hasIndex := optional(g.Index, &t.Index) && t.Index >= 0 && t.Index < maxTrials
-	hasPrefix := optional(g.SharedPrefix, &t.Spine) && t.Spine >= 0 && t.Spine <= t.Span.Start
+	hasPrefix := optional(g.SharedPrefix, &t.SharedPrefix) && t.SharedPrefix >= 0 && t.SharedPrefix <= t.Span.Start
 	if !hasPrefix {
-		t.Spine = 0
+		t.SharedPrefix = 0
 	}
 	t.composed = hasLength && hasSink && hasIndex && hasPrefix && t.Needle.Text != ""
 	t.QuestionTokens = min(max(t.QuestionTokens, 0), maxAnswer)
@@ -226,7 +226,7 @@ func WriteTrials(w io.Writer, trials []*Trial) error {
 			Question: t.QuestionTokens, Sink: &t.Sink, KeepSink: t.KeepSink, Also: t.Also,
 		}
 		if t.composed {
-			g.Index, g.SharedPrefix = &t.Index, &t.Spine
+			g.Index, g.SharedPrefix = &t.Index, &t.SharedPrefix
 		}
 		if t.Needle.ID != "" || len(t.Needle.Answers) > 0 {
 			g.Needle = &t.Needle

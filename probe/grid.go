@@ -134,7 +134,7 @@ func (g Grid) trial(tok needle.Tokenizer, at point) (*Trial, error) {
 	t := &Trial{
 		ID: id, Needle: n, Haystack: h.ID(), Length: length, Depth: depth,
 		Span: p.Span, AnswerIDs: p.AnswerIDs, QuestionTokens: p.QuestionTokens,
-		PromptTokens: len(p.IDs), Spine: len(g.Frame.Prefix) + p.Insertion, Sink: p.SinkRisk,
+		PromptTokens: len(p.IDs), SharedPrefix: len(g.Frame.Prefix) + p.Insertion, Sink: p.SinkRisk,
 		Placement: p.Placement, KeepSink: g.KeepSink,
 		prompt: p.IDs, compose: compose, composed: true,
 	}

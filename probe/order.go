@@ -31,7 +31,7 @@ func sortForReuse(trials []*Trial) {
 		}
 		return cmp.Or(
 			cmp.Compare(a.Haystack, b.Haystack),
-			-cmp.Compare(a.Spine, b.Spine),
+			-cmp.Compare(a.SharedPrefix, b.SharedPrefix),
 			cmp.Compare(a.Needle.Text, b.Needle.Text),
 			-cmp.Compare(a.PromptTokens, b.PromptTokens),
 			cmp.Compare(a.Index, b.Index),
@@ -49,14 +49,14 @@ const family = 4
 func families(trials []*Trial) [][]int {
 	type place struct {
 		haystack, needle string
-		spine            int
+		sharedPrefix     int
 	}
 	all := map[place][]int{}
 	var order []place
 	for i, t := range trials {
-		p := place{t.Haystack, t.Needle.ID, t.Spine}
+		p := place{t.Haystack, t.Needle.ID, t.SharedPrefix}
 		if !t.composed {
-			p.needle, p.spine = t.ID, 0 // nothing is known of given trials
+			p.needle, p.sharedPrefix = t.ID, 0 // nothing is known of given trials
 		}
 		if all[p] == nil {
 			order = append(order, p)

@@ -17,7 +17,7 @@ type Decode string
 // The two answer modes.
 const (
 	Greedy Decode = "greedy" // the model's own answer, judged
-	Forced Decode = "forced" // the expected answer is fed; every trial counts
+	Forced Decode = "forced" // teacher forcing of the expected answer; every trial counts
 )
 
 // Rules say how trials are run and which of them count. They change results.

@@ -45,7 +45,7 @@ type Score float32
 // FlagSink marks trials whose evidence lies on the attention sink.
 const FlagSink = "sink"
 
-// FlagForced marks trials whose answer was fed.
+// FlagForced marks trials whose answer was teacher-forced.
 const FlagForced = "forced"
 
 // MarshalJSON implements json.Marshaler.

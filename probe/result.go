@@ -67,7 +67,7 @@ const (
 	LowPassRate   WarningKind = "low pass rate"
 	FewPassed     WarningKind = "few passed"
 	SinkLeftOut   WarningKind = "sink trials left out"
-	AnswersFed    WarningKind = "answers fed"
+	TeacherForced WarningKind = "teacher forcing"
 	DepthMissed   WarningKind = "depth missed"
 )
 
@@ -110,7 +110,7 @@ func (r *Result) Warnings() []Warning {
 	remedies := []string{
 		"shorter --lengths",
 		"--chat on, if the model has a chat template and it was off",
-		"--decode forced, which feeds the answers and counts every trial",
+		"--decode forced (teacher forcing), which counts every trial",
 		"a stronger model",
 	}
 	more := []string{"more trials: more --needles, --lengths or --depths, or a larger --count"}
@@ -147,7 +147,7 @@ func (r *Result) Warnings() []Warning {
 		out = append(out, Warning{SinkLeftOut, fmt.Sprintf("%d %s left out of the head tables: the evidence lies on the attention sink (the sequence's first tokens)", r.Sink, what), deeper})
 	}
 	if forced {
-		out = append(out, Warning{AnswersFed, "the answers were fed (--decode forced), so every trial counts whether or not the model would have found the needle", nil})
+		out = append(out, Warning{TeacherForced, "the answers were teacher-forced (--decode forced), so every trial counts whether or not the model would have found the needle", nil})
 	}
 	return out
 }

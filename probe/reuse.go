@@ -40,8 +40,8 @@ func (l *ledger) next(t *Trial, prompt []int32) move {
 	shared := min(commonPrefix(l.last, prompt), limit)
 	m := move{keep: shared}
 	if length, kept := l.bases[t.Haystack]; kept {
-		if spine := min(t.Spine, limit); spine > shared {
-			m = move{keep: spine, base: true, growTo: max(length, spine)}
+		if sharedPrefix := min(t.SharedPrefix, limit); sharedPrefix > shared {
+			m = move{keep: sharedPrefix, base: true, growTo: max(length, sharedPrefix)}
 			m.cost = m.growTo - length
 			l.bases[t.Haystack] = m.growTo
 		}
@@ -74,11 +74,11 @@ func (p *Plan) chooseBases(trials []*Trial, reuse bool) (map[string]baseUse, err
 		return uses, nil
 	}
 	plain := ledger{reuse: true}
-	seen := map[string]int{} // longest spine computed so far
+	seen := map[string]int{} // longest shared prefix computed so far
 	waste := map[string]int{}
 	last := map[string]int{}
 	for i, t := range trials {
-		if t.Spine == 0 {
+		if t.SharedPrefix == 0 {
 			continue
 		}
 		prompt, err := t.Prompt()
@@ -86,11 +86,11 @@ func (p *Plan) chooseBases(trials []*Trial, reuse bool) (map[string]baseUse, err
 			return nil, fmt.Errorf("trial %s: %w", t.ID, err)
 		}
 		m := plain.next(t, prompt)
-		if again := min(t.Spine, seen[t.Haystack]) - m.keep; again > 0 {
+		if again := min(t.SharedPrefix, seen[t.Haystack]) - m.keep; again > 0 {
 			waste[t.Haystack] += again
 			last[t.Haystack] = i
 		}
-		seen[t.Haystack] = max(seen[t.Haystack], t.Spine)
+		seen[t.Haystack] = max(seen[t.Haystack], t.SharedPrefix)
 	}
 	for h, n := range waste {
 		// A fork copies; for a few tokens it is not worth the memory.

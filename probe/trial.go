@@ -24,9 +24,9 @@ type Trial struct {
 	AnswerIDs      []int32     // the first accepted answer
 	QuestionTokens int
 	PromptTokens   int
-	// Spine is how many tokens at the prompt's beginning are the frame's and
+	// SharedPrefix is how many tokens at the prompt's beginning are the frame's and
 	// the haystack's alone: what all trials of a haystack share.
-	Spine int
+	SharedPrefix int
 	// Sink is set where the evidence lies on the sequence's first tokens,
 	// which attract attention whatever they say.
 	Sink bool

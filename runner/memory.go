@@ -71,7 +71,7 @@ func (m *Model) run(cached, longest, watched int) backend.Run {
 	}
 }
 
-// sequences splits the tokens of all sessions. A session makes room for its
+// sequences splits the tokens of all sessions. A session makes space for its
 // whole sequence at once, so one that is shorter now counts in full; what is
 // left of an answer or less is part of the others.
 func sequences(cached, longest int) []int {
@@ -89,7 +89,7 @@ func sequences(cached, longest int) []int {
 }
 
 // Reserve makes a GPU ready for sessions as Memory describes them: weights stay
-// on the device as far as these leave room, and pass through it in every step
+// on the device as far as these leave space, and are streamed in every step
 // otherwise, which changes time and no result. Only the first call counts; the
 // first session makes it where nobody has. On a CPU it does nothing.
 func (m *Model) Reserve(cached, longest int) error {

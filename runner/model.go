@@ -23,7 +23,7 @@ type Options struct {
 	KV      backend.KVType // format of the KV cache
 	Device  string         // "cpu" (default), "gpu" (the first hardware GPU), "gpu:N" (number N of 'headprof devices'), "auto" (a hardware GPU if there is one, else the CPU) or "plain", the slow twin
 	// GPUMemory is how many bytes of a GPU's memory may be taken; 0: all that is
-	// free. Weights for which there is no room pass through it in every step.
+	// free. Weights that do not fit are streamed in every step.
 	GPUMemory int64
 	GPUMath   string // how a GPU multiplies: "f32" (default), "f16" or "cooperative"; see docs/gpu.md
 	Kernels   string // CPU kernels: "auto" (default), "avx512", "avx2", "neon" or "portable"

@@ -97,15 +97,15 @@ func (h *topHeap) scan(weights []float32, offset int) {
 	if len(h.entries) < h.k {
 		return
 	}
-	for least := h.entries[0].weight; i < len(weights); i++ {
-		if !(weights[i] >= least) {
+	for lowest := h.entries[0].weight; i < len(weights); i++ {
+		if !(weights[i] >= lowest) {
 			continue
 		}
 		h.offer(weights[i], int32(offset+i), false)
 		if h.insides == 0 {
 			return
 		}
-		least = h.entries[0].weight
+		lowest = h.entries[0].weight
 	}
 }
 

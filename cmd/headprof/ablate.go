@@ -30,7 +30,7 @@ func newAblate() *cobra.Command {
 	var f ablateFlags
 	c := &cobra.Command{
 		Use:   "ablate --scores DIR|FILE",
-		Short: "Test a profile's cause: mask its top heads, against random and bottom ones",
+		Short: "Mask the top heads of a profile and measure what the answers lose",
 		Long: `Mask the heads that a profile ranks highest, the same number of random heads of
 the same layers (several draws), and the lowest ranked ones, and see what each
 does to answers: pass rate and log-probability of the expected answer. Heads that

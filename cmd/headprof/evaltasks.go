@@ -79,7 +79,7 @@ func (t *taskFlags) needleItems(m *runner.Model, e probe.Model) ([]*evaluate.Ite
 	if err != nil {
 		return nil, err
 	}
-	g := probe.Grid{Frame: frame, Buffer: p.room(), Count: p.count, Seed: p.seed, KeepBefore: probe.KeepBefore(frame)}
+	g := probe.Grid{Frame: frame, Buffer: p.bufferSize(), Count: p.count, Seed: p.seed, KeepBefore: probe.KeepBefore(frame)}
 	if p.lengths == "" {
 		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix), tiny)
 	}

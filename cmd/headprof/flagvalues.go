@@ -17,12 +17,12 @@ import (
 // minimum annotates an integer flag with the smallest value that it takes.
 const minimum = "headprof_minimum"
 
-// atLeast makes integer flags refuse values below least. Where a flag's
-// default is 0 and stands for a rule ("default: a tenth of all"), least 1 keeps
+// atLeast makes integer flags refuse values below smallest. Where a flag's
+// default is 0 and stands for a rule ("default: a tenth of all"), smallest 1 keeps
 // a 0 that the user writes from becoming that rule without a word.
-func atLeast(fs *pflag.FlagSet, least int, names ...string) {
+func atLeast(fs *pflag.FlagSet, smallest int, names ...string) {
 	for _, name := range names {
-		if err := fs.SetAnnotation(name, minimum, []string{strconv.Itoa(least)}); err != nil {
+		if err := fs.SetAnnotation(name, minimum, []string{strconv.Itoa(smallest)}); err != nil {
 			panic(err) // no such flag
 		}
 	}
@@ -58,8 +58,8 @@ func (d *decimal) Set(text string) error {
 		return errors.New("it is no whole decimal number")
 	}
 	if a := d.flag.Annotations[minimum]; a != nil {
-		if least, _ := new(big.Int).SetString(a[0], 10); n.Cmp(least) < 0 {
-			return fmt.Errorf("it must be at least %v", least)
+		if smallest, _ := new(big.Int).SetString(a[0], 10); n.Cmp(smallest) < 0 {
+			return fmt.Errorf("it must be at least %v", smallest)
 		}
 	}
 	if n.Sign() < 0 && strings.HasPrefix(d.Type(), "u") {

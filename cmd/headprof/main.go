@@ -45,7 +45,7 @@ func main() { os.Exit(run()) }
 
 // run executes the command line and gives the exit code.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), heeded()...)
+	ctx, stop := signal.NotifyContext(context.Background(), shutdownSignals()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	root := newRoot()
@@ -64,9 +64,9 @@ func run() int {
 	return e.code
 }
 
-// heeded are the signals that end a run cleanly. Those that were ignored when
+// shutdownSignals are the signals that end a run cleanly. Those that were ignored when
 // the process started (nohup, a script's background jobs) stay ignored.
-func heeded() []os.Signal {
+func shutdownSignals() []os.Signal {
 	s := []os.Signal{syscall.SIGTERM}
 	for _, may := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
 		if !signal.Ignored(may) {

@@ -62,7 +62,7 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "root":
 				return os.Getuid() == 0, nil
-			case "hup": // is it heeded, or were the tests started under nohup?
+			case "hup": // is it shutdownSignals, or were the tests started under nohup?
 				return !signal.Ignored(syscall.SIGHUP), nil
 			case "fast":
 				return fastHere(), nil

@@ -76,7 +76,7 @@ func tooLarge(m *runner.Model, need runner.Memory, peak, longest int, have int64
 	what := fmt.Sprintf("this plan needs %s for the KV cache and scratch, but %s are free", bytesText(anonymous(need)), bytesText(have))
 	if d := need.Device; !fitsDevice(need) {
 		what = fmt.Sprintf("this plan needs %s of %s's memory (%s for the KV cache, %s for scratch, and %s for weights though all that can be are streamed), but %s are free",
-			bytesText(d.Total()), d.Device, bytesText(d.Cache), bytesText(d.Scratch), bytesText(d.Weights+d.Passage), bytesText(d.Free))
+			bytesText(d.Total()), d.Device, bytesText(d.Cache), bytesText(d.Scratch), bytesText(d.Weights+d.Staging), bytesText(d.Free))
 	}
 	n := longestFit(m, peak, longest, have)
 	if n == 0 {
@@ -105,9 +105,9 @@ func memoryText(need runner.Memory) string {
 		return bytesText(need.Total()) + " at most"
 	}
 	on := fmt.Sprintf("%s of %s's %s (weights %s, KV cache %s, scratch %s)", bytesText(d.Total()), d.Device, bytesText(d.Free),
-		bytesText(d.Weights+d.Passage), bytesText(d.Cache), bytesText(d.Scratch))
+		bytesText(d.Weights+d.Staging), bytesText(d.Cache), bytesText(d.Scratch))
 	if d.Streamed > 0 {
-		on += fmt.Sprintf("; %s of weights do not fit and pass through it for every chunk", bytesText(d.Streamed))
+		on += fmt.Sprintf("; %s of weights do not fit and are streamed for every chunk", bytesText(d.Streamed))
 	}
 	if d.Shared {
 		return fmt.Sprintf("%s at most, of which %s", bytesText(need.Total()), on)

@@ -60,7 +60,7 @@ func smallPlan(t *testing.T, m *runner.Model) *probe.Plan {
 }
 
 // What a run on a GPU takes is measured by the device's memory: all fits; the
-// weights pass through; or it is refused, even with one cache, with a length
+// weights are streamed; or it is refused, even with one cache, with a length
 // that does fit.
 func TestRunsAreFittedIntoTheDevice(t *testing.T) {
 	all := onSoftwareGPU(t, 0)
@@ -82,8 +82,8 @@ func TestRunsAreFittedIntoTheDevice(t *testing.T) {
 	if _, need, err = fitInto(half, smallPlan(t, half), true, machine); err != nil {
 		t.Fatal(err)
 	}
-	if s := need.Device.Streamed; s < d.Weights/3 || need.Weights != s || !strings.Contains(memoryText(need), "of weights do not fit and pass through it") {
-		t.Errorf("%d bytes of weights pass through, %d from the machine's memory; it says %q", s, need.Weights, memoryText(need))
+	if s := need.Device.Streamed; s < d.Weights/3 || need.Weights != s || !strings.Contains(memoryText(need), "of weights do not fit and are streamed") {
+		t.Errorf("%d bytes of weights are streamed, %d from the machine's memory; it says %q", s, need.Weights, memoryText(need))
 	}
 
 	none := onSoftwareGPU(t, d.Scratch+d.Cache/4)

@@ -32,7 +32,7 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&m.model, "model", "", "model: a GGUF `file` or a Hugging Face folder (default: the built-in tiny model)")
 	f.StringVar(&m.device, "device", "cpu", "cpu, gpu, gpu:N or auto; 'headprof devices' lists them")
 	f.StringVar(&m.gpuMath, "gpu-math", "f32", "how a GPU multiplies: f32, f16 or cooperative (untried)")
-	f.IntVar(&m.gpuMemory, "gpu-memory", 0, "MiB of the GPU's memory to take at most (default: what is free); weights that do not fit pass through it")
+	f.IntVar(&m.gpuMemory, "gpu-memory", 0, "MiB of the GPU's memory to take at most (default: what is free); weights that do not fit are streamed from the machine's memory")
 	f.IntVar(&m.threads, "threads", 0, "CPU threads (default: one per core)")
 	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
 	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
@@ -131,7 +131,7 @@ func (p *planFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&p.depths, "depths", "10", "needle depths in percent: how many from 0 to 100, or a list such as 0,50,100 (one depth: 50%)")
 	f.IntVar(&p.count, "count", defaultCount, "run a balanced sample of so many trials; 0 runs all of them")
 	f.Uint64Var(&p.seed, "seed", 1, "seed of the sample, of generated needles and of the bootstrap")
-	f.StringVar(&p.decode, "decode", "greedy", "greedy (judge the model's own answer) or forced (feed the answer; every trial counts)")
+	f.StringVar(&p.decode, "decode", "greedy", "greedy (judge the model's own answer) or forced (teacher forcing of the expected answer; every trial counts)")
 	f.StringVar(&p.judge, "judge", "window", "window (best matching part of the answer) or f1 (the published rule)")
 	p.registerChat(f)
 	optionalInt(f, &p.buffer, "buffer", "tokens of each length kept free for question and answer (default 200, or 32 below length 1000)")
@@ -139,8 +139,8 @@ func (p *planFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&p.preset, "preset", "", "published: every setting of HeadKV's own runs at once")
 }
 
-// room is --buffer as needle.Options has it.
-func (p *planFlags) room() int {
+// bufferSize is --buffer as needle.Options has it.
+func (p *planFlags) bufferSize() int {
 	switch {
 	case p.buffer == nil:
 		return 0
@@ -240,7 +240,7 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 	if err != nil {
 		return nil, err
 	}
-	g := probe.Grid{Frame: frame, Buffer: p.room(), Count: p.count, Seed: p.seed, Duplicates: p.duplicates, Published: p.publishedDepths, KeepSink: p.keepSink}
+	g := probe.Grid{Frame: frame, Buffer: p.bufferSize(), Count: p.count, Seed: p.seed, Duplicates: p.duplicates, Published: p.publishedDepths, KeepSink: p.keepSink}
 	// Depths that the user lists are taken exactly; a grid of so many depths may
 	// move its first ones away from the attention sink.
 	if listed := strings.ContainsAny(p.depths, ",%"); !p.keepSink && !listed {
@@ -267,7 +267,7 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 }
 
 // defaultLengths are four lengths up to 4096 tokens or what the model holds
-// with room for question and answer. The shortest holds the longest needle: of
+// with space for question and answer. The shortest holds the longest needle: of
 // the embedded sets 140 tokens or so, of the tiny model's own fewer.
 func defaultLengths(context, frame int, tiny bool) string {
 	shortest := 256

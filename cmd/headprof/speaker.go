@@ -22,7 +22,7 @@ import (
 type speaker struct {
 	err, out    io.Writer
 	quiet, json bool
-	forced      bool // every answer is fed, so nothing passes or fails
+	forced      bool // every answer is teacher-forced, so nothing passes or fails
 	resumed     bool // the user knows that a run continues
 	moved       bool // something was computed
 	bar         *progressbar.ProgressBar
@@ -49,7 +49,7 @@ func (s *speaker) start(m *runner.Model, p *probe.Plan, c probe.Cost, memory run
 	fmt.Fprintf(s.err, "\nmemory: %s\n", memoryText(memory))
 	if p.Rules.Decode == probe.Forced {
 		s.forced = true
-		fmt.Fprintln(s.err, "forced decoding: the answers are fed, and every trial counts")
+		fmt.Fprintln(s.err, "teacher forcing: the model gets the answers, and every trial counts")
 	}
 	if f, ok := s.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		s.bar = progressbar.NewOptions64(max(1, c.Planned),
@@ -198,7 +198,7 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 		counted = fmt.Sprintf("%d of them count in the scores", r.Counted)
 	}
 	if s.forced {
-		fmt.Fprintf(s.err, "%s with fed answers (forced decoding), %s\n", trialsText(r.Done), counted)
+		fmt.Fprintf(s.err, "%s with teacher forcing, %s\n", trialsText(r.Done), counted)
 	} else {
 		fmt.Fprintf(s.err, "%d of %s passed, %s\n", r.Passed, trialsText(r.Done), counted)
 	}

@@ -29,7 +29,7 @@ func deltas(b []byte, n int, narrow bool) (values []int64, rest []byte, err erro
 	value := zigzag(header[3])
 	values = append(values, value)
 	for len(values) < n {
-		least, size := binary.Uvarint(b)
+		minimum, size := binary.Uvarint(b)
 		if size <= 0 || uint64(len(b)-size) < minis {
 			return nil, nil, errPage
 		}
@@ -43,7 +43,7 @@ func deltas(b []byte, n int, narrow bool) (values []int64, rest []byte, err erro
 				return nil, nil, errPage
 			}
 			for i := range min(perMini, n-len(values)) {
-				value += zigzag(least) + int64(unpack64(b, i*int(width), int(width)))
+				value += zigzag(minimum) + int64(unpack64(b, i*int(width), int(width)))
 				if narrow {
 					value = int64(int32(value))
 				}

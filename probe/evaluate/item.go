@@ -24,7 +24,7 @@ type Item struct {
 	Depth  float64
 
 	Prompt    []int32
-	AnswerIDs []int32 // the expected answer, fed for its log-probability
+	AnswerIDs []int32 // the expected answer, teacher-forced for its log-probability
 	MaxTokens int     // most tokens to generate
 	// Stop says whether generation is over after the last step; ends of
 	// sequence stop in any case. nil: never before.

@@ -29,7 +29,7 @@ type TaskOptions struct {
 const (
 	maxTaskLine  = 64 << 20 // bytes
 	maxTaskItems = 100_000
-	// maxAnswer is how many tokens of an expected answer are fed for its
+	// maxAnswer is how many tokens of an expected answer are teacher-forced for its
 	// log-probability.
 	maxAnswer = 128
 )
@@ -201,14 +201,14 @@ func newItem(id, task string, d dataset, context, input string, answers, classes
 	}
 	answerIDs := ids32(m.Encode(answer))
 	answerIDs = answerIDs[:min(len(answerIDs), maxAnswer)]
-	room := m.Context() - max(d.most, len(answerIDs))
+	space := m.Context() - max(d.maxTokens, len(answerIDs))
 	if o.MaxLength > 0 {
-		room = min(room, o.MaxLength)
+		space = min(space, o.MaxLength)
 	}
 	body := ids32(m.Encode(d.fill(context, input)))
-	limit := room - len(frame.Prefix) - len(frame.Suffix)
+	limit := space - len(frame.Prefix) - len(frame.Suffix)
 	if limit < 32 {
-		return nil, fmt.Errorf("a prompt of at most %d tokens has no room beside the chat template; raise --max-length", room)
+		return nil, fmt.Errorf("a prompt of at most %d tokens does not fit beside the chat template; raise --max-length", space)
 	}
 	if len(body) > limit {
 		body = append(append([]int32(nil), body[:limit/2]...), body[len(body)-limit/2:]...)
@@ -217,7 +217,7 @@ func newItem(id, task string, d dataset, context, input string, answers, classes
 	sum := sha256.Sum256([]byte(context))
 	it := &Item{
 		ID: id, Task: task, Group: hex.EncodeToString(sum[:8]), Length: len(prompt),
-		Prompt: prompt, AnswerIDs: answerIDs, MaxTokens: d.most,
+		Prompt: prompt, AnswerIDs: answerIDs, MaxTokens: d.maxTokens,
 		Score: func(steps []needle.Step) (float64, string) {
 			out := textOf(steps)
 			if d.oneLine {

@@ -40,7 +40,7 @@ func bindFields(s Source, b backend.Backend, v reflect.Value, prefix string, d d
 			continue
 		}
 		names, optional := strings.CutSuffix(tag, ",optional")
-		w, err := bindOne(s, b, prefix, names, wish{f.Tag.Get("shape"), optional, f.Tag.Get("as") == "vector"}, d)
+		w, err := bindOne(s, b, prefix, names, tensorTag{f.Tag.Get("shape"), optional, f.Tag.Get("as") == "vector"}, d)
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func bindFields(s Source, b backend.Backend, v reflect.Value, prefix string, d d
 
 // bindModel binds the tensors outside the blocks, and one B per layer from the
 // tensors named blk.N.*.
-func bindModel[B any](s Source, b backend.Backend, e *ends, c *Config) ([]B, error) {
+func bindModel[B any](s Source, b backend.Backend, e *outer, c *Config) ([]B, error) {
 	if err := bind(s, b, e, "", c.layerDims(0)); err != nil {
 		return nil, err
 	}
@@ -71,15 +71,15 @@ func bindBlock(s Source, b backend.Backend, part any, l int, c *Config) error {
 	return bind(s, b, part, fmt.Sprintf("blk.%d.", l), c.layerDims(l))
 }
 
-// wish is what a field's tags ask of a tensor.
-type wish struct {
+// tensorTag is what a field's tags ask of a tensor.
+type tensorTag struct {
 	shape    string
 	optional bool
 	vector   bool // bound as one row, whatever its shape
 }
 
-func bindOne(s Source, b backend.Backend, prefix, names string, ask wish, d dims) (backend.Weight, error) {
-	if w, err := bindExperts(s, b, prefix+names, wanted(ask.shape, d)); w != nil || err != nil {
+func bindOne(s Source, b backend.Backend, prefix, names string, tag tensorTag, d dims) (backend.Weight, error) {
+	if w, err := bindExperts(s, b, prefix+names, sizes(tag.shape, d)); w != nil || err != nil {
 		return w, err
 	}
 	var t tensor.Tensor
@@ -90,12 +90,12 @@ func bindOne(s Source, b backend.Backend, prefix, names string, ask wish, d dims
 		}
 	}
 	if !found {
-		if ask.optional {
+		if tag.optional {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("tensor %s%s is missing; the file is incomplete or not of this family", prefix, names)
 	}
-	if want := wanted(ask.shape, d); !equal(t.Shape, want) {
+	if want := sizes(tag.shape, d); !equal(t.Shape, want) {
 		return nil, fmt.Errorf("tensor %s has shape %v, but the metadata asks for %v", t.Name, t.Shape, want)
 	}
 	if err := usable(t); err != nil {
@@ -108,7 +108,7 @@ func bindOne(s Source, b backend.Backend, prefix, names string, ask wish, d dims
 	if addOne && strings.HasSuffix(t.Name, "norm.weight") {
 		t = plusOne(t)
 	}
-	if ask.vector {
+	if tag.vector {
 		t.Shape = []int{t.Rows() * t.Cols()}
 	}
 	w, err := b.Weight(t)
@@ -161,7 +161,7 @@ func plusOne(t tensor.Tensor) tensor.Tensor {
 	return t
 }
 
-func wanted(shape string, d dims) []int {
+func sizes(shape string, d dims) []int {
 	var out []int
 	for _, name := range strings.Split(shape, ",") {
 		n, ok := d[name]

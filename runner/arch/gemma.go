@@ -12,7 +12,7 @@ func init() { register("gemma", loadGemma) }
 // GELU gate and embeddings scaled by √width.
 type gemma struct {
 	config
-	ends
+	outer
 	blocks []gemmaBlock
 	rope   backend.Rope
 	eps    float32
@@ -36,7 +36,7 @@ func loadGemma(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[gemmaBlock](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[gemmaBlock](s, b, &m.outer, &m.config)
 	return m, err
 }
 

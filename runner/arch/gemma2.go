@@ -13,7 +13,7 @@ func init() { register("gemma2", loadGemma2) }
 // window.
 type gemma2 struct {
 	config
-	ends
+	outer
 	blocks             []gemma2Block
 	rope               backend.Rope
 	eps, scale         float32
@@ -44,7 +44,7 @@ func loadGemma2(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[gemma2Block](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[gemma2Block](s, b, &m.outer, &m.config)
 	return m, err
 }
 

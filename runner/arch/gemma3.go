@@ -13,7 +13,7 @@ func init() { register("gemma3", loadGemma3) }
 // (base 10⁴) to each global one.
 type gemma3 struct {
 	config
-	ends
+	outer
 	blocks        []gemma3Block
 	global, local backend.Rope
 	eps, scale    float32
@@ -42,7 +42,7 @@ func loadGemma3(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[gemma3Block](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[gemma3Block](s, b, &m.outer, &m.config)
 	return m, err
 }
 

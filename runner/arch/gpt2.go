@@ -8,7 +8,7 @@ func init() { register("gpt2", loadGPT2) }
 // projections and a GELU feed-forward.
 type gpt2 struct {
 	config
-	ends
+	outer
 	positions backend.Weight
 	blocks    []gpt2Block
 	eps       float32
@@ -31,10 +31,10 @@ func loadGPT2(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	if m.blocks, err = bindModel[gpt2Block](s, b, &m.ends, &m.config); err != nil {
+	if m.blocks, err = bindModel[gpt2Block](s, b, &m.outer, &m.config); err != nil {
 		return nil, err
 	}
-	m.positions, err = bindOne(s, b, "", "position_embd.weight", wish{shape: "context,width"}, m.layerDims(0))
+	m.positions, err = bindOne(s, b, "", "position_embd.weight", tensorTag{shape: "context,width"}, m.layerDims(0))
 	return m, err
 }
 

@@ -9,7 +9,7 @@ func init() { register("gptneox", loadGPTNeoX) }
 // feed-forward, both parts usually in parallel.
 type gptneox struct {
 	config
-	ends
+	outer
 	blocks   []gptneoxBlock
 	rope     backend.Rope
 	eps      float32
@@ -36,7 +36,7 @@ func loadGPTNeoX(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[gptneoxBlock](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[gptneoxBlock](s, b, &m.outer, &m.config)
 	return m, err
 }
 

@@ -9,7 +9,7 @@ func init() { register("gpt-oss", loadGPTOSS) }
 // with a clamped SwiGLU.
 type gptoss struct {
 	config
-	ends
+	outer
 	blocks []gptossBlock
 	rope   backend.Rope
 	eps    float32
@@ -43,7 +43,7 @@ func loadGPTOSS(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[gptossBlock](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[gptossBlock](s, b, &m.outer, &m.config)
 	return m, err
 }
 

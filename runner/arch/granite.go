@@ -8,7 +8,7 @@ func init() { register("granite", loadGranite) }
 // embeddings, attention scores, residual additions and logits).
 type granite struct {
 	config
-	ends
+	outer
 	blocks                             []graniteBlock
 	rope                               backend.Rope
 	eps                                float32
@@ -40,7 +40,7 @@ func loadGranite(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[graniteBlock](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[graniteBlock](s, b, &m.outer, &m.config)
 	return m, err
 }
 

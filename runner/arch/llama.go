@@ -10,7 +10,7 @@ func init() { register("llama", loadLlama) }
 // feed-forward or a mixture of them.
 type llama struct {
 	config
-	ends
+	outer
 	blocks []llamaBlock
 	rope   backend.Rope
 	eps    float32
@@ -36,7 +36,7 @@ func loadLlama(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	if m.blocks, err = bindModel[llamaBlock](s, b, &m.ends, &m.config); err != nil {
+	if m.blocks, err = bindModel[llamaBlock](s, b, &m.outer, &m.config); err != nil {
 		return nil, err
 	}
 	for l := range m.blocks {

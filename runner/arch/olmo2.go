@@ -8,7 +8,7 @@ func init() { register("olmo2", loadOLMo2) }
 // it, and queries and keys normalised over all heads together.
 type olmo2 struct {
 	config
-	ends
+	outer
 	blocks []olmo2Block
 	rope   backend.Rope
 	eps    float32
@@ -34,7 +34,7 @@ func loadOLMo2(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[olmo2Block](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[olmo2Block](s, b, &m.outer, &m.config)
 	return m, err
 }
 

@@ -6,20 +6,20 @@ import (
 	"headprof/runner/backend"
 )
 
-// ends are the tensors outside the blocks. Output absent means that the
+// outer holds the tensors outside the blocks. Output absent means that the
 // embedding is used for it (tied).
-type ends struct {
+type outer struct {
 	Embedding  backend.Weight `gguf:"token_embd.weight" shape:"vocab,width"`
 	OutputNorm backend.Weight `gguf:"output_norm.weight" shape:"width"`
 	OutputBias backend.Weight `gguf:"output_norm.bias,optional" shape:"width"`
 	Output     backend.Weight `gguf:"output.weight,optional" shape:"vocab,width"`
 }
 
-func (e *ends) embed(o backend.Ops, ids []int32, scale float32) backend.Value {
+func (e *outer) embed(o backend.Ops, ids []int32, scale float32) backend.Value {
 	return o.Embed(e.Embedding, ids, scale)
 }
 
-func (e *ends) logits(o backend.Ops, x backend.Value, n backend.Norm) backend.Value {
+func (e *outer) logits(o backend.Ops, x backend.Value, n backend.Norm) backend.Value {
 	w := e.Output
 	if w == nil {
 		w = e.Embedding

@@ -8,7 +8,7 @@ func init() { register("phi3", loadPhi3) }
 // half-split RoPE and, in the short-context models, a sliding window.
 type phi3 struct {
 	config
-	ends
+	outer
 	blocks []phi3Block
 	rope   backend.Rope
 	eps    float32
@@ -34,7 +34,7 @@ func loadPhi3(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[phi3Block](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[phi3Block](s, b, &m.outer, &m.config)
 	return m, err
 }
 

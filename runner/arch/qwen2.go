@@ -8,7 +8,7 @@ func init() { register("qwen2", loadQwen2) }
 // RoPE and biases on queries, keys and values.
 type qwen2 struct {
 	config
-	ends
+	outer
 	blocks []qwen2Block
 	rope   backend.Rope
 	eps    float32
@@ -38,7 +38,7 @@ func loadQwen2(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[qwen2Block](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[qwen2Block](s, b, &m.outer, &m.config)
 	return m, err
 }
 

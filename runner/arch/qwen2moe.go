@@ -9,7 +9,7 @@ func init() { register("qwen2moe", loadQwen2MoE) }
 // use, weighed by a sigmoid gate of its own.
 type qwen2moe struct {
 	config
-	ends
+	outer
 	blocks    []qwen2moeBlock
 	rope      backend.Rope
 	eps       float32
@@ -41,7 +41,7 @@ func loadQwen2MoE(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[qwen2moeBlock](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[qwen2moeBlock](s, b, &m.outer, &m.config)
 	return m, err
 }
 

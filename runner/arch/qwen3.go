@@ -8,7 +8,7 @@ func init() { register("qwen3", loadQwen3) }
 // queries and keys.
 type qwen3 struct {
 	config
-	ends
+	outer
 	blocks []qwen3Block
 	rope   backend.Rope
 	eps    float32
@@ -39,7 +39,7 @@ func loadQwen3(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[qwen3Block](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[qwen3Block](s, b, &m.outer, &m.config)
 	return m, err
 }
 

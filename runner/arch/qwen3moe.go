@@ -8,7 +8,7 @@ func init() { register("qwen3moe", loadQwen3MoE) }
 // attention and routed experts whose weights are normalised over the chosen.
 type qwen3moe struct {
 	config
-	ends
+	outer
 	blocks    []qwen3moeBlock
 	rope      backend.Rope
 	eps       float32
@@ -34,7 +34,7 @@ func loadQwen3MoE(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[qwen3moeBlock](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[qwen3moeBlock](s, b, &m.outer, &m.config)
 	return m, err
 }
 

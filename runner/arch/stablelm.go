@@ -9,7 +9,7 @@ func init() { register("stablelm", loadStableLM) }
 // head and runs attention and feed-forward in parallel from one norm.
 type stablelm struct {
 	config
-	ends
+	outer
 	blocks []stablelmBlock
 	rope   backend.Rope
 	eps    float32
@@ -35,7 +35,7 @@ func loadStableLM(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	var err error
-	m.blocks, err = bindModel[stablelmBlock](s, b, &m.ends, &m.config)
+	m.blocks, err = bindModel[stablelmBlock](s, b, &m.outer, &m.config)
 	return m, err
 }
 

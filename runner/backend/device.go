@@ -3,8 +3,8 @@ package backend
 import "headprof/runner/shape"
 
 // Device is a Backend with memory of its own, in which weights, caches and a
-// step's values lie. Weights for which it has no room stay in the host's
-// memory and pass through it in every step.
+// step's values lie. Weights that do not fit stay in the host's
+// memory and are streamed in every step.
 type Device interface {
 	// Predict gives what a run takes. It computes nothing and takes no memory.
 	Predict(r Run) (DeviceMemory, error)
@@ -32,7 +32,7 @@ type DeviceMemory struct {
 	Free    int64  // what the device has for all of this
 	Shared  bool   // the device's memory is the host's
 	Weights int64  // those that stay on the device
-	Passage int64  // buffers on the device that the other weights pass through
+	Staging int64  // buffers on the device through which the other weights are streamed
 	Cache   int64
 	Scratch int64 // a step's values
 	// Streamed are the weights that are read from the host's memory in every step.
@@ -42,4 +42,4 @@ type DeviceMemory struct {
 }
 
 // Total is what must fit into the device's memory.
-func (m DeviceMemory) Total() int64 { return m.Weights + m.Passage + m.Cache + m.Scratch }
+func (m DeviceMemory) Total() int64 { return m.Weights + m.Staging + m.Cache + m.Scratch }

@@ -35,7 +35,7 @@ func (m *ColumnMax) Add(b RowBlock) {
 func (m *ColumnMax) Values() []float32 { return m.values }
 
 // sumFraction makes weights whole numbers of 2^-40, whose sum does not depend
-// on the order of rows and has room for 2^22 of them.
+// on the order of rows and has space for 2^22 of them.
 const sumFraction = 40
 
 // ColumnSum is the sum over attention rows, per cache entry, of one head. It

@@ -245,9 +245,9 @@ func (t *attend) scores(rows int, q, keys, scores []float32, some int) {
 	}
 }
 
-// unpackKeys gives a block's keys as float32 [KeyDim][tile]. Columns past the block's room are stale.
+// unpackKeys gives a block's keys as float32 [KeyDim][tile]. Columns past the block's capacity are stale.
 func (t *attend) unpackKeys(s *scratch, b *kvcache.Block) []float32 {
-	if b.Room == tile {
+	if b.Capacity == tile {
 		if b.K16 == nil {
 			return b.K32
 		}
@@ -258,9 +258,9 @@ func (t *attend) unpackKeys(s *scratch, b *kvcache.Block) []float32 {
 	keys := grown(&s.keys, t.a.KeyDim*tile)
 	for d := range t.a.KeyDim {
 		if b.K16 == nil {
-			copy(keys[d*tile:], b.K32[d*b.Room:][:b.Room])
+			copy(keys[d*tile:], b.K32[d*b.Capacity:][:b.Capacity])
 		} else {
-			t.k.fromHalf(b.Room, &keys[d*tile], &b.K16[d*b.Room])
+			t.k.fromHalf(b.Capacity, &keys[d*tile], &b.K16[d*b.Capacity])
 		}
 	}
 	return keys

@@ -75,11 +75,11 @@ func inColumns(columns int, of ...productInt8Func) productInt8Func {
 // inGroups makes a product of any number of rows from those of 1, 2, … rows.
 func inGroups(of ...productInt8Func) productInt8Func {
 	return func(m, blocks int, a *byte, lda int, b *byte, c *float32, ldc int, mode int) {
-		most := len(of)
-		if groups := m / most; groups > 0 {
-			of[most-1](groups, blocks, a, lda, b, c, ldc, mode)
+		largest := len(of)
+		if groups := m / largest; groups > 0 {
+			of[largest-1](groups, blocks, a, lda, b, c, ldc, mode)
 		}
-		if rest := m % most; rest > 0 {
+		if rest := m % largest; rest > 0 {
 			done := m - rest
 			of[rest-1](1, blocks, byteAfter(a, done*lda), lda, b, after(c, done*ldc), ldc, mode)
 		}

@@ -225,7 +225,7 @@ func (p codeColumn) five(high, codes []byte, plus byte) {
 
 // scalesAndMinima sets those of Q4_K and Q5_K: two halves, then 6-bit pairs of eight groups in twelve bytes.
 func (p codeColumn) scalesAndMinima(b []byte) {
-	d, least, packed := halfAt(b, 0), halfAt(b, 2), b[4:16]
+	d, minimum, packed := halfAt(b, 0), halfAt(b, 2), b[4:16]
 	for g := range 8 {
 		var s, m byte
 		if g < 4 {
@@ -234,6 +234,6 @@ func (p codeColumn) scalesAndMinima(b []byte) {
 			s, m = packed[g+4]&15|packed[g-4]>>6<<4, packed[g+4]>>4|packed[g]>>6<<4
 		}
 		p.scale(g, d*float32(s))
-		p.second(g, 0-least*float32(m))
+		p.second(g, 0-minimum*float32(m))
 	}
 }

@@ -59,8 +59,8 @@ type kernels struct {
 	// toHalf and fromHalf convert n elements, a multiple of 16.
 	toHalf   func(n int, dst *uint16, src *float32)
 	fromHalf func(n int, dst *float32, src *uint16)
-	// storeKeys transposes up to 16 rows of keys into a tile of so much room: dst[d·room + i] = half(src[i·ld + d]).
-	storeKeys func(rows, dim int, dst *uint16, room int, src *float32, ld int)
+	// storeKeys transposes up to 16 rows of keys into a tile of that width: dst[d·width + i] = half(src[i·ld + d]).
+	storeKeys func(rows, dim int, dst *uint16, width int, src *float32, ld int)
 	// prefetch asks for so many cache lines from p on; nil: nothing does.
 	prefetch func(p *byte, lines int)
 	// peak runs n rounds of independent fused multiply-adds and says how many operations they were.

@@ -186,10 +186,10 @@ func compareVectors(t *testing.T, k *kernels, rng *rand.Rand) {
 	dim := 4 * (1 + rng.IntN(20))
 	src := wild(rng, 16*(dim+3))
 	for _, rows := range []int{16, 1 + rng.IntN(16)} {
-		room := []int{32, 48, tile}[rng.IntN(3)]
+		width := []int{32, 48, tile}[rng.IntN(3)]
 		k1, k2 := make([]uint16, dim*tile), make([]uint16, dim*tile)
-		k.storeKeys(rows, dim, &k1[16], room, &src[0], dim+3)
-		storeKeysGo(rows, dim, &k2[16], room, &src[0], dim+3)
+		k.storeKeys(rows, dim, &k1[16], width, &src[0], dim+3)
+		storeKeysGo(rows, dim, &k2[16], width, &src[0], dim+3)
 		if fmt.Sprint(k1) != fmt.Sprint(k2) {
 			t.Fatalf("%s: storeKeys of %d rows of %d", k.name, rows, dim)
 		}

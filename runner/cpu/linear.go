@@ -95,8 +95,8 @@ func split(panels, rows, threads int) (whole, parts int) {
 	} else {
 		parts = (2*threads + panels - 1) / panels
 	}
-	if most := rows / 48; parts > most {
-		parts = max(most, 1)
+	if limit := rows / 48; parts > limit {
+		parts = max(limit, 1)
 	}
 	if parts == 1 || threads == 1 {
 		return panels, 1

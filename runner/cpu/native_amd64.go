@@ -72,13 +72,13 @@ var setAVX2 = kernels{
 
 // storeKeysBy uses a transposition of 16 rows where there are as many in a
 // full tile, and dimensions a multiple of 4: it writes 16 entries.
-func storeKeysBy(sixteen func(dim int, dst *uint16, src *float32, ld int)) func(rows, dim int, dst *uint16, room int, src *float32, ld int) {
-	return func(rows, dim int, dst *uint16, room int, src *float32, ld int) {
-		if rows == 16 && dim%4 == 0 && room == tile {
+func storeKeysBy(sixteen func(dim int, dst *uint16, src *float32, ld int)) func(rows, dim int, dst *uint16, width int, src *float32, ld int) {
+	return func(rows, dim int, dst *uint16, width int, src *float32, ld int) {
+		if rows == 16 && dim%4 == 0 && width == tile {
 			sixteen(dim, dst, src, ld)
 			return
 		}
-		storeKeysGo(rows, dim, dst, room, src, ld)
+		storeKeysGo(rows, dim, dst, width, src, ld)
 	}
 }
 

@@ -160,12 +160,12 @@ func fromHalfGo(n int, dst *float32, src *uint16) {
 	}
 }
 
-func storeKeysGo(rows, dim int, dst *uint16, room int, src *float32, ld int) {
-	d := unsafe.Slice(dst, (dim-1)*room+rows)
+func storeKeysGo(rows, dim int, dst *uint16, width int, src *float32, ld int) {
+	d := unsafe.Slice(dst, (dim-1)*width+rows)
 	s := floats(src, (rows-1)*ld+dim)
 	for i := range rows {
 		for j := range dim {
-			d[j*room+i] = halfSaturating(s[i*ld+j])
+			d[j*width+i] = halfSaturating(s[i*ld+j])
 		}
 	}
 }

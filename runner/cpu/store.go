@@ -45,7 +45,7 @@ func (o *ops) Store(layer int, k, v backend.Value) {
 // store writes n ≤ 16 entries to a block from entry e on, from rows r on.
 func (o *ops) store(b *kvcache.Block, e, n int, s shape.Layer, keys, values *value, r, h int) {
 	if b.K16 != nil {
-		o.k.storeKeys(n, s.KeyDim, &b.K16[e], b.Room, keys.at(r, h*s.KeyDim), keys.stride)
+		o.k.storeKeys(n, s.KeyDim, &b.K16[e], b.Capacity, keys.at(r, h*s.KeyDim), keys.stride)
 		for i := range n {
 			dst, src := b.V16[(e+i)*s.ValueDim:][:s.ValueDim], values.row(r + i)[h*s.ValueDim:][:s.ValueDim]
 			j := s.ValueDim &^ 15
@@ -61,7 +61,7 @@ func (o *ops) store(b *kvcache.Block, e, n int, s shape.Layer, keys, values *val
 	for i := range n {
 		copy(b.V32[(e+i)*s.ValueDim:][:s.ValueDim], values.row(r + i)[h*s.ValueDim:])
 		for d, x := range keys.row(r + i)[h*s.KeyDim:][:s.KeyDim] {
-			b.K32[d*b.Room+e+i] = x
+			b.K32[d*b.Capacity+e+i] = x
 		}
 	}
 }

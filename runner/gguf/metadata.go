@@ -184,9 +184,9 @@ func (m *Metadata) Describe(key string) string {
 	case !ok:
 		return ""
 	case v.kind == String:
-		const most = 80
-		if len(v.raw) > most {
-			return fmt.Sprintf("%s… (%d bytes)", strconv.Quote(string(v.raw[:most])), len(v.raw))
+		const limit = 80
+		if len(v.raw) > limit {
+			return fmt.Sprintf("%s… (%d bytes)", strconv.Quote(string(v.raw[:limit])), len(v.raw))
 		}
 		return strconv.Quote(string(v.raw))
 	case v.kind == Bool:

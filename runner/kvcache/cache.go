@@ -5,7 +5,7 @@
 // entry's index. Within a tile the keys are transposed ([dimension][entry]),
 // as a matrix product with a block of queries wants them; values are row by
 // row ([entry][dimension]). Growing adds tiles and copies no more than the last
-// one, whose room grows by 16 entries; a fork shares tiles until one side
+// one, whose capacity grows by 16 entries; a fork shares tiles until one side
 // writes to them.
 package kvcache
 
@@ -22,14 +22,14 @@ import (
 // depends on it, so changing it changes results' last bits.
 const Tile = 64
 
-// step is the grain of a block's room, in entries.
+// step is the unit of a block's space, in entries.
 const step = 16
 
 // Block is the storage of up to Tile entries of one KV head. Either the 16-bit
 // or the 32-bit slices are used. Unused entries hold zeros or stale numbers.
 type Block struct {
-	Room     int       // entries there is room for: Tile, or less in a head's last block
-	K16, V16 []uint16  // keys [headDim][Room] and values [Room][valueDim], binary16
+	Capacity int       // entries that fit: Tile, or less in a head's last block
+	K16, V16 []uint16  // keys [headDim][Capacity] and values [Capacity][valueDim], binary16
 	K32, V32 []float32 // the same in float32
 	shared   atomic.Bool
 }
@@ -115,12 +115,12 @@ func (h *Head) FirstFrom(pos int) int {
 	return lo
 }
 
-// roomFor is the room of block i of a head with n entries in all.
-func roomFor(i, n int) int { return min(Tile, (n-i*Tile+step-1)/step*step) }
+// capacityOf is the capacity of block i of a head with n entries in all.
+func capacityOf(i, n int) int { return min(Tile, (n-i*Tile+step-1)/step*step) }
 
-func (c *Host) newBlock(s shape.Layer, room int) *Block {
-	b := &Block{Room: room}
-	nk, nv := room*s.KeyDim, room*s.ValueDim
+func (c *Host) newBlock(s shape.Layer, space int) *Block {
+	b := &Block{Capacity: space}
+	nk, nv := space*s.KeyDim, space*s.ValueDim
 	if c.kv == backend.KVF16 {
 		all := make([]uint16, nk+nv)
 		b.K16, b.V16 = all[:nk:nk], all[nk:]
@@ -132,16 +132,16 @@ func (c *Host) newBlock(s shape.Layer, room int) *Block {
 }
 
 // writable gives b, or where it is shared or too small a copy of it.
-func (c *Host) writable(s shape.Layer, b *Block, room int) *Block {
-	if !b.shared.Load() && b.Room >= room {
+func (c *Host) writable(s shape.Layer, b *Block, space int) *Block {
+	if !b.shared.Load() && b.Capacity >= space {
 		return b
 	}
-	own := c.newBlock(s, max(room, b.Room))
+	own := c.newBlock(s, max(space, b.Capacity))
 	for d := range s.KeyDim {
 		if b.K16 != nil {
-			copy(own.K16[d*own.Room:], b.K16[d*b.Room:][:b.Room])
+			copy(own.K16[d*own.Capacity:], b.K16[d*b.Capacity:][:b.Capacity])
 		} else {
-			copy(own.K32[d*own.Room:], b.K32[d*b.Room:][:b.Room])
+			copy(own.K32[d*own.Capacity:], b.K32[d*b.Capacity:][:b.Capacity])
 		}
 	}
 	copy(own.V16, b.V16)
@@ -156,10 +156,10 @@ func (c *Host) Reserve(layer, kvHead, n, first int) int {
 	h, s := &c.heads[layer][kvHead], c.shapes[layer]
 	start := h.n
 	if i := start / Tile; start%Tile != 0 && n > 0 {
-		h.Blocks[i] = c.writable(s, h.Blocks[i], roomFor(i, start+n))
+		h.Blocks[i] = c.writable(s, h.Blocks[i], capacityOf(i, start+n))
 	}
 	for len(h.Blocks)*Tile < start+n {
-		h.Blocks = append(h.Blocks, c.newBlock(s, roomFor(len(h.Blocks), start+n)))
+		h.Blocks = append(h.Blocks, c.newBlock(s, capacityOf(len(h.Blocks), start+n)))
 	}
 	if h.pos != nil {
 		for i := range n {
@@ -247,7 +247,7 @@ func (c *Host) Keep(layer, kvHead int, entries []int32) error {
 	blocks := make([]*Block, 0, (len(entries)+Tile-1)/Tile)
 	for i, e := range entries {
 		if i%Tile == 0 {
-			blocks = append(blocks, c.newBlock(s, roomFor(len(blocks), len(entries))))
+			blocks = append(blocks, c.newBlock(s, capacityOf(len(blocks), len(entries))))
 		}
 		pos[i] = int32(h.Position(int(e)))
 		copyEntry(blocks[i/Tile], i%Tile, h.Blocks[e/Tile], int(e)%Tile, s)
@@ -260,13 +260,13 @@ func (c *Host) Keep(layer, kvHead int, entries []int32) error {
 func copyEntry(to *Block, j int, from *Block, i int, s shape.Layer) {
 	if from.K16 != nil {
 		for d := range s.KeyDim {
-			to.K16[d*to.Room+j] = from.K16[d*from.Room+i]
+			to.K16[d*to.Capacity+j] = from.K16[d*from.Capacity+i]
 		}
 		copy(to.V16[j*s.ValueDim:][:s.ValueDim], from.V16[i*s.ValueDim:])
 		return
 	}
 	for d := range s.KeyDim {
-		to.K32[d*to.Room+j] = from.K32[d*from.Room+i]
+		to.K32[d*to.Capacity+j] = from.K32[d*from.Capacity+i]
 	}
 	copy(to.V32[j*s.ValueDim:][:s.ValueDim], from.V32[i*s.ValueDim:])
 }
@@ -278,9 +278,9 @@ func (c *Host) Entry(layer, kvHead, i int) (key, value []float32) {
 	key, value = make([]float32, s.KeyDim), make([]float32, s.ValueDim)
 	for d := range key {
 		if b.K16 != nil {
-			key[d] = tensor.F16ToF32(b.K16[d*b.Room+j])
+			key[d] = tensor.F16ToF32(b.K16[d*b.Capacity+j])
 		} else {
-			key[d] = b.K32[d*b.Room+j]
+			key[d] = b.K32[d*b.Capacity+j]
 		}
 	}
 	for d := range value {
@@ -300,7 +300,7 @@ func (c *Host) Bytes() int64 {
 		for k := range c.heads[l] {
 			h := &c.heads[l][k]
 			for _, b := range h.Blocks {
-				sum += c.bytes(s, b.Room)
+				sum += c.bytes(s, b.Capacity)
 			}
 			sum += 4*int64(cap(h.pos)) + 8*int64(cap(h.Blocks))
 		}
@@ -320,10 +320,10 @@ func (c *Host) bytes(s shape.Layer, entries int) int64 {
 // Predict is the memory in bytes that a cache of so many tokens will hold.
 func Predict(layers []shape.Layer, kv backend.KVType, tokens int) int64 {
 	c := Host{kv: kv}
-	room, blocks := int64(tokens+step-1)/step*step, int64(tokens+Tile-1)/Tile
+	space, blocks := int64(tokens+step-1)/step*step, int64(tokens+Tile-1)/Tile
 	var sum int64
 	for _, s := range layers {
-		sum += int64(s.KVHeads) * (c.bytes(s, int(room)) + 8*blocks)
+		sum += int64(s.KVHeads) * (c.bytes(s, int(space)) + 8*blocks)
 	}
 	return sum
 }

@@ -20,7 +20,7 @@ func fill(t *testing.T, c *Host, n int) {
 				e := start + i
 				b, j := c.Head(l, k).Blocks[e/Tile], e%Tile
 				for d := range s.KeyDim {
-					b.K32[d*b.Room+j] = float32(first+i) + float32(d)/64
+					b.K32[d*b.Capacity+j] = float32(first+i) + float32(d)/64
 				}
 				for d := range s.ValueDim {
 					b.V32[j*s.ValueDim+d] = -float32(first+i) - float32(d)/64

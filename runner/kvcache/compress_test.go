@@ -24,9 +24,9 @@ func filled(t *testing.T, layers []shape.Layer, kv backend.KVType, n int) *Host 
 				b := c.Head(l, h).Blocks[i/Tile]
 				for d := range s.KeyDim {
 					if kv == backend.KVF16 {
-						b.K16[d*b.Room+i%Tile] = uint16(i)
+						b.K16[d*b.Capacity+i%Tile] = uint16(i)
 					} else {
-						b.K32[d*b.Room+i%Tile] = float32(i)
+						b.K32[d*b.Capacity+i%Tile] = float32(i)
 					}
 				}
 				for d := range s.ValueDim {
@@ -80,8 +80,8 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 					t.Errorf("layer %d, KV head %d holds %d entries, want %d", l, h, got, n)
 				}
 				tiles := int64(n+Tile-1) / Tile
-				room := int64(n+15) / 16 * 16
-				want += room*int64(s.KeyDim+s.ValueDim)*element + 4*int64(n) + 8*tiles
+				space := int64(n+15) / 16 * 16
+				want += space*int64(s.KeyDim+s.ValueDim)*element + 4*int64(n) + 8*tiles
 			}
 		}
 		if got := c.Bytes(); got != want {
@@ -97,9 +97,9 @@ func TestCompressedCachesHoldWhatBudgetsPromise(t *testing.T) {
 			b := h.Blocks[i/Tile]
 			var k, v int
 			if kv == backend.KVF16 {
-				k, v = int(b.K16[3*b.Room+i%Tile]), int(b.V16[i%Tile*16+3])
+				k, v = int(b.K16[3*b.Capacity+i%Tile]), int(b.V16[i%Tile*16+3])
 			} else {
-				k, v = int(b.K32[3*b.Room+i%Tile]), int(b.V32[i%Tile*16+3])
+				k, v = int(b.K32[3*b.Capacity+i%Tile]), int(b.V32[i%Tile*16+3])
 			}
 			if k != pos || v != pos+1 {
 				t.Fatalf("entry %d of position %d has key %d and value %d", i, pos, k, v)

@@ -71,6 +71,6 @@ func (p DuoAttention) Keep(l Layer) [][]int32 {
 		if p.full[l.Index][h] {
 			return span(l.visible(), l.Entries)
 		}
-		return l.ends(p.sinks, p.recent)
+		return l.firstAndLast(p.sinks, p.recent)
 	})
 }

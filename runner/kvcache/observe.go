@@ -31,10 +31,10 @@ type observed struct {
 }
 
 // fraction makes weights whole numbers, whose sum does not depend on the order
-// in which concurrent rows arrive. 2^-48 leaves room for 2^14 rows.
+// in which concurrent rows arrive. 2^-48 leaves space for 2^14 rows.
 const fraction = 48
 
-// maxRows is the most rows (heads of a group × window) that a sum has room for.
+// maxRows is the most rows (heads of a group × window) that a sum has space for.
 const maxRows = 1 << (62 - fraction)
 
 // NewObserver prepares for a prompt of the given length on a model of the

@@ -73,9 +73,9 @@ func span(from, to int) []int32 {
 	return keep
 }
 
-// ends keeps the first `sinks` and the last `recent` tokens of the prompt.
+// firstAndLast keeps the first `sinks` and the last `recent` tokens of the prompt.
 // Sinks outside a layer's sliding window go to its recent tokens.
-func (l Layer) ends(sinks, recent int) []int32 {
+func (l Layer) firstAndLast(sinks, recent int) []int32 {
 	sinks, recent = max(0, sinks), max(0, recent-l.Pending)
 	first := l.visible()
 	if first > 0 {

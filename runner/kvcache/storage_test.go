@@ -26,14 +26,14 @@ func TestBytesToTheLast(t *testing.T) {
 	if got := Predict(one, backend.KVF32, 195); got != 3*(208*12*4+8*4) {
 		t.Errorf("%d bytes predicted", got)
 	}
-	for _, keep := range []struct{ entries, room, tiles int64 }{{64, 64, 1}, {65, 80, 2}, {1, 16, 1}} {
+	for _, keep := range []struct{ entries, space, tiles int64 }{{64, 64, 1}, {65, 80, 2}, {1, 16, 1}} {
 		c := newFilled(t, 200)
 		if err := c.Keep(1, 0, span(0, int(keep.entries))); err != nil {
 			t.Fatal(err)
 		}
 		h := c.Head(1, 0)
-		if len(h.Blocks) != int(keep.tiles) || cap(h.Blocks) != int(keep.tiles) || int64(h.Blocks[len(h.Blocks)-1].Room) != keep.room-64*(keep.tiles-1) {
-			t.Errorf("%d entries lie in %d tiles (%d listed), the last with room for %d", keep.entries, len(h.Blocks), cap(h.Blocks), h.Blocks[len(h.Blocks)-1].Room)
+		if len(h.Blocks) != int(keep.tiles) || cap(h.Blocks) != int(keep.tiles) || int64(h.Blocks[len(h.Blocks)-1].Capacity) != keep.space-64*(keep.tiles-1) {
+			t.Errorf("%d entries lie in %d tiles (%d listed), the last with space for %d", keep.entries, len(h.Blocks), cap(h.Blocks), h.Blocks[len(h.Blocks)-1].Capacity)
 		}
 	}
 }
@@ -63,9 +63,9 @@ func TestTilesAtTheirBorders(t *testing.T) {
 func TestTilesAreCopiedOnlyWhenWritten(t *testing.T) {
 	c := newFilled(t, 10)
 	own := c.Head(0, 0).Blocks[0]
-	c.Reserve(0, 0, 6, 10) // up to its room of 16
+	c.Reserve(0, 0, 6, 10) // up to its space of 16
 	if c.Head(0, 0).Blocks[0] != own {
-		t.Error("a tile with room was copied")
+		t.Error("a tile with space was copied")
 	}
 	c.Rollback()
 	f, err := c.Fork(10)
@@ -94,7 +94,7 @@ func TestKeepIn16Bits(t *testing.T) {
 	for i := range 100 {
 		b, j := c.Head(0, 1).Blocks[i/Tile], i%Tile
 		for d := range 8 {
-			b.K16[d*b.Room+j] = tensor.F32ToF16(float32(8*i + d))
+			b.K16[d*b.Capacity+j] = tensor.F32ToF16(float32(8*i + d))
 		}
 		for d := range 4 {
 			b.V16[j*4+d] = tensor.F32ToF16(-float32(4*i + d))
@@ -132,7 +132,7 @@ func TestGrowthIn16Bits(t *testing.T) {
 			for i := first; i < first+n; i++ {
 				b, j := c.Head(0, h).Blocks[i/Tile], i%Tile
 				for d := range 8 {
-					b.K16[d*b.Room+j] = tensor.F32ToF16(float32(8*i + d))
+					b.K16[d*b.Capacity+j] = tensor.F32ToF16(float32(8*i + d))
 				}
 				for d := range 4 {
 					b.V16[j*4+d] = tensor.F32ToF16(-float32(4*i + d))

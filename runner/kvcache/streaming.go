@@ -24,5 +24,5 @@ func (p Streaming) For(prompt Prompt) (Policy, error) {
 // Keep keeps the two ends of every head.
 func (p Streaming) Keep(l Layer) [][]int32 {
 	sinks := min(p.Sinks, p.capacity)
-	return perHead(l, func(int) []int32 { return l.ends(sinks, p.capacity-sinks) })
+	return perHead(l, func(int) []int32 { return l.firstAndLast(sinks, p.capacity-sinks) })
 }

@@ -17,11 +17,11 @@ func top(x []float32, k int) []int32 {
 	if k <= 0 {
 		return nil
 	}
-	least, equals := kth(x, k)
+	threshold, equals := kth(x, k)
 	keep := make([]int32, 0, k)
 	for i, v := range x {
-		if v > least || equals > 0 && (v == least || v != v && math.IsInf(float64(least), -1)) {
-			if !(v > least) {
+		if v > threshold || equals > 0 && (v == threshold || v != v && math.IsInf(float64(threshold), -1)) {
+			if !(v > threshold) {
 				equals--
 			}
 			keep = append(keep, int32(i))

@@ -12,7 +12,7 @@ import (
 type family struct {
 	arch   string            // general.architecture
 	prefix string            // of layers, such as "model.layers."
-	ends   map[string]string // tensors outside layers
+	outer  map[string]string // tensors outside layers
 	block  map[string]string // tensors of a layer; * stands for an expert's or head's number, | joins tensors that are made of one
 	read   func(b *builder)
 	// defaults are the class's values of settings that config.json leaves out, as
@@ -123,7 +123,7 @@ func (f *family) translate(name string) (p place, ok bool) {
 func (f *family) translateWhole(name string) (p place, ok bool) {
 	stem, kind := cutKind(name)
 	p = place{layer: -1, member: -1}
-	if to, ok := f.ends[stem]; ok {
+	if to, ok := f.outer[stem]; ok {
 		p.base = to + kind
 		p.name = p.base
 		return p, true
@@ -203,8 +203,8 @@ func biases(qkv, output string) map[string]string {
 
 // Tables that most families share.
 var (
-	usualEnds = map[string]string{"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-	usualQKVO = map[string]string{
+	usualOuter = map[string]string{"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+	usualQKVO  = map[string]string{
 		"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
 	}
 	usualGated = map[string]string{"mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}

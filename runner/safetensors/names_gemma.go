@@ -16,7 +16,7 @@ var gemmaNorms = map[string]string{
 
 var (
 	gemma = family{
-		arch: "gemma", prefix: "model.layers.", ends: usualEnds,
+		arch: "gemma", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 256000, "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28, "num_attention_heads": 16,
 			"num_key_value_heads": 16, "head_dim": 256, "hidden_act": "gelu_pytorch_tanh", "max_position_embeddings": 8192,
 			"rms_norm_eps": 1e-06, "rope_theta": 10000, "tie_word_embeddings": true}`,
@@ -31,7 +31,7 @@ var (
 		},
 	}
 	gemma2 = family{
-		arch: "gemma2", prefix: "model.layers.", ends: usualEnds,
+		arch: "gemma2", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
 			"num_key_value_heads": 4, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 8192,
 			"rms_norm_eps": 1e-06, "rope_theta": 10000, "tie_word_embeddings": true, "query_pre_attn_scalar": 256, "sliding_window": 4096,
@@ -48,7 +48,7 @@ var (
 		},
 	}
 	gemma3 = family{
-		arch: "gemma3", prefix: "model.layers.", ends: usualEnds,
+		arch: "gemma3", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
 			"num_key_value_heads": 4, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 131072,
 			"rms_norm_eps": 1e-06, "rope_theta": 1000000, "rope_local_base_freq": 10000, "tie_word_embeddings": true,

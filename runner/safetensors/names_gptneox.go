@@ -8,7 +8,7 @@ var gptneox = family{
 			"hidden_act": "gelu", "max_position_embeddings": 2048, "layer_norm_eps": 1e-05, "rotary_emb_base": 10000, "rotary_pct": 0.25,
 			"use_parallel_residual": true, "attention_bias": true}`,
 	optional: map[string]string{"attn_qkv.bias": "attention_bias", "attn_output.bias": "attention_bias"},
-	ends: map[string]string{
+	outer: map[string]string{
 		"gpt_neox.embed_in": "token_embd", "gpt_neox.final_layer_norm": "output_norm", "embed_out": "output", "lm_head": "output",
 	},
 	block: join(preNorms, map[string]string{

@@ -5,7 +5,7 @@ func init() { register("gpt_oss", &gptoss) }
 // gptoss stores its experts merged, gate and up rows in turn; published models
 // have them in MXFP4, as blocks and scales.
 var gptoss = family{
-	arch: "gpt-oss", prefix: "model.layers.", ends: usualEnds,
+	arch: "gpt-oss", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 201088, "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 36, "num_attention_heads": 64,
 			"num_key_value_heads": 8, "head_dim": 64, "hidden_act": "silu", "max_position_embeddings": 131072, "rms_norm_eps": 1e-05,
 			"rope_theta": 150000, "sliding_window": 128, "num_experts": 128, "num_experts_per_tok": 4, "attention_bias": true,

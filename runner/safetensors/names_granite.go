@@ -3,7 +3,7 @@ package safetensors
 func init() { register("granite", &granite) }
 
 var granite = family{
-	arch: "granite", prefix: "model.layers.", ends: usualEnds,
+	arch: "granite", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-06, "rope_theta": 10000, "embedding_multiplier": 1,
 			"logits_scaling": 1, "residual_multiplier": 1, "attention_multiplier": 1}`,

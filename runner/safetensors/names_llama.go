@@ -9,7 +9,7 @@ func init() {
 // Llama, Mistral and Mixtral share GGUF's "llama".
 var (
 	llama = family{
-		arch: "llama", prefix: "model.layers.", ends: usualEnds,
+		arch: "llama", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-06, "rope_theta": 10000}`,
 		optional: biases("attention_bias", "attention_bias"),
@@ -20,7 +20,7 @@ var (
 		},
 	}
 	mistral = family{
-		arch: "llama", prefix: "model.layers.", ends: usualEnds,
+		arch: "llama", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"num_key_value_heads": 8, "hidden_act": "silu", "max_position_embeddings": 131072, "rms_norm_eps": 1e-06, "rope_theta": 10000,
 			"sliding_window": 4096}`,
@@ -32,7 +32,7 @@ var (
 		},
 	}
 	mixtral = family{
-		arch: "llama", prefix: "model.layers.", ends: usualEnds,
+		arch: "llama", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"num_key_value_heads": 8, "hidden_act": "silu", "max_position_embeddings": 131072, "rms_norm_eps": 1e-05, "rope_theta": 1000000,
 			"num_experts": 8, "num_experts_per_tok": 2}`,

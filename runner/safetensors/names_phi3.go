@@ -5,7 +5,7 @@ import "encoding/json"
 func init() { register("phi3", &phi3) }
 
 var phi3 = family{
-	arch: "phi3", prefix: "model.layers.", ends: usualEnds,
+	arch: "phi3", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"hidden_act": "silu", "max_position_embeddings": 4096, "original_max_position_embeddings": 4096, "rms_norm_eps": 1e-05,
 			"rope_theta": 10000, "partial_rotary_factor": 1}`,

@@ -18,7 +18,7 @@ var qwenExperts = map[string]string{
 
 var (
 	qwen2 = family{
-		arch: "qwen2", prefix: "model.layers.", ends: usualEnds,
+		arch: "qwen2", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"num_key_value_heads": 32, "hidden_act": "silu", "max_position_embeddings": 32768, "rms_norm_eps": 1e-06, "rope_theta": 10000,
 			"sliding_window": 4096, "max_window_layers": 28}`,
@@ -30,7 +30,7 @@ var (
 		},
 	}
 	qwen2moe = family{
-		arch: "qwen2moe", prefix: "model.layers.", ends: usualEnds,
+		arch: "qwen2moe", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 24, "num_attention_heads": 16,
 			"num_key_value_heads": 16, "hidden_act": "silu", "max_position_embeddings": 32768, "rms_norm_eps": 1e-06, "rope_theta": 10000,
 			"sliding_window": 4096, "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632, "num_experts": 60,
@@ -54,7 +54,7 @@ var (
 		made: with(experts, map[string]reshape{"ffn_gate_inp_shexp.weight": flatten}),
 	}
 	qwen3 = family{
-		arch: "qwen3", prefix: "model.layers.", ends: usualEnds,
+		arch: "qwen3", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"num_key_value_heads": 32, "head_dim": 128, "hidden_act": "silu", "max_position_embeddings": 32768, "rms_norm_eps": 1e-06,
 			"rope_theta": 10000, "sliding_window": 4096, "max_window_layers": 28}`,
@@ -65,7 +65,7 @@ var (
 		},
 	}
 	qwen3moe = family{
-		arch: "qwen3moe", prefix: "model.layers.", ends: usualEnds,
+		arch: "qwen3moe", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 24, "num_attention_heads": 32,
 			"num_key_value_heads": 4, "hidden_act": "silu", "max_position_embeddings": 32768, "rms_norm_eps": 1e-06, "rope_theta": 10000,
 			"sliding_window": 4096, "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8}`,

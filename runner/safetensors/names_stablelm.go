@@ -3,7 +3,7 @@ package safetensors
 func init() { register("stablelm", &stablelm) }
 
 var stablelm = family{
-	arch: "stablelm", prefix: "model.layers.", ends: usualEnds,
+	arch: "stablelm", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 50304, "hidden_size": 2560, "intermediate_size": 6912, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"num_key_value_heads": 32, "hidden_act": "silu", "max_position_embeddings": 4096, "layer_norm_eps": 1e-05, "rope_theta": 10000,
 			"partial_rotary_factor": 0.25}`,

@@ -73,9 +73,9 @@ func (s settings) read(key, want string, v any) bool {
 }
 
 func short(raw []byte) string {
-	const most = 40
-	if len(raw) > most {
-		return string(raw[:most]) + "…"
+	const limit = 40
+	if len(raw) > limit {
+		return string(raw[:limit]) + "…"
 	}
 	return string(raw)
 }

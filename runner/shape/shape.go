@@ -131,8 +131,8 @@ func (m Model) String() string {
 	for _, l := range m {
 		few = min(few, l.Heads)
 	}
-	if most := m.MaxHeads(); most != few {
-		return fmt.Sprintf("%d layers × %d to %d heads", len(m), few, most)
+	if many := m.MaxHeads(); many != few {
+		return fmt.Sprintf("%d layers × %d to %d heads", len(m), few, many)
 	}
 	return fmt.Sprintf("%d layers × %d heads", len(m), few)
 }

@@ -111,7 +111,7 @@ func (t *Tokenizer) buildScoreMerge(sp *Spec) error {
 func (t *Tokenizer) buildUnigram(sp *Spec) error {
 	u := newUnigram(len(sp.Tokens))
 	u.gap, u.glued, u.unk = ' ', map[rune]bool{}, sp.UNK
-	least := math.Inf(1)
+	lowest := math.Inf(1)
 	for c := range u.bytes {
 		u.bytes[c] = -1
 	}
@@ -129,14 +129,14 @@ func (t *Tokenizer) buildUnigram(sp *Spec) error {
 		case Control, Unknown, Unused:
 			continue
 		case Normal:
-			least = min(least, sp.Scores[i])
+			lowest = min(lowest, sp.Scores[i])
 		}
 		if spelled := unmark(s); spelled != "" {
 			u.trie.add(spelled, id)
 			glueOf(u.glued, spelled, ' ')
 		}
 	}
-	u.unkScore = least - unknownPenalty
+	u.unkScore = lowest - unknownPenalty
 	return t.spaced(sp, u.words, u.encode)
 }
 

@@ -86,12 +86,12 @@ func (f *hfFile) unigram(vocab map[string]int32, scores []float64, special map[s
 	u := newUnigram(len(scores))
 	u.gap, u.glued, u.unk = '\u2581', map[rune]bool{}, None
 	copy(u.scores, scores)
-	least := math.Inf(1)
+	lowest := math.Inf(1)
 	for c := range u.bytes {
 		u.bytes[c] = -1
 	}
 	for _, x := range scores {
-		least = min(least, x)
+		lowest = min(lowest, x)
 	}
 	// In a fixed order: which of two equal spellings wins must not vary.
 	list := make([]string, 0, len(vocab))
@@ -114,6 +114,6 @@ func (f *hfFile) unigram(vocab map[string]int32, scores []float64, special map[s
 	if id := f.Model.UnkID; id != nil && *id >= 0 && *id < int64(len(scores)) {
 		u.unk = int32(*id)
 	}
-	u.unkScore = least - unknownPenalty
+	u.unkScore = lowest - unknownPenalty
 	return u
 }

@@ -44,7 +44,7 @@ type Backend struct {
 	o         Options
 	pipelines *pipelines
 	weights   heap // device memory, whole model
-	passages  heap // device memory, weights that pass through
+	streamed  heap // device memory: streamed weights
 	caches    heap // device memory, keys and values
 	uploads   heap // host memory the device reads
 	results   heap // host memory the device writes
@@ -90,11 +90,11 @@ func New(o Options) (*Backend, error) {
 func newBackend(v *device, o Options, p *pipelines) *Backend {
 	b := &Backend{v: v, o: o, pipelines: p}
 	b.weights = heap{v: v, what: "the weights", kind: v.types.local, chunk: 16 << 20}
-	b.passages = heap{v: v, what: "the buffers that weights pass through", kind: v.types.local}
+	b.streamed = heap{v: v, what: "the staging buffers of streamed weights", kind: v.types.local}
 	b.caches = heap{v: v, what: "the KV cache", kind: v.types.local, chunk: 1 << 20}
 	b.uploads = heap{v: v, what: "a step's arguments", kind: v.types.upload, chunk: 1 << 20, hold: true}
 	b.results = heap{v: v, what: "a step's results", kind: v.types.read, chunk: 1 << 20, hold: true}
-	for _, h := range []*heap{&b.weights, &b.passages, &b.caches} { // a card's memory is slow to write to from the host
+	for _, h := range []*heap{&b.weights, &b.streamed, &b.caches} { // a card's memory is slow to write to from the host
 		h.blind = v.Kind == Discrete
 	}
 	return b
@@ -134,7 +134,7 @@ func (b *Backend) empty() {
 }
 
 func (b *Backend) heaps() []*heap {
-	return []*heap{&b.weights, &b.passages, &b.caches, &b.uploads, &b.results}
+	return []*heap{&b.weights, &b.streamed, &b.caches, &b.uploads, &b.results}
 }
 
 // held is the device memory in the backend's hands.

@@ -64,7 +64,7 @@ func (c *Cache) sizes(tokens int) (all []uint64) {
 	return all
 }
 
-// shape makes a cache without any room.
+// shape makes an empty cache.
 func (b *Backend) shape(layers []shape.Layer, kv backend.KVType) (*Cache, error) {
 	c := &Cache{b: b, layers: append([]shape.Layer(nil), layers...), half: kv == backend.KVF16}
 	if kv != backend.KVF32 && kv != backend.KVF16 {
@@ -82,7 +82,7 @@ func (b *Backend) shape(layers []shape.Layer, kv backend.KVType) (*Cache, error)
 	return c, nil
 }
 
-// NewCache makes an empty cache with room for capacity tokens. When they do
+// NewCache makes an empty cache with space for capacity tokens. When they do
 // not fit into the device's free memory, the error says how many would.
 func (b *Backend) NewCache(layers []shape.Layer, kv backend.KVType, capacity int) (backend.Cache, error) {
 	c, err := b.shape(layers, kv)
@@ -96,7 +96,7 @@ func (b *Backend) NewCache(layers []shape.Layer, kv backend.KVType, capacity int
 	if capacity == 0 {
 		return c, nil
 	}
-	if err := c.room(capacity); err != nil {
+	if err := c.prepare(capacity); err != nil {
 		return nil, err
 	}
 	for l := range c.heads {
@@ -112,13 +112,13 @@ func (b *Backend) NewCache(layers []shape.Layer, kv backend.KVType, capacity int
 	return c, nil
 }
 
-// room makes blocks for a cache of so many tokens, where those at hand have none.
-func (c *Cache) room(tokens int) error {
+// prepare makes blocks for a cache of so many tokens, where those at hand have none.
+func (c *Cache) prepare(tokens int) error {
 	total := uint64(c.tokenBytes()) * uint64(tokens)
 	if total < c.b.caches.chunk || int64(total) <= c.b.caches.spare() {
 		return nil
 	}
-	return c.b.caches.room(c.sizes(tokens))
+	return c.b.caches.addBlocks(c.sizes(tokens))
 }
 
 func (c *Cache) alloc(layer, entries int) (region, error) {
@@ -201,7 +201,7 @@ func (c *Cache) Fork(n int) (backend.Cache, error) {
 	}
 	defer c.b.giveBack(r)
 	if longest := f.longest(c); longest > 0 {
-		if err := f.room(longest); err != nil {
+		if err := f.prepare(longest); err != nil {
 			return nil, err
 		}
 	}
@@ -232,7 +232,7 @@ func (c *Cache) Fork(n int) (backend.Cache, error) {
 	return f, nil
 }
 
-// forked is the room of a copy of a head's first n entries: all that the head
+// forked is the size of a copy of a head's first n entries: all that the head
 // has, for a sequence is likely to go on as far, or little more than n where
 // entries were dropped.
 func forked(from *kvHead, n int) int {
@@ -242,7 +242,7 @@ func forked(from *kvHead, n int) int {
 	return max(n+growth, from.capacity)
 }
 
-// longest is the room of the heads of a fork of c when it is the same for all; else 0.
+// longest is the size of the heads of a fork of c when it is the same for all; else 0.
 func (f *Cache) longest(c *Cache) int {
 	if c.kept || f.n == 0 {
 		return 0
@@ -257,7 +257,7 @@ func (c *Cache) copyEntries(r *recorder, layer int, to, from *kvHead, entries in
 	r.copy(to.region, uint64(to.capacity*k), from.region, uint64(from.capacity*k), uint64(entries*v))
 }
 
-// reserve makes room for n more entries in each head. Old storage is given
+// reserve makes space for n more entries in each head. Old storage is given
 // back when the step ends.
 func (c *Cache) reserve(o *ops, n int) error {
 	for l := range c.heads {

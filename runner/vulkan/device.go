@@ -20,7 +20,7 @@ type device struct {
 	used  struct {
 		sync.Mutex
 		local uint64 // bytes of device-local memory taken
-		most  uint64 // at once
+		peak  uint64 // at once
 	}
 	limit int64 // bytes of device memory that may be taken; 0: what there is
 	// fail, when set, is asked before each allocation (tests provoke errors with it).

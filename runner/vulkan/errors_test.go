@@ -47,13 +47,13 @@ func TestOutOfMemory(t *testing.T) {
 	big := table(rng, "", 1, 1<<18, backendtest.Shapes["odd"].Width) // larger than the blocks at hand
 
 	b.v.fail = full
-	w := backendtest.Must(b.Weight(big)) // finds no room, and neither do the buffers that it would pass through
+	w := backendtest.Must(b.Weight(big)) // does not fit, and neither do its staging buffers
 	step, err := b.Begin(c, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	step.Linear(step.Embed(l.Embed, []int32{1}, 1), w, nil)
-	wants(t, step.Flush(), "the buffers that weights pass through", "out of device memory")
+	wants(t, step.Flush(), "the staging buffers of streamed weights", "out of device memory")
 	_, err = b.NewCache([]shape.Layer{{KVHeads: 8, KeyDim: 128, ValueDim: 128}}, backend.KVF32, 10000)
 	wants(t, err, "the KV cache", "out of device memory")
 

@@ -134,20 +134,20 @@ func (h *heap) held() (sum int64) {
 	return sum
 }
 
-// mostAtOnce bounds the blocks that room makes: drivers find it hard to place
+// maxBlock bounds the blocks that addBlocks makes: drivers find it hard to place
 // very large ones.
-const mostAtOnce = 512 << 20
+const maxBlock = 512 << 20
 
-// room makes blocks that regions of these sizes, asked for in this order, fill
+// addBlocks makes blocks that regions of these sizes, asked for in this order, fill
 // without a gap. On an error no block is left.
-func (h *heap) room(sizes []uint64) error {
+func (h *heap) addBlocks(sizes []uint64) error {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	var made []*block
-	most := min(mostAtOnce, h.v.maxAllocation)
+	limit := min(maxBlock, h.v.maxAllocation)
 	for len(sizes) > 0 {
 		sum, n := aligned(sizes[0]), 1
-		for n < len(sizes) && sum+aligned(sizes[n]) <= most {
+		for n < len(sizes) && sum+aligned(sizes[n]) <= limit {
 			sum, n = sum+aligned(sizes[n]), n+1
 		}
 		b, err := h.v.newBlock(h.kind, sum, !h.blind)
@@ -233,7 +233,7 @@ func (v *device) account(kind uint32, bytes int64) {
 	}
 	v.used.Lock()
 	v.used.local += uint64(bytes)
-	v.used.most = max(v.used.most, v.used.local)
+	v.used.peak = max(v.used.peak, v.used.local)
 	v.used.Unlock()
 }
 

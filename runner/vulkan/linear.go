@@ -67,7 +67,7 @@ func (o *ops) eachPart(w *weight, f func(p part, from []span)) {
 		f(p, nil)
 	}
 	for _, p := range w.pieces {
-		at, ok := o.bring(p)
+		at, ok := o.stage(p)
 		if !ok {
 			return
 		}

@@ -58,7 +58,7 @@ func grid(n int) [3]int {
 // First is the position of row 0.
 func (o *ops) First() int { return o.first }
 
-// value makes room for a result. After an error it is an empty region.
+// value makes space for a result. After an error it is an empty region.
 func (o *ops) value(rows, width int) *value {
 	v := &value{rows: rows, width: width}
 	if o.err == nil {
@@ -73,9 +73,9 @@ func (o *ops) value(rows, width int) *value {
 	return v
 }
 
-// room gives bytes of memory that the device reads, and their address. They
+// upload gives bytes of memory that the device reads, and their address. They
 // live until the step's end. nil after an error, and where nothing is recorded.
-func (o *ops) room(bytes int) ([]byte, uint64) {
+func (o *ops) upload(bytes int) ([]byte, uint64) {
 	need := uint64(bytes+15) / 16 * 16
 	if o.err != nil || need == 0 {
 		return nil, 0
@@ -97,7 +97,7 @@ func (o *ops) room(bytes int) ([]byte, uint64) {
 
 // send copies words to memory that the device reads, and gives their address.
 func (o *ops) send(words []uint32) uint64 {
-	dst, at := o.room(4 * len(words))
+	dst, at := o.upload(4 * len(words))
 	if dst != nil {
 		for i, w := range words {
 			binary.LittleEndian.PutUint32(dst[4*i:], w)
@@ -144,10 +144,10 @@ func (o *ops) Embed(table backend.Weight, ids []int32, scale float32) backend.Va
 	switch {
 	case o.dry != nil:
 		o.dry.uses(w, asTable)
-		o.room(len(ids) * w.rowBytes) // where the table stays in the host's memory
+		o.upload(len(ids) * w.rowBytes) // where the table stays in the host's memory
 	case o.failed(w.ready()):
 	case w.pieces != nil: // the rows that are wanted come alone
-		rows, at := o.room(len(ids)*w.rowBytes + 4)
+		rows, at := o.upload(len(ids)*w.rowBytes + 4)
 		for i, id := range ids {
 			if rows != nil {
 				w.read(rows[i*w.rowBytes:], int(id), 1)
@@ -215,7 +215,7 @@ func (o *ops) turn(r backend.Rope) uint64 {
 		return a
 	}
 	if o.dry != nil {
-		o.room(8 * o.n * pairs)
+		o.upload(8 * o.n * pairs)
 		o.turns[key] = 0
 		return 0
 	}

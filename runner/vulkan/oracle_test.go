@@ -54,10 +54,10 @@ func TestOracleTrials(t *testing.T) {
 		t.Skip("runs real models")
 	}
 	for _, c := range []struct {
-		model, file   string
-		longest, most int // prompt tokens; trials, of all without HEADPROF_ALL_TRIALS
-		options       runner.Options
-		score, logit  float64
+		model, file    string
+		longest, count int // prompt tokens; trials, of all without HEADPROF_ALL_TRIALS
+		options        runner.Options
+		score, logit   float64
 	}{
 		{"smollm2", "smollm2.gguf", 512, 1, runner.Options{}, 5e-4, 2e-2},
 		{"smollm2", "smollm2.gguf", 256, 0, runner.Options{GPUMath: "f16", KV: backend.KVF16}, 5e-3, 2e-1},
@@ -68,9 +68,9 @@ func TestOracleTrials(t *testing.T) {
 			name = c.model + "-f16"
 		}
 		if os.Getenv("HEADPROF_ALL_TRIALS") == "1" { // minutes on a software device
-			c.most = 100
+			c.count = 100
 		}
-		if c.most == 0 {
+		if c.count == 0 {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -81,10 +81,10 @@ func TestOracleTrials(t *testing.T) {
 			}
 			defer m.Close()
 			for _, tr := range reference.Trials[trial](t, c.model) {
-				if len(tr.Prompt) > c.longest || c.most == 0 {
+				if len(tr.Prompt) > c.longest || c.count == 0 {
 					continue
 				}
-				c.most--
+				c.count--
 				compare(t, m, tr, c.score, c.logit)
 			}
 		})

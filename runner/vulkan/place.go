@@ -17,22 +17,22 @@ type placement struct {
 	stay, stream []*weight
 	staying      uint64 // bytes
 	streaming    uint64
-	slot         uint64 // of each of the two buffers that the others pass through; 0: none
+	slot         uint64 // of each of the two buffers through which the others are streamed; 0: none
 }
 
 // preferredSlot is about a layer of a 7B model in four bits: large enough that a
 // submission per slot costs nothing.
 const preferredSlot = 64 << 20
 
-// plan chooses which of the weights stay in room bytes, given in the order of
-// their use, where the slots that the others pass through take of the same
+// plan chooses which of the weights stay in `space` bytes, given in the order of
+// their use, where the staging slots of the others take of the same
 // memory (two of them, and their halves on the host where the device's memory
 // is the host's). Those that do not are spread evenly among the others, so that
-// they arrive while the others compute. ok is false where not even the least
-// fits; the placement then is that least.
-func plan(all []*weight, room, slots uint64) (p placement, ok bool) {
+// they arrive while the others compute. ok is false where not even the smallest
+// fits; the placement then is that smallest.
+func plan(all []*weight, space, slots uint64) (p placement, ok bool) {
 	var matrices []*weight
-	var total, least, largest uint64
+	var total, smallest, largest uint64
 	for _, w := range all {
 		size := w.size()
 		if w.vector() {
@@ -45,17 +45,17 @@ func plan(all []*weight, room, slots uint64) (p placement, ok bool) {
 		if w.used == asTable {
 			continue // its rows come alone (ops.Embed)
 		}
-		largest, least = max(largest, size), max(least, w.least())
+		largest, smallest = max(largest, size), max(smallest, w.smallestSlot())
 	}
-	if p.staying+total <= room {
+	if p.staying+total <= space {
 		p.stay, p.staying = append(p.stay, matrices...), p.staying+total
 		return p, true
 	}
-	p.slot = min(max(least, min(largest, preferredSlot)), max(least, (room-min(room, p.staying))/(2*slots)))
+	p.slot = min(max(smallest, min(largest, preferredSlot)), max(smallest, (space-min(space, p.staying))/(2*slots)))
 	used := p.staying + slots*p.slot
-	ok = used <= room
-	left := room - min(room, used)
-	// Tables cost least to leave out, so they come last.
+	ok = used <= space
+	left := space - min(space, used)
+	// Tables cost smallest to leave out, so they come last.
 	order := append([]*weight(nil), matrices...)
 	sort.SliceStable(order, func(i, j int) bool { return order[i].used != asTable && order[j].used == asTable })
 	stay := map[*weight]bool{}
@@ -108,8 +108,8 @@ func (w *weight) size() (sum uint64) {
 	return sum
 }
 
-// least is the smallest slot that the weight can pass through.
-func (w *weight) least() uint64 {
+// smallestSlot is the smallest slot through which the weight can be streamed.
+func (w *weight) smallestSlot() uint64 {
 	if w.whole {
 		return w.size()
 	}
@@ -124,7 +124,7 @@ func (b *Backend) Predict(r backend.Run) (backend.DeviceMemory, error) {
 	if b.reserved {
 		p = b.placed
 	}
-	m.Weights, m.Passage, m.Streamed = int64(p.staying), int64(2*p.slot), int64(p.streaming)
+	m.Weights, m.Staging, m.Streamed = int64(p.staying), int64(2*p.slot), int64(p.streaming)
 	return m, err
 }
 
@@ -156,8 +156,8 @@ func (b *Backend) predict(r backend.Run) (m backend.DeviceMemory, p placement, s
 	}
 	put(b.v.types.upload, d.uploads.peak+b.uploads.chunk)
 	put(b.v.types.read, d.results.peak+b.results.chunk)
-	room := uint64(max(0, m.Free-m.Cache-m.Scratch))
-	p, fits = plan(b.pending, room, b.slots())
+	space := uint64(max(0, m.Free-m.Cache-m.Scratch))
+	p, fits = plan(b.pending, space, b.slots())
 	if b.reserved {
 		p, fits = b.placed, true
 	}
@@ -165,7 +165,7 @@ func (b *Backend) predict(r backend.Run) (m backend.DeviceMemory, p placement, s
 	return m, p, d.scratch.peak, fits, nil
 }
 
-// slots is how many of the buffers that weights pass through lie in device memory.
+// slots is how many of the staging buffers of streamed weights lie in device memory.
 func (b *Backend) slots() uint64 {
 	if b.v.onDevice(b.v.types.upload) {
 		return 4
@@ -203,9 +203,9 @@ func (b *Backend) Reserve(r backend.Run) error {
 		return err
 	}
 	if !fits {
-		m.Weights, m.Passage = int64(p.staying), int64(2*p.slot)
+		m.Weights, m.Staging = int64(p.staying), int64(2*p.slot)
 		return fmt.Errorf("gpu: this needs %s and %s has %s of memory free: %s for the KV cache, %s for scratch and %s for weights with all that can be streamed left out; use a shorter context, a smaller --chunk, --kv-type f16 or --device cpu",
-			megabytes(m.Total()), b.v.Device.Name, megabytes(m.Free), megabytes(m.Cache), megabytes(m.Scratch), megabytes(m.Weights+m.Passage))
+			megabytes(m.Total()), b.v.Device.Name, megabytes(m.Free), megabytes(m.Cache), megabytes(m.Scratch), megabytes(m.Weights+m.Staging))
 	}
 	b.reserved, b.scratch = true, scratch
 	return b.place(p)
@@ -231,14 +231,14 @@ func (w *weight) ready() error {
 }
 
 // place uploads what stays and cuts the rest into pieces. What the device has
-// no room for after all goes with the rest.
+// no space for after all goes with the rest.
 func (b *Backend) place(p placement) error {
 	if b.reserved {
 		var sizes []uint64
 		for _, w := range p.stay {
 			sizes = append(sizes, w.sizes()...)
 		}
-		if err := b.weights.room(sizes); err != nil && !outOfMemory(err) {
+		if err := b.weights.addBlocks(sizes); err != nil && !outOfMemory(err) {
 			return err
 		}
 	}
@@ -248,7 +248,7 @@ func (b *Backend) place(p placement) error {
 		if err != nil && outOfMemory(err) && !w.vector() {
 			stream = append(stream, w)
 			p.staying, p.streaming = p.staying-w.size(), p.streaming+w.stored()
-			p.slot = max(p.slot, w.least(), min(w.size(), preferredSlot))
+			p.slot = max(p.slot, w.smallestSlot(), min(w.size(), preferredSlot))
 			continue
 		}
 		if err != nil {

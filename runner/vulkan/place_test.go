@@ -29,7 +29,7 @@ func capped(t *testing.T, memory int64) *Backend {
 	if memory > 0 {
 		v.Free, v.limit = v.taken()+memory, v.taken()+memory
 	}
-	v.used.most = uint64(v.taken())
+	v.used.peak = uint64(v.taken())
 	t.Cleanup(func() {
 		own, before := b.held(), v.taken()
 		b.empty()
@@ -42,7 +42,7 @@ func capped(t *testing.T, memory int64) *Backend {
 }
 
 // A run takes what was predicted and not more, with all of the weights on the
-// device and with some; the latter changes no bit. With less than the least it
+// device and with some; the latter changes no bit. With less than the smallest it
 // is refused.
 func TestWeightsPassThrough(t *testing.T) {
 	const n = 40
@@ -73,7 +73,7 @@ func TestWeightsPassThrough(t *testing.T) {
 					t.Errorf("predicted %+v before and %+v after the weights were placed", before, need)
 				}
 				if (need.Streamed > 0) != (share < 100) || need.Total() > need.Free {
-					t.Fatalf("with %d %% of the weights' room: %+v", share, need)
+					t.Fatalf("with %d %% of the weights' size: %+v", share, need)
 				}
 				c := backendtest.Must(b.NewCache(run.Layers, run.KV, n))
 				var got []float32
@@ -85,8 +85,8 @@ func TestWeightsPassThrough(t *testing.T) {
 					got = l.Step(c, backendtest.Tokens(n), backendtest.WatchInto(rows, nil, 0, n-1))
 				}
 				c.Close()
-				if most := int64(b.v.used.most) - taken; most > need.Total() {
-					t.Errorf("with %d %%: %d bytes were taken, %d predicted", share, most, need.Total())
+				if peak := int64(b.v.used.peak) - taken; peak > need.Total() {
+					t.Errorf("with %d %%: %d bytes were taken, %d predicted", share, peak, need.Total())
 				}
 				if want == nil {
 					want, wantRows = got, rows
@@ -147,15 +147,15 @@ func TestAllKindsPassThrough(t *testing.T) {
 			layers := []shape.Layer{{KVHeads: 1, KeyDim: 4, ValueDim: 4}}
 			r := backend.Run{Layers: layers, Sequences: []int{8}, Rows: rows, Entries: rows, Step: func(o backend.Ops) { step(o, 0) }}
 			m := backendtest.Must(b.Predict(r))
-			least := m.Total() - m.Weights + 200<<10
+			smallest := m.Total() - m.Weights + 200<<10
 			others := b.v.taken() - b.held()
 			defer func(limit, free int64) { b.v.limit, b.v.Free = limit, free }(b.v.limit, b.v.Free)
-			b.v.limit, b.v.Free = least+others, least+others
+			b.v.limit, b.v.Free = smallest+others, smallest+others
 			if err := b.Reserve(r); err != nil {
 				t.Fatal(err)
 			}
 			if m := backendtest.Must(b.Predict(r)); m.Streamed < 90<<10 {
-				t.Errorf("only %d bytes of the weights pass through", m.Streamed)
+				t.Errorf("only %d bytes of the weights are streamed", m.Streamed)
 			}
 			all = nil
 		}
@@ -170,7 +170,7 @@ func TestAllKindsPassThrough(t *testing.T) {
 	}
 	want := run(onDevice(t, Options{}), false)
 	blind := capped(t, 0) // as on a card, where weights that stay are copied there, too
-	blind.weights.blind, blind.passages.blind, blind.caches.blind = true, true, true
+	blind.weights.blind, blind.streamed.blind, blind.caches.blind = true, true, true
 	defer func(n int) { sendAtOnce = n }(sendAtOnce)
 	for what, got := range map[string][][]float32{"": run(capped(t, 0), true), "blind ": run(blind, true)} {
 		for i := range want {

@@ -19,7 +19,7 @@ type recorder struct {
 	count    int       // operations since the last submission
 	work     float64   // multiply-adds since then
 	err      error     // the first error; all that follows is not recorded
-	passage  *passage  // nil until a weight passes through
+	staging  *staging  // nil until a weight is streamed
 
 	// What was read and written since the last barrier.
 	reads, writes []span
@@ -29,7 +29,7 @@ func (b *Backend) newRecorder() (*recorder, error) {
 	v := b.v
 	r := &recorder{b: b, scratch: heap{v: v, what: "a step's intermediate values", kind: v.types.local, chunk: 4 << 20, hold: true, blind: v.Kind == Discrete}}
 	if b.scratch > 0 { // in one block, which all steps fit into
-		if err := r.scratch.room([]uint64{b.scratch}); err != nil && !outOfMemory(err) {
+		if err := r.scratch.addBlocks([]uint64{b.scratch}); err != nil && !outOfMemory(err) {
 			return nil, err
 		}
 	}
@@ -61,7 +61,7 @@ func (v *device) waitFor(fence handle) error {
 
 func (r *recorder) close() {
 	v := r.b.v
-	r.closePassage()
+	r.closeStaging()
 	call(v.destroyFence, v.handle, uintptr(r.fence), 0)
 	call(v.destroyPool, v.handle, uintptr(r.pool), 0)
 	r.scratch.close()
@@ -219,8 +219,8 @@ func (r *recorder) wait() error {
 		r.failed(err)
 		r.pending = false
 	}
-	if r.passage != nil {
-		r.passage.arrived(v, r.err != nil)
+	if r.staging != nil {
+		r.staging.arrived(v, r.err != nil)
 	}
 	if r.next > 0 {
 		call(v.resetPool, v.handle, uintptr(r.pool), 0)

@@ -18,8 +18,8 @@ type part struct {
 	first, rows int
 }
 
-// weight is a tensor in its stored format, on the device or, where that has no
-// room, in the host's memory (place.go).
+// weight is a tensor in its stored format, on the device or, where it does not
+// fit, in the host's memory (place.go).
 type weight struct {
 	b          *Backend
 	rows, cols int
@@ -103,11 +103,11 @@ func (w *weight) bytes(first, rows int) uint64 {
 	return aligned(uint64(rows)*uint64(w.rowBytes) + 4) // unaligned words are read in pairs
 }
 
-// cut gives the rows of each part when none is larger than most bytes.
-func (w *weight) cut(most uint64) (rows []int) {
+// cut gives the rows of each part when none is larger than limit.
+func (w *weight) cut(limit uint64) (rows []int) {
 	each := w.rows
-	if !w.whole && w.bytes(0, w.rows) > most {
-		each = max(1, int((most-align)/uint64(w.rowBytes)))
+	if !w.whole && w.bytes(0, w.rows) > limit {
+		each = max(1, int((limit-align)/uint64(w.rowBytes)))
 	}
 	for first := 0; first < w.rows; first += each {
 		rows = append(rows, min(each, w.rows-first))

@@ -12,12 +12,12 @@ import (
 // rounding down leaves go, one entry each, to the largest remainders (Hamilton's
 // method), equal ones to the lowest index.
 func fit(quotas []float64, caps []int, total int) ([]int, error) {
-	room := 0
+	space := 0
 	for _, c := range caps {
-		room += min(c, unlimited)
+		space += min(c, unlimited)
 	}
-	if total < 0 || total > room {
-		return nil, fmt.Errorf("the caches can hold %d selected entries, %d were asked for; ask for less or drop the fit", room, total)
+	if total < 0 || total > space {
+		return nil, fmt.Errorf("the caches can hold %d selected entries, %d were asked for; ask for less or drop the fit", space, total)
 	}
 	out := make([]int, len(quotas))
 	capped := make([]bool, len(quotas))

@@ -340,9 +340,9 @@ func makeRange(s *state, a *args) Value {
 	if r.step == 0 {
 		fail(0, "range needs a step that is not 0")
 	}
-	const most = 100000 // of jinja2's sandbox
-	if r.len() > most {
-		fail(0, "a range has more than %d items", most)
+	const limit = 100000 // of jinja2's sandbox
+	if r.len() > limit {
+		fail(0, "a range has more than %d items", limit)
 	}
 	return r
 }

@@ -40,14 +40,14 @@ func (sc *scope) inner(f *function) *scope {
 
 // buffer collects text; most bounds its length where it is not 0.
 type buffer struct {
-	s    *state
-	b    strings.Builder
-	most int
+	s     *state
+	b     strings.Builder
+	limit int
 }
 
 func (b *buffer) write(text string) {
-	if b.most > 0 && b.b.Len()+len(text) > b.most {
-		fail(0, "the template writes more than %d bytes", b.most)
+	if b.limit > 0 && b.b.Len()+len(text) > b.limit {
+		fail(0, "the template writes more than %d bytes", b.limit)
 	}
 	b.s.scan(len(text))
 	b.s.take(3 * int64(len(text))) // as it grows

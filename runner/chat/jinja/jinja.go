@@ -83,7 +83,7 @@ func (t *Template) Render(variables map[string]Value, now time.Time) (text strin
 			text, err = "", e
 		}
 	}()
-	out := &buffer{s: s, most: t.limits.Output}
+	out := &buffer{s: s, limit: t.limits.Output}
 	t.run(&scope{s: s, cells: make([]Value, t.root.size)}, out)
 	return out.b.String(), nil
 }
@@ -99,9 +99,9 @@ func failed(p any) *Error {
 	if !ok {
 		panic(p)
 	}
-	const most = 300
-	if len(e.What) > most {
-		e.What = e.What[:most] + " …"
+	const limit = 300
+	if len(e.What) > limit {
+		e.What = e.What[:limit] + " …"
 	}
 	return e
 }

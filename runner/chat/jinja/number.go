@@ -236,8 +236,8 @@ func (s *state) safely(op string, a, b Value) (Value, bool) {
 
 // small runs + - // % on ints whose result is sure to fit.
 func small(op string, x, y int64) (int64, bool) {
-	const most = 1 << 31
-	if x > most || x < -most || y > most || y < -most {
+	const limit = 1 << 31
+	if x > limit || x < -limit || y > limit || y < -limit {
 		return 0, false
 	}
 	switch op {

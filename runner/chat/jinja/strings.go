@@ -447,20 +447,20 @@ func expandtabs(s *state, t string, a *args) Value {
 
 func (s *state) split(name, t string, a *args, right bool) Value {
 	in := a.bind(name, "sep?", "maxsplit?")
-	most := int64(-1)
+	maxSplits := int64(-1)
 	if a.given(1, "maxsplit") {
-		most = index(in[1], name+"'s maxsplit")
+		maxSplits = index(in[1], name+"'s maxsplit")
 	}
 	s.made(len(t))
 	if in[0] == nil {
-		return s.listOf(s.words(t, most, right))
+		return s.listOf(s.words(t, maxSplits, right))
 	}
 	sep := nonEmpty(str(in[0], name))
 	s.work(int64(strings.Count(t, sep)))
 	s.take(80 * int64(strings.Count(t, sep)))
 	var parts []string
 	if !right {
-		for most < 0 || int64(len(parts)) < most {
+		for maxSplits < 0 || int64(len(parts)) < maxSplits {
 			b, c, ok := strings.Cut(t, sep)
 			if !ok {
 				break
@@ -470,7 +470,7 @@ func (s *state) split(name, t string, a *args, right bool) Value {
 		}
 		return s.listOf(append(parts, t))
 	}
-	for most < 0 || int64(len(parts)) < most {
+	for maxSplits < 0 || int64(len(parts)) < maxSplits {
 		i := strings.LastIndex(t, sep)
 		if i < 0 {
 			break
@@ -485,8 +485,8 @@ func (s *state) split(name, t string, a *args, right bool) Value {
 	return s.listOf(parts)
 }
 
-// words splits at white space; the rest after most splits loses it at one end only.
-func (s *state) words(t string, most int64, right bool) []string {
+// words splits at white space; the rest after maxSplits splits loses it at one end only.
+func (s *state) words(t string, maxSplits int64, right bool) []string {
 	s.scan(8 * len(t))
 	var parts []string
 	if !right {
@@ -496,7 +496,7 @@ func (s *state) words(t string, most int64, right bool) []string {
 			if t == "" {
 				return parts
 			}
-			if most >= 0 && int64(len(parts)) >= most {
+			if maxSplits >= 0 && int64(len(parts)) >= maxSplits {
 				return append(parts, t)
 			}
 			i := strings.IndexFunc(t, isSpace)
@@ -513,7 +513,7 @@ func (s *state) words(t string, most int64, right bool) []string {
 		if t == "" {
 			break
 		}
-		if most >= 0 && int64(len(parts)) >= most {
+		if maxSplits >= 0 && int64(len(parts)) >= maxSplits {
 			parts = append(parts, t)
 			break
 		}

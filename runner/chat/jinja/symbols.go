@@ -80,8 +80,8 @@ func newSymbols(parent *symbols, fn *function) *symbols {
 }
 
 func (s *symbols) copy() *symbols {
-	const most = 300_000
-	if *s.fn.copied += len(s.refs) + len(s.stores); *s.fn.copied > most {
+	const limit = 300_000
+	if *s.fn.copied += len(s.refs) + len(s.stores); *s.fn.copied > limit {
 		fail(0, "the template has too many names and conditions")
 	}
 	c := *s

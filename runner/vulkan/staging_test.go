@@ -77,7 +77,7 @@ func largerThanTheDevice(t *testing.T, open func(runner.Options) (*runner.Model,
 		t.Fatal(err)
 	}
 	if need.Device == nil || need.Device.Streamed != 0 || need.Weights != 0 || need.Cache != 0 {
-		t.Errorf("with room for all, %+v (%+v) is predicted", need, need.Device)
+		t.Errorf("with space for all, %+v (%+v) is predicted", need, need.Device)
 	}
 	want := run(m)
 	m.Close()

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// piece is a run of a weight's rows that the device has no room for.
+// piece is a run of a weight's rows that does not fit on the device.
 type piece struct {
 	w           *weight
 	first, rows int
@@ -14,12 +14,12 @@ type piece struct {
 
 func (p *piece) bytes() uint64 { return p.w.bytes(0, p.rows) }
 
-// passage brings pieces to the device while it works on those before them.
+// staging copies pieces to the device while it works on those before them.
 // There are two slots. While the device computes with one, the host copies what
 // comes next to the other's half in host memory; its copy to the device is
 // recorded together with the first slot's computations, none of which waits
 // for it. The host waits only where the device is more than a slot behind.
-type passage struct {
+type staging struct {
 	slots [2]slot
 	now   int // slot in use
 	last  *piece
@@ -36,55 +36,55 @@ type slot struct {
 	pending      bool // the fence is under way
 }
 
-// openPassage makes the slots when they are first needed.
-func (r *recorder) openPassage() bool {
-	if r.passage != nil || r.err != nil {
+// openStaging makes the slots when they are first needed.
+func (r *recorder) openStaging() bool {
+	if r.staging != nil || r.err != nil {
 		return r.err == nil
 	}
-	g := &passage{after: map[*piece]*piece{}}
-	r.passage = g
+	g := &staging{after: map[*piece]*piece{}}
+	r.staging = g
 	for i := range g.slots {
 		s := &g.slots[i]
 		s.holds = map[*piece]uint64{}
 		var err error
-		if s.device, err = r.b.passages.alloc(r.b.placed.slot); err == nil {
+		if s.device, err = r.b.streamed.alloc(r.b.placed.slot); err == nil {
 			s.host, err = r.b.uploads.alloc(r.b.placed.slot)
 		}
 		if r.failed(err) {
-			r.closePassage()
+			r.closeStaging()
 			return false
 		}
 		if s.fence, err = r.b.v.newFence(); r.failed(err) {
-			r.closePassage()
+			r.closeStaging()
 			return false
 		}
 	}
 	return true
 }
 
-// closePassage gives the slots back; nothing may be under way.
-func (r *recorder) closePassage() {
-	if r.passage == nil {
+// closeStaging gives the slots back; nothing may be under way.
+func (r *recorder) closeStaging() {
+	if r.staging == nil {
 		return
 	}
-	for _, s := range r.passage.slots {
-		r.b.passages.release(s.device)
+	for _, s := range r.staging.slots {
+		r.b.streamed.release(s.device)
 		r.b.uploads.release(s.host)
 		if s.fence != 0 {
 			call(r.b.v.destroyFence, r.b.v.handle, uintptr(s.fence), 0)
 		}
 	}
-	r.passage = nil
+	r.staging = nil
 }
 
-// bring gives the place of a piece on the device: its bytes will be there when
+// stage gives the place of a piece on the device: its bytes will be there when
 // what is recorded next runs. It stays until the next call. ok is false after
 // an error.
-func (r *recorder) bring(p *piece) (span, bool) {
-	if !r.openPassage() {
+func (r *recorder) stage(p *piece) (span, bool) {
+	if !r.openStaging() {
 		return span{}, false
 	}
-	g := r.passage
+	g := r.staging
 	if g.last != nil {
 		g.after[g.last] = p
 	}
@@ -112,7 +112,7 @@ func (r *recorder) bring(p *piece) (span, bool) {
 	return span{at, at + p.bytes()}, ok && r.err == nil
 }
 
-func (g *passage) following(p *piece) *piece {
+func (g *staging) following(p *piece) *piece {
 	if next := g.after[p]; next != nil {
 		return next
 	}
@@ -123,8 +123,8 @@ func (g *passage) following(p *piece) *piece {
 // are in it.
 func (r *recorder) handOver() {
 	r.submit()
-	for i := range r.passage.slots {
-		if s := &r.passage.slots[i]; s.recorded && !s.pending && r.err == nil {
+	for i := range r.staging.slots {
+		if s := &r.staging.slots[i]; s.recorded && !s.pending && r.err == nil {
 			s.recorded = false
 			s.pending = !r.failed(r.b.v.submit1(0, s.fence))
 		}
@@ -133,7 +133,7 @@ func (r *recorder) handOver() {
 
 // fill copies a piece and as many of those that follow as fit to a slot.
 func (r *recorder) fill(n int, p *piece) {
-	g := r.passage
+	g := r.staging
 	s, other := &g.slots[n], &g.slots[1-n]
 	clear(s.holds)
 	if s.recorded {
@@ -181,7 +181,7 @@ func inParallel(list []*piece, f func(*piece)) {
 
 // arrived notes that all that was submitted has ended; after an error, what the
 // slots hold is not known.
-func (g *passage) arrived(v *device, failed bool) {
+func (g *staging) arrived(v *device, failed bool) {
 	for i := range g.slots {
 		s := &g.slots[i]
 		if s.pending {
