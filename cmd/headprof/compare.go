@@ -22,6 +22,8 @@ type compareFlags struct {
 	json           bool
 	atLeast        int
 	file, majority string // --out, --consensus
+	failUnder      string
+	rows           []pair // the first profile against each of the others
 }
 
 func newCompare() *cobra.Command {
@@ -44,8 +46,13 @@ both as a file; --consensus writes a profile that other commands read.
 
 What differs in the making of the profiles is said. Rankings without a common
 meaning (query heads and KV heads, other shapes, models with other tokenizers)
-are refused unless --mix is given.`,
+are refused unless --mix is given.
+
+--fail-under is for CI: with exit code 5 it says that the heads of a profile
+drifted from the first one's. The lower end of the interval counts, so that few
+heads or a shaky ranking do not pass by chance.`,
 		Example: `  headprof compare profile other.json
+  headprof compare base new --fail-under spearman=0.95,top=0.8
   headprof compare profile --method all --out agreement.json --plot agreement.svg
   headprof compare day1 day2 --method headkv-r2,retrieval --at-least 3 --consensus heads.csv`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -54,7 +61,22 @@ are refused unless --mix is given.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var bounds []bound
+			if f.failUnder != "" {
+				var err error
+				if bounds, err = parseBounds(f.failUnder); err != nil {
+					return err
+				}
+				if f.severalMethods() {
+					return usagef("--fail-under compares profiles by one method; give one to --method")
+				}
+			}
+			if err := f.run(cmd, args); err != nil {
+				return err
+			}
+			return drifted(f.rows, bounds)
+		},
 	}
 	c.Flags().SortFlags = false
 	c.Flags().StringVar(&f.out, "plot", "", "also draw two profiles against each other, or the matrix of more rankings, into `file` (.png, .svg or .pdf; - is standard output)")
@@ -64,6 +86,7 @@ are refused unless --mix is given.`,
 	c.Flags().StringVar(&f.file, "out", "", "write matrix and consensus into `file` (.json), or the matrix's pairs as a table (.csv, .parquet; - is standard output)")
 	c.Flags().IntVar(&f.atLeast, "at-least", 0, "rankings that must put a head on top to make it a head of the consensus (default: more than half)")
 	c.Flags().StringVar(&f.majority, "consensus", "", "write the consensus as a profile into `file` (.csv or .parquet): its score is the share of the rankings that vote for a head")
+	c.Flags().StringVar(&f.failUnder, "fail-under", "", "end with exit code 5 where a `measure` is under its bound, as in spearman=0.95,top=0.8; measures: spearman, kendall, top (shared among the top), jaccard")
 	c.Flags().BoolVar(&f.mix, "mix", false, "compare what has no common meaning: query heads with KV heads, other shapes, other tokenizers")
 	f.profile.register(c.Flags())
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON lines")
@@ -118,6 +141,7 @@ func (f *compareFlags) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		f.printPairs(out, rows)
+		f.rows = rows
 	}
 	asked := f.file != "" || f.majority != "" || f.atLeast > 0
 	matrix := rankings > 2 || f.severalMethods() || asked

@@ -24,6 +24,7 @@ const (
 	exitUsage       = 2
 	exitNoScore     = 3 // ran, but no trial passed
 	exitIncomplete  = 4 // merge: not all shards are there and finished
+	exitDrift       = 5 // compare: less alike than --fail-under asks for
 	exitInterrupted = 130
 )
 
@@ -118,8 +119,9 @@ tables, heatmaps and per-head KV-cache budgets (HeadKV, arXiv 2410.19258).
 Without flags, 'headprof score' profiles a small model that is part of the binary.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 no trial passed,
-4 shards to merge are missing or unfinished, 130 interrupted by SIGINT, SIGTERM
-or SIGHUP (the same command continues; have a scheduler requeue on it).`,
+4 shards to merge are missing or unfinished, 5 heads drifted (compare
+--fail-under), 130 interrupted by SIGINT, SIGTERM or SIGHUP (the same command
+continues; have a scheduler requeue on it).`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
