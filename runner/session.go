@@ -244,6 +244,9 @@ func (t *step) begin(last bool) error {
 	if t.s.masked != nil {
 		t.o = &masking{t.o, t.s.masked}
 	}
+	if w.Projections != nil && m.config.NormedLate {
+		return fmt.Errorf("family %q normalises queries and keys after their rotation, and what was asked for needs them before it; leave that score out", m.config.Family)
+	}
 	if w.Projections != nil {
 		t.o = &projecting{Ops: t.o, deliver: w.Projections}
 	}

@@ -84,6 +84,9 @@ type Config struct {
 
 	Warnings []string // what a user should know of a file that runs
 	Needs    []backend.Feature
+	// NormedLate says that queries and keys are normalised after their rotation:
+	// what they are before it does not give their products.
+	NormedLate bool
 
 	ExpertWidth, SharedWidth int // hidden width of one expert, and of the expert that all tokens use
 }

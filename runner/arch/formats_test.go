@@ -20,7 +20,8 @@ import (
 
 // oneEach holds a golden model of every family and of every form of it.
 var oneEach = []string{"llama", "mistral", "mixtral", "qwen2", "qwen2-moe", "qwen3", "qwen3-moe", "gemma", "gemma2", "gemma3",
-	"phi3", "olmo2", "gpt-oss", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2"}
+	"phi3", "olmo2", "gpt-oss", "smollm3", "seed-oss", "ministral3", "hunyuan-dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
+	"granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2"}
 
 // halves are where a block of a format holds half-precision scales.
 var halves = map[tensor.Type][]int{
@@ -170,6 +171,13 @@ func valueOf(t *testing.T, m *gguf.Metadata, key string) any {
 	}
 	if v, ok, err := m.Float(key); ok && err == nil {
 		return v
+	}
+	if v, ok, err := m.Ints(key); ok && err == nil { // flags: no family has other lists
+		flags := make([]bool, len(v))
+		for i := range v {
+			flags[i] = v[i] != 0
+		}
+		return flags
 	}
 	t.Fatalf("setting %s is of a kind that the test does not copy", key)
 	return nil

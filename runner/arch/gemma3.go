@@ -31,11 +31,9 @@ func loadGemma3(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	c.window(6, required)
-	dim := c.Layers[0].KeyDim
 	c.gemma3Scaling()
 	m := &gemma3{global: c.rope(false, 1e6, "rope.global.freq_base"), eps: c.eps(1e-6), config: c.Config}
-	m.local = backend.Rope{InvFreq: inverseFrequencies(c.firstFloat(10000, "rope.freq_base_swa", "rope.local.freq_base"), dim), Dims: dim, Scale: 1}
-	c.checkRope(m.local)
+	m.local = c.localRope(c.firstFloat(10000, "rope.freq_base_swa", "rope.local.freq_base"))
 	m.scale = c.gemmaScale(62)
 	m.logitsCap = float32(c.float("final_logit_softcapping", 0))
 	if c.err != nil {

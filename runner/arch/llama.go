@@ -11,16 +11,18 @@ func init() { register("llama", loadLlama) }
 type llama struct {
 	config
 	outer
-	blocks []llamaBlock
-	rope   backend.Rope
-	eps    float32
+	blocks      []llamaBlock
+	rope        backend.Rope
+	eps         float32
+	unrotated   []bool // layers without rotary embedding; nil: none
+	temperature backend.Temperature
 }
 
 type llamaBlock struct {
 	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
 	qkv
 	output
-	FFNNorm backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
+	FFNNorm backend.Weight `gguf:"ffn_norm.weight|post_attention_norm.weight" shape:"width"`
 	mlp     gated          // dense models
 	moe     experts        // mixtures
 }
@@ -31,10 +33,16 @@ func loadLlama(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	c.window(0, 0)
-	m := &llama{rope: c.rope(true, 10000), eps: c.eps(required), config: c.Config}
+	return c.llama(b, &llama{rope: c.rope(true, 10000)})
+}
+
+// llama binds a model of Llama's block to a file's weights.
+func (c *metadata) llama(b backend.Backend, m *llama) (Model, error) {
+	m.eps, m.config = c.eps(required), c.Config
 	if c.err != nil {
 		return nil, c.err
 	}
+	s := c.src
 	var err error
 	if m.blocks, err = bindModel[llamaBlock](s, b, &m.outer, &m.config); err != nil {
 		return nil, err
@@ -62,10 +70,14 @@ func (m *llama) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend
 	b, a := &m.blocks[l], m.Layers[l]
 
 	q, k, v := b.project(o, o.Norm(x, m.norm(b.AttnNorm)))
-	o.Rope(q, a.Heads, m.rope)
-	o.Rope(k, a.KVHeads, m.rope)
+	if m.unrotated == nil || !m.unrotated[l] {
+		o.Rope(q, a.Heads, m.rope)
+		o.Rope(k, a.KVHeads, m.rope)
+	}
 	o.Store(l, k, v)
-	h := o.Attend(q, m.attention(l, inverseRoot(a.KeyDim)), rows)
+	attention := m.attention(l, inverseRoot(a.KeyDim))
+	attention.Temperature = m.temperature
+	h := o.Attend(q, attention, rows)
 	if rows != nil {
 		x = o.Gather(x, rows)
 	}

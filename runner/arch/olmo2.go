@@ -4,13 +4,15 @@ import "headprof/runner/backend"
 
 func init() { register("olmo2", loadOLMo2) }
 
-// olmo2 is OLMo 2 (arXiv 2501.00656): norms after each part instead of before
-// it, and queries and keys normalised over all heads together.
+// olmo2 is OLMo 2 (arXiv 2501.00656) and 3 (arXiv 2512.13961): norms after each
+// part instead of before it, and queries and keys normalised over all heads
+// together; version 3 has windows, in whose layers nothing scales the rotation.
 type olmo2 struct {
 	config
 	outer
 	blocks []olmo2Block
 	rope   backend.Rope
+	local  backend.Rope // of layers with a window
 	eps    float32
 }
 
@@ -29,7 +31,9 @@ func loadOLMo2(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	c.window(4, 0)
 	m := &olmo2{rope: c.rope(false, 10000), eps: c.eps(required), config: c.Config}
+	m.local = c.localRope(c.float("rope.freq_base_swa", c.float("rope.freq_base", 10000)))
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -49,8 +53,12 @@ func (m *olmo2) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend
 
 	q, k, v := b.project(o, x)
 	q, k = o.Norm(q, m.norm(b.QNorm)), o.Norm(k, m.norm(b.KNorm))
-	o.Rope(q, a.Heads, m.rope)
-	o.Rope(k, a.KVHeads, m.rope)
+	rope := m.rope
+	if a.Window > 0 {
+		rope = m.local
+	}
+	o.Rope(q, a.Heads, rope)
+	o.Rope(k, a.KVHeads, rope)
 	o.Store(l, k, v)
 	h := o.Linear(o.Attend(q, m.attention(l, inverseRoot(a.KeyDim)), rows), b.O, b.OBias)
 	if rows != nil {

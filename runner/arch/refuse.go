@@ -1,5 +1,7 @@
 package arch
 
+import "slices"
+
 // unsupported gives the reason why a family that people have is refused.
 var unsupported = map[string]string{
 	"bloom":     "it uses ALiBi, whose position biases headprof does not compute",
@@ -13,6 +15,12 @@ var unsupported = map[string]string{
 	"rwkv7":     "it has no attention",
 	"bert":      "it is an encoder and generates no text",
 	"t5":        "it is an encoder-decoder, and headprof reads decoder-only models",
+}
+
+// computed lists, by family, the keys among those of refuseOddities that its
+// equations read.
+var computed = map[string][]string{
+	"mistral3": {"attention.temperature_scale", "rope.scaling.yarn_log_multiplier"},
 }
 
 // refuseOddities fails on settings that change the equations of any family and
@@ -34,6 +42,9 @@ func (m *metadata) refuseOddities() {
 		{"rope.scaling.yarn_ext_factor", 1, "only 1 is supported"},
 		{"rope.scaling.yarn_log_multiplier", 0, "only 0 is supported"},
 	} {
+		if slices.Contains(computed[m.Family], k.key) {
+			continue
+		}
 		if v := m.float(k.key, k.neutral); v != k.neutral && v != 0 {
 			m.fail("metadata key %s is %v: %s", m.key(k.key), v, k.reason)
 		}

@@ -44,7 +44,7 @@ func TestRefusals(t *testing.T) {
 		"ALiBi setting":    {"llama", map[string]any{"llama.attention.max_alibi_bias": 8.0}, []string{"max_alibi_bias", "ALiBi"}},
 		"MLA":              {"llama", map[string]any{"general.architecture": "deepseek2"}, []string{"deepseek2", "latent", "KV heads"}},
 		"gemma3n":          {"gemma3", map[string]any{"general.architecture": "gemma3n"}, []string{"gemma3n", "residual streams"}},
-		"unknown family":   {"llama", map[string]any{"general.architecture": "nova"}, []string{`"nova"`, "supported: gemma"}},
+		"unknown family":   {"llama", map[string]any{"general.architecture": "nova"}, []string{`"nova"`, "supported: cohere2, command-r"}},
 		"no family":        {"llama", map[string]any{"general.architecture": nil}, []string{"general.architecture"}},
 		"scaling":          {"llama", map[string]any{"llama.rope.scaling.type": "spiral"}, []string{"spiral", "yarn"}},
 		"negative base":    {"llama", map[string]any{"llama.rope.freq_base": -1.0}, []string{"llama.rope", "frequency"}},

@@ -42,6 +42,15 @@ func (m *metadata) rope(interleaved bool, fallback float64, other ...string) bac
 	return r
 }
 
+// localRope is the half-split rotary embedding, without scaling, of layers that
+// have a base of their own.
+func (m *metadata) localRope(base float64) backend.Rope {
+	dim := m.Layers[0].KeyDim
+	r := backend.Rope{InvFreq: inverseFrequencies(base, dim), Dims: dim, Scale: 1}
+	m.checkRope(r)
+	return r
+}
+
 // partialRope is rope, half-split, of a family whose models rotate a part of each
 // head: how much must be stated.
 func (m *metadata) partialRope(fallback float64) backend.Rope {

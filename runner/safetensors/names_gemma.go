@@ -57,7 +57,7 @@ var (
 		block:    join(gemmaNorms, usualQKVO, headNorms, usualGated),
 		read: func(b *builder) {
 			b.gemma("hidden_activation")
-			b.gemma3Rope()
+			b.layerRopes(b.floatOr("rope_theta", 0), b.floatOr("rope_local_base_freq", 0))
 			if b.has("attn_logit_softcapping") {
 				b.fail("\"attn_logit_softcapping\" is set, which model type %q does not have", b.text("model_type"))
 			}
@@ -87,11 +87,11 @@ func (b *builder) softCap(key string) float32 {
 	return float32(b.floatOr(key, 0))
 }
 
-// gemma3Rope reads the two rotary embeddings of Gemma 3; scalings are those of
-// the global layers.
-func (b *builder) gemma3Rope() {
-	global, theta := b.object("rope_scaling"), b.floatOr("rope_theta", 0)
-	local := b.floatOr("rope_local_base_freq", 0)
+// layerRopes reads the two rotary embeddings of a family whose windowed layers
+// have one of their own; scalings are those of the global layers. theta and local
+// are the bases where rope_parameters have none.
+func (b *builder) layerRopes(theta, local float64) {
+	global := b.object("rope_scaling")
 	if b.has("rope_parameters") {
 		p := b.object("rope_parameters")
 		sliding := p.object("sliding_attention")

@@ -133,7 +133,8 @@ def named(arch, c, names, rules):
                 stacks.setdefault(table.get_name(merged, try_suffixes=(".weight",)), {})[int(m[1])] = name
                 continue
             to = table.get_name(name, try_suffixes=(".weight", ".bias"))
-            assert to, name
+            if not to:
+                raise KeyError(name)
             out.append([to, [name], "copy", None])
     for to, parts in stacks.items():
         assert to, parts
@@ -174,10 +175,104 @@ def gpt_oss(c, names):
     ])
 
 
-FAMILIES = {"gpt_oss": gpt_oss}
+def plain_rope(k, c, out):
+    """The scalings that any family may have; False where GGUF cannot say it."""
+    return scaling(k, c, out) != "odd"
+
+
+def window(k, c):
+    if c.sliding_window is not None:
+        k.add("attention.sliding_window", c.sliding_window)
+        if getattr(c, "layer_types", None):
+            k.add("attention.sliding_window_pattern", [t == "sliding_attention" for t in c.layer_types])
+
+
+def smollm3(c, names):
+    k = base(A.SMOLLM3, c)
+    fits = plain_rope(k, c, None) and "sliding_attention" not in c.layer_types
+    if not fits or c.no_rope_layers != [int((i + 1) % 4 != 0) for i in range(c.num_hidden_layers)]:
+        return None
+    return k, named(A.SMOLLM3, c, names, [permuted(c)])
+
+
+def seed_oss(c, names):
+    k = base(A.SEED_OSS, c)
+    return (k, named(A.SEED_OSS, c, names, [])) if plain_rope(k, c, None) else None
+
+
+def ministral3(c, names):
+    k = base(A.MISTRAL3, c)
+    p = c.rope_parameters
+    if p["rope_type"] != "yarn" or p.get("mscale") != 1 or not p.get("mscale_all_dim") or p.get("attention_factor") or not p.get("truncate", True) or c.sliding_window:
+        return None
+    scaling(k, type("", (), dict(rope_parameters={a: b for a, b in p.items() if a != "mscale"})), None)
+    k.add("rope.scaling.yarn_log_multiplier", float(p["mscale_all_dim"]))
+    k.add("attention.temperature_scale", float(p["llama_4_scaling_beta"]))
+    return k, named(A.MISTRAL3, c, names, [permuted(c)])
+
+
+def hunyuan(c, names):
+    k = base(A.HUNYUAN_DENSE, c)
+    p = c.rope_parameters
+    if p["rope_type"] == "dynamic" and p.get("alpha"):
+        dim = head_dim(c)
+        k.add("rope.freq_base", p["rope_theta"] * p["alpha"] ** (dim / (dim - 2)))
+        k.add("rope.scaling.type", "none")
+        k.add("rope.scaling.factor", 1.0)
+    elif not plain_rope(k, c, None):
+        return None
+    return k, named(A.HUNYUAN_DENSE, c, names, [])
+
+
+def exaone4(c, names):
+    k = base(A.EXAONE4, c)
+    k.add("vocab_size", c.vocab_size)
+    window(k, c)
+    fits = plain_rope(k, c, None) and ("sliding_attention" in c.layer_types) == (c.sliding_window is not None)
+    return (k, named(A.EXAONE4, c, names, [])) if fits else None
+
+
+def olmo3(c, names):
+    k = base(A.OLMO2, c)
+    window(k, c)
+    full, local = ropes(c)
+    fits = plain_rope(k, c, None) and full["rope_theta"] == local["rope_theta"] and local["rope_type"] == "default"
+    return (k, named(A.OLMO2, c, names, [])) if fits else None
+
+
+def glm4(c, names):
+    k = base(A.GLM4, c)
+    k.add("rope.dimension_count", int(head_dim(c) * c.rope_parameters.get("partial_rotary_factor", 0.5)))
+    return (k, named(A.GLM4, c, names, [])) if plain_rope(k, c, None) else None
+
+
+def cohere(c, names):
+    k = base(A.COMMAND_R, c)
+    k.add("logit_scale", c.logit_scale)
+    k.add("rope.scaling.type", "none")
+    return (k, named(A.COMMAND_R, c, names, [])) if c.rope_parameters["rope_type"] == "default" else None
+
+
+def cohere2(c, names):
+    k = base(A.COHERE2, c)
+    k.add("logit_scale", c.logit_scale)
+    k.add("attention.sliding_window", c.sliding_window)
+    k.add("vocab_size", c.vocab_size)
+    k.add("rope.dimension_count", head_dim(c))
+    k.add("rope.scaling.type", "none")
+    fits = c.rope_parameters["rope_type"] == "default" and not c.attention_bias
+    fits = fits and c.layer_types == ["full_attention" if (i + 1) % 4 == 0 else "sliding_attention" for i in range(c.num_hidden_layers)]
+    return (k, named(A.COHERE2, c, names, [])) if fits else None
+
+
+FAMILIES = {"gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
+            "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 
 
 def convert(c, names):
     """Keys and recipes of a model; None where there is no GGUF of such a one."""
     f = FAMILIES.get(c.model_type)
-    return f(c, names) if f else None
+    try:
+        return f(c, names) if f else None
+    except KeyError:  # GGUF has no place for a tensor
+        return None

@@ -98,6 +98,18 @@ CASES = {
     "gpt2": (T.GPT2Config, A.GPT2, dict(vocab_size=67, n_embd=32, n_layer=2, n_head=4, n_positions=61, n_inner=64, bos_token_id=1, eos_token_id=2), None),
     "gpt-oss": (T.GptOssConfig, None, dict(GPTOSS), None),
     "gpt-oss-mxfp4": (T.GptOssConfig, None, dict(GPTOSS), None),
+    "smollm3": (T.SmolLM3Config, None, dict(GQA, num_hidden_layers=4, intermediate_size=32), None),
+    "seed-oss": (T.SeedOssConfig, None, dict(GQA, head_dim=16), None),
+    "ministral3": (T.Ministral3Config, None, dict(GQA, head_dim=16, **rope(
+        "yarn", factor=4.0, original_max_position_embeddings=16, mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.3)), None),
+    "hunyuan-dense": (T.HunYuanDenseV1Config, None, dict(GQA, head_dim=16, **rope("dynamic", alpha=50.0, factor=1.0)), None),
+    "exaone4": (T.Exaone4Config, None, dict(GQA, num_hidden_layers=4, intermediate_size=32, sliding_window=8), None),
+    "olmo3": (T.Olmo3Config, None, dict(GQA, num_hidden_layers=4, intermediate_size=32, sliding_window=8, rope_parameters=dict(
+        sliding_attention=dict(rope_type="default", rope_theta=500000.0), full_attention=dict(
+            rope_type="yarn", rope_theta=500000.0, factor=4.0, original_max_position_embeddings=16))), None),
+    "glm4": (T.Glm4Config, None, dict(GQA, head_dim=16, eos_token_id=2), None),
+    "cohere": (T.CohereConfig, None, dict(GQA, **TIED, use_qk_norm=True, logit_scale=0.3), None),
+    "cohere2": (T.Cohere2Config, None, dict(GQA, **TIED, num_hidden_layers=4, intermediate_size=32, sliding_window=8, logit_scale=0.3), None),
 }
 
 
@@ -134,7 +146,7 @@ def older(config):
     """config.json as transformers 4 had it; None where nothing differs."""
     c = dict(config)
     p = c.pop("rope_parameters", None)
-    if not p:
+    if not p or c["model_type"] == "ministral3":  # of 5 only
         return None
     if "full_attention" in p:
         c["rope_theta"], c["rope_local_base_freq"] = p["full_attention"]["rope_theta"], p["sliding_attention"]["rope_theta"]

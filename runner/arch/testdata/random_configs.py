@@ -244,6 +244,70 @@ def config(kind, seed):
         layer_types(d, c, 0.3)
         drop(d, c, "num_experts_per_tok", "sliding_window", "swiglu_limit")
         rope(d, c, dim, ["yarn", "yarn", "linear", "default"])
+    elif kind == "smollm3":
+        head_dim()
+        c |= dict(num_hidden_layers=d.one(3, 4, 5), attention_bias=d.maybe(0.3), mlp_bias=d.maybe(0.05), no_rope_layer_interval=d.one(4, 4, 2, 3),
+                  use_sliding_window=d.maybe(0.3), sliding_window=d.one(9, None))
+        if d.maybe(0.3):
+            c["no_rope_layers"] = [d.one(0, 1) for _ in range(c["num_hidden_layers"])]
+        layer_types(d, c, 0.15)
+        drop(d, c, "no_rope_layer_interval", "use_sliding_window", "sliding_window")
+        rope(d, c, dim, every)
+    elif kind == "seed_oss":
+        dim = d.one(8, 16)
+        c |= dict(head_dim=dim, attention_bias=d.maybe(0.7), attention_out_bias=d.maybe(0.3), mlp_bias=d.maybe(0.05), residual_dropout=0.1)
+        drop(d, c, "attention_out_bias")
+        rope(d, c, dim, every)
+    elif kind == "ministral3":
+        dim = d.one(8, 16)
+        c |= dict(head_dim=dim, sliding_window=d.one(None, None, None, 9))
+        s = scaling(d, ["yarn", "yarn", "yarn", "default", "linear"], dim, c["max_position_embeddings"])
+        s |= dict(rope_theta=d.one(500.0, 10000.0, 1e6), llama_4_scaling_beta=d.one(0.1, 0.5), original_max_position_embeddings=d.one(8, 16, 5))
+        if d.maybe(0.7):
+            s |= dict(mscale=1.0, mscale_all_dim=d.one(1.0, 0.7))
+        c["rope_parameters"] = s
+        drop(d, c, "sliding_window")
+    elif kind == "hunyuan_v1_dense":
+        dim = d.one(8, 16)
+        c |= dict(head_dim=dim, attention_bias=d.maybe(0.3))
+        rope(d, c, dim, every)
+        if d.maybe(0.3):
+            c["rope_parameters" if d.maybe() else "rope_scaling"] = dict(rope_type="dynamic", alpha=d.one(50.0, 1000.0), factor=1.0, rope_theta=10000.0)
+            for key in ("rope_theta", "rope_scaling" if "rope_parameters" in c else ""):
+                c.pop(key, None)
+    elif kind == "exaone4":
+        head_dim()
+        c |= dict(num_hidden_layers=d.one(3, 4, 5), sliding_window=d.one(9, 5, None), sliding_window_pattern=d.one(4, 2, 3, "LLLG"))
+        layer_types(d, c, 0.4)
+        drop(d, c, "sliding_window", "sliding_window_pattern")
+        rope(d, c, dim, every)
+    elif kind == "olmo3":
+        c |= dict(num_hidden_layers=d.one(3, 4, 5), sliding_window=d.one(9, 5), attention_bias=d.maybe(0.3))
+        layer_types(d, c, 0.4)
+        full = scaling(d, ["linear", "yarn", "default"], dim, 64) if d.maybe() else {"rope_type": "default"}
+        if d.maybe(0.7):
+            base = d.one(500.0, 1e6)
+            c["rope_parameters"] = dict(full_attention=dict(full, rope_theta=base),
+                                        sliding_attention=dict(rope_type="default", rope_theta=d.one(base, base, 10000.0)))
+        elif len(full) > 1:
+            c |= dict(rope_scaling=full, rope_theta=500000.0)
+            drop(d, c, "rope_theta")
+        drop(d, c, "sliding_window")
+    elif kind == "glm4":
+        dim = d.one(8, 16)
+        c |= dict(head_dim=dim, attention_bias=d.maybe(0.6))
+        rope(d, c, dim, ["linear", "yarn", "default"], partial="partial_rotary_factor", share=0.5)
+    elif kind in ("cohere", "cohere2"):
+        c |= dict(layer_norm_eps=c.pop("rms_norm_eps"), logit_scale=d.one(0.0625, 0.5), attention_bias=d.maybe(0.3), tie_word_embeddings=d.maybe(0.7))
+        if kind == "cohere":
+            c["use_qk_norm"] = d.maybe(0.4)
+            drop(d, c, "use_qk_norm")
+        else:
+            c |= dict(num_hidden_layers=d.one(3, 4, 5), sliding_window=d.one(9, 5), sliding_window_pattern=d.one(4, 4, 2))
+            layer_types(d, c, 0.3)
+            drop(d, c, "sliding_window", "sliding_window_pattern")
+        drop(d, c, "logit_scale")
+        rope(d, c, dim, ["linear", "default", "default", "default"])
     drop(d, c, "rms_norm_eps", "layer_norm_eps", "sliding_window" if kind == "mistral" else "", "attention_bias", "tie_word_embeddings")
     return c
 
@@ -275,7 +339,7 @@ def record(c, seed):
 
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
-NEWER = ["gpt_oss"]  # with their GGUF
+NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
