@@ -8,7 +8,7 @@ func init() {
 // Both rotate neighbouring pairs, in folders, too.
 var (
 	cohere = family{
-		arch: "command-r", prefix: "model.layers.", ends: usualEnds,
+		arch: "command-r", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 256000, "hidden_size": 8192, "intermediate_size": 22528, "num_hidden_layers": 40, "num_attention_heads": 64,
 			"hidden_act": "silu", "max_position_embeddings": 8192, "layer_norm_eps": 1e-05, "rope_theta": 500000, "logit_scale": 0.0625,
 			"tie_word_embeddings": true}`,
@@ -26,7 +26,7 @@ var (
 		},
 	}
 	cohere2 = family{
-		arch: "cohere2", prefix: "model.layers.", ends: usualEnds,
+		arch: "cohere2", prefix: "model.layers.", outer: usualOuter,
 		defaults: `{"vocab_size": 256000, "hidden_size": 8192, "intermediate_size": 22528, "num_hidden_layers": 40, "num_attention_heads": 64,
 			"hidden_act": "silu", "max_position_embeddings": 8192, "layer_norm_eps": 1e-05, "rope_theta": 10000, "logit_scale": 0.0625,
 			"tie_word_embeddings": true, "sliding_window": 4096, "sliding_window_pattern": 4}`,

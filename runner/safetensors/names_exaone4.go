@@ -3,7 +3,7 @@ package safetensors
 func init() { register("exaone4", &exaone4) }
 
 var exaone4 = family{
-	arch: "exaone4", prefix: "model.layers.", ends: usualEnds,
+	arch: "exaone4", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 102400, "hidden_size": 4096, "intermediate_size": 16384, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"num_key_value_heads": 32, "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-05, "rope_theta": 10000,
 			"sliding_window": 4096, "sliding_window_pattern": 4}`,

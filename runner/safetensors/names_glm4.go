@@ -3,7 +3,7 @@ package safetensors
 func init() { register("glm4", &glm4) }
 
 var glm4 = family{
-	arch: "glm4", prefix: "model.layers.", ends: usualEnds,
+	arch: "glm4", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 151552, "hidden_size": 4096, "intermediate_size": 13696, "num_hidden_layers": 40, "num_attention_heads": 32,
 			"num_key_value_heads": 2, "head_dim": 128, "hidden_act": "silu", "max_position_embeddings": 131072, "rms_norm_eps": 1.5625e-07,
 			"rope_theta": 10000, "partial_rotary_factor": 0.5, "attention_bias": true}`,

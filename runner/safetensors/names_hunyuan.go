@@ -5,7 +5,7 @@ import "math"
 func init() { register("hunyuan_v1_dense", &hunyuan) }
 
 var hunyuan = family{
-	arch: "hunyuan-dense", prefix: "model.layers.", ends: usualEnds,
+	arch: "hunyuan-dense", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 290943, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
 			"hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-05, "rope_theta": 10000}`,
 	optional: biases("attention_bias", "attention_bias"),

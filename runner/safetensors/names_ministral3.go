@@ -3,7 +3,7 @@ package safetensors
 func init() { register("ministral3", &ministral3) }
 
 var ministral3 = family{
-	arch: "mistral3", prefix: "model.layers.", ends: usualEnds,
+	arch: "mistral3", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 131072, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 34, "num_attention_heads": 32,
 			"num_key_value_heads": 8, "head_dim": 128, "hidden_act": "silu", "max_position_embeddings": 262144, "rms_norm_eps": 1e-05,
 			"rope_theta": 10000, "sliding_window": null}`,

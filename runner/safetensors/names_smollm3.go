@@ -3,7 +3,7 @@ package safetensors
 func init() { register("smollm3", &smollm3) }
 
 var smollm3 = family{
-	arch: "smollm3", prefix: "model.layers.", ends: usualEnds,
+	arch: "smollm3", prefix: "model.layers.", outer: usualOuter,
 	defaults: `{"vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36, "num_attention_heads": 16,
 			"num_key_value_heads": 4, "hidden_act": "silu", "max_position_embeddings": 32768, "rms_norm_eps": 1e-06, "rope_theta": 2000000,
 			"no_rope_layer_interval": 4, "tie_word_embeddings": true}`,
