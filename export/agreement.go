@@ -141,7 +141,7 @@ type agreementRow struct {
 }
 
 // agreementFields says what each column holds.
-var agreementFields = map[string]fieldText{
+var agreementFields = map[string]Column{
 	"a":             {"a ranking: a method, a profile, or both", ""},
 	"b":             {"the other ranking", ""},
 	"heads":         {"heads compared: those with a score in every ranking", "heads"},

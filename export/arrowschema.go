@@ -10,8 +10,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// fieldText says what a column holds and in which unit; a unit of "" is none.
-type fieldText struct{ description, unit string }
+// Column says what a column holds and in which unit; a unit of "" is none.
+type Column struct{ Description, Unit string }
 
 // arrowKey is the footer's key under which Arrow's readers look for a schema.
 // Parquet's own schema has no room for descriptions; Arrow's has, and PyArrow,
@@ -32,7 +32,7 @@ const (
 // arrowSchema encodes a flat schema, its fields' texts and the table's metadata
 // as Arrow's IPC format wants it, in base64. PyArrow takes a table's metadata
 // from here where this schema exists, and not from the footer.
-func arrowSchema(schema *parquet.Schema, texts map[string]fieldText, meta map[string]string) string {
+func arrowSchema(schema *parquet.Schema, texts map[string]Column, meta map[string]string) string {
 	b := flatbuffers.NewBuilder(4096)
 	vector := func(items []flatbuffers.UOffsetT) flatbuffers.UOffsetT {
 		b.StartVector(4, len(items), 4)
@@ -51,7 +51,7 @@ func arrowSchema(schema *parquet.Schema, texts map[string]fieldText, meta map[st
 	var fields []flatbuffers.UOffsetT
 	for _, f := range schema.Fields() {
 		var pairs []flatbuffers.UOffsetT
-		for _, kv := range [][2]string{{"description", texts[f.Name()].description}, {"unit", texts[f.Name()].unit}} {
+		for _, kv := range [][2]string{{"description", texts[f.Name()].Description}, {"unit", texts[f.Name()].Unit}} {
 			if kv[1] != "" {
 				pairs = append(pairs, pair(kv[0], kv[1]))
 			}

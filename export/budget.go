@@ -203,7 +203,7 @@ func metaOf(plans []*allocate.Plan, o BudgetOptions) budgetMeta {
 }
 
 // budgetFields says what each column of a budget table holds.
-var budgetFields = map[string]fieldText{
+var budgetFields = map[string]Column{
 	"capacity": {"entries that a cache gets on average, window included", "cache entries"},
 	"layer":    scoreFields["layer"],
 	"head":     {"query head in its layer, from 0; the group's first in a table of KV heads", ""},

@@ -166,7 +166,7 @@ func TestArrowMessage(t *testing.T) {
 		}
 		units := 0
 		for _, f := range scoreFields {
-			if f.unit != "" {
+			if f.Unit != "" {
 				units++
 			}
 		}

@@ -41,7 +41,7 @@ type half struct {
 // writeRows writes a Parquet file without compression: columns are small once
 // dictionary- and delta-encoded, and compressors do not promise the same bytes
 // on every processor.
-func writeRows[R any](w io.Writer, format string, fields map[string]fieldText, meta map[string]string, each func(yield func([]R) error) error) error {
+func writeRows[R any](w io.Writer, format string, fields map[string]Column, meta map[string]string, each func(yield func([]R) error) error) error {
 	footer := map[string]string{formatKey: format}
 	maps.Copy(footer, meta)
 	options := []parquet.WriterOption{
@@ -64,6 +64,18 @@ func writeRows[R any](w io.Writer, format string, fields map[string]fieldText, m
 		return err
 	}
 	return p.Close()
+}
+
+// WriteParquet writes rows whose fields have parquet tags to a file. columns
+// describes each; meta is what the rows were made from, written as JSON.
+func WriteParquet[R any](path, format string, columns map[string]Column, meta any, rows []R) error {
+	about, err := json.Marshal(meta)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		return writeRows(w, format, columns, map[string]string{metaKey: string(about)}, func(yield func([]R) error) error { return yield(rows) })
+	})
 }
 
 // createdBy sets the footer's created_by. parquet-go's own option always adds a

@@ -28,7 +28,7 @@ type scoreRow struct {
 }
 
 // scoreFields says what each column holds, in which unit.
-var scoreFields = map[string]fieldText{
+var scoreFields = map[string]Column{
 	"layer":     {"layer, from 0", ""},
 	"head":      {"query head in its layer, from 0; null where a row is a KV head", ""},
 	"kv_head":   {"KV head that the query head reads, from 0; null where not known", ""},

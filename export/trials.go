@@ -29,7 +29,7 @@ type trialRow struct {
 }
 
 // trialFields says what each column of trials.parquet holds.
-var trialFields = map[string]fieldText{
+var trialFields = map[string]Column{
 	"trial":      {"trial", ""},
 	"needle":     {"needle; trials of one needle are not independent", ""},
 	"length":     {"context length asked for", "tokens"},

@@ -193,7 +193,7 @@ func WriteEffects(dir string, effects []Effect) ([]string, error) {
 	for i, e := range effects {
 		rows[i] = e.parquet()
 	}
-	if err := writeParquet(files[1], "ablation/1", rows); err != nil {
+	if err := writeParquet(files[1], "ablation/1", effectTexts, rows); err != nil {
 		return nil, err
 	}
 	return files, atomicfile.WriteBytes(files[2], []byte(AblationMarkdown(effects)))

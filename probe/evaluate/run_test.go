@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
+
+	"headprof/export"
 	"headprof/fixtures"
 	"headprof/needle"
 	"headprof/probe"
@@ -345,6 +349,71 @@ func TestRunRefuses(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%v at %v: error %v, want one with %q", tc.names, tc.capacities, err, tc.want)
+		}
+	}
+}
+
+// A table says what made it: PyArrow and pandas show the footer's metadata,
+// and every column has a description.
+func TestParquetTablesDescribeThemselves(t *testing.T) {
+	m, its, _ := items(t, 1)
+	vs, err := Variants([]string{"full", "streaming"}, []int{24})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, dir := DefaultSetting(), t.TempDir()
+	rs, err := Run(context.Background(), m, its, s, vs, Options{Dir: dir, Seed: 7, Params: map[string]string{"lengths": "64"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(dir, Rows(rs, s.Beta(), 7), Timings(rs)); err != nil {
+		t.Fatal(err)
+	}
+	ablated := t.TempDir()
+	masks := []Mask{{Choice: None}, {Choice: Top, Heads: []HeadID{{0, 0}}}}
+	var ran []*Masked
+	if ran, err = Ablate(context.Background(), m, its, masks, Options{Dir: ablated}); err != nil {
+		t.Fatal(err)
+	}
+	effects, err := Effects(ran, masks, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := WriteEffects(ablated, effects); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string][]string{
+		filepath.Join(dir, "eval.parquet"):       {`"lengths":"64"`, `"seed":7`, `"policies":"full:0 streaming:24"`, `"sinks":"4"`},
+		filepath.Join(ablated, "ablate.parquet"): {`"model":"headprof-tiny"`, `"mask top-1":"0-0"`},
+	} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if by := f.Metadata().CreatedBy; by != "headprof version "+export.Version {
+			t.Errorf("%s was created by %q", filepath.Base(path), by)
+		}
+		meta, _ := f.Lookup("headprof.meta")
+		for _, w := range want {
+			if !strings.Contains(meta, w) {
+				t.Errorf("%s does not say %s: %s", filepath.Base(path), w, meta)
+			}
+		}
+		texts := rowTexts
+		if strings.Contains(path, "ablate") {
+			texts = effectTexts
+		}
+		for _, c := range f.Schema().Fields() {
+			if texts[c.Name()].Description == "" {
+				t.Errorf("%s: column %s has no description", filepath.Base(path), c.Name())
+			}
+		}
+		if len(texts) != len(f.Schema().Fields()) {
+			t.Errorf("%s has %d columns, %d are described", filepath.Base(path), len(f.Schema().Fields()), len(texts))
 		}
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
-
+	"headprof/export"
 	"headprof/export/atomicfile"
+	"headprof/probe/journal"
 	"headprof/scoring/stats"
 )
 
@@ -40,18 +40,22 @@ func writeCSV[R any](path string, rows []R, columns []column[R]) error {
 	return atomicfile.WriteBytes(path, b.Bytes())
 }
 
-// writeParquet writes without compression and without a time, so that the
-// same rows give the same bytes.
-func writeParquet[R any](path, format string, rows []R) error {
-	var b bytes.Buffer
-	w := parquet.NewGenericWriter[R](&b, parquet.CreatedBy("headprof", "1", ""), parquet.KeyValueMetadata("headprof.format", format), parquet.Compression(&parquet.Uncompressed))
-	if _, err := w.Write(rows); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+// about is a table's metadata: what of a run's manifest decides its numbers.
+type about struct {
+	Model    string            `json:"model"`
+	SHA256   string            `json:"model_sha256"`
+	Seed     uint64            `json:"seed"`
+	Params   map[string]string `json:"params"`
+	Settings map[string]string `json:"settings"`
+}
+
+// writeParquet writes a table of a run's folder, with what its manifest says.
+func writeParquet[R any](path, format string, columns map[string]export.Column, rows []R) error {
+	m, err := journal.ReadManifest(filepath.Dir(path))
+	if err != nil {
+		return err
 	}
-	if err := w.Close(); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return atomicfile.WriteBytes(path, b.Bytes())
+	return export.WriteParquet(path, format, columns, about{m.Model.Name, m.Model.SHA256, m.Plan.Seed, m.Plan.Params, m.Settings}, rows)
 }
 
 func number(v float64, decimals int) string {
@@ -251,7 +255,7 @@ func Write(dir string, rows []Row, timings []Timing) ([]string, error) {
 	for i, r := range rows {
 		wide[i] = r.parquet()
 	}
-	if err := writeParquet(files[1], "evaluation/1", wide); err != nil {
+	if err := writeParquet(files[1], "evaluation/1", rowTexts, wide); err != nil {
 		return nil, err
 	}
 	if err := atomicfile.WriteBytes(files[2], []byte(Markdown(rows))); err != nil {
