@@ -140,7 +140,7 @@ continues; have a scheduler requeue on it).`,
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newScore(), newPrompts(), newMerge(), newPlot(), newReport(), newCompare(), newBudget(), newExport(), newEval(), newAblate(), newTokenize(), newInspect(), newBench(), newDevices())
+	root.AddCommand(newScore(), newPrompts(), newAttention(), newMerge(), newPlot(), newReport(), newCompare(), newBudget(), newExport(), newEval(), newAblate(), newTokenize(), newInspect(), newBench(), newDevices())
 	decimals(root)
 	return root
 }
