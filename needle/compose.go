@@ -199,7 +199,7 @@ func cutHaystack(tok Tokenizer, h *Haystack, o Options, buffer, needle int, id s
 func evidenceSpan(needle []Token, n Needle) (Span, error) {
 	start := 1 + strings.Index(n.Text, n.Evidence) // 1: the leading space
 	end := start + len(n.Evidence)
-	span := Span{-1, -1}
+	span := Span{Start: -1}
 	for i, t := range needle {
 		if t.Start < end && t.End > start && t.End > t.Start {
 			if span.Start < 0 {

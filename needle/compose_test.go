@@ -221,7 +221,7 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 		o    needle.Options
 		want []string
 	}{
-		{"needle longer than the context", ada, needle.Options{Length: 35}, []string{"needle ada has 9 tokens", "6 more than fit in a context of 35", "buffer 32"}},
+		{"needle longer than the context", ada, needle.Options{Length: 35}, []string{"needle ada has 9 tokens, 6 more than fit in a context of 35", "buffer 32"}},
 		// 20 sentences are 80 tokens; 200 − 32 − 9 = 159 are needed.
 		{"haystack too short", ada, needle.Options{Length: 200}, []string{"haystack test has 80 tokens", "79 too few", "context of 200", "--lengths"}},
 		{"evidence elsewhere", edit(func(n *needle.Needle) { n.Evidence = "under a blue stone" }), needle.Options{Length: 100}, []string{"needle ada", `evidence "under a blue stone" does not occur`}},

@@ -120,14 +120,13 @@ func invalidUTF8(data []byte) int {
 	if utf8.Valid(data) {
 		return -1
 	}
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
+	for at := 0; ; {
+		r, size := utf8.DecodeRune(data[at:])
 		if r == utf8.RuneError && size == 1 {
-			return i
+			return at
 		}
-		i += size
+		at += size
 	}
-	return -1
 }
 
 // ID names the haystack in plans and journals: its files' base names.

@@ -45,6 +45,9 @@ func TestBadHaystacksAreRefused(t *testing.T) {
 	_, err = needle.LoadHaystack(latin)
 	wantError(t, err, latin, "invalid UTF-8 at byte 18")
 
+	_, err = needle.LoadHaystack(writeFile(t, "first.txt", "\xe9t\xe9"))
+	wantError(t, err, "invalid UTF-8 at byte 0")
+
 	_, err = needle.LoadHaystack(filepath.Join(t.TempDir(), "absent.txt"))
 	wantError(t, err, "absent.txt")
 	_, err = needle.LoadHaystack()

@@ -220,6 +220,27 @@ func TestJudgesStopWhenTheirRuleSays(t *testing.T) {
 	}
 }
 
+// A number may go on after the answer: 12 in 12.5, 12,500 or 12 million. Two
+// words, a line's end or a mark that stands in no number settle it.
+func TestANumberAtTheEndMayGoOn(t *testing.T) {
+	n := needle.Needle{ID: "n", Kind: needle.Retrieval, Text: "The vault is room 12.", Question: "Where is the vault?", Answers: []string{"room 12"}, Evidence: "room 12"}
+	word := n
+	word.Text, word.Answers, word.Evidence = "The vault is room twelve-b.", []string{"the oak room"}, "room twelve-b"
+	for _, c := range []struct {
+		n    needle.Needle
+		out  string
+		want bool
+	}{
+		{n, " room 12.", false}, {n, " room 12,", false}, {n, " room 12 million", false},
+		{n, " room 12 on top", true}, {n, " room 12!", true}, {n, " room 12;", true}, {n, " room 12?", true}, {n, " room 12)", true}, {n, " room 12\n", true},
+		{word, " the oak room.", true}, {word, " the oak room,", true}, {word, " the oak room upstairs", true},
+	} {
+		if got := (needle.Window{}).Stop(c.n, 1, steps(c.out)); got != c.want {
+			t.Errorf("%q: stops %v, want %v", c.out, got, c.want)
+		}
+	}
+}
+
 func TestJudgesAreFoundByName(t *testing.T) {
 	for _, name := range []string{"window", "f1"} {
 		if j, err := needle.JudgeByName(name); err != nil || j.Name() != name {

@@ -94,6 +94,9 @@ func TestNeedlesLieNearTheAskedDepthInEveryKindOfText(t *testing.T) {
 				if depth == 0 || depth == 100 {
 					continue
 				}
+				if c.name == "no marks" && !strings.Contains(" "+c.unit, " "+before[strings.LastIndexAny(strings.TrimRight(before, " "), " ")+1:]) {
+					t.Errorf("%s: a word is cut: %q", name, before[max(0, len(before)-30):])
+				}
 				if _, whole := tok.(*fakeTokenizer); !whole {
 					continue
 				}
@@ -153,6 +156,8 @@ func TestTheRulesOfPlacementInTurn(t *testing.T) {
 		{"kept text: a full stop behind it", marks{8: "."}, 5, 8, 8, needle.AfterSentence},
 		{"kept text: within 128 tokens", marks{8: "."}, 21, 8, 8, needle.AfterSentence},
 		{"kept text: one token", marks{1: "?"}, 0, 1, 1, needle.AfterSentence},
+		{"kept text: not one token before", marks{7: "?"}, 0, 8, 8, needle.AtWord},
+		{"behind the mark, not the space after it", marks{270: "?", 271: " "}, 50, 0, 270, needle.AfterSentence},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
@@ -178,6 +183,28 @@ func TestTheRulesOfPlacementInTurn(t *testing.T) {
 				t.Errorf("at %d of %d, %s; want %d, %s", p.Insertion, p.HaystackTokens, p.Placement, c.at, c.want)
 			}
 		})
+	}
+}
+
+// A word without end is parted between characters, near the depth.
+func TestAnEndlessWordIsPartedBetweenCharacters(t *testing.T) {
+	for _, depth := range []float64{11, 50, 89} {
+		before, after, p := where(t, strings.Repeat("ж", 2000), depth, &byteTokens{})
+		if real, _ := p.RealDepth(); math.Abs(real-depth) > 1 || p.Placement != needle.AtWord || !utf8.ValidString(before) || !utf8.ValidString(after) {
+			t.Errorf("at %v: really at %v, %s", depth, real, p.Placement)
+		}
+	}
+}
+
+// The only sentence ends where the haystack does.
+func TestASentenceMayEndTheHaystack(t *testing.T) {
+	h, err := needle.NewHaystack("t", strings.TrimSpace(strings.Repeat("lamp ", 79))+"?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := needle.Compose(&fakeTokenizer{}, h, ada, needle.Options{Length: 89, Depth: 97, Buffer: needle.NoBuffer})
+	if err != nil || p.HaystackTokens != 80 || p.Insertion != 80 || p.Placement != needle.AfterSentence {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
 

@@ -86,6 +86,7 @@ func TestABadNeedleFileNamesFileAndLine(t *testing.T) {
 		{"long id", `{"id":"` + strings.Repeat("q", 201) + `","needle": "a b", "question": "?", "answer": "b"}`, []string{"my.jsonl:1: the id is longer"}},
 		// The good line has 70 bytes with its newline; then 3 more come before \xff.
 		{"invalid UTF-8", good + "{\"n\xff\":1}", []string{"my.jsonl:2: invalid UTF-8", fmt.Sprintf("byte %d ", len(good)+3)}},
+		{"invalid from the first byte", "\xff{}", []string{"my.jsonl:1: invalid UTF-8 at byte 0 "}},
 		{"endless line", good + strings.Repeat("x", needle.MaxLineBytes+1), []string{"my.jsonl:2: the line is longer than 1024 KiB"}},
 		{"too long", strings.Repeat(strings.Repeat(" ", needle.MaxLineBytes-1)+"\n", 65), []string{"my.jsonl:65: the file is longer than 64 MiB"}},
 		{"too many", strings.Repeat("{\"needle\":\"a b\",\"question\":\"?\",\"answer\":\"b\"}\n", needle.MaxNeedles+1), []string{fmt.Sprintf("my.jsonl:%d: more than 100000 needles", needle.MaxNeedles+1)}},
@@ -94,6 +95,12 @@ func TestABadNeedleFileNamesFileAndLine(t *testing.T) {
 			_, err := read(c.text)
 			wantError(t, err, c.want...)
 		})
+	}
+}
+
+func TestAnIDMayHaveTwoHundredBytes(t *testing.T) {
+	if _, err := read(`{"id":"` + strings.Repeat("q", 200) + `","needle": "a b", "question": "?", "answer": "b"}`); err != nil {
+		t.Error(err)
 	}
 }
 
