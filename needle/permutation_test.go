@@ -121,16 +121,16 @@ func TestChoicesCoverEveryCase(t *testing.T) {
 			t.Errorf("of %d things: %d pairs, %d triples", n, len(two), len(all))
 		}
 	}
-	// 10 to 12 and 1 to 4 more: 12 pairs, in either order.
+	// 10 to 13 and 1 to 4 more: 16 pairs, in either order.
 	numbers := map[[2]int]bool{}
-	for i := range 2 * 3 * 4 {
-		a, b := unequal(i, 10, 3, 4)
-		if low, gap := min(a, b), max(a, b)-min(a, b); low < 10 || low > 12 || gap < 1 || gap > 4 {
+	for i := range 2 * 4 * 4 {
+		a, b := unequal(i, 10, 4, 4)
+		if low, gap := min(a, b), max(a, b)-min(a, b); low < 10 || low > 13 || gap < 1 || gap > 4 {
 			t.Errorf("choice %d: %d and %d", i, a, b)
 		}
 		numbers[[2]int{a, b}] = true
 	}
-	if len(numbers) != 24 {
+	if len(numbers) != 32 {
 		t.Errorf("%d pairs of numbers", len(numbers))
 	}
 	c := contrast{"dearer", "cheaper"}
