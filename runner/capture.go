@@ -64,7 +64,7 @@ func (o *projecting) Attend(q backend.Value, a backend.Attention, rows []int) ba
 	if o.queries == nil {
 		o.queries = slices.Clone(o.Read(q))
 	}
-	o.deliver(backend.Projections{Layer: a.Layer, First: o.First(), Queries: o.queries, Keys: o.keys, Rope: o.rope, Attention: a})
+	o.deliver(backend.Projections{Layer: a.Layer, First: o.Position(0), Queries: o.queries, Keys: o.keys, Rope: o.rope, Attention: a})
 	o.rope, o.queries, o.keys = backend.Rope{}, nil, nil
 	return o.Ops.Attend(q, a, rows)
 }
@@ -84,7 +84,7 @@ func (o *outputting) Attend(q backend.Value, a backend.Attention, rows []int) ba
 		at = upTo(o.n)
 	}
 	for i := range at {
-		at[i] += o.First()
+		at[i] += o.Position(0)
 	}
 	o.deliver(backend.Outputs{Layer: a.Layer, Positions: at, Heads: o.Read(out), Attention: a})
 	return out

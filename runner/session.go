@@ -100,11 +100,11 @@ type Job struct {
 	Watch   Watch
 }
 
-// ExtendAll is Extend for several sessions of one model, each at most once:
-// layer by layer, so that a weight is read once for all of them, which matters
-// where the weights do not fit into memory. The scratch of all is held at
-// once. Results are those of single calls. On an error every session is as
-// long as before the chunk that failed.
+// ExtendAll is Extend for several sessions of one model, each at most once, so
+// that a weight is read once for all of them: in one batch of rows where the
+// device has it and the rows are few, else layer by layer. The scratch of all
+// is held at once. Results are those of single calls. On an error every session
+// is as long as before the chunk that failed.
 func ExtendAll(ctx context.Context, jobs []Job) ([][][]float32, error) {
 	longest := 0
 	for _, j := range jobs {
@@ -189,6 +189,9 @@ func together(ctx context.Context, round []*step) error {
 
 func compute(ctx context.Context, round []*step) error {
 	m := round[0].s.model
+	if b, ok := m.backend.(backend.Batcher); ok && joinable(round) {
+		return m.batch(ctx, b, round)
+	}
 	for i, t := range round {
 		if err := t.begin(i == len(round)-1); err != nil {
 			return err
@@ -219,13 +222,75 @@ func compute(ctx context.Context, round []*step) error {
 	return nil
 }
 
-// begin starts a step and embeds its tokens.
-func (t *step) begin(last bool) error {
-	m, w := t.s.model, t.watch
+// joinable tells whether steps can be the parts of one batch, which is no
+// larger than a chunk.
+func joinable(round []*step) bool {
+	if len(round) == 1 || round[0].s.model.stream != nil {
+		return false
+	}
+	rows := 0
+	for _, t := range round {
+		rows += len(t.tokens)
+		if t.s.masked != nil || t.watch.Blocks != nil || t.watch.Projections != nil || t.watch.Outputs != nil {
+			return false
+		}
+	}
+	return rows <= round[0].s.model.options.Chunk
+}
+
+// batch computes the steps as one.
+func (m *Model) batch(ctx context.Context, b backend.Batcher, round []*step) error {
+	var parts []backend.Part
+	var tokens []int32
+	live, wanted := []int{}, []int{}
+	for _, t := range round {
+		watch := t.prepare()
+		parts = append(parts, backend.Part{Cache: t.s.cache, Rows: len(t.tokens), Watch: &watch})
+		for _, r := range t.live {
+			live = append(live, len(tokens)+r)
+		}
+		for _, r := range t.wanted {
+			wanted = append(wanted, len(tokens)+r)
+		}
+		tokens = append(tokens, t.tokens...)
+	}
+	o, err := b.BeginBatch(parts)
+	if err != nil {
+		return err
+	}
+	for _, t := range round {
+		t.o = o
+	}
+	x := o.Keep(m.arch.Embed(o, tokens))
+	for l := range m.config.Layers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		x = m.layer(o, l, x, live)
+	}
+	all, v := m.logits(o, x, live, wanted), m.config.Vocab
+	for _, t := range round {
+		for range t.wanted {
+			t.logits, all = append(t.logits, append([]float32(nil), all[:v]...)), all[v:]
+		}
+	}
+	return o.Flush()
+}
+
+// prepare finds out which of the step's rows are computed to the end.
+func (t *step) prepare() backend.Watch {
+	w := t.watch
 	t.first = t.s.Len()
 	watch := backend.Watch{Rows: within(w.Attention, t.first, len(t.tokens)), Top: w.Top, Keep: w.Keep, Deliver: w.Rows}
 	t.wanted = within(w.Logits, t.first, len(t.tokens))
 	t.live = union(watch.Rows, t.wanted)
+	return watch
+}
+
+// begin starts a step and embeds its tokens.
+func (t *step) begin(last bool) error {
+	m, w := t.s.model, t.watch
+	watch := t.prepare()
 	if rows := w.Blocks.rows(t.first, len(t.tokens)); len(rows) > 0 {
 		t.live = union(t.live, rows)
 		watch.Blocks = &backend.Blocks{Rows: rows, Wants: w.Blocks.Wants, Deliver: w.Blocks.Deliver}

@@ -4,10 +4,19 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
-// ExtendFunc is Session.Extend of the session given.
-type ExtendFunc func(ctx context.Context, s *Session, tokens []int32, w Watch) ([][]float32, error)
+// ExtendFunc is Session.Extend of the session given. It also tells how long that
+// took: of a batch, the share of these tokens.
+type ExtendFunc func(ctx context.Context, s *Session, tokens []int32, w Watch) ([][]float32, time.Duration, error)
+
+// ExtendAlone is the ExtendFunc that computes each call by itself.
+func ExtendAlone(ctx context.Context, s *Session, tokens []int32, w Watch) ([][]float32, time.Duration, error) {
+	start := time.Now()
+	logits, err := s.Extend(ctx, tokens, w)
+	return logits, time.Since(start), err
+}
 
 // Together runs f(0) … f(n−1), which extend sessions of one model, and computes
 // what they ask for in one batch: answers that are decoded together share what
@@ -16,9 +25,7 @@ type ExtendFunc func(ctx context.Context, s *Session, tokens []int32, w Watch) (
 // Session.Extend. The first error in the order of f ends all.
 func Together(ctx context.Context, n int, f func(ctx context.Context, i int, extend ExtendFunc) error) error {
 	if n == 1 {
-		return f(ctx, 0, func(ctx context.Context, s *Session, tokens []int32, w Watch) ([][]float32, error) {
-			return s.Extend(ctx, tokens, w)
-		})
+		return f(ctx, 0, ExtendAlone)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -60,18 +67,19 @@ type rendezvous struct {
 type request struct {
 	job    Job
 	logits [][]float32
+	took   time.Duration
 	err    error
 	done   bool
 }
 
-func (r *rendezvous) extend(ctx context.Context, s *Session, tokens []int32, w Watch) ([][]float32, error) {
+func (r *rendezvous) extend(ctx context.Context, s *Session, tokens []int32, w Watch) ([][]float32, time.Duration, error) {
 	q := &request{job: Job{Session: s, Tokens: tokens, Watch: w}}
 	r.waiting = append(r.waiting, q)
 	r.compute(ctx)
 	for !q.done {
 		r.turn.Wait()
 	}
-	return q.logits, q.err
+	return q.logits, q.took, q.err
 }
 
 // compute serves all that wait once nobody else runs.
@@ -79,13 +87,16 @@ func (r *rendezvous) compute(ctx context.Context) {
 	if len(r.waiting) == 0 || len(r.waiting) < r.running {
 		return
 	}
-	jobs := make([]Job, len(r.waiting))
+	jobs, tokens := make([]Job, len(r.waiting)), 0
 	for i, q := range r.waiting {
-		jobs[i] = q.job
+		jobs[i], tokens = q.job, tokens+len(q.job.Tokens)
 	}
+	start := time.Now()
 	logits, err := ExtendAll(ctx, jobs)
+	took := time.Since(start)
 	for i, q := range r.waiting {
 		q.done, q.err = true, err
+		q.took = took * time.Duration(len(q.job.Tokens)) / time.Duration(max(1, tokens))
 		if err == nil {
 			q.logits = logits[i]
 		}

@@ -18,6 +18,7 @@ type benchFlags struct {
 	modelFlags
 	tokens          []int
 	repeat, decoded int
+	answers         int
 	json            bool
 }
 
@@ -30,7 +31,8 @@ type benchLine struct {
 	KVType        string  `json:"kv_type"`
 	Prefill       float64 `json:"prefill_tok_s"` // best of the repeats
 	PrefillMedian float64 `json:"prefill_tok_s_median"`
-	Decode        float64 `json:"decode_tok_s"`
+	Answers       int     `json:"answers,omitempty"` // decoded together; 1 is left out
+	Decode        float64 `json:"decode_tok_s"`      // of all answers
 	DecodeMedian  float64 `json:"decode_tok_s_median"`
 	FirstToken    float64 `json:"first_token_s"` // from opening the file, first repeat only
 	GFLOPs        float64 `json:"prefill_gflop_s"`
@@ -54,8 +56,9 @@ much memory it takes, at each length. Best of --repeat; --json has the median to
 	c.Flags().IntSliceVar(&f.tokens, "tokens", []int{512, 2048, 4096}, "prompt lengths")
 	c.Flags().IntVar(&f.repeat, "repeat", 3, "measurements of each length; best and median are given")
 	c.Flags().IntVar(&f.decoded, "decode", 32, "tokens to decode one at a time after each prompt")
+	c.Flags().IntVar(&f.answers, "answers", 1, "answers to decode together after each prompt, as eval does for its policies; decode speed is that of all")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON line per length")
-	atLeast(c.Flags(), 1, "repeat", "decode")
+	atLeast(c.Flags(), 1, "repeat", "decode", "answers")
 	return c
 }
 
@@ -107,7 +110,11 @@ func (f *benchFlags) measure(ctx context.Context, m *runner.Model, n int) (bench
 	for i := range ids {
 		ids[i] = int32((i*7919)%max(1, m.Config().Vocab-300) + min(200, m.Config().Vocab/4))
 	}
-	memory, err := m.MemoryOf(n+f.decoded, n+f.decoded, 1)
+	if f.answers > 1 {
+		l.Answers = f.answers
+	}
+	// Forks share the prompt's cache: each adds what it decodes.
+	memory, err := m.MemoryOf(n+f.decoded*f.answers, n+f.decoded, 1)
 	if err != nil {
 		return l, first, err
 	}
@@ -127,14 +134,12 @@ func (f *benchFlags) measure(ctx context.Context, m *runner.Model, n int) (bench
 		if first.IsZero() {
 			first = time.Now()
 		}
-		t = time.Now()
-		for i := range f.decoded {
-			if _, err := s.Extend(ctx, ids[i%n:i%n+1], runner.Watch{Logits: []int{n + i}}); err != nil {
-				s.Close()
-				return l, first, err
-			}
+		rate, err := f.decode(ctx, s, ids)
+		if err != nil {
+			s.Close()
+			return l, first, err
 		}
-		decode = append(decode, float64(f.decoded)/time.Since(t).Seconds())
+		decode = append(decode, rate)
 		s.Close()
 	}
 	l.Prefill, l.PrefillMedian = round1(slices.Max(prefill)), round1(median(prefill))
@@ -143,6 +148,31 @@ func (f *benchFlags) measure(ctx context.Context, m *runner.Model, n int) (bench
 	l.PeakMB = round1(float64(peakResident()) / 1e6)
 	l.PredictedMB = round1(float64(memory.Total()) / 1e6)
 	return l, first, nil
+}
+
+// decode gives the speed, in tokens/s of all answers, at which a prompt is continued.
+func (f *benchFlags) decode(ctx context.Context, s *runner.Session, ids []int32) (float64, error) {
+	all := []*runner.Session{s}
+	for range f.answers - 1 {
+		fork, err := s.Fork(s.Len())
+		if err != nil {
+			return 0, err
+		}
+		defer fork.Close()
+		all = append(all, fork)
+	}
+	start := time.Now()
+	for i := range f.decoded {
+		var jobs []runner.Job
+		for k, s := range all {
+			at := (i + k) % len(ids)
+			jobs = append(jobs, runner.Job{Session: s, Tokens: ids[at : at+1], Watch: runner.Watch{Logits: []int{s.Len()}}})
+		}
+		if _, err := runner.ExtendAll(ctx, jobs); err != nil {
+			return 0, err
+		}
+	}
+	return float64(f.decoded*f.answers) / time.Since(start).Seconds(), nil
 }
 
 func round1(x float64) float64 { return math.Round(10*x) / 10 }

@@ -185,14 +185,34 @@ func (ev *evaluator) item(ctx context.Context, it *Item) (*Record, error) {
 		PromptTokens: len(it.Prompt), AnswerTokens: len(it.AnswerIDs), Times: times,
 		Full: ev.size(func(int, int) int { return len(it.Prompt) }),
 	}
-	for _, v := range ev.variants {
-		res, err := ev.variant(ctx, it, v, base, observer)
+	r.Results = make([]Result, len(ev.variants))
+	for from := 0; from < len(ev.variants); from += ev.together() {
+		some := ev.variants[from:min(len(ev.variants), from+ev.together())]
+		err := runner.Together(ctx, len(some), func(ctx context.Context, i int, extend runner.ExtendFunc) error {
+			res, err := ev.variant(ctx, it, some[i], base, observer, extend)
+			if err != nil {
+				return fmt.Errorf("policy %s, capacity %d: %w", some[i].Policy, some[i].Capacity, err)
+			}
+			r.Results[from+i] = *res
+			return nil
+		})
 		if err != nil {
-			return nil, fmt.Errorf("policy %s, capacity %d: %w", v.Policy, v.Capacity, err)
+			return nil, err
 		}
-		r.Results = append(r.Results, *res)
 	}
 	return r, nil
+}
+
+// mostTogether bounds the variants that answer side by side, whose caches are
+// in memory at once.
+const mostTogether = 8
+
+// together is how many variants answer side by side: one where times count.
+func (ev *evaluator) together() int {
+	if ev.noReuse {
+		return 1
+	}
+	return mostTogether
 }
 
 // size adds up entries that a token can still see, and their bytes.
@@ -231,7 +251,7 @@ func (ev *evaluator) compressed(it *Item, v Variant, base *runner.Session, obser
 	return s, nil
 }
 
-func (ev *evaluator) variant(ctx context.Context, it *Item, v Variant, base *runner.Session, observer *kvcache.Observer) (*Result, error) {
+func (ev *evaluator) variant(ctx context.Context, it *Item, v Variant, base *runner.Session, observer *kvcache.Observer, compute runner.ExtendFunc) (*Result, error) {
 	out := &Result{Policy: v.Policy, Capacity: v.Capacity}
 	start := time.Now()
 	s, err := ev.compressed(it, v, base, observer)
@@ -243,22 +263,21 @@ func (ev *evaluator) variant(ctx context.Context, it *Item, v Variant, base *run
 	last := it.Prompt[len(it.Prompt)-1:]
 	prompted := false
 	extend := func(ctx context.Context, tokens []int32, steps int) ([][]float32, error) {
-		start := time.Now()
 		if prompted {
-			rows, err := extend(s)(ctx, tokens, steps)
-			out.Times.Decode += time.Since(start).Seconds()
+			rows, took, err := compute(ctx, s, tokens, lastLogits(s, tokens, steps))
+			out.Times.Decode += took.Seconds()
 			out.Times.Steps++
 			return rows, err
 		}
 		// The prompt's last token alone: it is timed, and what it leaves is measured.
 		prompted = true
-		rows, err := extend(s)(ctx, last, 1)
+		rows, took, err := compute(ctx, s, last, lastLogits(s, last, 1))
 		if err != nil {
 			return nil, err
 		}
-		out.Times.First = time.Since(start).Seconds()
+		out.Times.First = took.Seconds()
 		out.Kept, out.Allocated = ev.size(s.Cache().Entries), s.Bytes()
-		more, err := extend(s)(ctx, tokens[1:], steps-1)
+		more, _, err := compute(ctx, s, tokens[1:], lastLogits(s, tokens[1:], steps-1))
 		return append(rows, more...), err
 	}
 	a, err := it.answer(ctx, ev.engine, last, extend, func(n int) error {
@@ -279,12 +298,17 @@ func (ev *evaluator) variant(ctx context.Context, it *Item, v Variant, base *run
 // extend is [probe.Decoding]'s Extend in a session.
 func extend(s *runner.Session) func(ctx context.Context, tokens []int32, steps int) ([][]float32, error) {
 	return func(ctx context.Context, tokens []int32, steps int) ([][]float32, error) {
-		at := make([]int, steps)
-		for i := range at {
-			at[i] = s.Len() + len(tokens) - steps + i
-		}
-		return s.Extend(ctx, tokens, runner.Watch{Logits: at})
+		return s.Extend(ctx, tokens, lastLogits(s, tokens, steps))
 	}
+}
+
+// lastLogits asks for the logits of the last of tokens that are to follow a session's.
+func lastLogits(s *runner.Session, tokens []int32, steps int) runner.Watch {
+	at := make([]int, steps)
+	for i := range at {
+		at[i] = s.Len() + len(tokens) - steps + i
+	}
+	return runner.Watch{Logits: at}
 }
 
 // environment is for a manifest's reader.

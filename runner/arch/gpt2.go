@@ -47,7 +47,7 @@ func (m *gpt2) norm(w, bias backend.Weight) backend.Norm {
 func (m *gpt2) Embed(o backend.Ops, ids []int32) backend.Value {
 	positions := make([]int32, len(ids))
 	for i := range positions {
-		positions[i] = int32(o.First() + i)
+		positions[i] = int32(o.Position(i))
 	}
 	x := m.embed(o, ids, 1)
 	o.Add(x, o.Embed(m.positions, positions, 1))

@@ -146,8 +146,9 @@ const (
 // order of the summed index, and attention walks the keys in tiles aligned to
 // fixed multiples of the entry index.
 type Ops interface {
-	// First is the position of row 0: the cache's Len at Begin.
-	First() int
+	// Position is a row's place in its sequence: the cache's Len at Begin and
+	// the rows before it.
+	Position(row int) int
 	// Embed looks up rows of table and multiplies them by scale.
 	Embed(table Weight, ids []int32, scale float32) Value
 	// Norm normalises each row.

@@ -11,6 +11,21 @@ type Brancher interface {
 	BeginBranches(caches []Cache, n int) (Ops, error)
 }
 
+// Batcher is a Backend that computes the next rows of several sequences in one step.
+type Batcher interface {
+	// BeginBatch starts a step of the parts' rows, one part after the other. Rows
+	// named to the Ops count from the first part's; those of a part's Watch from
+	// the part's own. No Watch asks for blocks. Results are those of a step of each part.
+	BeginBatch(parts []Part) (Ops, error)
+}
+
+// Part is one sequence's share of a step.
+type Part struct {
+	Cache Cache
+	Rows  int
+	Watch *Watch // nil: nothing is watched
+}
+
 // HostOps is an Ops whose values lie in the host's memory.
 type HostOps interface {
 	Ops

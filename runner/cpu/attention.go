@@ -25,6 +25,9 @@ type attend struct {
 	scale  float32
 	cap    float32   // soft cap in units of log 2; 0: none
 	sinks  []float32 // [heads] logits of sinks; nil: none
+
+	perBlock  int  // rows of a block
+	blockwise bool // rows are delivered in blocks
 }
 
 var minusInf = float32(math.Inf(-1))
@@ -36,12 +39,14 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 		n = len(rows)
 	}
 	out := o.arena.value(n, a.Heads*a.ValueDim)
-	o.attend(out, q.(*value), a, rows)
+	t := o.attend(out, q.(*value), a, rows)
+	o.run(t.tasks(), t.task)
+	t.finish()
 	return out
 }
 
-// attend is Attend into out.
-func (o *ops) attend(out, q *value, a backend.Attention, rows []int) {
+// attend prepares Attend into out.
+func (o *ops) attend(out, q *value, a backend.Attention, rows []int) *attend {
 	n := out.rows
 	t := &attend{ops: o, a: a, q: q, out: out, rows: rows, group: a.Heads / a.KVHeads, pad: roundUp(a.ValueDim, panelWidth), sinks: vector(a.Sinks)}
 	// Scores are kept in units of log 2, so that softmax needs only powers of
@@ -51,40 +56,54 @@ func (o *ops) attend(out, q *value, a backend.Attention, rows []int) {
 		t.scale = float32(float64(a.Scale) / float64(a.SoftCap))
 		t.cap = float32(float64(a.SoftCap) * log2e)
 	}
-	perBlock := max(1, blockRows/t.group)
-	if n*a.KVHeads < 2*perBlock*o.pool.threads {
-		perBlock = max(1, min(perBlock, n*a.KVHeads/(2*o.pool.threads)))
+	t.perBlock = max(1, blockRows/t.group)
+	if n*a.KVHeads < 2*t.perBlock*o.pool.threads {
+		t.perBlock = max(1, min(t.perBlock, n*a.KVHeads/(2*o.pool.threads)))
 	}
-	blockwise := o.watch != nil && o.watch.Blocks != nil && len(o.watch.Blocks.Rows) > 0
-	if blockwise {
+	t.blockwise = o.watch != nil && o.watch.Blocks != nil && len(o.watch.Blocks.Rows) > 0
+	if t.blockwise {
 		longest := o.cache.Entries(a.Layer, 0)
 		for h := 1; h < a.KVHeads; h++ {
 			longest = max(longest, o.cache.Entries(a.Layer, h))
 		}
-		perBlock = blockRowsFor(perBlock, longest, t.group)
+		t.perBlock = blockRowsFor(t.perBlock, longest, t.group)
 	}
 	if o.dry != nil {
-		o.dry.attention(t, perBlock)
+		o.dry.attention(t, t.perBlock)
+	}
+	return t
+}
+
+// blocks is how many blocks of rows the call is cut into.
+func (t *attend) blocks() int { return (t.out.rows + t.perBlock - 1) / t.perBlock }
+
+// tasks is how many tasks the call is: a block of one KV head's group each.
+func (t *attend) tasks() int { return t.blocks() * t.a.KVHeads }
+
+// task computes one of them. The last rows see most keys: longest tasks first.
+func (t *attend) task(worker, task int) {
+	b, kv := t.blocks()-1-task/t.a.KVHeads, task%t.a.KVHeads
+	i0, i1 := b*t.perBlock, min(t.out.rows, (b+1)*t.perBlock)
+	s := &t.b.scratch[worker]
+	var wanted []int
+	if t.blockwise && t.wantsBlocks(kv) {
+		wanted = t.wantedRows(s, i0, i1)
+	}
+	t.block(s, kv, i0, i1, wanted)
+}
+
+// finish masks heads and delivers watched rows once all tasks are done.
+func (t *attend) finish() {
+	if t.dry != nil {
 		return
 	}
-	blocks := (n + perBlock - 1) / perBlock
-	o.run(blocks*a.KVHeads, func(worker, task int) {
-		// The last rows see most keys: longest tasks first.
-		b, kv := blocks-1-task/a.KVHeads, task%a.KVHeads
-		i0, i1 := b*perBlock, min(n, (b+1)*perBlock)
-		var wanted []int
-		if blockwise && t.wantsBlocks(kv) {
-			wanted = t.wantedRows(&o.b.scratch[worker], i0, i1)
-		}
-		t.block(&o.b.scratch[worker], kv, i0, i1, wanted)
-	})
-	if a.Masked != nil {
+	if t.a.Masked != nil {
 		t.mask()
 	}
-	if o.watch != nil && len(o.watch.Rows) > 0 {
-		w := o.watch.Rows
-		o.run(len(w)*a.KVHeads, func(worker, task int) {
-			t.watched(&o.b.scratch[worker], task%a.KVHeads, w[task/a.KVHeads])
+	if t.watch != nil && len(t.watch.Rows) > 0 {
+		w := t.watch.Rows
+		t.run(len(w)*t.a.KVHeads, func(worker, task int) {
+			t.watched(&t.b.scratch[worker], task%t.a.KVHeads, w[task/t.a.KVHeads])
 		})
 	}
 }

@@ -188,15 +188,8 @@ func (b *Backend) Begin(c backend.Cache, n int, watch *backend.Watch) (backend.O
 	if !ok {
 		return nil, fmt.Errorf("cpu: a cache of type %T belongs to another backend", c)
 	}
-	if n <= 0 {
-		return nil, fmt.Errorf("cpu: a step of %d rows", n)
-	}
-	if watch != nil {
-		for i, r := range watch.Rows {
-			if r < 0 || r >= n || i > 0 && r <= watch.Rows[i-1] {
-				return nil, fmt.Errorf("cpu: watched rows must ascend within the step's %d; number %d is %d", n, i, r)
-			}
-		}
+	if err := check(n, watch); err != nil {
+		return nil, err
 	}
 	host.Rollback()
 	b.mu.Lock()
@@ -208,6 +201,22 @@ func (b *Backend) Begin(c backend.Cache, n int, watch *backend.Watch) (backend.O
 		a = &arena{}
 	}
 	return &ops{b: b, k: b.k, pool: b.pool, cache: host, first: host.Len(), n: n, watch: watch, arena: a}, nil
+}
+
+// check fails for a step that cannot be.
+func check(n int, watch *backend.Watch) error {
+	if n <= 0 {
+		return fmt.Errorf("cpu: a step of %d rows", n)
+	}
+	if watch == nil {
+		return nil
+	}
+	for i, r := range watch.Rows {
+		if r < 0 || r >= n || i > 0 && r <= watch.Rows[i-1] {
+			return fmt.Errorf("cpu: watched rows must ascend within the step's %d; number %d is %d", n, i, r)
+		}
+	}
+	return nil
 }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }

@@ -31,8 +31,8 @@ func (o *ops) run(tasks int, f func(worker, task int)) {
 	}
 }
 
-// First is the position of row 0.
-func (o *ops) First() int { return o.first }
+// Position is the position of a row in its sequence.
+func (o *ops) Position(row int) int { return o.first + row }
 
 // grain is about how many elements of a cheap operation make a task worthwhile.
 const grain = 1 << 14

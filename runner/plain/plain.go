@@ -169,7 +169,7 @@ func (*Backend) Begin(c backend.Cache, n int, watch *backend.Watch) (backend.Ops
 	return &ops{c: cc, first: cc.n, n: n, watch: watch}, nil
 }
 
-func (o *ops) First() int { return o.first }
+func (o *ops) Position(row int) int { return o.first + row }
 
 func (o *ops) Embed(table backend.Weight, ids []int32, scale float32) backend.Value {
 	t := table.(*weight)

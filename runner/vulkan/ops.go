@@ -55,8 +55,8 @@ func grid(n int) [3]int {
 	return [3]int{x, (groups + x - 1) / x, 1}
 }
 
-// First is the position of row 0.
-func (o *ops) First() int { return o.first }
+// Position is the position of a row in its sequence.
+func (o *ops) Position(row int) int { return o.first + row }
 
 // value makes space for a result. After an error it is an empty region.
 func (o *ops) value(rows, width int) *value {
