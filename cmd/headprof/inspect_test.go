@@ -96,11 +96,11 @@ func TestInspectReport(t *testing.T) {
 			bytes: func(data []byte) []byte {
 				for _, tensor := range []string{"blk.0.attn_q.weight", "blk.0.ffn_up.weight"} {
 					i := bytes.Index(data, []byte(tensor)) + len(tensor) + 4 + 2*8 // behind the dimensions
-					binary.LittleEndian.PutUint32(data[i:], 39)
+					binary.LittleEndian.PutUint32(data[i:], 40)
 				}
 				return data
 			},
-			problems: []string{"blk.0.attn_q.weight: its format is type 39 (MXFP4)", "blk.0.ffn_up.weight: its format is type 39"},
+			problems: []string{"blk.0.attn_q.weight: its format is type 40 (NVFP4)", "blk.0.ffn_up.weight: its format is type 40"},
 		},
 		"cut off": {
 			bytes:    func(data []byte) []byte { return data[:len(data)-100] },

@@ -27,6 +27,7 @@ var oneEach = []string{"llama", "mistral", "mixtral", "qwen2", "qwen2-moe", "qwe
 var halves = map[tensor.Type][]int{
 	tensor.Q4_0: {0}, tensor.Q4_1: {0, 2}, tensor.Q5_0: {0}, tensor.Q5_1: {0, 2}, tensor.Q8_0: {0}, tensor.IQ4_NL: {0}, tensor.IQ4_XS: {0},
 	tensor.TQ1_0: {52}, tensor.TQ2_0: {64}, tensor.MXFP4: nil,
+	tensor.IQ2_XXS: {0}, tensor.IQ2_XS: {0}, tensor.IQ2_S: {0}, tensor.IQ3_XXS: {0}, tensor.IQ3_S: {0}, tensor.IQ1_S: {0}, tensor.IQ1_M: nil,
 	tensor.Q2_K: {80, 82}, tensor.Q3_K: {108}, tensor.Q4_K: {0, 2}, tensor.Q5_K: {0, 2}, tensor.Q6_K: {208},
 }
 
@@ -34,6 +35,7 @@ var halves = map[tensor.Type][]int{
 var scales = map[tensor.Type]float64{
 	tensor.Q8_0: 0.004, tensor.Q4_0: 0.05, tensor.Q4_1: 0.03, tensor.Q5_0: 0.03, tensor.Q5_1: 0.02, tensor.IQ4_NL: 0.005,
 	tensor.TQ1_0: 0.3, tensor.TQ2_0: 0.3,
+	tensor.IQ2_XXS: 0.01, tensor.IQ2_XS: 0.01, tensor.IQ2_S: 0.01, tensor.IQ3_XXS: 0.005, tensor.IQ3_S: 0.005, tensor.IQ1_S: 0.05,
 	tensor.IQ4_XS: 2e-4, tensor.Q2_K: 0.01, tensor.Q3_K: 0.01, tensor.Q4_K: 1e-3, tensor.Q5_K: 5e-4, tensor.Q6_K: 3e-4,
 }
 
@@ -59,6 +61,8 @@ func random(rng *rand.Rand, t tensor.Tensor, format tensor.Type) tensor.Tensor {
 			binary.LittleEndian.PutUint16(data[i:], tensor.F32ToF16(x))
 		case tensor.F8E4M3:
 			data[i] &= 0xb7 // below 1, and so never NaN
+		case tensor.IQ1_M: // a half of about 2⁻⁷ in the high nibbles of four numbers
+			data[i+55] = data[i+55]&0x0f | 0x20
 		case tensor.MXFP4:
 			data[i] = 123 + data[i]&1
 		}

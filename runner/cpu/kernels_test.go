@@ -222,6 +222,8 @@ func quantised(rng *rand.Rand, f tensor.Type, rows, cols int) tensor.Tensor {
 			t.Data[at] &= 0xf7
 		case tensor.Q6_K:
 			half(at + 208)
+		case tensor.IQ1_M: // its half lies in the high nibbles of four numbers
+			t.Data[at+55] = t.Data[at+55]&0x0f | 0x20
 		case tensor.TQ1_0:
 			half(at + 52)
 		case tensor.TQ2_0:
@@ -233,7 +235,7 @@ func quantised(rng *rand.Rand, f tensor.Type, rows, cols int) tensor.Tensor {
 		case tensor.Q2_K:
 			half(at + 80)
 			half(at + 82)
-		case tensor.Q4_0, tensor.Q5_0, tensor.Q8_0, tensor.IQ4_NL, tensor.IQ4_XS:
+		case tensor.Q4_0, tensor.Q5_0, tensor.Q8_0, tensor.IQ4_NL, tensor.IQ4_XS, tensor.IQ2_XXS, tensor.IQ2_XS, tensor.IQ2_S, tensor.IQ3_XXS, tensor.IQ3_S, tensor.IQ1_S:
 			half(at)
 		default:
 			half(at)

@@ -320,7 +320,7 @@ func TestBadHeaders(t *testing.T) {
 			le.PutUint64(b[at(b, "token_embd.weight")+12:], 1<<40)
 		}, []string{`"token_embd.weight"`, "too large"}},
 		{"beyond the end", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+4:], 4096) }, []string{`"output_norm.weight"`, "bytes are missing", "fetch it again"}},
-		{"type", func(b []byte) { le.PutUint32(b[at(b, "token_embd.weight")+20:], 16) }, []string{`"token_embd.weight"`, "type 16 (IQ2_XXS)", "Q4_K"}},
+		{"type", func(b []byte) { le.PutUint32(b[at(b, "token_embd.weight")+20:], 40) }, []string{`"token_embd.weight"`, "type 40 (NVFP4)", "Q4_K"}},
 		{"unheard-of type", func(b []byte) { le.PutUint32(b[at(b, "token_embd.weight")+20:], 1000) }, []string{`"token_embd.weight"`, "type 1000"}},
 		{"blocks", func(b []byte) { le.PutUint32(b[at(b, "token_embd.weight")+20:], 8) }, []string{`"token_embd.weight"`, "whole blocks of 32"}},
 		{"offset", func(b []byte) { le.PutUint64(b[at(b, "output_norm.weight")+16:], 1<<20) }, []string{`"output_norm.weight"`, "bytes are missing"}},

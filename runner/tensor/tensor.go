@@ -14,25 +14,32 @@ type Type uint32
 
 // The formats headprof reads.
 const (
-	F32    Type = 0
-	F16    Type = 1
-	Q4_0   Type = 2
-	Q4_1   Type = 3
-	Q5_0   Type = 6
-	Q5_1   Type = 7
-	Q8_0   Type = 8
-	Q2_K   Type = 10
-	Q3_K   Type = 11
-	Q4_K   Type = 12
-	Q5_K   Type = 13
-	Q6_K   Type = 14
-	IQ4_NL Type = 20
-	IQ4_XS Type = 23
-	BF16   Type = 30
-	TQ1_0  Type = 34
-	TQ2_0  Type = 35
-	MXFP4  Type = 39
-	F8E4M3 Type = 1000
+	F32     Type = 0
+	F16     Type = 1
+	Q4_0    Type = 2
+	Q4_1    Type = 3
+	Q5_0    Type = 6
+	Q5_1    Type = 7
+	Q8_0    Type = 8
+	Q2_K    Type = 10
+	Q3_K    Type = 11
+	Q4_K    Type = 12
+	Q5_K    Type = 13
+	Q6_K    Type = 14
+	IQ2_XXS Type = 16
+	IQ2_XS  Type = 17
+	IQ3_XXS Type = 18
+	IQ1_S   Type = 19
+	IQ4_NL  Type = 20
+	IQ3_S   Type = 21
+	IQ2_S   Type = 22
+	IQ4_XS  Type = 23
+	IQ1_M   Type = 29
+	BF16    Type = 30
+	TQ1_0   Type = 34
+	TQ2_0   Type = 35
+	MXFP4   Type = 39
+	F8E4M3  Type = 1000
 )
 
 type layout struct {
@@ -55,11 +62,14 @@ var layouts = map[Type]layout{
 	Q2_K: {"Q2_K", 256, 84, unpackQ2K}, Q3_K: {"Q3_K", 256, 110, unpackQ3K}, Q4_K: {"Q4_K", 256, 144, unpackQ4K},
 	Q5_K: {"Q5_K", 256, 176, unpackQ5K}, Q6_K: {"Q6_K", 256, 210, unpackQ6K},
 	IQ4_NL: {"IQ4_NL", 32, 18, unpackIQ4NL}, IQ4_XS: {"IQ4_XS", 256, 136, unpackIQ4XS},
+	IQ2_XXS: {"IQ2_XXS", 256, 66, unpackIQ2XXS}, IQ2_XS: {"IQ2_XS", 256, 74, unpackIQ2XS}, IQ2_S: {"IQ2_S", 256, 82, unpackIQ2S},
+	IQ3_XXS: {"IQ3_XXS", 256, 98, unpackIQ3XXS}, IQ3_S: {"IQ3_S", 256, 110, unpackIQ3S},
+	IQ1_S: {"IQ1_S", 256, 50, unpackIQ1S}, IQ1_M: {"IQ1_M", 256, 56, unpackIQ1M},
 	TQ1_0: {"TQ1_0", 256, 54, unpackTQ1}, TQ2_0: {"TQ2_0", 256, 66, unpackTQ2}, MXFP4: {"MXFP4", 32, 17, unpackMXFP4},
 
-	4: {name: "Q4_2"}, 5: {name: "Q4_3"}, 9: {name: "Q8_1"}, 15: {name: "Q8_K"}, 16: {name: "IQ2_XXS"}, 17: {name: "IQ2_XS"},
-	18: {name: "IQ3_XXS"}, 19: {name: "IQ1_S"}, 21: {name: "IQ3_S"}, 22: {name: "IQ2_S"}, 24: {name: "I8"}, 25: {name: "I16"},
-	26: {name: "I32"}, 27: {name: "I64"}, 28: {name: "F64"}, 29: {name: "IQ1_M"}, 31: {name: "Q4_0_4_4"}, 32: {name: "Q4_0_4_8"},
+	4: {name: "Q4_2"}, 5: {name: "Q4_3"}, 9: {name: "Q8_1"}, 15: {name: "Q8_K"},
+	24: {name: "I8"}, 25: {name: "I16"},
+	26: {name: "I32"}, 27: {name: "I64"}, 28: {name: "F64"}, 31: {name: "Q4_0_4_4"}, 32: {name: "Q4_0_4_8"},
 	33: {name: "Q4_0_8_8"}, 40: {name: "NVFP4"}, 41: {name: "Q1_0"},
 }
 

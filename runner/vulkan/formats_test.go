@@ -134,6 +134,8 @@ func blocksOf(rng *rand.Rand, f tensor.Type, elements int) []byte {
 			half(b + 108)
 		case tensor.Q6_K:
 			half(b + 208)
+		case tensor.IQ1_M: // its half lies in the high nibbles of four numbers
+			data[b+55] = data[b+55]&0x0f | 0x20
 		case tensor.TQ1_0:
 			half(b + 52)
 		case tensor.TQ2_0:

@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 from gguf import GGMLQuantizationType as Q
 from gguf.constants import GGML_QUANT_SIZES
+from gguf import quants
 from gguf.quants import dequantize
 
 # Where the half-precision scales lie in a block.
@@ -20,6 +21,7 @@ SCALES = {
     Q.Q4_0: [0], Q.Q4_1: [0, 2], Q.Q5_0: [0], Q.Q5_1: [0, 2], Q.Q8_0: [0],
     Q.Q2_K: [80, 82], Q.Q3_K: [108], Q.Q4_K: [0, 2], Q.Q5_K: [0, 2], Q.Q6_K: [208],
     Q.IQ4_NL: [0], Q.IQ4_XS: [0], Q.TQ1_0: [52], Q.TQ2_0: [64], Q.MXFP4: [],
+    Q.IQ2_XXS: [0], Q.IQ2_XS: [0], Q.IQ2_S: [0], Q.IQ3_XXS: [0], Q.IQ3_S: [0], Q.IQ1_S: [0], Q.IQ1_M: [],
 }
 
 
@@ -31,7 +33,16 @@ def case(name, data, values):
     return {"type": name, "data": base64.b64encode(data).decode(), "values": f32(values)}
 
 
+def write_grids():
+    """../grids.bin: the codebooks of the IQ1 to IQ3 formats."""
+    with open("../grids.bin", "wb") as out:
+        for kind in (quants.IQ2_XXS, quants.IQ2_XS, quants.IQ2_S, quants.IQ3_XXS, quants.IQ3_S, quants.IQ1_S):
+            kind.init_grid()
+            out.write(kind.grid.reshape(-1).astype(np.int8).tobytes())
+
+
 def main():
+    write_grids()
     rng = np.random.default_rng(20240611)
     cases = []
     for kind, places in SCALES.items():
@@ -43,6 +54,8 @@ def main():
             scale[2] = np.float16(0)
             scale[3] = np.float16(6.0e-8)  # the smallest half
             blocks[:, place:place + 2] = scale.view(np.uint8).reshape(6, 2)
+        if kind == Q.IQ1_M:  # its half lies in the high nibbles of four numbers
+            blocks[:, 55] = blocks[:, 55] & 0x0F | np.array([0x20, 0xA0, 0, 0, 0x30, 0x20], np.uint8)
         cases.append(case(kind.name, blocks.tobytes(), dequantize(blocks.reshape(1, -1), kind)))
 
     # Finite values of the plain formats.
