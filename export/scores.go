@@ -67,16 +67,17 @@ func scoresOf(f *frame, a about) (*Profile, error) {
 	return p.assemble()
 }
 
-// counted is how many trials the rows say that count: methods of one probe
-// share them, those of another have their own.
+// counted is how many trials the rows say that count: needle trials where they
+// are among them, else cases, of which methods of one probe share theirs and
+// those of another have their own.
 func counted(rows []scoring.Head) (n int) {
 	perProbe := map[scoring.Probe]int{}
 	for _, h := range rows {
-		probe := scoring.Needles
-		if d, err := scoring.Lookup(h.Method); err == nil {
-			probe = d.Probe
-		}
+		probe := scoring.ProbeOf(h.Method)
 		perProbe[probe] = max(perProbe[probe], h.N)
+	}
+	if n := perProbe[scoring.Needles]; n > 0 {
+		return n
 	}
 	for _, m := range perProbe {
 		n += m

@@ -13,6 +13,7 @@ import (
 
 	"headprof/probe/journal"
 	"headprof/scoring"
+	"headprof/scoring/param"
 )
 
 // ErrInterrupted is [journal.ErrInterrupted].
@@ -128,6 +129,7 @@ func newManifest(m Model, p *Plan, o Options) *journal.Manifest {
 	var methods []string
 	for _, method := range o.Methods {
 		methods = append(methods, method.Name())
+		AddParameters(settings, method)
 	}
 	settings["methods"] = strings.Join(methods, ",")
 	settings["decode"] = string(p.Rules.Decode)
@@ -145,6 +147,13 @@ func newManifest(m Model, p *Plan, o Options) *journal.Manifest {
 		Model:    model,
 		Plan:     journal.Plan{Hash: p.Hash, Trials: p.all, Block: p.Block, Seed: p.Seed, Shard: p.shardName(), Params: p.Params},
 		Settings: settings, Environment: o.Environment,
+	}
+}
+
+// AddParameters adds a method's parameters to a manifest's settings.
+func AddParameters(settings map[string]string, method scoring.Named) {
+	for _, v := range param.Values(method) {
+		settings[v.Name] = v.Text
 	}
 }
 

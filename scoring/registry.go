@@ -107,6 +107,16 @@ func Lookup(name string) (Declaration, error) {
 	return Declaration{}, fmt.Errorf("no score method %q; known: %s", name, strings.Join(names, ", "))
 }
 
+// ProbeOf is the prompts that a method is computed on; Needles where the method
+// is not known.
+func ProbeOf(method string) Probe {
+	if method == QRHeadNDCG {
+		return Documents
+	}
+	d, _ := Lookup(method)
+	return d.Probe
+}
+
 // Name is the method's name.
 func (d Declaration) Name() string { return d.New().Name() }
 

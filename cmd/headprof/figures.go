@@ -19,6 +19,12 @@ import (
 // plotMeta is what a title says about a table.
 func plotMeta(t *scoring.Table, method string) plots.Meta {
 	m := plots.Meta{Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, Trials: t.Meta.Trials, Passed: t.Meta.Passed}
+	if scoring.ProbeOf(method) != scoring.Needles {
+		m.Decode = "" // nothing was decoded
+		if rows := t.Of(method); len(rows) > 0 && rows[0].N > 0 {
+			m.Trials, m.Passed = rows[0].N, rows[0].N
+		}
+	}
 	if t.Meta.Fast {
 		m.Note = fastNote
 	}

@@ -49,7 +49,7 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 			if err != nil {
 				return err
 			}
-			return f.finish(newSpeaker(cmd, f.quiet, f.json), model, r, aggregation(model, r.Manifest.Plan.Seed))
+			return f.finish(newSpeaker(cmd, f.quiet, f.json), model, r, nil, aggregation(model, r.Manifest.Plan.Seed))
 		},
 	}
 	fs := c.Flags()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +17,10 @@ import (
 
 	"headprof/export"
 	"headprof/probe"
+	"headprof/probe/cases"
 	"headprof/runner"
 	"headprof/scoring"
+	"headprof/scoring/param"
 )
 
 type scoreFlags struct {
@@ -27,10 +30,11 @@ type scoreFlags struct {
 	topK                      int
 	noReuse, noDraft          bool
 	quiet, json               bool
+	params                    *param.Set // of the methods
 }
 
 func newScore() *cobra.Command {
-	var f scoreFlags
+	f := scoreFlags{params: scoring.Parameters()}
 	c := &cobra.Command{
 		Use:   "score",
 		Short: "Run needle trials and score every attention head",
@@ -39,11 +43,15 @@ every attention head by how much it looks at the evidence while it answers.
 
 Without flags a small model inside the binary is profiled on its own text. The
 run's folder (--out) holds a journal: a run that is killed continues when the
-same command is given again.`,
+same command is given again.
+
+--method names scores of other prompts as well, which headprof makes: several by
+commas, or all. The built-in model's run without flags computes all of them.`,
 		Example: `  headprof score
   headprof score --model model.gguf --out profile
   headprof score --model model.gguf --needles reasoning --lengths 512:8192:8 --count 0
-  headprof score --model base.gguf --decode forced   # a model too weak to answer`,
+  headprof score --model base.gguf --decode forced   # a model too weak to answer
+  headprof score --model model.gguf --method all --out everything`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -54,23 +62,32 @@ same command is given again.`,
 	fs.StringVar(&f.out, "out", "headprof-out", "run `folder`: journal, tables and heatmaps")
 	fs.StringVar(&f.until, "until", "", "stable: end the run when further trials no longer change the answer")
 	fs.IntVar(&f.topK, "top", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
-	fs.StringVar(&f.method, "method", "headkv-r2", "score `method` shown in table and heatmaps; tables hold all methods of its prompts. Methods of other prompts than needles: several by commas")
+	fs.StringVar(&f.method, "method", "headkv-r2", "score `method` to compute and show, or several by commas, or all; the first is shown in table and heatmaps. A run of needle trials computes all methods of theirs")
 	fs.StringVar(&f.shard, "shard", "", "run one `part` of the plan: 2/4, or auto/4 for the part that a cluster's array job names; 'headprof merge' puts parts together")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every trial from its first token (slow; changes no result)")
 	fs.BoolVar(&f.noDraft, "no-draft", false, "decode one token at a time (slow; changes no result)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
+	paramFlags(fs, f.params)
 	atLeast(fs, 1, "top")
 	return c
 }
 
 func (f *scoreFlags) run(cmd *cobra.Command) error {
-	methods, err := f.methodList()
+	methods, err := f.choose(cmd.Flags())
 	if err != nil {
 		return err
 	}
-	if methods[0].Probe != scoring.Needles {
-		return f.cases(cmd, methods)
+	if !methods.needles {
+		return f.cases(cmd, methods.others)
+	}
+	if len(methods.others) > 0 {
+		if err := f.noCases(methods.others); err != nil {
+			return err
+		}
+		if f.trials != "" {
+			return usagef("--trials: a file holds prompts of one kind; run %s and the scores of needle trials apart", methods.others[0].Name())
+		}
 	}
 	block := 0
 	switch f.until {
@@ -106,6 +123,12 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	var others *cases.Plan
+	if len(methods.others) > 0 {
+		if others, err = f.casePlan(cmd, model, e, methods.others); err != nil {
+			return err
+		}
+	}
 	plan, err := f.plan(model, e, cmd.Flags(), block, of)
 	if err != nil {
 		return err
@@ -128,6 +151,12 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH},
 		Progress:    say.progress,
 	}
+	for _, m := range scoring.Methods() {
+		if err := f.params.Fill(m); err != nil {
+			return err
+		}
+		o.Methods = append(o.Methods, m)
+	}
 	aggregate := aggregation(model, f.seed)
 	if f.until == "stable" {
 		o.Settings["until"] = fmt.Sprintf("stable, top %d", f.top(model))
@@ -145,13 +174,27 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return f.finish(say, model, result, aggregate)
+	var rest *probe.Result
+	if others != nil {
+		if rest, err = f.runCases(cmd, say, model, e, others, filepath.Join(f.out, casesFolder)); err != nil {
+			return err
+		}
+	}
+	return f.finish(say, model, result, rest, aggregate)
 }
 
-// finish aggregates, writes all artifacts and shows the result.
-func (f *scoreFlags) finish(say *speaker, model *runner.Model, r *probe.Result, o scoring.Options) error {
+// finish aggregates, writes all artifacts and shows the result. rest are the
+// cases of scores of other prompts; nil: none.
+func (f *scoreFlags) finish(say *speaker, model *runner.Model, r, rest *probe.Result, o scoring.Options) error {
 	o.Meta = meta(model, r)
 	table, err := scoring.Aggregate(r.Scores, o)
+	if err == nil && rest != nil {
+		var of *scoring.Table
+		if of, err = cases.Aggregate(rest.Scores, o); err == nil {
+			table.Heads, table.Halves = append(table.Heads, of.Heads...), append(table.Halves, of.Halves...)
+			r.Scores = append(r.Scores, rest.Scores...)
+		}
+	}
 	if errors.Is(err, scoring.ErrNonePassed) {
 		say.warn(r.Warnings())
 		if f.shard != "" { // other shards may have trials that count: a scheduler must not run this one again
@@ -183,6 +226,10 @@ func (f *scoreFlags) write(say *speaker, model *runner.Model, r *probe.Result, t
 	}
 	say.warn(warnings)
 	say.result(table, r, f.method, f.top(model), append(paths, pictures...))
+	if methods := table.Methods(); len(methods) > len(scoring.Methods()) && !say.quiet && !say.json {
+		fmt.Fprintf(say.err, "\nAlso scored: %s.\nShow one by --method, as in: headprof plot %s --method %s\n",
+			strings.Join(slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == f.method }), ", "), quote(f.out), methods[len(methods)-1])
+	}
 	return nil
 }
 

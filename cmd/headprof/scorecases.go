@@ -15,42 +15,28 @@ import (
 	"headprof/probe/cases"
 	"headprof/runner"
 	"headprof/scoring"
-	"headprof/scoring/param"
 )
 
-// methodList reads --method: one name, or several of methods that are not
-// computed on needle trials. The first is shown.
-func (f *scoreFlags) methodList() ([]scoring.Declaration, error) {
-	var out []scoring.Declaration
-	for _, name := range strings.Split(f.method, ",") {
-		d, err := scoring.Lookup(strings.TrimSpace(name))
-		if err != nil {
-			return nil, usagef("--method: %w", err)
-		}
-		out = append(out, d)
-	}
-	if len(out) > 1 {
-		for _, d := range out {
-			if d.Probe == scoring.Needles {
-				return nil, usagef("--method %s: %s is computed on needle trials, of which one run computes all methods; run it apart from the others", f.method, d.Name())
-			}
-		}
-	}
-	f.method = out[0].Name()
-	return out, nil
-}
-
-// cases runs methods that need other prompts than needle trials.
-func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) error {
+// noCases says which flags a run of cases has no use for.
+func (f *scoreFlags) noCases(others []scoring.Declaration) error {
+	name := others[0].Name()
 	switch {
 	case f.until != "":
-		return usagef("--until is for needle trials; --method %s takes --count cases", f.method)
+		return usagef("--until is for needle trials; --method %s takes --count cases", name)
 	case f.shard != "":
-		return usagef("--shard is for needle trials; run --method %s on one machine", f.method)
+		return usagef("--shard is for needle trials; run --method %s on one machine", name)
 	case f.preset != "":
-		return usagef("--preset is for needle trials, not for --method %s", f.method)
+		return usagef("--preset is for needle trials, not for --method %s", name)
 	case f.count < 0:
 		return usagef("--count %d is negative", f.count)
+	}
+	return nil
+}
+
+// cases runs methods that need other prompts than needle trials, and no others.
+func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) error {
+	if err := f.noCases(methods); err != nil {
+		return err
 	}
 	say := newSpeaker(cmd, f.quiet, f.json)
 	model, err := f.open()
@@ -62,15 +48,43 @@ func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) er
 	if err != nil {
 		return err
 	}
-	plan := &cases.Plan{Seed: f.seed, Params: f.params()}
-	for _, d := range methods {
-		m := d.New()
-		param.SetDefaults(m)
-		plan.Methods = append(plan.Methods, m)
-	}
-	if plan.Cases, err = f.caseList(cmd, model, e, methods); err != nil {
+	plan, err := f.casePlan(cmd, model, e, methods)
+	if err != nil {
 		return err
 	}
+	result, err := f.runCases(cmd, say, model, e, plan, f.out)
+	if err != nil {
+		return err
+	}
+	o := aggregation(model, f.seed)
+	o.Meta = meta(model, result)
+	table, err := cases.Aggregate(result.Scores, o)
+	if err != nil {
+		return err
+	}
+	return f.write(say, model, result, table)
+}
+
+// casePlan reads or makes the cases of methods. It leaves f as it is.
+func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model, methods []scoring.Declaration) (*cases.Plan, error) {
+	own := *f // the lengths of cases are not those of needle trials
+	plan := &cases.Plan{Seed: f.seed, Params: f.planFlags.params()}
+	for _, d := range methods {
+		method := d.New()
+		if err := f.params.Fill(method); err != nil {
+			return nil, err
+		}
+		plan.Methods = append(plan.Methods, method)
+	}
+	var err error
+	if plan.Cases, err = own.caseList(cmd, m, e, methods); err != nil {
+		return nil, err
+	}
+	return plan, plan.Check(e)
+}
+
+// runCases runs a plan of cases in a folder.
+func (f *scoreFlags) runCases(cmd *cobra.Command, say *speaker, model *runner.Model, e probe.Model, plan *cases.Plan, dir string) (*probe.Result, error) {
 	tokens := 0
 	for _, c := range plan.Cases {
 		tokens += c.Tokens()
@@ -80,7 +94,7 @@ func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) er
 	}
 	start, last := time.Now(), time.Now()
 	result, err := plan.Do(cmd.Context(), e, cases.Options{
-		Dir: f.out, Version: version(), Settings: f.settings(model),
+		Dir: dir, Version: version(), Settings: f.settings(model),
 		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH},
 		Ended: func(done, total, computed int) {
 			switch {
@@ -95,18 +109,9 @@ func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) er
 		},
 	})
 	if errors.Is(err, probe.ErrInterrupted) {
-		return &exit{exitInterrupted, fmt.Errorf("interrupted after %d of %d cases; the journal in %s is intact. Continue with:\n  %s", result.Done, result.Total, f.out, resumeCommand(cmd))}
+		return nil, &exit{exitInterrupted, fmt.Errorf("interrupted after %d of %d cases; the journal in %s is intact. Continue with:\n  %s", result.Done, result.Total, dir, resumeCommand(cmd))}
 	}
-	if err != nil {
-		return err
-	}
-	o := aggregation(model, f.seed)
-	o.Meta = meta(model, result)
-	table, err := cases.Aggregate(result.Scores, o)
-	if err != nil {
-		return err
-	}
-	return f.write(say, model, result, table)
+	return result, err
 }
 
 // caseList reads or makes the cases.

@@ -16,7 +16,6 @@ import (
 	"headprof/probe/journal"
 	"headprof/runner/shape"
 	"headprof/scoring"
-	"headprof/scoring/param"
 )
 
 // Record is one case's line in trials.jsonl.
@@ -85,6 +84,16 @@ func ofKVHeads(method string) bool {
 	return err == nil && d.KVHeads
 }
 
+// Check says whether a model can run the plan's cases.
+func (p *Plan) Check(m probe.Model) error {
+	for _, c := range p.Cases {
+		if err := Check(m, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Do runs the cases that the folder does not hold yet. With
 // journal.ErrInterrupted the result holds those that ended.
 func (p *Plan) Do(ctx context.Context, m probe.Model, o Options) (*probe.Result, error) {
@@ -98,10 +107,8 @@ func (p *Plan) Do(ctx context.Context, m probe.Model, o Options) (*probe.Result,
 		byProbe[d.Probe] = append(byProbe[d.Probe], method)
 		names = append(names, method.Name())
 	}
-	for _, c := range p.Cases {
-		if err := Check(m, c); err != nil {
-			return nil, err
-		}
+	if err := p.Check(m); err != nil {
+		return nil, err
 	}
 	manifest, err := p.manifest(m, o, names)
 	if err != nil {
@@ -207,9 +214,7 @@ func (p *Plan) manifest(m probe.Model, o Options, names []string) (*journal.Mani
 	}
 	settings["methods"] = strings.Join(names, ",")
 	for _, method := range p.Methods {
-		for _, v := range param.Values(method) {
-			settings[v.Name] = v.Text
-		}
+		probe.AddParameters(settings, method)
 	}
 	model := probe.ManifestModel(m)
 	model.Name = filepath.Base(model.Name)
