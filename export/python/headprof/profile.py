@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Mapping, Optional, Sequence, Uni
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import formats
@@ -81,7 +82,7 @@ class Profile:
 
     def _rows(self, name: Optional[str]) -> pa.Table:
         name = self.method(name)
-        return self.table.filter(pa.compute.equal(self.table.column("method"), name))
+        return self.table.filter(pc.equal(self.table.column("method"), name))
 
     def values(self, column: str, method: Optional[str] = None) -> "npt.NDArray[np.float64]":
         """Any numeric column as [layers, heads]; NaN where it is null or a layer has fewer heads.
