@@ -113,7 +113,7 @@ func (f *attentionFlags) run(cmd *cobra.Command) error {
 	bytes := export.AttentionBytes(format, cost.Rows, cost.Weights, cost.Keys)
 	seconds, err := attentionSeconds(cmd.Context(), e, plan, cost, bytes)
 	if err != nil {
-		return err
+		return f.stopped(cmd, err)
 	}
 	free, known := freeDisk(filepath.Dir(f.out))
 	room := ""
@@ -138,14 +138,19 @@ func (f *attentionFlags) run(cmd *cobra.Command) error {
 		}, func(tokens int64) { say.step(int(tokens), int(cost.Tokens), 0, nil) })
 	})
 	end()
-	if cmd.Context().Err() != nil {
-		return &exit{exitInterrupted, fmt.Errorf("interrupted; %s was not written. Start again with:\n  %s", f.out, resumeCommand(cmd))}
-	}
 	if err != nil {
-		return err
+		return f.stopped(cmd, err)
 	}
 	printPath(cmd, f.out)
 	return nil
+}
+
+// stopped turns an interruption into its exit code.
+func (f *attentionFlags) stopped(cmd *cobra.Command, err error) error {
+	if cmd.Context().Err() == nil {
+		return err
+	}
+	return &exit{exitInterrupted, fmt.Errorf("interrupted; %s was not written. Start again with:\n  %s", f.out, resumeCommand(cmd))}
 }
 
 // plan reads the prompts and chooses rows, layers and heads.

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -217,3 +219,33 @@ func TestAttentionSelections(t *testing.T) {
 		}
 	}
 }
+
+// A run that is stopped while it writes leaves no file and says so by its exit code.
+func TestAttentionStopped(t *testing.T) {
+	dir, trials, _ := tinyFamily(t, "llama")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := filepath.Join(dir, "rows.npy")
+	root := newRoot()
+	root.SetArgs([]string{"attention", "--model", dir, "--trials", trials, "--rows", "0,5,9", "--out", out})
+	root.SetErr(writerFunc(func(p []byte) (int, error) {
+		if bytes.Contains(p, []byte("on disk")) { // the estimate has been said
+			cancel()
+		}
+		return len(p), nil
+	}))
+	err := root.ExecuteContext(ctx)
+	var e *exit
+	if !errors.As(err, &e) || e.code != exitInterrupted {
+		t.Fatalf("%v", err)
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, "*rows.npy*"))
+	hidden, _ := filepath.Glob(filepath.Join(dir, ".*"))
+	if len(left)+len(hidden) > 0 {
+		t.Errorf("left behind: %v %v", left, hidden)
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -116,17 +116,15 @@ func (f *compareFlags) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	f.profile.notes = cmd.ErrOrStderr()
-	var profiles []*ranked
+	profiles, err := f.profile.openRanked(args, f.method)
+	if err != nil {
+		return err
+	}
 	rankings, lists := 0, ""
-	for _, path := range args {
-		r, err := f.profile.openRanked(path, f.method)
-		if err != nil {
-			return err
-		}
-		profiles = append(profiles, r)
+	for _, r := range profiles {
 		rankings += len(r.methods)
 		if r.isList() {
-			lists = path
+			lists = r.path
 		}
 	}
 	out := cmd.OutOrStdout()

@@ -188,14 +188,12 @@ func (f *plotFlags) agreement(paths []string) (*plots.Figure, error) {
 			}
 		}
 	}
-	var profiles []*ranked
+	profiles, err := f.profile.openRanked(paths, f.method)
+	if err != nil {
+		return nil, err
+	}
 	rankings := 0
-	for _, path := range paths {
-		r, err := f.profile.openRanked(path, f.method)
-		if err != nil {
-			return nil, err
-		}
-		profiles = append(profiles, r)
+	for _, r := range profiles {
 		rankings += len(r.methods)
 	}
 	if rankings < 2 {

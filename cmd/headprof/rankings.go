@@ -23,35 +23,59 @@ type ranked struct {
 	profile *export.Profile
 	run     *journal.Manifest // nil: it is no run's folder
 	methods []string
+	several bool // more than one method was asked for
 	bare    bool // leave trials out: no intervals are wanted
 }
 
-// openRanked reads a profile and the methods that are asked for: one, several
-// by commas, or all.
-func (f *profileFlags) openRanked(path, methods string) (*ranked, error) {
-	p, err := f.read(path)
-	if err != nil {
-		return nil, err
+// openRanked reads profiles and the methods that are asked for: one, several by
+// commas, or all. Of several methods a profile takes part with those it holds;
+// each must be held by one.
+func (f *profileFlags) openRanked(paths []string, methods string) ([]*ranked, error) {
+	var profiles []*ranked
+	missing := map[string]bool{}
+	asked := strings.Split(methods, ",")
+	for i, m := range asked {
+		asked[i] = strings.TrimSpace(m)
+		if missing[asked[i]] {
+			return nil, usagef("--method %s: %s is named twice", methods, asked[i])
+		}
+		missing[asked[i]] = true
 	}
-	r := &ranked{path: path, profile: p}
-	if r.run, err = manifestOf(path); err != nil {
-		return nil, err
-	}
-	if methods == allMethods {
-		r.methods = p.Rows().Methods()
-		return r, nil
-	}
-	for _, m := range strings.Split(methods, ",") {
-		m, err := methodOf(p.Rows(), strings.TrimSpace(m), path)
+	for _, path := range paths {
+		p, err := f.read(path)
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(r.methods, m) {
-			return nil, usagef("--method %s: %s is named twice", methods, m)
+		r := &ranked{path: path, profile: p, several: len(asked) > 1 || methods == allMethods}
+		if r.run, err = manifestOf(path); err != nil {
+			return nil, err
 		}
-		r.methods = append(r.methods, m)
+		t := p.Rows()
+		for _, m := range asked {
+			switch {
+			case m == allMethods:
+				r.methods = t.Methods()
+			case len(asked) > 1 && t.Of(m) == nil && m != scoring.ConsensusMethod:
+				continue
+			default:
+				if m, err = methodOf(t, m, path); err != nil {
+					return nil, err
+				}
+				r.methods = append(r.methods, m)
+			}
+			missing[m] = false
+		}
+		if len(r.methods) == 0 {
+			return nil, usagef("%s has none of the methods %s; it has %s", path, strings.Join(asked, ", "), strings.Join(t.Methods(), ", "))
+		}
+		profiles = append(profiles, r)
 	}
-	return r, nil
+	for _, m := range asked {
+		if len(asked) > 1 && missing[m] {
+			return nil, usagef("no profile has the method %q", m)
+		}
+	}
+	return profiles, nil
 }
 
 // manifestOf reads the manifest of a run's folder; nil where path is none.
@@ -103,15 +127,19 @@ func (r *ranked) rankings(name func(path, method string) string) ([]scoring.Rank
 
 // rankingsOf names the rankings of several profiles so that no two are alike.
 func rankingsOf(profiles []*ranked) ([]scoring.Ranking, error) {
-	single := true
+	apart := true
+	held := map[string]bool{}
 	for _, r := range profiles {
-		single = single && len(r.methods) == 1
+		for _, m := range r.methods {
+			apart = apart && !held[m]
+			held[m] = true
+		}
 	}
 	name := func(path, method string) string {
 		switch {
-		case len(profiles) == 1:
+		case apart && profiles[0].several:
 			return method
-		case single:
+		case !profiles[0].several:
 			return path
 		}
 		return path + " " + method
@@ -140,7 +168,7 @@ func withConsensus(t *scoring.Table, path string) error {
 	if t.Of(scoring.ConsensusMethod) != nil {
 		return nil
 	}
-	r := &ranked{path: path, profile: &export.Profile{Table: t}, methods: t.Methods(), bare: true}
+	r := &ranked{path: path, profile: &export.Profile{Table: t}, methods: t.Methods(), several: true, bare: true}
 	if len(r.methods) < 2 {
 		return usagef("%s holds scores of %s alone, so there is no consensus; 'headprof compare A B... --consensus FILE' writes that of several profiles", path, r.methods[0])
 	}
