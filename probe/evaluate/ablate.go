@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -57,15 +58,7 @@ func (m Mask) Name() string {
 // of equal score rank by layer, then head.
 func Masks(rows []scoring.Head, counts []int, seeds int, seed uint64) ([]Mask, error) {
 	ranked := slices.Clone(rows)
-	slices.SortStableFunc(ranked, func(a, b scoring.Head) int {
-		switch {
-		case a.Mean > b.Mean:
-			return -1
-		case a.Mean < b.Mean:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(ranked, func(a, b scoring.Head) int { return cmp.Compare(b.Mean, a.Mean) })
 	out := []Mask{{Choice: None}}
 	seen := map[int]bool{0: true}
 	for _, n := range counts {
@@ -97,12 +90,7 @@ func ids(rows []scoring.Head) []HeadID {
 }
 
 func sortHeads(h []HeadID) {
-	slices.SortFunc(h, func(a, b HeadID) int {
-		if a.Layer != b.Layer {
-			return a.Layer - b.Layer
-		}
-		return a.Head - b.Head
-	})
+	slices.SortFunc(h, func(a, b HeadID) int { return cmp.Or(cmp.Compare(a.Layer, b.Layer), cmp.Compare(a.Head, b.Head)) })
 }
 
 // randomHeads draws, for each of the n top heads, another head of its layer

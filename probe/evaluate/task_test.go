@@ -162,6 +162,124 @@ func TestBadTaskFilesAreRefused(t *testing.T) {
 	}
 }
 
+func TestTasksAreLimitedByLines(t *testing.T) {
+	e := tinyEngine(t)
+	line := `{"input": "c", "qa_pairs": [{"Q": "q", "A": "a"}, {"Q": "r", "A": "b"}]}` + "\n"
+	for limit, want := range map[int]int{0: 6, 1: 2, 2: 4, 3: 6, 9: 6} {
+		got, err := ReadTask("f", strings.NewReader(strings.Repeat(line, 3)), e, TaskOptions{Limit: limit})
+		if err != nil || len(got) != want {
+			t.Errorf("limit %d: %d items, %v", limit, len(got), err)
+		}
+	}
+	// A line is counted whether it is empty or not.
+	if _, err := ReadTask("f", strings.NewReader(line+"\n[1]\n"), e, TaskOptions{}); err == nil || !strings.HasPrefix(err.Error(), "f:3: ") {
+		t.Errorf("%v", err)
+	}
+	if _, err := ReadTask("f", strings.NewReader(line), e, TaskOptions{MaxLength: 31}); err == nil || !strings.HasPrefix(err.Error(), "f:1: question 1: a prompt of at most 31 tokens") {
+		t.Errorf("no room: %v", err)
+	}
+	if _, err := ReadTask("f", strings.NewReader(line), e, TaskOptions{MaxLength: 32}); err != nil {
+		t.Error(err)
+	}
+}
+
+// An answer goes on after "Answer:", with a space where the language has
+// spaces and no chat template stands between.
+func TestExpectedAnswersBeginAsTheModelWouldGoOn(t *testing.T) {
+	e := tinyEngine(t)
+	for _, c := range []struct {
+		line   string
+		suffix []int32
+		want   string
+	}{
+		{`{"question": "q", "context": "c", "answer": "ben"}`, nil, " ben"},
+		{`{"question": "q", "context": "c", "answer": "ben"}`, []int32{7}, "ben"},
+		{`{"question": "q", "context": "c", "answer": "北京"}`, nil, "北京"},
+		{`{"input": "q", "context": "c", "answers": ["x = 1"], "dataset": "lcc"}`, nil, "x = 1"},
+	} {
+		got, err := ReadTask("f", strings.NewReader(c.line), e, TaskOptions{Frame: needle.Frame{Suffix: c.suffix}})
+		if err != nil || promptText(e, got[0].AnswerIDs) != promptText(e, ids32(e.Encode(c.want))) {
+			t.Errorf("%s, suffix %v: %q, %v", c.line, c.suffix, promptText(e, got[0].AnswerIDs), err)
+		}
+	}
+}
+
+// A prompt takes what the context leaves beside what is generated, and is not
+// cut where it fits to the token.
+func TestPromptsFillTheContext(t *testing.T) {
+	e := tinyEngine(t)
+	task := func(words int) string {
+		line, _ := json.Marshal(map[string]any{"context": strings.Repeat("one ", words), "question": "who?", "answers": []string{"ben"}})
+		return string(line)
+	}
+	got, err := ReadTask("f", strings.NewReader(task(4*e.Context())), e, TaskOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 64 tokens are generated; two halves of one length make an even number.
+	if want := (e.Context() - 64) / 2 * 2; got[0].Length != want {
+		t.Errorf("%d tokens, want %d", got[0].Length, want)
+	}
+	for words := 60; words < 64; words++ {
+		got, err := ReadTask("f", strings.NewReader(task(words)), e, TaskOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		exact, err := ReadTask("f", strings.NewReader(task(words)), e, TaskOptions{MaxLength: got[0].Length})
+		if err != nil || !slices.Equal(exact[0].Prompt, got[0].Prompt) {
+			t.Errorf("%d tokens that fit were cut to %d, %v", got[0].Length, exact[0].Length, err)
+		}
+	}
+}
+
+// Texts as Python's repr writes them; expected values are Python's own.
+func TestPythonTexts(t *testing.T) {
+	for text, want := range map[string]string{
+		`'a\x41b'`: "aAb", `'\u00e9'`: "é", `'\U0001F600'`: "😀", `"it's"`: "it's", `'\n\t\\'`: "\n\t\\",
+		`'\q'`: `\q`, `'\x4'`: `\x4`, `'\xZZ'`: `\xZZ`, `'\u12'`: `\u12`, `'\U00110000'`: `\U00110000`, `'\U0010FFFF'`: "\U0010ffff", `'\x4a'`: "J", `'\x00'`: "\x00",
+	} {
+		pairs, err := pythonPairs("[{'Q': " + text + ", 'A': 'a'}]")
+		if err != nil || len(pairs) != 1 || pairs[0].Q != want {
+			t.Errorf("%s: %q, %v", text, pairs, err)
+		}
+	}
+	for text, want := range map[string]string{
+		`[{'Q': 'q', 'A': 'a'}, 3]`: "entry 2 is no object",
+		`[{'Q': 'q' 'A': 'a'}]`:     "character 12 of the list: a comma or } is missing",
+		`[{'Q': 'q'}] x`:            "character 14 of the list: something follows",
+		`[{'Q': }]`:                 "character 8 of the list: a value is missing",
+		`[{'Q': 1`:                  "character 9 of the list: a comma or } is missing",
+		`{'Q': 'q'}`:                "must be a list of objects",
+		`[[] []]`:                   "character 5 of the list: a comma or ] is missing",
+		`[`:                         "a value is missing",
+		`[3`:                        "a comma or ] is missing",
+	} {
+		if _, err := pythonPairs(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	// A list in a dictionary in a list: 14 more within are 16 deep.
+	deep := func(n int) string {
+		return "[{'Q': 'q', 'A': 'a', 'S': " + strings.Repeat("[", n) + strings.Repeat("]", n) + "}]"
+	}
+	if _, err := pythonPairs(deep(15)); err != nil {
+		t.Error(err)
+	}
+	if _, err := pythonPairs(deep(16)); err == nil || !strings.Contains(err.Error(), "nested deeper than 16") {
+		t.Errorf("%v", err)
+	}
+	braces := strings.Repeat("{'S': ", 15) + "3" + strings.Repeat("}", 15)
+	if _, err := pythonPairs("[" + braces + "]"); err != nil {
+		t.Error(err)
+	}
+	if _, err := pythonPairs("[[" + braces + "]]"); err == nil || !strings.Contains(err.Error(), "nested deeper") {
+		t.Errorf("%v", err)
+	}
+	if _, err := pythonPairs("[" + strings.Repeat("{{", 9) + "]"); err == nil || !strings.Contains(err.Error(), "nested deeper") {
+		t.Errorf("keys within keys: %v", err)
+	}
+}
+
 func FuzzPythonPairs(f *testing.F) {
 	f.Add(`[{'Q': 'a', "A": "b\x41\u00e9", 'S': ['x', None, 3.5]}, {}]`)
 	f.Add(`[{'Q`)
