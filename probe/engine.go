@@ -69,3 +69,8 @@ type Model interface {
 type Brancher interface {
 	Branches(ctx context.Context, tokens []int32, list []runner.Branch, each func(branch int, logits [][]float32) error) error
 }
+
+// Differentiator is a Model that takes gradients; see [runner.Model.Backward].
+type Differentiator interface {
+	Backward(ctx context.Context, tokens []int32, g runner.Gradient) error
+}

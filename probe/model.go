@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"fmt"
 
 	"headprof/needle"
@@ -76,6 +77,11 @@ func (b *builtIn) NewSession(capacity int) (Session, error) {
 		return nil, err
 	}
 	return &builtInSession{s}, nil
+}
+
+// Backward implements Differentiator.
+func (b *builtIn) Backward(ctx context.Context, tokens []int32, g runner.Gradient) error {
+	return b.model.Backward(ctx, tokens, g)
 }
 
 func (b *builtIn) Shape() shape.Model { return b.model.Shape() }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"headprof/probe"
 	"headprof/runner"
+	"headprof/runner/backend"
 	"headprof/scoring"
 )
 
-// answer is a prompt and the answer to it: cache-cut.
+// answer is a prompt and the answer to it: cache-cut, taylor.
 type answer struct {
 	group string // what it was made of
 
@@ -60,9 +63,71 @@ func (c *answer) run(ctx context.Context, r *pass, methods []scoring.Named) (map
 				return nil, err
 			}
 			out[m.Name()] = values
+		case *scoring.Taylor:
+			var err error
+			if out[m.Name()], out[scoring.TaylorAnswer], err = c.taylor(ctx, r); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil
+}
+
+// taylor gives each head's score with a gate at all positions, and with one at
+// those that predict the answer.
+func (c *answer) taylor(ctx context.Context, r *pass) (all, own Values, err error) {
+	d, ok := r.model.(probe.Differentiator)
+	if !ok {
+		return nil, nil, errors.New("this model gives no gradients: its engine computes forward only")
+	}
+	all, own = r.grid(), r.grid()
+	last := len(c.Prompt) - 1
+	positions := make([]int, len(c.Answer))
+	for i := range positions {
+		positions[i] = last + i
+	}
+	err = d.Backward(ctx, slices.Concat(c.Prompt, c.Answer[:len(c.Answer)-1]), runner.Gradient{
+		Positions: positions,
+		Loss: func(position int, logits []float32) {
+			surprise(logits, c.Answer[position-last])
+		},
+		Heads: func(h backend.HeadGradients) {
+			width := h.Attention.ValueDim
+			for i, p := range h.Positions {
+				for head := range h.Attention.Heads {
+					at := (i*h.Attention.Heads + head) * width
+					var sum float64
+					for j, x := range h.Heads[at:][:width] {
+						sum += float64(x) * float64(h.Gradients[at+j])
+					}
+					all[h.Layer][head] += sum
+					if p >= last {
+						own[h.Layer][head] += sum
+					}
+				}
+			}
+		},
+	})
+	magnitude := func(v Values) Values {
+		return r.each(func(l, h int) float64 { return math.Abs(v[l][h]) })
+	}
+	return magnitude(all), magnitude(own), err
+}
+
+// surprise replaces logits by the gradient of −log softmax(logits)[id].
+func surprise(logits []float32, id int32) {
+	largest := math.Inf(-1)
+	for _, x := range logits {
+		largest = max(largest, float64(x))
+	}
+	var sum float64
+	for _, x := range logits {
+		sum += math.Exp(float64(x) - largest)
+	}
+	for i, x := range logits {
+		logits[i] = float32(math.Exp(float64(x)-largest) / sum)
+	}
+	logits[id]--
 }
 
 // cut gives each KV head's cache-cut.

@@ -10,6 +10,11 @@ import (
 	"headprof/scoring"
 )
 
+var (
+	started = time.Now()
+	clock   = func() time.Duration { return time.Since(started) }
+)
+
 // What causal scores cost, in forward passes over the prompt:
 //
 //	HEADPROF_MODELS=… go test -run - -bench Cause -benchtime 3x ./probe/cases
@@ -35,6 +40,7 @@ func BenchmarkCause(b *testing.B) {
 			method scoring.Named
 		}{
 			{"cache-cut", &answer{ID: "a", Prompt: prompt, Answer: five}, &scoring.CacheCut{Sink: 4, Recent: 32}},
+			{"taylor", &answer{ID: "a", Prompt: prompt, Answer: five}, &scoring.Taylor{}},
 			{"patch", &swap{ID: "s", Clean: prompt, Corrupted: prompt, Answer: five}, &scoring.Patch{}},
 		} {
 			b.Run(model.Name+"/"+c.name, func(b *testing.B) {
@@ -44,20 +50,20 @@ func BenchmarkCause(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					start := time.Now()
+					start := clock()
 					if _, err := s.Extend(b.Context(), prompt, probe.Watch{}); err != nil {
 						b.Fatal(err)
 					}
-					forward += time.Since(start)
+					forward += clock() - start
 					s.Close()
-					start = time.Now()
+					start = clock()
 					if _, err := Run(b.Context(), e, c.prompt, []scoring.Named{c.method}); err != nil {
 						b.Fatal(err)
 					}
-					whole += time.Since(start)
+					whole += clock() - start
 				}
 				b.ReportMetric(whole.Seconds()/forward.Seconds(), "prefills")
-				b.ReportMetric(forward.Seconds()/float64(b.N), "s/prefill")
+				b.ReportMetric(forward.Seconds()/float64(b.N), "CPU-s/prefill")
 			})
 		}
 	}

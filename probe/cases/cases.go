@@ -68,11 +68,12 @@ func Run(ctx context.Context, m probe.Model, c Case, methods []scoring.Named) (m
 		return nil, err
 	}
 	defer s.Close()
-	return c.run(ctx, &pass{session: s, layers: m.Shape()}, methods)
+	return c.run(ctx, &pass{model: m, session: s, layers: m.Shape()}, methods)
 }
 
 // pass is a session in which one case runs.
 type pass struct {
+	model   probe.Model
 	session probe.Session
 	layers  shape.Model
 }

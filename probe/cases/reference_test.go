@@ -17,6 +17,7 @@ import (
 type referenceCase struct {
 	ID, Model, Score string
 	Value            [][]float64
+	ValueAnswer      [][]float64 `json:"value_answer"` // taylor
 	Temperature      float64
 	Fragile          [][3]float64 // layer, head, size
 }
@@ -32,6 +33,8 @@ func (c referenceCase) tolerance() float64 {
 		return 2e-6
 	case "cache-cut", "patch":
 		return 1e-4
+	case "taylor":
+		return 3e-3
 	}
 	return 3e-6
 }
@@ -71,6 +74,10 @@ func TestScoresEqualTheReference(t *testing.T) {
 					t.Fatal(err)
 				}
 				compare(t, want, got[want.Score])
+				if want.Score == "taylor" {
+					want.ID, want.Value = want.ID+", the answer's positions", want.ValueAnswer
+					compare(t, want, got[scoring.TaylorAnswer])
+				}
 			}
 		})
 	}

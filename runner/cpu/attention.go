@@ -48,14 +48,7 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 // attend prepares Attend into out.
 func (o *ops) attend(out, q *value, a backend.Attention, rows []int) *attend {
 	n := out.rows
-	t := &attend{ops: o, a: a, q: q, out: out, rows: rows, group: a.Heads / a.KVHeads, pad: roundUp(a.ValueDim, panelWidth), sinks: vector(a.Sinks)}
-	// Scores are kept in units of log 2, so that softmax needs only powers of
-	// two. With a soft cap, what is scaled first is tanh's argument.
-	t.scale = float32(float64(a.Scale) * log2e)
-	if a.SoftCap > 0 {
-		t.scale = float32(float64(a.Scale) / float64(a.SoftCap))
-		t.cap = float32(float64(a.SoftCap) * log2e)
-	}
+	t := o.attention(out, q, a, rows)
 	t.perBlock = max(1, blockRows/t.group)
 	if n*a.KVHeads < 2*t.perBlock*o.pool.threads {
 		t.perBlock = max(1, min(t.perBlock, n*a.KVHeads/(2*o.pool.threads)))
@@ -106,6 +99,19 @@ func (t *attend) finish() {
 			t.watched(&t.b.scratch[worker], task%t.a.KVHeads, w[task/t.a.KVHeads])
 		})
 	}
+}
+
+// attention prepares a call.
+func (o *ops) attention(out, q *value, a backend.Attention, rows []int) *attend {
+	t := &attend{ops: o, a: a, q: q, out: out, rows: rows, group: a.Heads / a.KVHeads, pad: roundUp(a.ValueDim, panelWidth), sinks: vector(a.Sinks)}
+	// Scores are kept in units of log 2, so that softmax needs only powers of
+	// two. With a soft cap, what is scaled first is tanh's argument.
+	t.scale = float32(float64(a.Scale) * log2e)
+	if a.SoftCap > 0 {
+		t.scale = float32(float64(a.Scale) / float64(a.SoftCap))
+		t.cap = float32(float64(a.SoftCap) * log2e)
+	}
+	return t
 }
 
 // batchRow is the batch row of the call's row i.

@@ -1,0 +1,18 @@
+package cases
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// On Linux the benchmark counts the process's CPU time, which other processes do not lengthen.
+func init() {
+	clock = func() time.Duration {
+		var t unix.Timespec
+		if unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t) != nil {
+			return time.Since(started)
+		}
+		return time.Duration(t.Nano())
+	}
+}

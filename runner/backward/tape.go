@@ -1,0 +1,288 @@
+// Package backward takes gradients through a transformer. A Tape is a
+// backend.Ops: a family's equations run on it as they run on any other. It
+// computes each operation with another Ops, whose results it does not change,
+// records it, and goes back through the record: reverse-mode differentiation
+// of one layer at a time. The caller keeps the residual stream between layers
+// and recomputes a layer when its turn comes (Chen et al., arXiv 1604.06174).
+//
+// Gradients flow to activations, never to weights. Expert routing and the
+// choice of expert are held fixed; the shares of the chosen experts are not.
+package backward
+
+import "headprof/runner/backend"
+
+// Tape records the operations of one layer, for some rows of a sequence.
+type Tape struct {
+	o    backend.Differentiator
+	turn []backend.Rope // of Rope's way back, by the address of its frequencies
+	back []func()
+	end  bool
+
+	// Keys and Values are the gradients by the layer's keys and values of all
+	// positions so far [positions × KVHeads·dimension]. Attend adds to them, and
+	// Store takes its rows from them: positions go back from the last to the first.
+	Keys, Values []float32
+	// Heads receives the heads' outputs and the gradients by them.
+	Heads func(backend.HeadGradients)
+	// Ends stops the way back at the heads' outputs: nothing below them is
+	// asked for.
+	Ends bool
+}
+
+// New makes a tape on a step.
+func New(o backend.Differentiator) *Tape { return &Tape{o: o} }
+
+// node is a value and the gradient by it.
+type node struct {
+	v, grad backend.Value
+	saved   bool // the record needs v as it is
+}
+
+func (n *node) Rows() int  { return n.v.Rows() }
+func (n *node) Width() int { return n.v.Width() }
+
+// Input gives a value of elements [rows × width] to run a layer on.
+func (t *Tape) Input(rows, width int, elements []float32) backend.Value {
+	v := t.o.Zeros(rows, width)
+	for i := range rows {
+		copy(t.o.Row(v, i), elements[i*width:][:width])
+	}
+	return &node{v: v}
+}
+
+// Back goes back from a value, given a loss's gradient by it [rows × width].
+func (t *Tape) Back(from backend.Value, gradient []float32) {
+	g, w := t.gradient(from.(*node)), from.Width()
+	for i := range from.Rows() {
+		row := t.o.Row(g, i)
+		for j, x := range gradient[i*w:][:w] {
+			row[j] += x
+		}
+	}
+	for i := len(t.back) - 1; i >= 0 && !t.end; i-- {
+		t.back[i]()
+	}
+}
+
+// Gradient gives row i of the gradient by a value.
+func (t *Tape) Gradient(of backend.Value, i int) []float32 {
+	return t.o.Row(t.gradient(of.(*node)), i)
+}
+
+func (t *Tape) gradient(n *node) backend.Value {
+	if n.grad == nil {
+		n.grad = t.o.Zeros(n.Rows(), n.Width())
+	}
+	return n.grad
+}
+
+func (t *Tape) made(v backend.Value) *node { return &node{v: v} }
+
+// save says that the record needs x's elements as they are now.
+func (x *node) save() backend.Value {
+	x.saved = true
+	return x.v
+}
+
+// writable makes x ready to be changed in place.
+func (t *Tape) writable(x backend.Value) *node {
+	n := x.(*node)
+	if n.saved {
+		n.v, n.saved = t.o.Gather(n.v, all(n.Rows())), false
+	}
+	return n
+}
+
+func (t *Tape) record(f func()) { t.back = append(t.back, f) }
+
+// each calls f for every row of values of so many elements, several at once.
+func (t *Tape) each(x backend.Value, f func(i int)) { t.o.Each(x.Rows(), x.Width(), f) }
+
+func all(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// Position implements backend.Ops.
+func (t *Tape) Position(row int) int { return t.o.Position(row) }
+
+// Embed implements backend.Ops. No gradient flows to embeddings.
+func (t *Tape) Embed(table backend.Weight, ids []int32, scale float32) backend.Value {
+	return t.made(t.o.Embed(table, ids, scale))
+}
+
+// Linear implements backend.Ops.
+func (t *Tape) Linear(x backend.Value, w, bias backend.Weight) backend.Value {
+	in := x.(*node)
+	y := t.made(t.o.Linear(in.v, w, bias))
+	t.record(func() { t.o.LinearBack(t.gradient(in), t.gradient(y), w, 1) })
+	return y
+}
+
+// AddLinear implements backend.Ops.
+func (t *Tape) AddLinear(dst, x backend.Value, w, bias backend.Weight, scale float32) {
+	d, in := t.writable(dst), x.(*node)
+	t.o.AddLinear(d.v, in.v, w, bias, scale)
+	t.record(func() { t.o.LinearBack(t.gradient(in), t.gradient(d), w, scale) })
+}
+
+// Rope implements backend.Ops. Its way back is the rotation by the opposite angle.
+func (t *Tape) Rope(x backend.Value, heads int, r backend.Rope) {
+	n := t.writable(x)
+	t.o.Rope(n.v, heads, r)
+	t.record(func() { t.o.Rope(t.gradient(n), heads, t.opposite(r)) })
+}
+
+func (t *Tape) opposite(r backend.Rope) backend.Rope {
+	if len(r.InvFreq) == 0 {
+		return r
+	}
+	for i := 0; i+1 < len(t.turn); i += 2 {
+		if &t.turn[i].InvFreq[0] == &r.InvFreq[0] && t.turn[i].Dims == r.Dims {
+			return t.turn[i+1]
+		}
+	}
+	o := r
+	o.InvFreq = make([]float32, len(r.InvFreq))
+	for i, f := range r.InvFreq {
+		o.InvFreq[i] = -f
+	}
+	t.turn = append(t.turn, r, o)
+	return o
+}
+
+// Store implements backend.Ops.
+func (t *Tape) Store(layer int, k, v backend.Value) {
+	keys, values := k.(*node), v.(*node)
+	keys.saved, values.saved = true, true
+	t.o.Store(layer, keys.v, values.v)
+	t.record(func() {
+		for _, p := range []struct {
+			n    *node
+			from []float32
+		}{{keys, t.Keys}, {values, t.Values}} {
+			g, w := t.gradient(p.n), p.n.Width()
+			for i := range p.n.Rows() {
+				row := t.o.Row(g, i)
+				for j, x := range p.from[t.o.Position(i)*w:][:w] {
+					row[j] += x
+				}
+			}
+		}
+	})
+}
+
+// Attend implements backend.Ops.
+func (t *Tape) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
+	in := q.(*node)
+	queries := in.save()
+	out := t.made(t.o.Attend(queries, a, rows))
+	result := out.save()
+	t.record(func() {
+		g := t.gradient(out)
+		if t.Heads != nil {
+			t.Heads(t.heads(result, g, a, rows))
+		}
+		if t.Ends {
+			t.end = true
+			return
+		}
+		if result.Rows() > 0 {
+			t.o.AttendBack(backend.AttentionBack{Attention: a, Rows: rows, Q: queries, Out: result, DOut: g,
+				DQ: t.gradient(in), DK: t.Keys, DV: t.Values})
+		}
+	})
+	return out
+}
+
+func (t *Tape) heads(out, grad backend.Value, a backend.Attention, rows []int) backend.HeadGradients {
+	h := backend.HeadGradients{Outputs: backend.Outputs{Layer: a.Layer, Attention: a}}
+	for i := range out.Rows() {
+		at := i
+		if rows != nil {
+			at = rows[i]
+		}
+		h.Positions = append(h.Positions, t.o.Position(at))
+		h.Heads = append(h.Heads, t.o.Row(out, i)...)
+		h.Gradients = append(h.Gradients, t.o.Row(grad, i)...)
+	}
+	return h
+}
+
+// Add implements backend.Ops.
+func (t *Tape) Add(dst, src backend.Value) {
+	d, s := t.writable(dst), src.(*node)
+	t.o.Add(d.v, s.v)
+	t.record(func() { t.o.Add(t.gradient(s), t.gradient(d)) })
+}
+
+// Scale implements backend.Ops.
+func (t *Tape) Scale(x backend.Value, by float32) {
+	n := t.writable(x)
+	t.o.Scale(n.v, by)
+	t.record(func() { t.o.Scale(t.gradient(n), by) })
+}
+
+// SoftCap implements backend.Ops: y = cap·tanh(x/cap) has y′ = 1 − (y/cap)².
+func (t *Tape) SoftCap(x backend.Value, limit float32) {
+	n := t.writable(x)
+	t.o.SoftCap(n.v, limit)
+	y := n.save()
+	t.record(func() {
+		g := t.gradient(n)
+		t.each(g, func(i int) {
+			row := t.o.Row(g, i)
+			for j, v := range t.o.Row(y, i) {
+				v /= limit
+				row[j] *= 1 - float32(v*v)
+			}
+		})
+	})
+}
+
+// Gather implements backend.Ops.
+func (t *Tape) Gather(x backend.Value, rows []int) backend.Value {
+	in := x.(*node)
+	y := t.made(t.o.Gather(in.v, rows))
+	t.record(func() {
+		from, to := t.gradient(y), t.gradient(in)
+		for i, r := range rows {
+			dst := t.o.Row(to, r)
+			for j, v := range t.o.Row(from, i) {
+				dst[j] += v
+			}
+		}
+	})
+	return y
+}
+
+// Split implements backend.Ops.
+func (t *Tape) Split(x backend.Value, from, to int) backend.Value {
+	in := x.(*node)
+	y := t.made(t.o.Split(in.v, from, to))
+	t.record(func() {
+		g, whole := t.gradient(y), t.gradient(in)
+		for i := range g.Rows() {
+			dst := t.o.Row(whole, i)[from:to]
+			for j, v := range t.o.Row(g, i) {
+				dst[j] += v
+			}
+		}
+	})
+	return y
+}
+
+// Keep implements backend.Ops.
+func (t *Tape) Keep(x backend.Value) backend.Value { return x }
+
+// EndLayer implements backend.Ops: values live until the caller ends the step's layer.
+func (t *Tape) EndLayer() {}
+
+// Read implements backend.Ops.
+func (t *Tape) Read(x backend.Value) []float32 { return t.o.Read(x.(*node).v) }
+
+// Flush implements backend.Ops.
+func (t *Tape) Flush() error { return t.o.Flush() }

@@ -1,0 +1,180 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+
+	"headprof/runner/backend"
+	"headprof/runner/backward"
+)
+
+// Gradient says which loss goes back through a sequence, and who sees it.
+type Gradient struct {
+	// Positions are those whose logits the loss depends on, ascending.
+	Positions []int
+	// Loss receives the logits of a position and replaces them by the loss's
+	// gradient by them. It is called in ascending order of positions.
+	Loss func(position int, logits []float32)
+	// Heads receives the heads' outputs and the gradients by them, from the last
+	// layer to the first and in each from the last positions to the first.
+	Heads func(backend.HeadGradients)
+}
+
+// backChunk is how many tokens go back at once. It is no option: sums over
+// positions follow it.
+const backChunk = 512
+
+// Backward computes tokens and takes the gradient of a loss back through them,
+// down to the outputs of the first layer's heads. Beside the cache it holds
+// every layer's input [layers × tokens × width] and the gradients by one
+// layer's keys, values and input; a layer's other values are computed again,
+// chunk by chunk. Results do not depend on threads or on the chunk of Options.
+func (m *Model) Backward(ctx context.Context, tokens []int32, g Gradient) error {
+	s, err := m.NewSession(len(tokens))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.check(tokens); err != nil {
+		return err
+	}
+	w := &way{m: m, s: s, g: g, tokens: tokens, width: m.config.Width}
+	if err := w.forth(ctx); err != nil {
+		return err
+	}
+	for l := len(m.config.Layers) - 1; l >= 0; l-- {
+		if err := w.layer(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// way is a sequence's way forth and back.
+type way struct {
+	m      *Model
+	s      *Session
+	g      Gradient
+	tokens []int32
+	width  int
+	inputs [][]float32 // [layer][tokens × width]
+	grad   []float32   // the gradient by the current layer's output [tokens × width]
+}
+
+// chunks lists the chunks' first positions.
+func (w *way) chunks() (first []int) {
+	for at := 0; at < len(w.tokens); at += backChunk {
+		first = append(first, at)
+	}
+	return first
+}
+
+// begin starts a step for the chunk from position first on.
+func (w *way) begin(c backend.Cache, first int) (backend.Differentiator, int, error) {
+	n := min(backChunk, len(w.tokens)-first)
+	o, err := w.m.backend.Begin(c, n, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	d, ok := o.(backend.Differentiator)
+	if !ok {
+		return nil, 0, fmt.Errorf("device %s does not compute gradients; use --device cpu", w.m.Device())
+	}
+	return d, n, nil
+}
+
+// forth computes the sequence, keeps every layer's input, and takes the loss
+// back to the last layer's output.
+func (w *way) forth(ctx context.Context) error {
+	layers := len(w.m.config.Layers)
+	w.inputs = make([][]float32, layers)
+	for l := range w.inputs {
+		w.inputs[l] = make([]float32, len(w.tokens)*w.width)
+	}
+	w.grad = make([]float32, len(w.tokens)*w.width)
+	for _, first := range w.chunks() {
+		o, n, err := w.begin(w.s.cache, first)
+		if err != nil {
+			return err
+		}
+		live := within(w.g.Positions, first, n)
+		x := o.Keep(w.m.arch.Embed(o, w.tokens[first:first+n]))
+		for l := range layers {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			copy(w.inputs[l][first*w.width:], o.Read(x))
+			x = w.m.layer(o, l, x, live)
+		}
+		if len(live) > 0 {
+			w.loss(o, x, live)
+		}
+		if err := o.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loss takes the loss back through the logits of a chunk's live rows.
+func (w *way) loss(o backend.Differentiator, x backend.Value, live []int) {
+	t := backward.New(o)
+	in := t.Input(len(live), w.width, o.Read(x))
+	y := w.m.arch.Logits(t, in)
+	v := w.m.config.Vocab
+	grads := append([]float32(nil), t.Read(y)...)
+	for i, r := range live {
+		w.g.Loss(o.Position(r), grads[i*v:][:v])
+	}
+	t.Back(y, grads)
+	for i, r := range live {
+		copy(w.grad[o.Position(r)*w.width:], t.Gradient(in, i))
+	}
+}
+
+// layer goes back through layer l: grad becomes the gradient by its input.
+func (w *way) layer(ctx context.Context, l int) error {
+	m, a := w.m, w.m.config.Layers[l]
+	keys, values := make([]float32, len(w.tokens)*a.KVHeads*a.KeyDim), make([]float32, len(w.tokens)*a.KVHeads*a.ValueDim)
+	chunks := w.chunks()
+	for i := len(chunks) - 1; i >= 0; i-- {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		first := chunks[i]
+		c, err := w.s.cache.Fork(first)
+		if err != nil {
+			return err
+		}
+		o, n, err := w.begin(c, first)
+		if err != nil {
+			return err
+		}
+		t := backward.New(o)
+		t.Keys, t.Values, t.Heads, t.Ends = keys, values, w.g.Heads, l == 0
+		x := t.Input(n, w.width, w.inputs[l][first*w.width:])
+		var rows []int
+		grad := w.grad[first*w.width:][:n*w.width]
+		if l == len(m.config.Layers)-1 {
+			rows = within(w.g.Positions, first, n)
+			grad = nil
+			for _, r := range rows {
+				grad = append(grad, w.grad[(first+r)*w.width:][:w.width]...)
+			}
+		}
+		t.Back(m.arch.Layer(t, l, x, rows), grad)
+		for r := range n {
+			copy(w.grad[(first+r)*w.width:], t.Gradient(x, r))
+		}
+		o.EndLayer()
+		if err := o.Flush(); err != nil {
+			return err
+		}
+		c.Close()
+	}
+	w.inputs[l] = nil
+	if m.stream != nil {
+		m.stream.done(l)
+	}
+	return nil
+}
