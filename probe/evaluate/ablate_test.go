@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"headprof/probe"
@@ -80,6 +81,10 @@ func TestEffectsByHand(t *testing.T) {
 	}
 	if got[2].Seed != 1 || got[2].LogProbChange.Value != -3 || got[3].LogProbChange.Value != -1 || got[3].Masked != "0-2" {
 		t.Errorf("draws: %+v, %+v", got[2], got[3])
+	}
+	// A paper's table has the draws together.
+	if table := AblationMarkdown(got); strings.Count(table, "| random |") != 1 || !strings.Contains(table, "| 1 | random | 50.0 [") || !strings.Contains(table, "| -4.00 [") {
+		t.Errorf("%s", table)
 	}
 }
 

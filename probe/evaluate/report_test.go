@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -414,6 +415,9 @@ func TestMeasureSpeed(t *testing.T) {
 			t.Errorf("%+v, want %d entries in each of %d caches", s, each, caches)
 		}
 	}
+	if s := got[0]; runtime.GOOS == "linux" && (s.Anonymous <= 0 || s.Resident < s.Anonymous) {
+		t.Errorf("resident %d bytes, %d of no file", s.Resident, s.Anonymous)
+	}
 	dir := t.TempDir()
 	path, err := WriteSpeeds(dir, got)
 	if err != nil {
@@ -430,13 +434,93 @@ func TestMeasureSpeed(t *testing.T) {
 	if _, err := MeasureSpeed(context.Background(), m, its[0], DefaultSetting(), []Variant{{"snapkv", 1}}, 1, 1, nil); err == nil {
 		t.Error("a capacity below the window")
 	}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := MeasureSpeed(cancelled, m, its[0], DefaultSetting(), vs, 1, 1, nil); err == nil {
+		t.Error("a measurement goes on after it was cancelled")
+	}
 }
 
 // The manifest names the parameters of the policies that run, and no others.
 func TestSettingsOfTheManifest(t *testing.T) {
 	s := DefaultSetting()
 	headkv, snapkv := s.settings([]Variant{{"headkv-r2", 64}}), s.settings([]Variant{{"snapkv", 64}})
+	m, err := tiny()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.check([]Variant{{"full", 0}, {"headkv-r2", 64}}, CacheModel(m.Config(), 2), 100); err == nil {
+		t.Error("a policy that needs a profile has none, and it is not said before the first prompt")
+	}
 	if headkv["beta"] == "" || snapkv["beta"] != "" || snapkv["window"] == "" {
 		t.Errorf("%v, %v", headkv, snapkv)
+	}
+}
+
+// What was written is read back, to six decimals; what is damaged is named.
+func TestTablesAreReadBack(t *testing.T) {
+	dir := folder(t)
+	rows := Rows(records(), 1, 1)
+	rows[1].Beta = 1.005
+	if _, err := Write(dir, rows, nil); err != nil {
+		t.Fatal(err)
+	}
+	near := func(a, b float64) bool { return math.Abs(a-b) < 1e-6 || math.IsNaN(a) && math.IsNaN(b) }
+	got, err := ReadRows(dir)
+	if err != nil || len(got) != len(rows) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for i, r := range rows {
+		g := got[i]
+		if g.Task != r.Task || g.Policy != r.Policy || g.Capacity != r.Capacity || g.N != r.N || !near(g.Beta, r.Beta) || !near(g.Score.Low, r.Score.Low) ||
+			!near(g.LogProbChange.Value, r.LogProbChange.Value) || !near(g.Share, r.Share) || g.Bytes != r.Bytes || !near(g.PerToken, r.PerToken) {
+			t.Errorf("row %d: %+v, want %+v", i, g, r)
+		}
+	}
+	effects := []Effect{
+		{Choice: None, N: 2, Score: stats.Estimate{Value: .5, Low: .25, High: .75}, LogProb: stats.Unknown(), ScoreChange: stats.Unknown(), LogProbChange: stats.Unknown()},
+		{Choice: Random, Heads: 2, Seed: 3, Masked: "0-1 1-0", Elsewhere: 1, N: 2, Score: stats.Estimate{Value: 0, Low: 0, High: 0}, LogProb: stats.Unknown(), ScoreChange: stats.Unknown(), LogProbChange: stats.Estimate{Value: -1.5, Low: -2, High: -1}},
+	}
+	if _, err := WriteEffects(dir, effects); err != nil {
+		t.Fatal(err)
+	}
+	back, err := ReadEffects(dir)
+	if err != nil || len(back) != 2 {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	for i, e := range effects {
+		g := back[i]
+		if g.Choice != e.Choice || g.Heads != e.Heads || g.Seed != e.Seed || g.Masked != e.Masked || g.Elsewhere != e.Elsewhere || g.N != e.N || g.Score != e.Score || !near(g.LogProbChange.Low, e.LogProbChange.Low) || !math.IsNaN(g.LogProb.Value) {
+			t.Errorf("%+v, want %+v", g, e)
+		}
+	}
+
+	const header = "task,policy,capacity,n,score,answer_logprob,share_kept\n"
+	path := filepath.Join(dir, RowsFile)
+	for data, want := range map[string]string{
+		header + "qa,full,,3,0.5,-1,1\n":                   "",
+		"\xef\xbb\xbf" + header + "qa,full,0,3,0.5,-1,1\n": "",
+		header:                                 "holds no rows",
+		"":                                     "holds no rows",
+		"task,policy,capacity,n\nqa,full,,3\n": `has no column "score"`,
+		header + "qa,full,,3,x,-1,1\n":         `row 1: score is "x", not a number`,
+		header + "qa,full,,3,1,-1,1\nqa,full,-1,y,1,-1,1\n": `row 2: capacity is "-1", not a number`,
+		header + "qa,full,1.5,3,1,-1,1\n":                   `row 1: capacity is "1.5"`,
+		header + "qa,full,,3,inf,-1,1\n":                    `score is "inf"`,
+		header + "qa,full\n":                                "wrong number of fields",
+		"\xff\xfet\x00a\x00":                                "UTF-16LE",
+	} {
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadRows(dir); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", data, err, want)
+		}
+	}
+	if _, err := ReadRows(t.TempDir()); err == nil {
+		t.Error("no table")
+	}
+	if _, err := ReadEffects(t.TempDir()); err == nil {
+		t.Error("no table of masks")
 	}
 }
