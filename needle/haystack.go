@@ -1,8 +1,6 @@
 package needle
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -131,15 +129,6 @@ func invalidUTF8(data []byte) int {
 
 // ID names the haystack in plans and journals: its files' base names.
 func (h *Haystack) ID() string { return h.id }
-
-// Text is the whole text.
-func (h *Haystack) Text() string { return h.text }
-
-// SHA256 is the text's checksum in hex, for a run's manifest.
-func (h *Haystack) SHA256() string {
-	sum := sha256.Sum256([]byte(h.text))
-	return hex.EncodeToString(sum[:])
-}
 
 // Tokens is the text tokenised by tok, computed once per tokenizer. The slice
 // is shared: read it only.

@@ -25,9 +25,9 @@ type Branch struct {
 	Output []float32
 }
 
-// mostBranches bounds the branches that are computed at once: each holds the
+// maxBranches bounds the branches that are computed at once: each holds the
 // entries that its layers store.
-const mostBranches = 64
+const maxBranches = 64
 
 // Branches computes what logits tokens would have: as the session stands
 // (branch −1), then in each branch. each receives, in ascending order of
@@ -56,7 +56,7 @@ func (s *Session) Branches(ctx context.Context, tokens []int32, list []Branch, e
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(list[i].Layer, list[j].Layer) })
-	at := max(1, min(mostBranches, s.model.options.Chunk/len(tokens)-1))
+	at := max(1, min(maxBranches, s.model.options.Chunk/len(tokens)-1))
 	for start := 0; start == 0 || start < len(order); start += at {
 		some := order[start:min(len(order), start+at)]
 		if err := s.branches(ctx, b, tokens, list, some, start == 0, each); err != nil {

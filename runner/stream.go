@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"headprof/runner/arch"
 	"headprof/runner/backend"
 	"headprof/runner/tensor"
 )
@@ -27,13 +28,16 @@ type stream struct {
 	asking sync.WaitGroup
 }
 
+// mappedSource is a Source whose tensors lie in files mapped into memory.
+type mappedSource interface {
+	arch.TensorLister
+	Mappings() []*tensor.Mapped
+}
+
 // newStream plans for resident bytes of weights in memory at once, the tensors
 // outside layers among them; nil when all fit, or when the weights are not mapped.
 func newStream(s Source, layers int, resident int64) *stream {
-	m, ok := s.(interface {
-		Mappings() []*tensor.Mapped
-		TensorNames() []string
-	})
+	m, ok := s.(mappedSource)
 	if !ok || resident <= 0 || s.Size() <= resident {
 		return nil
 	}
@@ -72,9 +76,7 @@ func newStream(s Source, layers int, resident int64) *stream {
 
 // pieces gives a tensor's bytes as they lie in the file, expert by expert where they do so.
 func pieces(s Source, name string) (all [][]byte) {
-	if e, ok := s.(interface {
-		Experts(name string) ([]tensor.Tensor, bool)
-	}); ok {
+	if e, ok := s.(arch.ExpertSource); ok {
 		if parts, ok := e.Experts(name); ok {
 			for _, t := range parts {
 				all = append(all, t.Data)

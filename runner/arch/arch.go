@@ -33,6 +33,13 @@ type ExpertSource interface {
 	Experts(name string) (parts []tensor.Tensor, ok bool)
 }
 
+// TensorLister is a Source that can list its tensors, KeyLister one that can
+// list its metadata keys: what a family leaves unread is then refused.
+type (
+	TensorLister interface{ TensorNames() []string }
+	KeyLister    interface{ Keys() []string }
+)
+
 // Layer is one layer's sizes.
 type Layer struct {
 	shape.Layer

@@ -64,7 +64,7 @@ func (r *reader) Experts(name string) ([]tensor.Tensor, bool) {
 // checkTensors fails when a source that can list its tensors has one that the
 // family did not ask for: leaving it out could change every result.
 func (r *reader) checkTensors(family string) error {
-	s, ok := r.Source.(interface{ TensorNames() []string })
+	s, ok := r.Source.(TensorLister)
 	if !ok {
 		return nil
 	}
@@ -111,7 +111,7 @@ func (r *reader) checkKeys(c *Config) error {
 
 // unread lists the family's keys that were not asked for and may matter.
 func (r *reader) unread(family string) (keys []string) {
-	lister, ok := r.Source.(interface{ Keys() []string })
+	lister, ok := r.Source.(KeyLister)
 	if !ok {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (r *reader) unread(family string) (keys []string) {
 
 // seeing lists the tensors of the vision tower.
 func (r *reader) seeing() (names []string) {
-	if s, ok := r.Source.(interface{ TensorNames() []string }); ok {
+	if s, ok := r.Source.(TensorLister); ok {
 		for _, n := range s.TensorNames() {
 			if hasPrefix(n, otherParts.tensors) {
 				names = append(names, n)

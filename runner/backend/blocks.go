@@ -7,7 +7,7 @@ package backend
 // How rows are cut into blocks, and which goroutine delivers which, depends on
 // chunks and threads; the rows' bytes do not. A reduction over rows is
 // therefore to be one whose result does not depend on the order: a maximum, or
-// a sum of whole numbers (see ColumnMax and ColumnSum).
+// a sum of whole numbers (see ColumnSum).
 type Blocks struct {
 	// Rows are the wanted rows of the batch, by index, ascending.
 	Rows []int

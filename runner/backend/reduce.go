@@ -5,35 +5,6 @@ import (
 	"sync"
 )
 
-// ColumnMax is the running maximum over attention rows, per cache entry, of
-// one head: KVzip's reduction (arXiv 2505.23416). The zero value is empty.
-type ColumnMax struct {
-	mu     sync.Mutex
-	values []float32
-}
-
-// Add takes a block's rows. It may be called from several goroutines at once;
-// the result depends on the rows alone, not on their order or blocks.
-func (m *ColumnMax) Add(b RowBlock) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for len(m.values) < b.First+b.Width {
-		m.values = append(m.values, 0)
-	}
-	top := m.values[b.First:][:b.Width]
-	for i := range b.Positions {
-		for j, w := range b.Row(i)[:len(top)] {
-			if w > top[j] {
-				top[j] = w
-			}
-		}
-	}
-}
-
-// Values gives the maximum per entry, as far as rows saw any. It is the
-// accumulator itself: read it once all rows are there.
-func (m *ColumnMax) Values() []float32 { return m.values }
-
 // sumFraction makes weights whole numbers of 2^-40, whose sum does not depend
 // on the order of rows and has space for 2^22 of them.
 const sumFraction = 40
@@ -43,18 +14,17 @@ const sumFraction = 40
 // zero value is empty.
 type ColumnSum struct {
 	mu     sync.Mutex
-	rows   int
 	values []int64
 }
 
-// Add takes a block's rows, as ColumnMax.Add does.
+// Add takes a block's rows. It may be called from several goroutines at once;
+// the result depends on the rows alone, not on their order or blocks.
 func (s *ColumnSum) Add(b RowBlock) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.values) < b.First+b.Width {
 		s.values = append(s.values, 0)
 	}
-	s.rows += len(b.Positions)
 	sum := s.values[b.First:][:b.Width]
 	for i := range b.Positions {
 		for j, w := range b.Row(i)[:len(sum)] {
@@ -63,9 +33,6 @@ func (s *ColumnSum) Add(b RowBlock) {
 	}
 }
 
-// Rows is the number of rows added.
-func (s *ColumnSum) Rows() int { return s.rows }
-
 // Sum gives the sum of an entry's weights; 0 for entries that no row saw.
 func (s *ColumnSum) Sum(entry int) float64 {
 	if entry >= len(s.values) {
@@ -73,9 +40,6 @@ func (s *ColumnSum) Sum(entry int) float64 {
 	}
 	return FromFixed(s.values[entry])
 }
-
-// Len is the number of entries that rows saw.
-func (s *ColumnSum) Len() int { return len(s.values) }
 
 // Fixed gives a weight in units of 2^-40, to the nearest even. Sums of such
 // numbers are exact in any order.

@@ -22,7 +22,7 @@ var marks = []string{"headprofUserText7f3a", "anotherTextOfTheUser-Q82"}
 // with one user message and the opening of the model's answer, and gives what
 // comes before the user's text and after it. bos and eos are the texts of those
 // tokens, "" where the model has none; a template that writes bos does so at the
-// start of before, see [BeginsWith]. No tools, documents or system message are
+// start of before. No tools, documents or system message are
 // given, so templates put their own default system message where they have one.
 // variables are set in addition.
 //
@@ -88,7 +88,3 @@ var ErrUnread = errors.New("the model's chat template does not read a variable o
 func refuse(err error) error {
 	return fmt.Errorf("the model's chat template cannot be used: %w; run without it: --chat off", err)
 }
-
-// BeginsWith reports whether a frame's first part already begins with the BOS
-// token's text, so that BOS must not be added to it again.
-func BeginsWith(before, bos string) bool { return bos != "" && strings.HasPrefix(before, bos) }

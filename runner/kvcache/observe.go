@@ -127,23 +127,6 @@ func (o *Observer) Attention(l int) ([][]float32, error) {
 	return s.result, nil
 }
 
-// Bytes is the memory that the observer holds.
-func (o *Observer) Bytes() int64 {
-	var sum int64
-	for l := range o.layers {
-		s := &o.layers[l]
-		s.mu.Lock()
-		for g := range s.sum {
-			sum += 8 * int64(len(s.sum[g]))
-		}
-		for g := range s.result {
-			sum += 4 * int64(len(s.result[g]))
-		}
-		s.mu.Unlock()
-	}
-	return sum
-}
-
 // maxPool is a running maximum of odd width over positions, clipped at the
 // ends, times scale.
 func maxPool(out []float32, x []int64, width int, scale float64) {

@@ -124,9 +124,12 @@ func Compress(c backend.Cache, layers shape.Model, p Policy, observed *Observer,
 	return nil
 }
 
+// watcher is a Policy that looks at attention: one that embeds Selection.
+type watcher interface{ watches() }
+
 // Watches reports whether a policy looks at attention, so that Compress needs
 // an Observer: whether it embeds Selection.
 func Watches(p Policy) bool {
-	_, ok := p.(interface{ watches() })
+	_, ok := p.(watcher)
 	return ok
 }

@@ -245,3 +245,20 @@ func TestObserverByHand(t *testing.T) {
 		t.Errorf("%d bytes once all rows are there", got)
 	}
 }
+
+// Bytes is the memory that the observer holds.
+func (o *Observer) Bytes() int64 {
+	var sum int64
+	for l := range o.layers {
+		s := &o.layers[l]
+		s.mu.Lock()
+		for g := range s.sum {
+			sum += 8 * int64(len(s.sum[g]))
+		}
+		for g := range s.result {
+			sum += 4 * int64(len(s.result[g]))
+		}
+		s.mu.Unlock()
+	}
+	return sum
+}

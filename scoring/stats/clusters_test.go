@@ -47,7 +47,7 @@ func TestClustersDrawWholeNeedles(t *testing.T) {
 		}
 	}
 	// Of 27 equally likely draws of three needles, one has the sum 3, one 9.
-	if d.Resamples() != 500 || sizes[3] < 8 || sizes[3] > 34 || sizes[9] < 8 || sizes[9] > 34 {
+	if len(d.counts) != 500 || sizes[3] < 8 || sizes[3] > 34 || sizes[9] < 8 || sizes[9] > 34 {
 		t.Errorf("sizes of resamples %v", sizes)
 	}
 }

@@ -1,8 +1,5 @@
 package stats
 
-// Resamples is how many resamples were drawn.
-func (d Draws) Resamples() int { return len(d.counts) }
-
 // MeanOf gives every head's mean in resample r: scores is [trial][head]. Trials
 // that a method did not score are nil and are left out; where none of its
 // trials was drawn, the result is nil.

@@ -1,7 +1,6 @@
 package jinja
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -1007,6 +1006,3 @@ func noSuch(kind, name string) string {
 	}
 	return "there is no " + kind + " " + name
 }
-
-// Names gives the names that the template reads, for messages.
-func (t *Template) Names() []string { return slices.Sorted(maps.Keys(t.names)) }
