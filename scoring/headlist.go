@@ -74,6 +74,22 @@ func Scored(heads []Head) []Head {
 	return out
 }
 
+// CountNegativeAsZero gives heads of a method that score below 0 the score 0,
+// for budgets, which are shares, and returns how many they are.
+func (t *Table) CountNegativeAsZero(method string) int {
+	rows, n := t.Of(method), 0
+	for i := range rows {
+		if rows[i].Mean < 0 {
+			rows[i].Mean = 0
+			n++
+		}
+	}
+	if n > 0 {
+		Rerank(rows)
+	}
+	return n
+}
+
 // CountUnlistedAsZero gives heads without a score 0, for files and budgets that
 // need a number for every head, and returns how many they are.
 func (t *Table) CountUnlistedAsZero() int {

@@ -102,6 +102,7 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	f.profile.countUnlisted(t, path)
+	f.profile.countNegative(t, method, path)
 	if f.profile.known != nil {
 		if err := t.SpreadKVHeads(f.profile.known); err != nil {
 			return explain(err)

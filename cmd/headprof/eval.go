@@ -117,6 +117,10 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		if f.setting.Scores, err = scoresFor(profile, f.scores, shapeOf(model.Config()), cmd.ErrOrStderr()); err != nil {
 			return err
 		}
+		if f.method != "" {
+			notes := profileFlags{notes: cmd.ErrOrStderr()}
+			notes.countNegative(f.setting.Scores, f.setting.Scores.Methods()[0], f.scores)
+		}
 	}
 	items, err := f.items(model, e)
 	if err != nil {

@@ -159,6 +159,14 @@ func (f *profileFlags) countUnlisted(t *scoring.Table, path string) {
 	}
 }
 
+// countNegative gives heads of a method that score below 0 the score 0 before
+// budgets are made of it, and says so.
+func (f *profileFlags) countNegative(t *scoring.Table, method, path string) {
+	if n := t.CountNegativeAsZero(method); n > 0 {
+		fmt.Fprintf(notesTo(f.notes), "%s: %s is below 0 for %s heads; they count as 0\n", path, method, thousands(int64(n)))
+	}
+}
+
 func notesTo(w io.Writer) io.Writer {
 	if w == nil {
 		return os.Stderr
