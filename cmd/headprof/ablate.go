@@ -49,7 +49,7 @@ prompt's first token on.`,
 	fs.IntSliceVar(&f.heads, "heads", []int{0, 4, 8, 16}, "how many heads to mask")
 	fs.IntVar(&f.seeds, "random-seeds", 3, "draws of random heads for each number")
 	atLeast(fs, 0, "random-seeds")
-	fs.StringVar(&f.out, "out", "headprof-ablate", "`folder`: journal, tables and plot")
+	fs.StringVarP(&f.out, "out", "o", "headprof-ablate", "`folder`: journal, tables and plot")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
 	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
 	return c

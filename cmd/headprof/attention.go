@@ -63,7 +63,7 @@ the disk is refused.`,
 	fs.StringVar(&f.heads, "heads", "all", "query heads of every layer")
 	fs.StringVar(&f.chat.chat, "chat", "off", "put --prompt into the model's chat template: on, off or auto (where there is one)")
 	fs.StringArrayVar(&f.chat.chatVars, "chat-var", nil, "a variable of the chat template: `key=value` (repeat it for several)")
-	fs.StringVar(&f.out, "out", "", "`file` ending in .parquet or .npy")
+	fs.StringVarP(&f.out, "out", "o", "", "`file` ending in .parquet or .npy")
 	fs.BoolVar(&f.estimate, "estimate", false, "say what it takes and write nothing")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
 	return c

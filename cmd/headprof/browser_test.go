@@ -35,7 +35,7 @@ type browser struct {
 	problems []string // what the console and the page's policy complained of
 }
 
-// open opens a file in Chromium. Pictures are left in HEADPROF_SCREENSHOTS.
+// openBrowser opens a file or an address in Chromium. Pictures are left in HEADPROF_SCREENSHOTS.
 func openBrowser(t *testing.T, path string) *browser {
 	t.Helper()
 	program := ""
@@ -69,11 +69,15 @@ func openBrowser(t *testing.T, path string) *browser {
 			b.problems = append(b.problems, e.Entry.Text)
 		}
 	})
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
+	address := path
+	if !strings.HasPrefix(path, "http:") {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address = "file://" + strings.ReplaceAll(absolute, "%", "%25")
 	}
-	b.run(chromedp.Navigate("file://"+strings.ReplaceAll(absolute, "%", "%25")), chromedp.WaitVisible(`#report[aria-busy="false"]`, chromedp.ByQuery))
+	b.run(chromedp.Navigate(address), chromedp.WaitVisible(`#report[aria-busy="false"]`, chromedp.ByQuery))
 	return b
 }
 

@@ -81,16 +81,16 @@ heads or a shaky ranking do not pass by chance.`,
 	c.Flags().SortFlags = false
 	c.Flags().StringVar(&f.out, "plot", "", "also draw two profiles against each other, or the matrix of more rankings, into `file` (.png, .svg or .pdf; - is standard output)")
 	c.Flags().StringVar(&f.method, "method", "", "score method, several by commas, or all (default: headkv-r2 or the file's own)")
-	c.Flags().IntVar(&f.top, "top", 0, "heads that count as top (default: a tenth of all)")
+	c.Flags().IntVar(&f.top, "top-k", 0, "heads that count as top (default: a tenth of all)")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the bootstrap")
-	c.Flags().StringVar(&f.file, "out", "", "write matrix and consensus into `file` (.json), or the matrix's pairs as a table (.csv, .parquet; - is standard output)")
+	c.Flags().StringVarP(&f.file, "out", "o", "", "write matrix and consensus into `file` (.json), or the matrix's pairs as a table (.csv, .parquet; - is standard output)")
 	c.Flags().IntVar(&f.atLeast, "at-least", 0, "rankings that must put a head on top to make it a head of the consensus (default: more than half)")
 	c.Flags().StringVar(&f.majority, "consensus", "", "write the consensus as a profile into `file` (.csv or .parquet): its score is the share of the rankings that vote for a head")
 	c.Flags().StringVar(&f.failUnder, "fail-under", "", "end with exit code 5 where a `measure` is under its bound, as in spearman=0.95,top=0.8; measures: spearman, kendall, top (shared among the top), jaccard")
 	c.Flags().BoolVar(&f.mix, "mix", false, "compare what has no common meaning: query heads with KV heads, other shapes, other tokenizers")
 	f.profile.register(c.Flags())
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON lines")
-	atLeast(c.Flags(), 1, "top", "at-least")
+	atLeast(c.Flags(), 1, "top-k", "at-least")
 	return c
 }
 

@@ -61,7 +61,7 @@ command is given again.`,
 	fs.StringVar(&f.scores, "scores", "", "profile for headkv and duoattention: a run's `folder` or a score file")
 	fs.StringVar(&f.method, "method", "", "of --scores: the `method` by which policies that need a profile allocate, in place of the one each is named after; also consensus")
 	paramFlags(fs, f.setting.Params)
-	fs.StringVar(&f.out, "out", "headprof-eval", "`folder`: journal, tables and plots")
+	fs.StringVarP(&f.out, "out", "o", "headprof-eval", "`folder`: journal, tables and plots")
 	fs.IntVar(&f.decodeOnly, "decode-only", 0, "instead: decode so many tokens after the first prompt with each cache, and measure speed and memory")
 	fs.IntVar(&f.repeat, "repeat", 3, "--decode-only: measurements of each cache; the median is given")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every prompt from its first token: slow, but times to the first token are measured, not scaled")

@@ -52,7 +52,7 @@ docs/downstream.md shows the lines that load each.`,
 			}
 			o.EchoShare, o.InductionShare = &echo, &induction
 			for name, set := range map[string]func(){
-				"sink": func() { o.Sink = &sink }, "recent": func() { o.Recent = &recent }, "top": func() { o.Top = &top },
+				"sink": func() { o.Sink = &sink }, "recent": func() { o.Recent = &recent }, "top-k": func() { o.Top = &top },
 			} {
 				if cmd.Flags().Changed(name) {
 					set()
@@ -98,17 +98,17 @@ docs/downstream.md shows the lines that load each.`,
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&format, "format", "", strings.Join(names, ", "))
-	fs.StringVar(&out, "out", "", "`file`, - for standard output, or folder for duoattention and kvpress (default: in the folder, or beside the file)")
+	fs.StringVarP(&out, "out", "o", "", "`file`, - for standard output, or folder for duoattention and kvpress (default: in the folder, or beside the file)")
 	fs.StringVar(&o.Method, "method", "", "score method, or consensus: the heads in the top tenth of most of the profile's methods (default: headkv-r2 or the file's own)")
 	fs.IntVar(&sink, "sink", 0, "duoattention: sink_size (default: the source's, else 128)")
 	fs.IntVar(&recent, "recent", 0, "duoattention: recent_size (default: the source's, else 256)")
 	fs.StringVar(&o.Reduce, "reduce", "max", "duoattention: a KV head's value from its group's: max or mean")
 	fs.StringVar(&o.Scale, "scale", "max", "duoattention: divide by the largest (max) or spread ranks evenly (rank)")
-	fs.IntVar(&top, "top", 0, "qrhead: heads to list (default 16)")
+	fs.IntVar(&top, "top-k", 0, "qrhead: heads to list (default 16)")
 	fs.Float64Var(&echo, "echo-share", 0.01, "razorattention: share of the KV heads taken by echo score")
 	fs.Float64Var(&induction, "induction-share", 0.14, "razorattention: share of the KV heads taken by induction score")
 	fs.BoolVar(&comments, "comments", false, "csv: put the settings into a comment line instead of a .meta.json file beside the table")
 	profile.register(fs)
-	atLeast(fs, 1, "top")
+	atLeast(fs, 1, "top-k")
 	return c
 }

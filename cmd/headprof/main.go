@@ -139,9 +139,11 @@ continues; have a scheduler requeue on it).`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newScore(), newPrompts(), newAttention(), newMerge(), newPlot(), newReport(), newCompare(), newBudget(), newExport(), newEval(), newAblate(), newTokenize(), newInspect(), newBench(), newDevices())
+	root.AddCommand(newScore(), newPrompts(), newAttention(), newMerge(), newPlot(), newReport(), newCompare(), newBudget(), newExport(), newEval(), newAblate(), newTokenize(), newInspect(), newBench(), newDevices(), newDoctor())
+	oneName(root)
 	decimals(root)
+	groupFlags(root)
+	complete(root)
 	return root
 }
 

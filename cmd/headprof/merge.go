@@ -55,13 +55,13 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 	fs := c.Flags()
 	fs.SortFlags = false
 	f.modelFlags.register(fs)
-	fs.StringVar(&f.out, "out", "headprof-out", "`folder` of the whole run")
+	fs.StringVarP(&f.out, "out", "o", "headprof-out", "`folder` of the whole run")
 	fs.BoolVar(&partial, "partial", false, "make do with what missing and unfinished shards leave; the profile says that it is partial")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score method shown in table and heatmaps")
-	fs.IntVar(&f.topK, "top", 0, "heads that count as top (default: a tenth of all)")
+	fs.IntVar(&f.topK, "top-k", 0, "heads that count as top (default: a tenth of all)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	fs.BoolVar(&f.json, "json", false, "print the result as JSON on stdout")
-	atLeast(fs, 1, "top")
+	atLeast(fs, 1, "top-k")
 	return c
 }
 

@@ -29,15 +29,15 @@ type modelFlags struct {
 }
 
 func (m *modelFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&m.model, "model", "", "model: a GGUF `file` or a Hugging Face folder (default: the built-in tiny model)")
+	f.StringVarP(&m.model, "model", "m", "", "model: a GGUF `file` or a Hugging Face folder (default: the built-in tiny model)")
 	f.StringVar(&m.device, "device", "cpu", "cpu, gpu, gpu:N or auto; 'headprof devices' lists them")
 	f.StringVar(&m.gpuMath, "gpu-math", "f32", "how a GPU multiplies: f32, f16 or cooperative (untried)")
 	f.IntVar(&m.gpuMemory, "gpu-memory", 0, "MiB of the GPU's memory to take at most (default: what is free); weights that do not fit are streamed from the machine's memory")
 	f.IntVar(&m.threads, "threads", 0, "CPU threads (default: one per core)")
 	f.IntVar(&m.chunk, "chunk", 512, "tokens computed at once; changes time and memory, never a result")
-	f.StringVar(&m.kvType, "kv-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
+	f.StringVar(&m.kvType, "cache-type", kvNames[defaultKV], "format of the KV cache: f32 or f16")
 	f.StringVar(&m.kernels, "kernels", "auto", "CPU kernels: auto, avx512, avx2, neon or portable")
-	f.BoolVar(&m.fast, "fast", false, "int8 activations for weights of 4 to 8 bits: up to twice as fast on the CPU, and results a little off (see docs/performance.md)")
+	f.BoolVar(&m.fast, "int8", false, "int8 activations for weights of 4 to 8 bits: up to twice as fast on the CPU, and results a little off (see docs/performance.md)")
 	f.IntVar(&m.longContext, "long-context", 0, "sequences of up to so many tokens, for models that rotate positions differently beyond their original context (LongRoPE)")
 	f.StringVar(&m.pre, "pre", "", "pre-tokenizer in place of the one the model file names")
 	atLeast(f, 1, "gpu-memory", "threads", "chunk", "long-context")

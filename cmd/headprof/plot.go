@@ -79,17 +79,15 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 	}
 	c.Flags().SortFlags = false
 	c.Flags().StringVar(&f.kind, "kind", "heads", strings.Join(kinds, ", "))
-	c.Flags().StringVar(&f.out, "out", "", "`file` ending in .png, .svg or .pdf, or - for standard output (default: KIND.png in the folder, or beside the file)")
+	c.Flags().StringVarP(&f.out, "out", "o", "", "`file` ending in .png, .svg or .pdf, or - for standard output (default: KIND.png in the folder, or beside the file)")
 	c.Flags().StringVar(&f.format, "format", "", "png, svg or pdf (default: by the file's ending; png on standard output)")
 	c.Flags().StringVar(&f.method, "method", "", "score method; agreement: several by commas, or all (default: headkv-r2 or the file's own)")
 	c.Flags().IntVar(&f.top, "top-k", 0, "heads that count as top: marked, named and counted (default: a twentieth of all, at least 5 and at most 20; agreement: a tenth)")
 	c.Flags().BoolVar(&f.mix, "mix", false, "agreement: compare what has no common meaning, as 'headprof compare --mix'")
-	c.Flags().IntVar(&f.top, "top", 0, "as --top-k")
-	_ = c.Flags().MarkHidden("top")
 	c.Flags().StringVar(&f.title, "title", "", "title in place of the figure's own")
 	f.profile.register(c.Flags())
 	c.Flags().IntVar(&f.capacity, "capacity", 0, "which capacity of a budget file that holds several")
-	atLeast(c.Flags(), 1, "top-k", "top", "capacity")
+	atLeast(c.Flags(), 1, "top-k", "capacity")
 	return c
 }
 

@@ -214,7 +214,7 @@ type source struct {
 }
 
 // most of what one agreement compares: a matrix of more is not read by anybody.
-const mostRankings = 12
+const mostRankings = 24
 
 // agreements compares rankings of the same heads with each other.
 func agreements(all []source) (out []htmlreport.Agreement) {

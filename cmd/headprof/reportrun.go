@@ -25,6 +25,20 @@ func (f *reportFlags) profileRun(path string) (*htmlreport.Run, []source, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	var trials []scoring.TrialScore
+	result, err := probe.ReadRun(path)
+	if err == nil {
+		trials = result.Scores
+	} else if trials, err = readTrials(path); err != nil {
+		return nil, nil, err
+	}
+	r, rankings := f.describe(t, shown, path, result, trials)
+	return r, rankings, nil
+}
+
+// describe makes a page's run of a table and what it rests on; result and
+// trials are nil where they are not known.
+func (f *reportFlags) describe(t *scoring.Table, shown, path string, result *probe.Result, trials []scoring.TrialScore) (*htmlreport.Run, []source) {
 	r := &htmlreport.Run{
 		Name: filepath.Base(filepath.Clean(path)), Path: filepath.ToSlash(path), Model: t.Meta.Model, Top: f.top,
 		Layers: f.layers(t, path), Made: madeFrom(path, "score"),
@@ -35,16 +49,12 @@ func (f *reportFlags) profileRun(path string) (*htmlreport.Run, []source, error)
 	for _, n := range t.Notes {
 		r.Warnings = append(r.Warnings, htmlreport.Warning{Text: n})
 	}
-	var trials []scoring.TrialScore
-	if result, err := probe.ReadRun(path); err == nil {
-		trials = result.Scores
+	if result != nil {
 		g := needleFigure(plotMeta(t, shown), result)
 		r.Needles = &htmlreport.Grid{Lengths: g.Lengths, Depths: g.Depths, Trials: g.Trials, Passed: g.Passed}
 		for _, w := range append(result.Warnings(), result.DepthWarnings()...) {
 			r.Warnings = append(r.Warnings, htmlreport.Warning{Text: w.Text, Remedies: w.Remedies})
 		}
-	} else if trials, err = readTrials(path); err != nil {
-		return nil, nil, err
 	}
 	if t.Meta.Fast {
 		r.Warnings = append(r.Warnings, htmlreport.Warning{Text: "computed with " + fastNote + ": close to a run without, not equal to it"})
@@ -65,7 +75,7 @@ func (f *reportFlags) profileRun(path string) (*htmlreport.Run, []source, error)
 		}
 		rankings = append(rankings, s)
 	}
-	return r, rankings, nil
+	return r, rankings
 }
 
 // layers describes the model: from its file or flags, the manifest, or the table.

@@ -28,6 +28,7 @@ type scoreFlags struct {
 	planFlags
 	out, until, method, shard string
 	topK                      int
+	serve                     string
 	noReuse, noDraft          bool
 	quiet, json               bool
 	params                    *param.Set // of the methods
@@ -59,17 +60,18 @@ commas, or all. The built-in model's run without flags computes all of them.`,
 	fs.SortFlags = false
 	f.modelFlags.register(fs)
 	f.planFlags.register(fs)
-	fs.StringVar(&f.out, "out", "headprof-out", "run `folder`: journal, tables and heatmaps")
+	fs.StringVarP(&f.out, "out", "o", "headprof-out", "run `folder`: journal, tables and heatmaps")
 	fs.StringVar(&f.until, "until", "", "stable: end the run when further trials no longer change the answer")
-	fs.IntVar(&f.topK, "top", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
+	fs.IntVar(&f.topK, "top-k", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score `method` to compute and show, or several by commas, or all; the first is shown in table and heatmaps. A run of needle trials computes all methods of theirs")
 	fs.StringVar(&f.shard, "shard", "", "run one `part` of the plan: 2/4, or auto/4 for the part that a cluster's array job names; 'headprof merge' puts parts together")
+	fs.StringVar(&f.serve, "serve", "", "show the growing run to a browser at this `address`, such as :8080 (this machine alone) or 0.0.0.0:8080 (everyone who can reach it); read-only")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every trial from its first token (slow; changes no result)")
 	fs.BoolVar(&f.noDraft, "no-draft", false, "decode one token at a time (slow; changes no result)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
 	paramFlags(fs, f.params)
-	atLeast(fs, 1, "top")
+	atLeast(fs, 1, "top-k")
 	return c
 }
 
@@ -162,6 +164,20 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		o.Settings["until"] = fmt.Sprintf("stable, top %d", f.top(model))
 		o.Stop = probe.UntilStable(f.method, f.top(model), scoring.DefaultBound, plan.Needles(), f.seed)
 	}
+	if f.serve != "" {
+		view, err := serveLive(f.serve, f.out, aggregate, func(r *probe.Result) scoring.Meta { return meta(model, r) })
+		if err != nil {
+			return err
+		}
+		defer view.close()
+		if !say.quiet {
+			fmt.Fprintf(say.err, "live view: %s\n", view.address)
+		}
+		o.Progress = func(p probe.Progress) {
+			view.progress(p)
+			say.progress(p)
+		}
+	}
 	result, err := probe.Run(cmd.Context(), e, plan, o)
 	done := 0
 	if result != nil {
@@ -226,6 +242,7 @@ func (f *scoreFlags) write(say *speaker, model *runner.Model, r *probe.Result, t
 	}
 	say.warn(warnings)
 	say.result(table, r, f.method, f.top(model), append(paths, pictures...))
+	say.next(f.out, f.modelFlags.model)
 	if methods := table.Methods(); len(methods) > len(scoring.Methods()) && !say.quiet && !say.json {
 		fmt.Fprintf(say.err, "\nAlso scored: %s.\nShow one by --method, as in: headprof plot %s --method %s\n",
 			strings.Join(slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == f.method }), ", "), quote(f.out), methods[len(methods)-1])

@@ -226,6 +226,25 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 	}
 }
 
+// next says what can be done with a run's folder.
+func (s *speaker) next(dir, model string) {
+	if s.quiet || s.json {
+		return
+	}
+	of := ""
+	if model != "" {
+		of = " -m " + quote(model)
+	}
+	fmt.Fprintf(s.err, "\nNext:\n")
+	for _, line := range [][2]string{
+		{"report " + quote(dir), "one page to look at"},
+		{"budget " + quote(dir) + " --capacity 128", "KV-cache entries per head"},
+		{"eval" + of + " --scores " + quote(dir), "try them: accuracy, memory, speed"},
+	} {
+		fmt.Fprintf(s.err, "  headprof %-42s  %s\n", line[0], line[1])
+	}
+}
+
 // finite is x, or nil where JSON has no number for it.
 func finite(x float64) any {
 	if math.IsNaN(x) || math.IsInf(x, 0) {

@@ -70,7 +70,7 @@ The text is plain text: no BOS is added and special tokens in it stay text.`,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&model, "model", "", "model `file` (GGUF) or Hugging Face folder")
+	f.StringVarP(&model, "model", "m", "", "model `file` (GGUF) or Hugging Face folder")
 	f.StringVar(&pre, "pre", "", "pre-tokenizer in place of the one the file names")
 	f.BoolVar(&lines, "jsonl", false, "each input line is a JSON string")
 	f.BoolVar(&special, "special", false, "recognise special tokens such as <|im_end|> in the text")

@@ -54,6 +54,18 @@ func Write(w io.Writer, p *Page) error {
 	return writePage(w, data, "'none'")
 }
 
+// WriteLive writes a page that asks the server that it came from for new data.
+func WriteLive(w io.Writer, p *Page) error {
+	data, err := encode(p)
+	if err != nil {
+		return err
+	}
+	return writePage(w, data, "'self'")
+}
+
+// Data is a page's data alone, as a live page asks for it.
+func Data(p *Page) ([]byte, error) { return encode(p) }
+
 func writePage(w io.Writer, data []byte, connect string) error {
 	style, script := read("uplot/uPlot.min.css")+read("style.css"), program()
 	page := strings.NewReplacer(

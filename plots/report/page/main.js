@@ -33,6 +33,7 @@ const start = (data) => {
 
   const build = (n) => {
     const run = app.run;
+    bar.hidden = false;
     const top = el("input", { type: "number", min: 1, max: app.m.order.length || 1, value: app.top, oninput: () => {
       const k = Math.round(Number(top.value));
       if (k >= 1) app.set({ top: Math.min(k, app.m.order.length) });
@@ -70,14 +71,43 @@ const start = (data) => {
 
   const evaluationsOnly = () => {
     document.title = "headprof report";
-    replace(main, el("header", null, el("p", { class: "kind" }, "headprof report"), el("h1", null, "Evaluations")), (data.evaluations || []).map(evaluationSection), (data.ablations || []).map(ablationSection));
+    replace(main, el("header", null, el("p", { class: "kind" }, "headprof report"), el("h1", null, data.live ? "A run has begun" : "Evaluations")), progressOf(data.live), (data.evaluations || []).map(evaluationSection), (data.ablations || []).map(ablationSection));
     bar.hidden = true;
   };
+
+  // again shows newer data of a run that is going on, as it was shown before.
+  const again = async (text) => {
+    const next = await decode(JSON.parse(text));
+    const editing = main.contains(document.activeElement) && ["INPUT", "SELECT"].includes(document.activeElement.tagName);
+    if (editing) return;
+    data = next;
+    if (!data.runs.length) return evaluationsOnly();
+    const { m, head, top } = app, at = scrollY, known = app.run !== null;
+    if (!known) return open(0);
+    app.run = data.runs[0];
+    app.m = app.run.methods.find((x) => x.name === m.name) || app.run.methods[0];
+    app.head = head < app.m.grid.count ? head : 0;
+    app.top = top;
+    build(0);
+    scrollTo({ top: at, behavior: "instant" });
+  };
+  const watch = () => setTimeout(async () => {
+    try {
+      const answer = await fetch("data", { cache: "no-store" });
+      if (!answer.ok) throw new Error(answer.statusText);
+      await again(await answer.text());
+      watch();
+    } catch {
+      const note = document.querySelector("#progress p");
+      if (note) note.textContent = "The run has ended, or its live view is out of reach. ‘headprof report’ with its folder shows the result.";
+    }
+  }, 3000);
 
   replace(root, bar, main, live, el("footer", null, `Written by headprof ${data.version}. Charts: uPlot (MIT).`));
   if (data.runs.length > 0) open(0);
   else evaluationsOnly();
   root.setAttribute("aria-busy", "false");
+  if (data.live) watch();
 
   let width = innerWidth;
   addEventListener("resize", () => {
