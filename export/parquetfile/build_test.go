@@ -180,6 +180,9 @@ func TestEachClaimOfAFileIsChecked(t *testing.T) {
 		{"a name that is not asked for", func(m *made) { m.element[elementName] = "y" }, `no column "x"`},
 		{"a list", func(m *made) { m.element[elementRepetition] = 2 }, `no column "x"`},
 		{"a footer that is cut", func(m *made) { m.footer = func(b []byte) []byte { return b[:len(b)-1] } }, "its footer is damaged"},
+		{"one row of no stated count", func(m *made) {
+			m.rows, m.group[groupRows], m.chunk[chunkCount], m.dataPage[dataCount], m.body = 1, 1, nil, 1, ints(7)
+		}, `column "x" has -1 values in a row group of 1 rows`},
 		{"an index page before the data", func(m *made) {
 			data := append(pack(s{nil, 0, len(m.body), len(m.body), nil, m.dataPage}), m.body...)
 			m.page, m.body = s{nil, pageIndex, 3, 3, nil, nil}, []byte("any")
@@ -196,6 +199,21 @@ func TestEachClaimOfAFileIsChecked(t *testing.T) {
 		if err != nil || !slices.Equal(got.Ints, []int64{7, -1}) || got.Null != nil {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
+	}
+	// As many rows as the limit are read, and a row group may be empty.
+	if _, err := Open(write(func(*made) {}), 2); err != nil {
+		t.Error(err)
+	}
+	if v, err := columnX(write(func(m *made) { m.rows, m.group[groupRows], m.chunk[chunkCount] = 0, 0, 0 })); err != nil || len(v.Ints) != 0 {
+		t.Errorf("an empty row group: %+v, %v", v, err)
+	}
+	// A chunk may claim all bytes up to the file's end, and not one more.
+	n := len(write(func(m *made) { m.chunk[chunkSize] = 100 }))
+	if _, err := columnX(write(func(m *made) { m.chunk[chunkSize] = n - 4 })); err != nil {
+		t.Error(err)
+	}
+	if _, err := columnX(write(func(m *made) { m.chunk[chunkSize] = n - 3 })); err == nil || !strings.Contains(err.Error(), "lies outside the file") {
+		t.Errorf("a chunk of one byte too many: %v", err)
 	}
 	// A table of no rows needs no row group.
 	empty := append([]byte("PAR1"), pack(s{nil, 1, []any{s{nil, nil, nil, nil, "root", 1}, s{nil, 1, nil, 0, "x"}}, 0})...)
@@ -297,6 +315,12 @@ func TestPagesOfVersion2(t *testing.T) {
 		if c.want == "" && (err != nil || !slices.Equal(got.Ints, []int64{0, 5})) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %+v, %v, want %q", c.name, got, err, c.want)
 		}
+	}
+	// A column without missing values has no levels.
+	if got, err := columnX(write(func(m *made) {
+		m.page = s{nil, pageDataV2, 8, 8, nil, nil, nil, nil, s{nil, 2, 0, 2, 0, 0, 0, nil}}
+	})); err != nil || !slices.Equal(got.Ints, []int64{7, -1}) {
+		t.Errorf("required: %+v, %v", got, err)
 	}
 	// All values missing: nothing is compressed.
 	got, err := columnX(write(func(m *made) {
@@ -442,6 +466,37 @@ func TestThrift(t *testing.T) {
 	}
 }
 
+// A value may end with the bytes, and not behind them.
+func TestValuesAtTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		kind byte
+		data []byte
+		at   int
+		ok   bool
+	}{
+		{"a double", typeDouble, make([]byte, 8), 0, true},
+		{"half a double", typeDouble, make([]byte, 8), 1, false},
+		{"bytes", typeBinary, []byte{2, 'a', 'b'}, 0, true},
+		{"a list", typeList, []byte{0x23, 1, 1}, 0, true},
+		{"a number", typeI64, []byte{2}, 0, true},
+		{"no number", typeI64, []byte{2}, 1, false},
+	} {
+		r := thrift{data: c.data, at: c.at}
+		if _, err := r.value(c.kind, 0); (err == nil) != c.ok || c.ok && r.at != len(c.data) {
+			t.Errorf("%s: at %d of %d, %v", c.name, r.at, len(c.data), err)
+		}
+	}
+	if head, rest, err := prefixed([]byte{2, 0, 0, 0, 1, 2}); err != nil || len(head) != 2 || len(rest) != 0 {
+		t.Errorf("all bytes behind a length: %v, %v, %v", head, rest, err)
+	}
+	for _, b := range [][]byte{{3, 0, 0, 0, 1, 2}, {1, 0, 0}} {
+		if _, _, err := prefixed(slices.Clip(b)); err == nil {
+			t.Errorf("%v", b)
+		}
+	}
+}
+
 // Parquet's hybrid of run lengths and bit packing (Encodings.md). The packed
 // example is the specification's: 0 to 7 in three bits each.
 func TestRunLengths(t *testing.T) {
@@ -466,6 +521,7 @@ func TestRunLengths(t *testing.T) {
 		{"a run of nothing", []byte{0, 5}, 3, 1, nil},
 		{"no groups", []byte{1}, 3, 1, nil},
 		{"a value wider than the width", []byte{1 << 1, 8}, 3, 1, nil},
+		{"a run, then a longer one than needed", []byte{1 << 1, 5, 9 << 1, 6}, 3, 3, []uint32{5, 6, 6}},
 		{"width 0", []byte{4 << 1}, 0, 4, []uint32{0, 0, 0, 0}},
 		{"nothing", nil, 3, 1, nil},
 		{"too many groups", append(binary.AppendUvarint(nil, (1<<24+1)<<1|1), counting[1:]...), 3, 2, nil},
@@ -511,6 +567,12 @@ func TestDeltaHeaders(t *testing.T) {
 		if (err != nil) != (c.want == nil) || err == nil && !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, %v, want %v", c.name, got, err, c.want)
 		}
+	}
+	if _, _, err := deltas([]byte{128, 1, 4}, 0, false); err == nil {
+		t.Error("a header that is cut, of no values")
+	}
+	if got, err := deltaLengths([]byte{128, 1, 4, 1, 0}, 1); err != nil || !slices.Equal(got, []string{""}) {
+		t.Errorf("an empty string: %q, %v", got, err)
 	}
 	// A string may take all bytes that are left, and none may take more.
 	lengths := func(delta byte, text string) []byte {

@@ -18,7 +18,7 @@ func deltas(b []byte, n int, narrow bool) (values []int64, rest []byte, err erro
 		b = b[size:]
 	}
 	block, minis := header[0], header[1]
-	if block == 0 || block > 1<<20 || block%128 != 0 || minis == 0 || minis > block || block%minis != 0 || block/minis%32 != 0 || header[2] != uint64(n) {
+	if block == 0 || block > 1<<20 || block%128 != 0 || minis == 0 || block%minis != 0 || block/minis%32 != 0 || header[2] != uint64(n) {
 		return nil, nil, errPage
 	}
 	perMini := int(block / minis)

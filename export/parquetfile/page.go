@@ -163,25 +163,18 @@ func (f *File) dataPage(c *column, k chunk, header *node, v2 bool, body []byte, 
 	if err != nil {
 		return 0, err
 	}
-	v.add(got, null, n)
+	v.add(got, null)
 	return n, nil
 }
 
-// add appends a page of n rows, present values going where null is false.
-func (v *Values) add(page *Values, null []bool, n int) {
-	before := len(v.Ints) + len(v.Floats) + len(v.Strings) + len(v.Bools)
+// add appends a page, present values going where null is false. null is nil for
+// all pages of a column, or for none.
+func (v *Values) add(page *Values, null []bool) {
 	v.Ints = spread(v.Ints, page.Ints, null)
 	v.Floats = spread(v.Floats, page.Floats, null)
 	v.Strings = spread(v.Strings, page.Strings, null)
 	v.Bools = spread(v.Bools, page.Bools, null)
-	if null != nil {
-		if v.Null == nil {
-			v.Null = make([]bool, before)
-		}
-		v.Null = append(v.Null, null...)
-	} else if v.Null != nil {
-		v.Null = append(v.Null, make([]bool, n)...)
-	}
+	v.Null = append(v.Null, null...)
 }
 
 func spread[T any](to, page []T, null []bool) []T {
