@@ -95,6 +95,7 @@ type Config struct {
 	// what they are before it does not give their products.
 	NormedLate bool
 
+	drafts                   int // layers of a draft model (NextN) behind the last, which are not run
 	ExpertWidth, SharedWidth int // hidden width of one expert, and of the expert that all tokens use
 }
 
@@ -150,7 +151,7 @@ func Load(s Source, b backend.Backend) (Model, error) {
 	r := newReader(s)
 	m, err := load(r, b)
 	if err == nil {
-		err = r.checkTensors(m.Config().Family)
+		err = r.checkTensors(m.Config())
 	}
 	if err == nil {
 		err = r.checkKeys(m.Config())

@@ -85,7 +85,7 @@ func (r *recorded) tensors(t testing.TB) (tensors []tensor.Tensor) {
 }
 
 // run computes a recorded model's numbers, or gives the error that refuses it.
-func (r *recorded) run(t testing.TB) (output, error) {
+func (r *recorded) run(t testing.TB, b backend.Backend) (output, error) {
 	f, err := safetensors.Open(r.folder(t))
 	if err != nil {
 		return output{}, err
@@ -94,7 +94,7 @@ func (r *recorded) run(t testing.TB) (output, error) {
 	if err := f.Set("headprof.context", len(r.Tokens)); err != nil {
 		return output{}, err
 	}
-	return r.compute(t, f, plain.New())
+	return r.compute(t, f, b)
 }
 
 func (r *recorded) compute(t testing.TB, s arch.Source, b backend.Backend) (output, error) {
@@ -157,7 +157,7 @@ func randomConfigs(t *testing.T, path string, keep int) {
 		if err := json.Unmarshal(r.Config, &kind); err != nil {
 			t.Fatal(err)
 		}
-		got, err := r.run(t)
+		got, err := r.run(t, plain.New())
 		if err != nil {
 			refused++
 			if keep >= 0 {
@@ -171,6 +171,10 @@ func randomConfigs(t *testing.T, path string, keep int) {
 		if r.GGUF != nil {
 			r.compare(t, "GGUF", r.runGGUF(t))
 			converts++
+		} else if got, err := r.run(t, device(t, "cpu")); err == nil {
+			r.compare(t, "folder on the CPU backend", got)
+		} else {
+			t.Error(err)
 		}
 		equal++
 		if f := (form{kind.Type, r.GGUF != nil}); kept[f] < keep {

@@ -131,6 +131,16 @@ func cook(t testing.TB, name string, from []tensor.Tensor, op string, arg json.R
 			}
 		}
 		shape = []int{shape[0], out / int(pair[1]), in}
+	case "mergedhalf":
+		in, out := shape[1], shape[2]/2
+		for e := range shape[0] {
+			for c := range out {
+				for r := range in {
+					y = append(y, x[(e*in+r)*2*out+int(pair[0])*out+c])
+				}
+			}
+		}
+		shape = []int{shape[0], out, in}
 	case "rows":
 		k := len(shape) - 2
 		rows := shape[k]

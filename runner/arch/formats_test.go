@@ -20,7 +20,7 @@ import (
 
 // oneEach holds a golden model of every family and of every form of it.
 var oneEach = []string{"llama", "mistral", "mixtral", "qwen2", "qwen2-moe", "qwen3", "qwen3-moe", "gemma", "gemma2", "gemma3",
-	"phi3", "olmo2", "gpt-oss", "smollm3", "seed-oss", "ministral3", "hunyuan-dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
+	"phi3", "olmo2", "gpt-oss", "glm4-moe", "granite-moe", "llama4", "smollm3", "seed-oss", "ministral3", "hunyuan-dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
 	"granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2"}
 
 // halves are where a block of a format holds half-precision scales.

@@ -16,11 +16,15 @@ type granite struct {
 }
 
 type graniteBlock struct {
+	graniteAttention
+	FFNNorm backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
+	gated
+}
+
+type graniteAttention struct {
 	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
 	qkv
 	output
-	FFNNorm backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
-	gated
 }
 
 func loadGranite(s Source, b backend.Backend) (Model, error) {
@@ -28,6 +32,17 @@ func loadGranite(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	m := c.granite()
+	if c.err != nil {
+		return nil, c.err
+	}
+	var err error
+	m.blocks, err = bindModel[graniteBlock](s, b, &m.outer, &m.config)
+	return m, err
+}
+
+// granite reads the settings of Granite's models.
+func (c *metadata) granite() *granite {
 	m := &granite{rope: c.rope(true, 10000), eps: c.eps(required), config: c.Config}
 	m.embedding = float32(c.float("embedding_scale", 1))
 	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].KeyDim))))
@@ -36,12 +51,7 @@ func loadGranite(s Source, b backend.Backend) (Model, error) {
 	if !(m.logit > 0) {
 		c.fail("metadata key %s is %v; it must be above 0", c.key("logit_scale"), m.logit)
 	}
-	if c.err != nil {
-		return nil, c.err
-	}
-	var err error
-	m.blocks, err = bindModel[graniteBlock](s, b, &m.outer, &m.config)
-	return m, err
+	return m
 }
 
 func (m *granite) Config() *Config { return &m.config }
@@ -53,6 +63,15 @@ func (m *granite) Embed(o backend.Ops, ids []int32) backend.Value {
 }
 
 func (m *granite) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
+	x = m.attend(o, l, x, rows)
+	b := &m.blocks[l]
+	h := b.hidden(o, o.Norm(x, m.norm(b.FFNNorm)), backend.SiLU)
+	o.AddLinear(x, h, b.Down, nil, m.residual)
+	return x
+}
+
+// attend adds layer l's attention to the residual stream.
+func (m *granite) attend(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
 	b, a := &m.blocks[l], m.Layers[l]
 
 	q, k, v := b.project(o, o.Norm(x, m.norm(b.AttnNorm)))
@@ -64,9 +83,6 @@ func (m *granite) Layer(o backend.Ops, l int, x backend.Value, rows []int) backe
 		x = o.Gather(x, rows)
 	}
 	o.AddLinear(x, h, b.O, b.OBias, m.residual)
-
-	h = b.hidden(o, o.Norm(x, m.norm(b.FFNNorm)), backend.SiLU)
-	o.AddLinear(x, h, b.Down, nil, m.residual)
 	return x
 }
 

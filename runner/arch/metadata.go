@@ -3,6 +3,7 @@ package arch
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"headprof/runner/shape"
 )
@@ -181,6 +182,10 @@ func readConfig(s Source) *metadata {
 	m.Family, m.Name = m.text("general.architecture"), m.text("general.name")
 	m.prefix = m.Family
 	layers := m.count("block_count", maxLayers, -1)
+	if slices.Contains(computed[m.Family], "nextn_predict_layers") {
+		m.drafts = m.count("nextn_predict_layers", max(0, layers-1), 0)
+		layers -= m.drafts
+	}
 	m.Width = m.count("embedding_length", maxWidth, -1)
 	m.Context = m.count("context_length", maxContext, -1)
 	m.refuseOddities()

@@ -102,6 +102,19 @@ type experts struct {
 	DownExps backend.Weight `gguf:"ffn_down_exps.weight" shape:"experts,width,eff"`
 }
 
+// sharedExpert is a gated feed-forward that all tokens use beside their experts.
+type sharedExpert struct {
+	SharedGate backend.Weight `gguf:"ffn_gate_shexp.weight" shape:"sff,width"`
+	SharedUp   backend.Weight `gguf:"ffn_up_shexp.weight" shape:"sff,width"`
+	SharedDown backend.Weight `gguf:"ffn_down_shexp.weight" shape:"width,sff"`
+}
+
+// add is dst += scale·down(SiLU(gate(x)) ⊙ up(x)).
+func (e *sharedExpert) add(o backend.Ops, dst, x backend.Value, scale float32) {
+	h := o.Gate(o.Linear(x, e.SharedGate, nil), o.Linear(x, e.SharedUp, nil), backend.SiLU)
+	o.AddLinear(dst, h, e.SharedDown, nil, scale)
+}
+
 func (e *experts) mixture(c *Config, normaliseTop bool) backend.Experts {
 	return backend.Experts{Router: e.Router, Gate: e.GateExps, Up: e.UpExps, Down: e.DownExps,
 		Count: c.Experts, Used: c.Used, Act: backend.SiLU, NormaliseTop: normaliseTop}

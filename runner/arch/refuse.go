@@ -20,6 +20,8 @@ var unsupported = map[string]string{
 // computed lists, by family, the keys among those of refuseOddities that its
 // equations read.
 var computed = map[string][]string{
+	"glm4moe":  {"nextn_predict_layers", "expert_gating_func", "expert_weights_scale", "expert_group_count", "leading_dense_block_count"},
+	"llama4":   {"attention.temperature_scale"},
 	"mistral3": {"attention.temperature_scale", "rope.scaling.yarn_log_multiplier"},
 }
 

@@ -15,10 +15,14 @@ func loadSmolLM3(s Source, b backend.Backend) (Model, error) {
 	return c.llama(b, &llama{rope: c.rope(true, 10000), unrotated: c.unrotated(func(l int) bool { return (l+1)%4 == 0 })})
 }
 
-// unrotated gives the layers without rotary embedding: those that a folder lists,
-// else those of the family's rule.
+// unrotated gives the layers without rotary embedding.
 func (m *metadata) unrotated(rule func(l int) bool) []bool {
-	const key = "headprof.unrotated"
+	return m.marked("headprof.unrotated", rule)
+}
+
+// marked gives the layers that a folder marks under a key, else those of the
+// family's rule.
+func (m *metadata) marked(key string, rule func(l int) bool) []bool {
 	out := make([]bool, len(m.Layers))
 	list, listed, err := m.src.Ints(key)
 	m.check(err)

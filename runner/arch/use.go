@@ -63,7 +63,7 @@ func (r *reader) Experts(name string) ([]tensor.Tensor, bool) {
 
 // checkTensors fails when a source that can list its tensors has one that the
 // family did not ask for: leaving it out could change every result.
-func (r *reader) checkTensors(family string) error {
+func (r *reader) checkTensors(c *Config) error {
 	s, ok := r.Source.(TensorLister)
 	if !ok {
 		return nil
@@ -71,14 +71,24 @@ func (r *reader) checkTensors(family string) error {
 	var unread []string
 	for _, n := range s.TensorNames() {
 		// Frequencies may be there without a scaling that uses them.
-		if !r.tensors[n] && !hasPrefix(n, otherParts.tensors) && !strings.HasPrefix(n, "rope_") && !strings.HasSuffix(n, "rope_freqs.weight") {
+		if !r.tensors[n] && !c.isDraft(n) && !hasPrefix(n, otherParts.tensors) && !strings.HasPrefix(n, "rope_") && !strings.HasSuffix(n, "rope_freqs.weight") {
 			unread = append(unread, n)
 		}
 	}
 	if unread == nil {
 		return nil
 	}
-	return fmt.Errorf("tensor %s is one that headprof does not know in family %q (%d such), and leaving it out could change every result; this is a variant of the model that is not supported", unread[0], family, len(unread))
+	return fmt.Errorf("tensor %s is one that headprof does not know in family %q (%d such), and leaving it out could change every result; this is a variant of the model that is not supported", unread[0], c.Family, len(unread))
+}
+
+// isDraft tells whether a tensor belongs to a layer of the draft model.
+func (c *Config) isDraft(name string) bool {
+	for l := range c.drafts {
+		if strings.HasPrefix(name, fmt.Sprintf("blk.%d.", len(c.Layers)+l)) {
+			return true
+		}
+	}
+	return false
 }
 
 // inert are a family's keys that change no result: descriptions, and settings of

@@ -16,7 +16,9 @@ type Feature string
 const (
 	AttentionSinks      Feature = "attention sinks"
 	AttentionByPosition Feature = "attention temperatures by position"
+	ChunkedAttention    Feature = "chunked attention"
 	ExpertBiases        Feature = "experts with biases"
+	ScaledExperts       Feature = "experts whose shares are scaled"
 	SigmoidExperts      Feature = "experts that a sigmoid weighs"
 )
 

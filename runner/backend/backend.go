@@ -63,6 +63,7 @@ type Attention struct {
 	ValueDim       int // of v
 	Scale          float32
 	Window         int     // keys a row sees, itself included; 0: all before it
+	Chunk          int     // a row sees the keys of its own run of so many positions (Llama 4); 0: no runs
 	SoftCap        float32 // cap·tanh(s/cap) on scores; 0: none
 	Masked         []bool  // heads whose output is zero (ablation); nil: none. Their rows are still delivered
 	// Sinks holds a logit per head that takes part in the softmax and has no
@@ -206,6 +207,7 @@ type Experts struct {
 	Sigmoid                    bool    // shares are σ(logit), not a softmax
 	Selection                  Weight  // [experts], added to shares for the choice alone
 	Scale                      float32 // multiplies shares; 0: 1
+	Groups, UsedGroups         int     // experts are chosen in the groups whose best two sum highest (arXiv 2412.19437, section 2.1.2); 0 or 1: no groups
 	WeighInput                 bool    // a share multiplies the expert's input, not its output (Llama 4)
 }
 

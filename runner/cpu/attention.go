@@ -128,6 +128,9 @@ func (t *attend) span(head *kvcache.Head, row int) (lo, hi int) {
 	if t.a.Window > 0 {
 		lo = min(head.FirstFrom(t.first+row-t.a.Window+1), hi-1)
 	}
+	if t.a.Chunk > 0 {
+		lo = min(head.FirstFrom((t.first+row)/t.a.Chunk*t.a.Chunk), hi-1)
+	}
 	return lo, hi
 }
 

@@ -124,6 +124,9 @@ func route(logits []float32, m backend.Experts) []choice {
 			by[e] += b
 		}
 	}
+	if m.Groups > 1 {
+		closeGroups(by, m)
+	}
 	sort.SliceStable(order, func(i, j int) bool { return by[order[i].row] > by[order[j].row] })
 	used := min(m.Used, len(order))
 	all := float32(1)
@@ -142,6 +145,29 @@ func route(logits []float32, m backend.Experts) []choice {
 		}
 	}
 	return order[:used]
+}
+
+// closeGroups leaves the choice to the groups whose best two sum highest.
+func closeGroups(by []float32, m backend.Experts) {
+	size := m.Count / m.Groups
+	order, best := make([]int, m.Groups), make([]float32, m.Groups)
+	for g := range order {
+		first, second := minusInf, minusInf
+		for _, v := range by[g*size:][:size] {
+			if v > first {
+				first, second = v, first
+			} else if v > second {
+				second = v
+			}
+		}
+		order[g], best[g] = g, first+second
+	}
+	sort.SliceStable(order, func(i, j int) bool { return best[order[i]] > best[order[j]] })
+	for _, g := range order[m.UsedGroups:] {
+		for e := range size {
+			by[g*size+e] = minusInf
+		}
+	}
 }
 
 // softmaxShares turns logits, largest first, into exponentials and gives their

@@ -325,6 +325,9 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 			if a.Window > 0 {
 				from = sort.SearchInts(e.pos[:last+1], o.first+r-a.Window+1)
 			}
+			if a.Chunk > 0 {
+				from = sort.SearchInts(e.pos[:last+1], (o.first+r)/a.Chunk*a.Chunk)
+			}
 			p := make([]float32, last+1-from)
 			top := math.Inf(-1)
 			sink := math.Inf(-1)
@@ -488,6 +491,9 @@ func route(logit []float64, m backend.Experts) (chosen []int, shares []float64) 
 		}
 		chosen = append(chosen, e)
 	}
+	if m.Groups > 1 {
+		closeGroups(choice, m)
+	}
 	sort.SliceStable(chosen, func(i, j int) bool { return choice[chosen[i]] > choice[chosen[j]] })
 	chosen = chosen[:m.Used]
 	if m.Sigmoid {
@@ -507,6 +513,23 @@ func route(logit []float64, m backend.Experts) (chosen []int, shares []float64) 
 		shares = append(shares, share)
 	}
 	return chosen, shares
+}
+
+// closeGroups leaves the choice to the used groups.
+func closeGroups(choice []float64, m backend.Experts) {
+	size := m.Count / m.Groups
+	order, best := make([]int, m.Groups), make([]float64, m.Groups)
+	for g := range order {
+		top := slices.Clone(choice[g*size:][:size])
+		slices.Sort(top)
+		order[g], best[g] = g, top[size-1]+top[size-2]
+	}
+	sort.SliceStable(order, func(i, j int) bool { return best[order[i]] > best[order[j]] })
+	for _, g := range order[m.UsedGroups:] {
+		for e := range size {
+			choice[g*size+e] = math.Inf(-1)
+		}
+	}
 }
 
 func scaled(x []float32, by float32) []float32 {

@@ -15,6 +15,7 @@ type builder struct {
 	meta   *gguf.Metadata
 	made   map[string]tensor.Tensor // tensors that settings hold
 	layers int
+	drafts int // layers of a draft model behind the last, whose tensors are left out
 	heads  int
 	dim    int // of a head's queries and keys
 }

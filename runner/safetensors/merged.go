@@ -106,3 +106,45 @@ func everySecond(from int) reshape {
 		},
 	}
 }
+
+// half takes the first or the second half of the rows of a matrix, or of each of
+// a stack.
+func half(which int) reshape {
+	return reshape{
+		check: func(parts []tensor.Tensor, _ *builder) error {
+			if s := parts[0].Shape; len(s) < 2 || len(s) > 3 || s[len(s)-2]%2 != 0 {
+				return fmt.Errorf("its shape is %v, where an even number of rows is needed", s)
+			}
+			return nil
+		},
+		build: func(parts []tensor.Tensor, _ *builder) tensor.Tensor {
+			p := parts[0]
+			shape := slices.Clone(p.Shape)
+			rows := shape[len(shape)-2]
+			shape[len(shape)-2] = rows / 2
+			t := tensor.Tensor{Type: p.Type, Shape: shape}
+			size := rows / 2 * p.RowBytes()
+			for at := which * size; at < len(p.Data); at += 2 * size {
+				t.Data = append(t.Data, p.Data[at:at+size]...)
+			}
+			return t
+		},
+	}
+}
+
+// mergedHalf is the first or the second half of a stack [experts × in × 2·out],
+// as [experts × out × in].
+func mergedHalf(which int) reshape {
+	whole := merged(0, 1)
+	return reshape{
+		check: func(parts []tensor.Tensor, b *builder) error {
+			if s := parts[0].Shape; len(s) != 3 || s[2]%2 != 0 {
+				return fmt.Errorf("its shape is %v, where experts × in × an even number is needed", s)
+			}
+			return nil
+		},
+		build: func(parts []tensor.Tensor, b *builder) tensor.Tensor {
+			return half(which).build([]tensor.Tensor{whole.build(parts, b)}, b)
+		},
+	}
+}

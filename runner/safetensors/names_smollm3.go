@@ -11,20 +11,7 @@ var smollm3 = family{
 	block:    llama.block,
 	read: func(b *builder) {
 		llama.read(b)
-		unrotated := make([]bool, b.layers)
-		every := b.count("no_rope_layer_interval")
-		for l := range unrotated {
-			unrotated[l] = (l+1)%every == 0
-		}
-		if rotated := b.floats("no_rope_layers"); rotated != nil { // 1: rotated, whatever the name says
-			if len(rotated) != b.layers {
-				b.fail("\"no_rope_layers\" has %d entries for %d layers; fetch the file again", len(rotated), b.layers)
-				return
-			}
-			for l, r := range rotated {
-				unrotated[l] = r == 0
-			}
-		}
+		unrotated := b.unrotated("no_rope_layers", "no_rope_layer_interval")
 		b.setFull("headprof.unrotated", unrotated)
 		if !b.boolOr("use_sliding_window", false) {
 			b.values["sliding_window"] = []byte("null")
@@ -37,4 +24,25 @@ var smollm3 = family{
 		}
 		b.windowAt(func(l int) bool { return b.has("sliding_window") && unrotated[l] })
 	},
+}
+
+// unrotated reads which layers have no rotary embedding: a list of numbers, in
+// which 1 is rotated, whatever its name says, or each so many-th.
+func (b *builder) unrotated(list, interval string) []bool {
+	out := make([]bool, b.layers)
+	rotated, every := b.floats(list), 1
+	if len(rotated) == 0 {
+		every = b.count(interval)
+	} else if len(rotated) != b.layers {
+		b.fail("%q has %d entries for %d layers; fetch the file again", list, len(rotated), b.layers)
+		return out
+	}
+	for l := range out {
+		if len(rotated) > 0 {
+			out[l] = rotated[l] == 0
+		} else {
+			out[l] = (l+1)%every == 0
+		}
+	}
+	return out
 }

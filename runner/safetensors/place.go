@@ -49,6 +49,8 @@ func (f *Folder) placeOne(fam *family, e entry) error {
 	switch {
 	case !ok && ignored(e.name):
 		return nil
+	case ok && p.layer >= f.builder.layers && p.layer < f.builder.layers+f.builder.drafts, !ok && f.isDraft(fam, e.name):
+		return nil
 	case !ok || p.layer >= f.builder.layers:
 		return fmt.Errorf("model type %q has no such tensor, and leaving it out could change every result; is this an adapter or a variant of the model?", f.builder.text("model_type"))
 	}
@@ -68,6 +70,17 @@ func (f *Folder) placeOne(fam *family, e entry) error {
 		}
 	}
 	return nil
+}
+
+// isDraft tells whether a tensor that the family does not know belongs to the
+// draft model behind the last layer.
+func (f *Folder) isDraft(fam *family, name string) bool {
+	for l := range f.builder.drafts {
+		if strings.HasPrefix(name, fmt.Sprintf("%s%d.", fam.prefix, f.builder.layers+l)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *Folder) addPart(fam *family, p place, t tensor.Tensor) error {

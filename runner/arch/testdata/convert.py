@@ -6,6 +6,7 @@ A recipe is [name, [source, …], operation, argument]:
   permute heads     rows of half-split pairs (i, i + d/2) become neighbours (2i, 2i + 1)
   stack             sources along a new outermost dimension
   merged from,step  [experts × in × out] becomes [experts × out/step × in], from the from-th on
+  mergedhalf i,2    [experts × in × 2·out] becomes [experts × out × in], its i-th half
   every from,step   elements of the last dimension
   rows from,to      rows of the last but one dimension, as fractions of their number
   one               the only row of a matrix, as a vector
@@ -32,6 +33,8 @@ def apply(recipe, tensors):
             x = np.stack(w)
         elif op == "merged":
             x = x.swapaxes(1, 2)[:, arg[0]::arg[1]]
+        elif op == "mergedhalf":
+            x = np.split(x.swapaxes(1, 2), 2, 1)[arg[0]]
         elif op == "every":
             x = x[..., arg[0]::arg[1]]
         elif op == "rows":
@@ -177,7 +180,7 @@ def gpt_oss(c, names):
 
 def plain_rope(k, c, out):
     """The scalings that any family may have; False where GGUF cannot say it."""
-    return scaling(k, c, out) != "odd"
+    return scaling(k, c, out) != "odd" and ropes(c)[0].get("truncate") is not False
 
 
 def window(k, c):
@@ -265,7 +268,65 @@ def cohere2(c, names):
     return (k, named(A.COHERE2, c, names, [])) if fits else None
 
 
-FAMILIES = {"gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
+def glm4_moe(c, names):
+    k = base(A.GLM4_MOE, c)
+    if not plain_rope(k, c, None):
+        return None
+    k.add("rope.dimension_count", int(head_dim(c) * c.rope_parameters.get("partial_rotary_factor", 0.5)))
+    k.add("expert_feed_forward_length", c.moe_intermediate_size)
+    k.add("expert_shared_count", c.n_shared_experts)
+    k.add("leading_dense_block_count", c.first_k_dense_replace)
+    k.add("expert_gating_func", 2)
+    k.add("expert_weights_scale", float(c.routed_scaling_factor))
+    k.add("expert_weights_norm", c.norm_topk_prob)
+    # The files of published models hold the draft model's layers, too.
+    k.add("block_count", c.num_hidden_layers + 1)
+    k.add("nextn_predict_layers", 1)
+    recipes = named(A.GLM4_MOE, c, names, [
+        (r"layers\.(\d+)\.mlp\.gate\.e_score_correction_bias$", lambda m, name: [[f"blk.{m[1]}.exp_probs_b.bias", [name], "copy", None]])])
+    recipes.append([f"blk.{c.num_hidden_layers}.nextn.enorm.weight", ["model.norm.weight"], "copy", None])
+    return k, recipes
+
+
+def granitemoe(c, names):
+    k = base(A.GRANITE_MOE, c)
+    if not plain_rope(k, c, None):
+        return None
+    k.add("attention.scale", float(c.attention_multiplier))
+    k.add("embedding_scale", float(c.embedding_multiplier))
+    k.add("residual_scale", float(c.residual_multiplier))
+    k.add("logit_scale", float(c.logits_scaling))
+    k.add("expert_shared_feed_forward_length", getattr(c, "shared_intermediate_size", None) or None)
+
+    def halves(m, name):
+        end = "exps" if m[2] == "block_sparse_moe" else "shexp"
+        return [[f"blk.{m[1]}.ffn_{part}_{end}.weight", [name], "rows", [i / 2, (i + 1) / 2]] for i, part in enumerate(("gate", "up"))]
+
+    return k, named(A.GRANITE_MOE, c, names, [permuted(c), (r"layers\.(\d+)\.(\w+)\.input_linear\.weight$", halves)])
+
+
+def llama4(c, names):
+    k = base(A.LLAMA4, c)
+    k.add("feed_forward_length", c.intermediate_size_mlp)
+    k.add("interleave_moe_layer_step", c.interleave_moe_layer_step)
+    k.add("expert_feed_forward_length", c.intermediate_size)
+    k.add("vocab_size", c.vocab_size)
+    n = c.num_hidden_layers
+    fits = plain_rope(k, c, None) and c.attention_chunk_size == 8192 and c.floor_scale == 8192 and c.attn_scale == 0.1 and c.attn_temperature_tuning
+    fits = fits and c.use_qk_norm and c.no_rope_layers == [int((i + 1) % 4 != 0) for i in range(n)]
+    fits = fits and c.moe_layers == list(range(c.interleave_moe_layer_step - 1, n, c.interleave_moe_layer_step))
+    fits = fits and all((t == "full_attention") == (not r) for t, r in zip(c.layer_types, c.no_rope_layers))
+    if not fits:
+        return None
+    return k, named(A.LLAMA4, c, names, [
+        (r"layers\.(\d+)\.feed_forward\.experts\.gate_up_proj$", lambda m, name: [
+            [f"blk.{m[1]}.ffn_{part}_exps.weight", [name], "mergedhalf", [i, 2]] for i, part in enumerate(("gate", "up"))]),
+        (r"layers\.(\d+)\.feed_forward\.experts\.down_proj$", lambda m, name: [[f"blk.{m[1]}.ffn_down_exps.weight", [name], "merged", [0, 1]]]),
+    ])
+
+
+FAMILIES = {"glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
+            "gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
             "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 
 

@@ -107,6 +107,15 @@ CASES = {
     "olmo3": (T.Olmo3Config, None, dict(GQA, num_hidden_layers=4, intermediate_size=32, sliding_window=8, rope_parameters=dict(
         sliding_attention=dict(rope_type="default", rope_theta=500000.0), full_attention=dict(
             rope_type="yarn", rope_theta=500000.0, factor=4.0, original_max_position_embeddings=16))), None),
+    "glm4-moe": (T.Glm4MoeConfig, None, dict(
+        GQA, head_dim=16, num_hidden_layers=3, intermediate_size=32, moe_intermediate_size=32, n_routed_experts=6, num_experts_per_tok=2, n_group=2,
+        topk_group=1, n_shared_experts=1, routed_scaling_factor=1.5, use_qk_norm=True, attention_bias=True), None),
+    "granite-moe": (T.GraniteMoeSharedConfig, None, dict(
+        GQA, **TIED, intermediate_size=32, num_local_experts=5, num_experts_per_tok=2, shared_intermediate_size=48, embedding_multiplier=3.0,
+        logits_scaling=2.0, residual_multiplier=0.4, attention_multiplier=0.25), None),
+    "llama4": (T.Llama4TextConfig, None, dict(
+        GQA, head_dim=16, num_hidden_layers=4, intermediate_size=32, intermediate_size_mlp=48, num_local_experts=5, num_experts_per_tok=2,
+        interleave_moe_layer_step=2), None),
     "glm4": (T.Glm4Config, None, dict(GQA, head_dim=16, eos_token_id=2), None),
     "cohere": (T.CohereConfig, None, dict(GQA, **TIED, use_qk_norm=True, logit_scale=0.3), None),
     "cohere2": (T.Cohere2Config, None, dict(GQA, **TIED, num_hidden_layers=4, intermediate_size=32, sliding_window=8, logit_scale=0.3), None),
@@ -116,7 +125,8 @@ CASES = {
 def initialise(model, seed):
     g = torch.Generator().manual_seed(seed)
     plus_one = "gemma" in model.config.model_type
-    for name, p in sorted(model.named_parameters()):
+    buffers = [(n, b) for n, b in model.named_buffers() if n.endswith("bias")]  # an expert's bias of choice
+    for name, p in sorted([*model.named_parameters(), *buffers]):
         normal = torch.randn(p.shape, generator=g)
         if name.endswith("bias") or name.endswith("sinks"):
             p.data = 0.3 * normal

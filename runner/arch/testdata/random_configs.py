@@ -297,6 +297,30 @@ def config(kind, seed):
         dim = d.one(8, 16)
         c |= dict(head_dim=dim, attention_bias=d.maybe(0.6))
         rope(d, c, dim, ["linear", "yarn", "default"], partial="partial_rotary_factor", share=0.5)
+    elif kind == "glm4_moe":
+        dim = d.one(8, 16)
+        groups = d.one(1, 1, 1, 2)
+        c |= dict(head_dim=dim, attention_bias=d.maybe(0.5), use_qk_norm=d.maybe(), num_hidden_layers=d.one(2, 3), moe_intermediate_size=24,
+                  n_routed_experts=d.one(4, 6), num_experts_per_tok=d.one(1, 2), n_shared_experts=d.one(1, 2), n_group=groups, topk_group=1,
+                  routed_scaling_factor=d.one(1.0, 2.5), first_k_dense_replace=d.one(0, 1, 2), norm_topk_prob=d.maybe(0.7))
+        drop(d, c, "norm_topk_prob", "routed_scaling_factor", "use_qk_norm", "n_shared_experts", "first_k_dense_replace")
+        rope(d, c, dim, ["linear", "yarn", "default"], partial="partial_rotary_factor", share=0.5)
+    elif kind in ("granitemoe", "granitemoeshared"):
+        c |= dict(attention_bias=d.maybe(0.3), num_local_experts=d.one(4, 6), num_experts_per_tok=d.one(1, 2, 3), embedding_multiplier=d.one(1.0, 3.0),
+                  logits_scaling=d.one(1.0, 2.0), residual_multiplier=d.one(1.0, 0.4), attention_multiplier=d.one(1.0, 0.2))
+        if kind == "granitemoeshared":
+            c["shared_intermediate_size"] = d.one(20, 36, 0)
+        drop(d, c, "attention_multiplier", "embedding_multiplier", "residual_multiplier", "logits_scaling", "num_experts_per_tok")
+        rope(d, c, dim, every)
+    elif kind == "llama4_text":
+        dim = d.one(8, 16)
+        c |= dict(head_dim=dim, attention_bias=d.maybe(0.3), num_hidden_layers=d.one(3, 4, 5), intermediate_size_mlp=d.one(32, 40), num_local_experts=d.one(4, 6),
+                  num_experts_per_tok=d.one(1, 1, 2), interleave_moe_layer_step=d.one(1, 1, 2), use_qk_norm=d.maybe(0.7), no_rope_layer_interval=d.one(4, 4, 2),
+                  attention_chunk_size=d.one(8192, 8, 5, None), attn_temperature_tuning=d.maybe(0.8), floor_scale=d.one(8192, 6), attn_scale=d.one(0.1, 0.1, 0.4))
+        if d.maybe(0.2):
+            c["no_rope_layers"] = [d.one(0, 1) for _ in range(c["num_hidden_layers"])]
+        drop(d, c, "use_qk_norm", "attention_chunk_size", "attn_temperature_tuning", "floor_scale", "attn_scale", "interleave_moe_layer_step", "no_rope_layer_interval")
+        rope(d, c, dim, ["llama3", "linear", "yarn", "default", "default"])
     elif kind in ("cohere", "cohere2"):
         c |= dict(layer_norm_eps=c.pop("rms_norm_eps"), logit_scale=d.one(0.0625, 0.5), attention_bias=d.maybe(0.3), tie_word_embeddings=d.maybe(0.7))
         if kind == "cohere":
@@ -339,7 +363,8 @@ def record(c, seed):
 
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
-NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2"]  # with their GGUF
+NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
+         "glm4_moe", "granitemoe", "granitemoeshared", "llama4_text"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
