@@ -239,6 +239,9 @@ func (o *double) Attend(q backend.Value, a backend.Attention, rows []int) backen
 			if a.Window > 0 {
 				first = max(0, at-a.Window+1)
 			}
+			if a.Chunk > 0 {
+				first = at / a.Chunk * a.Chunk
+			}
 			scale := float64(a.Scale) * float64(a.Temperature.Factor(at))
 			weights, sum := make([]float64, at+1), 0.0
 			if a.Sinks != nil {
@@ -336,6 +339,27 @@ func (o *double) Split(x backend.Value, from, to int) backend.Value {
 	return y
 }
 
+// leaveGroups rules out the experts of all groups but the best, by the sum of
+// the two largest.
+func leaveGroups(by []float64, m backend.Experts) {
+	size := m.Count / m.Groups
+	sum := func(g int) float64 {
+		s := append([]float64(nil), by[g*size:(g+1)*size]...)
+		sort.Float64s(s)
+		return s[size-1] + s[size-2]
+	}
+	sums, order := make([]float64, m.Groups), make([]int, m.Groups)
+	for g := range sums {
+		sums[g], order[g] = sum(g), g
+	}
+	sort.SliceStable(order, func(a, b int) bool { return sums[order[a]] > sums[order[b]] })
+	for _, g := range order[m.UsedGroups:] {
+		for e := range size {
+			by[g*size+e] = math.Inf(-1)
+		}
+	}
+}
+
 func (o *double) MixExperts(dst, x backend.Value, m backend.Experts) {
 	d, in := dst.(*DoubleValue), x.(*DoubleValue)
 	logits := o.Linear(x, m.Router, m.RouterBias).(*DoubleValue)
@@ -354,6 +378,9 @@ func (o *double) MixExperts(dst, x backend.Value, m backend.Experts) {
 			if m.Selection != nil {
 				by[e] += float64(vec(m.Selection)[e])
 			}
+		}
+		if m.Groups > 1 {
+			leaveGroups(by, m)
 		}
 		sort.SliceStable(order, func(a, b int) bool { return by[order[a]] > by[order[b]] })
 		order = order[:m.Used]
