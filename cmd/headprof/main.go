@@ -107,6 +107,9 @@ func message(err error) string {
 	return text
 }
 
+// builders make the commands that only some builds have.
+var builders []func() *cobra.Command
+
 // newRoot builds the command tree: one file per command.
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -140,6 +143,9 @@ continues; have a scheduler requeue on it).`,
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newScore(), newPrompts(), newAttention(), newMerge(), newPlot(), newReport(), newCompare(), newBudget(), newExport(), newEval(), newAblate(), newTokenize(), newInspect(), newBench(), newDevices(), newDoctor())
+	for _, build := range builders {
+		root.AddCommand(build())
+	}
 	oneName(root)
 	decimals(root)
 	groupFlags(root)
