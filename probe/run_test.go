@@ -510,8 +510,8 @@ func TestShards(t *testing.T) {
 			t.Errorf("shard %q: %v", in, err)
 		}
 	}
-	if _, err := p.Shard(9, 9); err == nil || !strings.Contains(err.Error(), "holds no trials") {
-		t.Errorf("more shards than blocks: %v", err)
+	if _, err := p.Shard(37, 37); err == nil || !strings.Contains(err.Error(), "at most as many shards") {
+		t.Errorf("more shards than trials: %v", err)
 	}
 }
 
