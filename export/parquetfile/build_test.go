@@ -517,6 +517,7 @@ func TestRunLengths(t *testing.T) {
 		{"a run without its value", []byte{1 << 1, 1}, 9, 1, nil},
 		{"a run, then packed", append([]byte{1 << 1, 5}, counting...), 3, 4, []uint32{5, 0, 1, 2}},
 		{"packed, then a run", append(slices.Clone(counting), 1<<1, 5), 3, 9, []uint32{0, 1, 2, 3, 4, 5, 6, 7, 5}},
+		{"packed zeros, then a run", []byte{3, 0, 0, 0, 1 << 1, 5}, 3, 9, []uint32{0, 0, 0, 0, 0, 0, 0, 0, 5}},
 		{"two groups, then a run", append(append([]byte{5}, append(slices.Clone(counting[1:]), counting[1:]...)...), 1<<1, 5), 3, 17, []uint32{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 5}},
 		{"a run of nothing", []byte{0, 5}, 3, 1, nil},
 		{"no groups", []byte{1}, 3, 1, nil},
