@@ -1,7 +1,11 @@
 package textfile_test
 
 import (
+	"errors"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,6 +37,9 @@ func TestAByteOrderMarkIsDroppedAndWideTextNamed(t *testing.T) {
 		{"UTF-32 little-endian", "\xff\xfe\x00\x00{\x00\x00\x00", "", "UTF-32LE"},
 		{"UTF-32 big-endian", "\x00\x00\xfe\xff\x00\x00\x00{", "", "UTF-32BE"},
 		{"unmarked little-endian", utf16("hello", 0, 1), "", "UTF-16LE"},
+		{"two characters", utf16("hi", 0, 1), "", "UTF-16LE"},
+		{"less than two characters", "h\x00i", "h\x00i", ""},
+		{"bytes that are no ASCII", "\x80\x00\x80\x00", "\x80\x00\x80\x00", ""},
 		{"unmarked big-endian", utf16(strings.Repeat("hello ", 40), 1, 0), "", "UTF-16BE"},
 	} {
 		check := func(got string, err error) {
@@ -64,6 +71,33 @@ func TestAReadersErrorIsNamed(t *testing.T) {
 	if err == nil || err.Error() != "my.txt: the disk is gone" {
 		t.Errorf("%v", err)
 	}
+}
+
+// A folder is no text, and a file that is not there is named once.
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := textfile.Open(dir); err == nil || err.Error() != dir+" is a directory; name a file" {
+		t.Errorf("a folder: %v", err)
+	}
+	name := filepath.Join(dir, "a.txt")
+	_, err := textfile.Open(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	if got := textfile.Named(name, err).Error(); strings.Count(got, name) != 1 {
+		t.Errorf("named %q", got)
+	}
+	if got := textfile.Named("other.txt", err).Error(); !strings.HasPrefix(got, "other.txt: open "+name) {
+		t.Errorf("of another file: %q", got)
+	}
+	if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := textfile.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
 }
 
 type broken struct{}
