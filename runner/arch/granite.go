@@ -4,7 +4,7 @@ import "headprof/runner/backend"
 
 func init() { register("granite", loadGranite) }
 
-// granite is Granite 3: Llama's block with four fixed multipliers (of
+// granite is Granite 3 and the dense models of 4 without Mamba layers: Llama's block with four fixed multipliers (of
 // embeddings, attention scores, residual additions and logits).
 type granite struct {
 	config
@@ -13,6 +13,7 @@ type granite struct {
 	rope                               backend.Rope
 	eps                                float32
 	embedding, scores, residual, logit float32
+	unrotated                          []bool // layers without rotary embedding
 }
 
 type graniteBlock struct {
@@ -47,6 +48,10 @@ func (c *metadata) granite() *granite {
 	m.embedding = float32(c.float("embedding_scale", 1))
 	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].KeyDim))))
 	m.residual = float32(c.float("residual_scale", 1))
+	// llama.cpp's files of models without rotary embedding say so under this key.
+	const rotates = "rope.scaling.finetuned"
+	nope := c.src.Has(c.key(rotates)) && !c.flag(c.key(rotates))
+	m.unrotated = c.unrotated(func(int) bool { return nope })
 	m.logit = float32(c.float("logit_scale", 1))
 	if !(m.logit > 0) {
 		c.fail("metadata key %s is %v; it must be above 0", c.key("logit_scale"), m.logit)
@@ -75,8 +80,10 @@ func (m *granite) attend(o backend.Ops, l int, x backend.Value, rows []int) back
 	b, a := &m.blocks[l], m.Layers[l]
 
 	q, k, v := b.project(o, o.Norm(x, m.norm(b.AttnNorm)))
-	o.Rope(q, a.Heads, m.rope)
-	o.Rope(k, a.KVHeads, m.rope)
+	if !m.unrotated[l] {
+		o.Rope(q, a.Heads, m.rope)
+		o.Rope(k, a.KVHeads, m.rope)
+	}
 	o.Store(l, k, v)
 	h := o.Attend(q, m.attention(l, m.scores), rows)
 	if rows != nil {

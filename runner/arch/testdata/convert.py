@@ -325,7 +325,33 @@ def llama4(c, names):
     ])
 
 
-FAMILIES = {"glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
+def granitehybrid(c, names):
+    """Models without Mamba layers, which become granite or granitemoe."""
+    if c.num_local_experts:
+        made = granitemoe(c, names)
+    else:
+        k = base(A.GRANITE, c)
+        k.add("feed_forward_length", c.shared_intermediate_size)
+        if not plain_rope(k, c, None):
+            return None
+        for key in ("expert_count", "expert_used_count"):
+            k.pop(f"granite.{key}", None)
+        k.add("attention.scale", float(c.attention_multiplier))
+        k.add("embedding_scale", float(c.embedding_multiplier))
+        k.add("residual_scale", float(c.residual_multiplier))
+        k.add("logit_scale", float(c.logits_scaling))
+        made = k, named(A.GRANITE, c, names, [
+            permuted(c),
+            (r"layers\.(\d+)\.shared_mlp\.input_linear\.weight$", lambda m, name: [
+                [f"blk.{m[1]}.ffn_{part}.weight", [name], "rows", [i / 2, (i + 1) / 2]] for i, part in enumerate(("gate", "up"))]),
+            (r"layers\.(\d+)\.shared_mlp\.output_linear\.weight$", lambda m, name: [[f"blk.{m[1]}.ffn_down.weight", [name], "copy", None]]),
+        ])
+    if made and c.position_embedding_type != "rope":
+        made[0].add("rope.scaling.finetuned", False)
+    return made
+
+
+FAMILIES = {"granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
             "gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
             "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 

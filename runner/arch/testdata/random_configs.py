@@ -312,6 +312,13 @@ def config(kind, seed):
             c["shared_intermediate_size"] = d.one(20, 36, 0)
         drop(d, c, "attention_multiplier", "embedding_multiplier", "residual_multiplier", "logits_scaling", "num_experts_per_tok")
         rope(d, c, dim, every)
+    elif kind == "granitemoehybrid":
+        c |= dict(attention_bias=d.maybe(0.3), num_local_experts=d.one(0, 0, 4), num_experts_per_tok=d.one(1, 2), embedding_multiplier=d.one(1.0, 3.0),
+                  logits_scaling=d.one(1.0, 2.0), residual_multiplier=d.one(1.0, 0.4), attention_multiplier=d.one(1.0, 0.2), mamba_n_heads=2,
+                  shared_intermediate_size=d.one(20, 36), position_embedding_type=d.one("rope", "rope", None, "nope"))
+        c["layer_types"] = [d.one(*["attention"] * 19, "mamba") for _ in range(c["num_hidden_layers"])]
+        drop(d, c, "attention_multiplier", "embedding_multiplier", "residual_multiplier", "logits_scaling", "num_experts_per_tok", "position_embedding_type")
+        rope(d, c, dim, every)
     elif kind == "llama4_text":
         dim = d.one(8, 16)
         c |= dict(head_dim=dim, attention_bias=d.maybe(0.3), num_hidden_layers=d.one(3, 4, 5), intermediate_size_mlp=d.one(32, 40), num_local_experts=d.one(4, 6),
@@ -364,7 +371,7 @@ def record(c, seed):
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
 NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
-         "glm4_moe", "granitemoe", "granitemoeshared", "llama4_text"]  # with their GGUF
+         "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
