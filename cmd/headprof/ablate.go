@@ -21,6 +21,7 @@ type ablateFlags struct {
 	modelFlags
 	taskFlags
 	scores, method, out string
+	shard               string
 	heads               []int
 	seeds               int
 	quiet, json         bool
@@ -50,6 +51,7 @@ prompt's first token on.`,
 	fs.IntVar(&f.seeds, "random-seeds", 3, "draws of random heads for each number")
 	atLeast(fs, 0, "random-seeds")
 	fs.StringVarP(&f.out, "out", "o", "headprof-ablate", "`folder`: journal, tables and plot")
+	shardFlag(fs, &f.shard)
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
 	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
 	return c
@@ -89,7 +91,14 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	part, said, err := resolveShard(f.shard, &f.out)
+	if err != nil {
+		return err
+	}
 	say := newStepper(cmd, f.quiet, f.json, len(items)*len(masks), "runs")
+	if said != "" {
+		say.say("%s", said)
+	}
 	memory, err := evalMemory(model, items)
 	if err != nil {
 		return err
@@ -104,14 +113,22 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	settings["method"] = method
 	end := say.begin()
 	records, err := evaluate.Ablate(cmd.Context(), model, items, masks, evaluate.Options{
-		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(),
+		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(), Shard: part,
 		Settings: settings, Progress: say.step,
 	})
 	end()
 	if err := interrupted(cmd, err, f.out); err != nil {
 		return err
 	}
-	effects, err := evaluate.Effects(records, masks, f.plan.seed)
+	if part.Of > 0 {
+		return say.shardEnded(part, f.out)
+	}
+	return f.tables(cmd, modelName(model), method, records, masks, f.plan.seed, f.note(len(items)))
+}
+
+// tables writes and shows what the records of a whole run say.
+func (f *ablateFlags) tables(cmd *cobra.Command, model, method string, records []*evaluate.Masked, masks []evaluate.Mask, seed uint64, note string) error {
+	effects, err := evaluate.Effects(records, masks, seed)
 	if err != nil {
 		return err
 	}
@@ -119,7 +136,7 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	pictures, problems := drawAll(ablationDrawings(f.out, plots.Meta{Model: modelName(model), Method: method, Note: f.note(len(items))}, effects))
+	pictures, problems := drawAll(ablationDrawings(f.out, plots.Meta{Model: model, Method: method, Note: note}, effects))
 	warnFigures(cmd, f.json, problems)
 	return f.result(cmd, effects, append(paths, pictures...))
 }

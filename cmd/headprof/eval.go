@@ -26,6 +26,7 @@ type evalFlags struct {
 	capacities           []int
 	setting              evaluate.Setting
 	scores, method, out  string
+	shard                string
 	decodeOnly, repeat   int
 	noReuse, quiet, json bool
 }
@@ -62,6 +63,7 @@ command is given again.`,
 	fs.StringVar(&f.method, "method", "", "of --scores: the `method` by which policies that need a profile allocate, in place of the one each is named after; also consensus")
 	paramFlags(fs, f.setting.Params)
 	fs.StringVarP(&f.out, "out", "o", "headprof-eval", "`folder`: journal, tables and plots")
+	shardFlag(fs, &f.shard)
 	fs.IntVar(&f.decodeOnly, "decode-only", 0, "instead: decode so many tokens after the first prompt with each cache, and measure speed and memory")
 	fs.IntVar(&f.repeat, "repeat", 3, "--decode-only: measurements of each cache; the median is given")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every prompt from its first token: slow, but times to the first token are measured, not scaled")
@@ -127,9 +129,19 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if f.decodeOnly > 0 {
+		if f.shard != "" {
+			return usagef("--shard and --decode-only: a measurement of one prompt has no parts; leave one of them out")
+		}
 		return f.speed(cmd, model, items, variants)
 	}
+	part, said, err := resolveShard(f.shard, &f.out)
+	if err != nil {
+		return err
+	}
 	say := f.progress(cmd, len(items), "prompts")
+	if said != "" {
+		say.say("%s", said)
+	}
 	memory, err := evalMemory(model, items)
 	if err != nil {
 		return err
@@ -137,20 +149,28 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	say.say("%s: %d prompts × %d caches, %s", model.Name(), len(items), len(variants), memory)
 	end := say.begin()
 	records, err := evaluate.Run(cmd.Context(), model, items, f.setting, variants, evaluate.Options{
-		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(), NoReuse: f.noReuse,
+		Dir: f.out, Version: version(), Seed: f.plan.seed, Params: f.params(), NoReuse: f.noReuse, Shard: part,
 		Settings: f.settings(model), Progress: say.step,
 	})
 	end()
 	if err := interrupted(cmd, err, f.out); err != nil {
 		return err
 	}
-	rows := evaluate.Rows(records, f.setting.Beta(), f.plan.seed)
+	if part.Of > 0 {
+		return say.shardEnded(part, f.out)
+	}
+	return f.tables(cmd, modelName(model), records, f.setting.Beta(), f.plan.seed, f.note)
+}
+
+// tables writes and shows what the records of a whole run say.
+func (f *evalFlags) tables(cmd *cobra.Command, model string, records []*evaluate.Record, beta float64, seed uint64, note func(prompts int) string) error {
+	rows := evaluate.Rows(records, beta, seed)
 	timings := evaluate.Timings(records)
 	paths, err := evaluate.Write(f.out, rows, timings)
 	if err != nil {
 		return err
 	}
-	pictures, problems := drawAll(evalDrawings(f.out, modelName(model), rows, f.note))
+	pictures, problems := drawAll(evalDrawings(f.out, model, rows, note))
 	warnFigures(cmd, f.json, problems)
 	return f.result(cmd, rows, timings, append(paths, pictures...))
 }
@@ -259,6 +279,16 @@ func (s *stepper) step(done, total, resumed int, last *evaluate.Record) {
 		s.tenth = tenth
 		return more
 	})
+}
+
+// shardEnded tells what remains to be done with a part of a run.
+func (s *stepper) shardEnded(part evaluate.Shard, dir string) error {
+	if s.json {
+		printJSON(s.out, map[string]any{"event": "result", "shard": part.String(), "folder": dir})
+		return nil
+	}
+	s.say("shard %s is done, in %s; when all are, put them together with 'headprof merge'", part, dir)
+	return nil
 }
 
 // result shows the table.

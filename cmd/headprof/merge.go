@@ -17,8 +17,8 @@ func newMerge() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "merge DIR DIR... --model FILE --out DIR",
 		Short: "Put the parts of a sharded run together",
-		Long: `Put the folders of 'headprof score --shard 1/N' to 'N/N' together into one run's
-folder, as if the run had been made in one go. The model is opened for its
+		Long: `Put the folders of 'headprof score --shard 1/N' to 'N/N' (or of eval or ablate)
+together into one run's folder, as if the run had been made in one go. The model is opened for its
 shape only.
 
 Where shards are missing, unfinished, doubled or of another run, the message
@@ -37,11 +37,15 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 				return err
 			}
 			defer model.Close()
+			dirs := matching(args)
+			if kind := journalOf(dirs); kind != "" {
+				return f.mergeEvaluation(cmd, kind, model, dirs, partial)
+			}
 			merge := probe.Merge
 			if partial {
 				merge = probe.MergePartial
 			}
-			r, err := merge(f.out, matching(args))
+			r, err := merge(f.out, dirs)
 			var lacks *journal.IncompleteError
 			if errors.As(err, &lacks) {
 				return &exit{exitIncomplete, err}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,7 +63,7 @@ commas, or all. The built-in model's run without flags computes all of them.`,
 	fs.StringVar(&f.until, "until", "", "stable: end the run when further trials no longer change the answer")
 	fs.IntVar(&f.topK, "top-k", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score `method` to compute and show, or several by commas, or all; the first is shown in table and heatmaps. A run of needle trials computes all methods of theirs")
-	fs.StringVar(&f.shard, "shard", "", "run one `part` of the plan: 2/4, or auto/4 for the part that a cluster's array job names; 'headprof merge' puts parts together")
+	shardFlag(fs, &f.shard)
 	fs.StringVar(&f.serve, "serve", "", "show the growing run to a browser at this `address`, such as :8080 (this machine alone) or 0.0.0.0:8080 (everyone who can reach it); read-only")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every trial from its first token (slow; changes no result)")
 	fs.BoolVar(&f.noDraft, "no-draft", false, "decode one token at a time (slow; changes no result)")
@@ -102,18 +101,14 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	default:
 		return usagef("--until %q: the only rule is stable", f.until)
 	}
-	shard, of, shardFrom := 0, 0, ""
-	if f.shard != "" {
-		if shard, of, shardFrom, err = probe.ResolveShard(f.shard); err != nil {
-			return usagef("--shard: %w", err)
-		}
-		f.out = strings.ReplaceAll(f.out, "{shard}", fmt.Sprintf("%0*d-of-%d", len(strconv.Itoa(of)), shard, of))
-	} else if strings.Contains(f.out, "{shard}") {
-		return usagef("--out %s: {shard} stands for the part of a plan; give --shard, as --shard auto/16", f.out)
+	part, said, err := resolveShard(f.shard, &f.out)
+	if err != nil {
+		return err
 	}
+	shard, of := part.Which, part.Of
 	say := newSpeaker(cmd, f.quiet, f.json)
-	if shardFrom != "" && !say.quiet {
-		fmt.Fprintf(say.err, "shard %d of %d (%s), in %s\n", shard, of, shardFrom, f.out)
+	if said != "" && !say.quiet {
+		fmt.Fprintln(say.err, said)
 	}
 
 	model, err := f.open()

@@ -167,9 +167,10 @@ func Ablate(ctx context.Context, m *runner.Model, items []*Item, masks []Mask, o
 			return nil, err
 		}
 	}
-	at := func(i int) (Mask, *Item) { return masks[i/len(items)], items[i%len(items)] }
-	total := len(items) * len(masks)
-	man := base(e, hash(items), total, o)
+	own := o.Shard.items(len(items) * len(masks))
+	at := func(i int) (Mask, *Item) { return masks[own[i]/len(items)], items[own[i]%len(items)] }
+	man := base(e, hash(items), len(items)*len(masks), o)
+	total := len(own)
 	for _, k := range masks {
 		man.Settings["mask "+k.Name()] = k.list()
 	}

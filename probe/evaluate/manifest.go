@@ -31,7 +31,7 @@ func base(e probe.Model, items string, n int, o Options) *journal.Manifest {
 		Format:  journal.Format,
 		Version: o.Version, Settings: settings, Environment: environment(nil),
 		Model: probe.ManifestModel(e),
-		Plan:  journal.Plan{Hash: items, Trials: n, Block: n, Seed: o.Seed, Params: o.Params},
+		Plan:  journal.Plan{Hash: items, Trials: n, Block: shardBlock, Seed: o.Seed, Shard: o.Shard.String(), Params: o.Params},
 	}
 }
 

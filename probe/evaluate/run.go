@@ -22,6 +22,7 @@ type Options struct {
 	Seed     uint64
 	Params   map[string]string // describe the tasks in the manifest, by flag name
 	Settings map[string]string // further settings that change results, by flag name
+	Shard    Shard             // the part of the items to run
 	NoReuse  bool              // prefill every prompt from its first token: honest times to the first token
 	Progress func(done, total, resumed int, last *Record)
 }
@@ -129,8 +130,16 @@ func Run(ctx context.Context, m *runner.Model, items []*Item, s Setting, vs []Va
 	}
 	defer ev.prefix.Close()
 	resumed := 0
+	man := manifest(e, hash(items), len(items), s, vs, o)
+	if o.Shard.Of > 0 {
+		var own []*Item
+		for _, i := range o.Shard.items(len(items)) {
+			own = append(own, items[i])
+		}
+		items = own
+	}
 	j := journal.Run[Record]{
-		Kind: Kind, Dir: o.Dir, Manifest: manifest(e, hash(items), len(items), s, vs, o), Items: len(items),
+		Kind: Kind, Dir: o.Dir, Manifest: man, Items: len(items),
 		Name: func(i int) string { return items[i].ID },
 		Differs: func(i int, r *Record) string {
 			if len(r.Results) != len(vs) {
