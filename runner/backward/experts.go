@@ -8,9 +8,9 @@ import (
 
 // MixExperts implements backend.Ops.
 func (t *Tape) MixExperts(dst, x backend.Value, m backend.Experts) {
-	d, in := t.writable(dst), x.(*node)
+	in := x.(*node)
 	from := in.save()
-	t.o.MixExperts(d.v, from, m)
+	d := t.sum(dst, func(v backend.Value) { t.o.MixExperts(v, from, m) })
 	t.record(func() { t.expertsBack(t.gradient(d), t.gradient(in), from, m) })
 }
 

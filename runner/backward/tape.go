@@ -34,8 +34,10 @@ func New(o backend.Differentiator) *Tape { return &Tape{o: o} }
 
 // node is a value and the gradient by it.
 type node struct {
+	t       *Tape
 	v, grad backend.Value
-	saved   bool // the record needs v as it is
+	saved   bool                  // the record needs v as it is
+	later   []func(backend.Value) // what is to be added to v before it is needed: a layer's last sum never is
 }
 
 func (n *node) Rows() int  { return n.v.Rows() }
@@ -47,7 +49,7 @@ func (t *Tape) Input(rows, width int, elements []float32) backend.Value {
 	for i := range rows {
 		copy(t.o.Row(v, i), elements[i*width:][:width])
 	}
-	return &node{v: v}
+	return t.made(v)
 }
 
 // Back goes back from a value, given a loss's gradient by it [rows × width].
@@ -76,20 +78,46 @@ func (t *Tape) gradient(n *node) backend.Value {
 	return n.grad
 }
 
-func (t *Tape) made(v backend.Value) *node { return &node{v: v} }
+func (t *Tape) made(v backend.Value) *node { return &node{t: t, v: v} }
+
+// now gives x's elements as they are now.
+func (x *node) now() backend.Value {
+	if later := x.later; len(later) > 0 {
+		x.later = nil
+		x.own()
+		for _, f := range later {
+			f(x.v)
+		}
+	}
+	return x.v
+}
+
+// own makes v one that may be changed in place.
+func (x *node) own() {
+	if x.saved {
+		x.v, x.saved = x.t.o.Gather(x.v, all(x.Rows())), false
+	}
+}
 
 // save says that the record needs x's elements as they are now.
 func (x *node) save() backend.Value {
+	v := x.now()
 	x.saved = true
-	return x.v
+	return v
 }
 
 // writable makes x ready to be changed in place.
 func (t *Tape) writable(x backend.Value) *node {
 	n := x.(*node)
-	if n.saved {
-		n.v, n.saved = t.o.Gather(n.v, all(n.Rows())), false
-	}
+	n.now()
+	n.own()
+	return n
+}
+
+// sum adds to x once it is needed. What f reads is saved.
+func (t *Tape) sum(x backend.Value, f func(v backend.Value)) *node {
+	n := x.(*node)
+	n.later = append(n.later, f)
 	return n
 }
 
@@ -117,15 +145,16 @@ func (t *Tape) Embed(table backend.Weight, ids []int32, scale float32) backend.V
 // Linear implements backend.Ops.
 func (t *Tape) Linear(x backend.Value, w, bias backend.Weight) backend.Value {
 	in := x.(*node)
-	y := t.made(t.o.Linear(in.v, w, bias))
+	y := t.made(t.o.Linear(in.now(), w, bias))
 	t.record(func() { t.o.LinearBack(t.gradient(in), t.gradient(y), w, 1) })
 	return y
 }
 
 // AddLinear implements backend.Ops.
 func (t *Tape) AddLinear(dst, x backend.Value, w, bias backend.Weight, scale float32) {
-	d, in := t.writable(dst), x.(*node)
-	t.o.AddLinear(d.v, in.v, w, bias, scale)
+	in := x.(*node)
+	from := in.save()
+	d := t.sum(dst, func(v backend.Value) { t.o.AddLinear(v, from, w, bias, scale) })
 	t.record(func() { t.o.LinearBack(t.gradient(in), t.gradient(d), w, scale) })
 }
 
@@ -157,8 +186,7 @@ func (t *Tape) opposite(r backend.Rope) backend.Rope {
 // Store implements backend.Ops.
 func (t *Tape) Store(layer int, k, v backend.Value) {
 	keys, values := k.(*node), v.(*node)
-	keys.saved, values.saved = true, true
-	t.o.Store(layer, keys.v, values.v)
+	t.o.Store(layer, keys.save(), values.save())
 	t.record(func() {
 		for _, p := range []struct {
 			n    *node
@@ -214,8 +242,9 @@ func (t *Tape) heads(out, grad backend.Value, a backend.Attention, rows []int) b
 
 // Add implements backend.Ops.
 func (t *Tape) Add(dst, src backend.Value) {
-	d, s := t.writable(dst), src.(*node)
-	t.o.Add(d.v, s.v)
+	s := src.(*node)
+	from := s.save()
+	d := t.sum(dst, func(v backend.Value) { t.o.Add(v, from) })
 	t.record(func() { t.o.Add(t.gradient(s), t.gradient(d)) })
 }
 
@@ -246,7 +275,7 @@ func (t *Tape) SoftCap(x backend.Value, limit float32) {
 // Gather implements backend.Ops.
 func (t *Tape) Gather(x backend.Value, rows []int) backend.Value {
 	in := x.(*node)
-	y := t.made(t.o.Gather(in.v, rows))
+	y := t.made(t.o.Gather(in.now(), rows))
 	t.record(func() {
 		from, to := t.gradient(y), t.gradient(in)
 		for i, r := range rows {
@@ -262,7 +291,7 @@ func (t *Tape) Gather(x backend.Value, rows []int) backend.Value {
 // Split implements backend.Ops.
 func (t *Tape) Split(x backend.Value, from, to int) backend.Value {
 	in := x.(*node)
-	y := t.made(t.o.Split(in.v, from, to))
+	y := t.made(t.o.Split(in.now(), from, to))
 	t.record(func() {
 		g, whole := t.gradient(y), t.gradient(in)
 		for i := range g.Rows() {
@@ -282,7 +311,7 @@ func (t *Tape) Keep(x backend.Value) backend.Value { return x }
 func (t *Tape) EndLayer() {}
 
 // Read implements backend.Ops.
-func (t *Tape) Read(x backend.Value) []float32 { return t.o.Read(x.(*node).v) }
+func (t *Tape) Read(x backend.Value) []float32 { return t.o.Read(x.(*node).now()) }
 
 // Flush implements backend.Ops.
 func (t *Tape) Flush() error { return t.o.Flush() }

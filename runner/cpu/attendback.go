@@ -21,6 +21,7 @@ type attendBack struct {
 	*attend
 	b           backend.AttentionBack
 	keyPad      int
+	most        int // rows of a group
 	i0, i1      int // the call's rows
 	base, width int // entries from base on, in whole tiles
 	groups      []backGroup
@@ -29,8 +30,7 @@ type attendBack struct {
 // backGroup is what one KV head's rows leave for the keys' and values' gradients.
 type backGroup struct {
 	p, ds, tanh []float32 // [rows × width]; tanh with a soft cap only
-	q           []float32 // [rows × keyPad] scaled queries
-	dout        []float32 // [rows × pad]
+	q, dout     []float32 // [KeyDim × rows] and [ValueDim × rows]: scaled queries, gradients by the outputs
 }
 
 // AttendBack implements backend.Differentiator.
@@ -40,16 +40,12 @@ func (o *ops) AttendBack(b backend.AttentionBack) {
 	entries := roundUp(o.cache.Entries(b.Layer, 0), tile)
 	step := max(backPart, min(backRows, backFloats/(2*b.Heads*entries)/backPart*backPart))
 	rows := min(step, out.rows) * t.group
-	lend := func(n int) []float32 {
-		x := o.arena.take(n)
-		clear(x) // padding stays zero
-		return x
-	}
+	t.most = rows
 	t.groups = make([]backGroup, b.KVHeads)
 	for i := range t.groups {
 		g := &t.groups[i]
 		g.p, g.ds = o.arena.take(rows*entries), o.arena.take(rows*entries)
-		g.q, g.dout = lend(rows*t.keyPad), lend(rows*t.pad)
+		g.q, g.dout = o.arena.take(rows*b.KeyDim), o.arena.take(rows*b.ValueDim)
 		if t.cap != 0 {
 			g.tanh = o.arena.take(rows * entries)
 		}
@@ -94,27 +90,24 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 	a, g, head, st := t.a, t.group, t.cache.Head(t.a.Layer, kv), &t.groups[kv]
 	d, v, w, n, at := a.KeyDim, a.ValueDim, t.width, (i1-i0)*t.group, (i0-t.i0)*t.group
 	p, ds := st.p[at*w:][:n*w], st.ds[at*w:][:n*w]
-	dout := st.dout[at*t.pad:]
-	q, sc, sum := grown(&s.q, n*d), grown(&s.s, n*tile), grown(&s.o, n*t.keyPad)
-	top, l, delta := grown(&s.m, n), grown(&s.l, n), grown(&s.al, n)
+	q, sc, sum, dout := grown(&s.q, n*d), grown(&s.s, n*tile), grown(&s.o, n*t.keyPad), grown(&s.product, n*v)
+	top, l, al, delta := grown(&s.m, n), grown(&s.l, n), grown(&s.al, n), grown(&s.dot, n)
 	t.queries(q, kv, i0, i1)
 	clear(sum)
+	clear(l)
 	for r := range n {
 		row, h := i0+r/g, kv*g+r%g
 		scale := t.queryScale(row)
 		for j, x := range t.q.row(t.batchRow(row))[h*d:][:d] {
-			st.q[(at+r)*t.keyPad+j] = x * scale
+			st.q[j*t.most+at+r] = x * scale
 		}
 		var dot float64
 		o := t.out.row(row)[h*v:]
 		for j, x := range t.b.DOut.(*value).row(row)[h*v:][:v] {
-			dout[r*t.pad+j] = x
+			dout[r*v+j], st.dout[j*t.most+at+r] = x, x
 			dot += float64(x) * float64(o[j])
 		}
 		delta[r], top[r] = float32(dot), minusInf
-		if t.sinks != nil {
-			top[r] = float32(t.sinks[h] * log2e)
-		}
 	}
 	first, end := t.lo(head, i0), t.hi(head, i1-1)
 	from, to := first/tile*tile-t.base, roundUp(end-t.base, tile)
@@ -124,62 +117,40 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 		clear(ds[r*w:][:from])
 		clear(ds[r*w+to : (r+1)*w])
 	}
-	for e := t.base + from; e < end; e += tile {
-		t.scores(n, q, t.unpackKeys(s, head.Blocks[e/tile]), sc, min(tile, end-e))
-		for r := range n {
-			i := i0 + r/g
-			lo, hi := max(0, t.lo(head, i)-e), min(tile, t.hi(head, i)-e)
-			src, dst := sc[r*tile:][:tile], p[r*w+e-t.base:][:tile]
-			copy(dst, src)
-			for j := range dst {
-				if j < lo || j >= hi {
-					dst[j] = minusInf
-				} else if dst[j] > top[r] {
-					top[r] = dst[j]
-				}
-			}
-			if t.cap != 0 {
-				th := st.tanh[(at+r)*w+e-t.base:][:tile]
-				for j, x := range dst {
-					th[j] = 0
-					if x != minusInf {
-						th[j] = x / t.cap
-					}
-				}
-			}
-		}
-	}
+	tops := grown(&s.tops, (to-from)/tile*n)
+	t.weights(s, kv, i0, i1, q, p, sc, top, l, al, tops, t.base+from, end)
 	for r := range n {
-		row := p[r*w+from : r*w+to]
-		t.k.exp2Row(len(row), &row[0], top[r])
-		all := total(row)
 		if t.sinks != nil {
-			all += float64(exp2(float32(t.sinks[kv*g+r%g]*log2e) - top[r]))
+			l[r] += exp2(float32(t.sinks[kv*g+r%g]*log2e) - top[r])
 		}
-		l[r] = float32(1 / all)
+		l[r] = 1 / l[r]
 	}
 	transposed := grown(&s.weights, max(v*tile, tile*t.keyPad))
 	for e := t.base + from; e < end; e += tile {
-		some := min(tile, end-e)
+		some, running := min(tile, end-e), tops[(e-t.base-from)/tile*n:]
 		values := t.unpackValues(s, head.Blocks[e/tile], some)
-		for j := range v {
-			for i := range tile {
-				x := float32(0)
-				if i < some {
-					x = values[i*t.pad+j]
-				}
+		for i := range some {
+			for j, x := range values[i*t.pad:][:v] {
 				transposed[j*tile+i] = x
 			}
 		}
-		t.k.product(n, v, &dout[0], t.pad, &transposed[0], tile, &sc[0], tile, nil, fromZero)
-		t.k.product(n, v, &dout[0], t.pad, &transposed[panelWidth], tile, &sc[panelWidth], tile, nil, fromZero)
+		for j := 0; some < tile && j < v; j++ {
+			clear(transposed[j*tile+some : (j+1)*tile])
+		}
+		t.k.product(n, v, &dout[0], v, &transposed[0], tile, &sc[0], tile, nil, fromZero)
+		t.k.product(n, v, &dout[0], v, &transposed[panelWidth], tile, &sc[panelWidth], tile, nil, fromZero)
 		for r := range n {
-			weights, grads := p[r*w+e-t.base:][:tile], ds[r*w+e-t.base:][:tile]
-			inv, mean := l[r], delta[r]
-			for j, x := range sc[r*tile:][:tile] {
-				y := float32(weights[j] * inv)
+			weights, grads, x := p[r*w+e-t.base:][:tile], ds[r*w+e-t.base:][:tile], sc[r*tile:][:tile]
+			if running[r] == minusInf { // the row sees nothing of the tile
+				clear(weights)
+				clear(grads)
+				continue
+			}
+			by, mean := exp2(running[r]-top[r])*l[r], delta[r]
+			for j, p := range weights {
+				y := float32(p * by)
 				weights[j] = y
-				grads[j] = float32(y * (x - mean))
+				grads[j] = float32(y * (x[j] - mean))
 			}
 			if t.cap != 0 {
 				for j, x := range st.tanh[(at+r)*w+e-t.base:][:tile] {
@@ -188,12 +159,13 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 			}
 		}
 		keys := t.unpackKeys(s, head.Blocks[e/tile])
-		for i := range some {
-			row := transposed[i*t.keyPad:][:t.keyPad]
-			for j := range d {
-				row[j] = keys[j*tile+i]
+		for j := range d {
+			for i, x := range keys[j*tile:][:some] {
+				transposed[i*t.keyPad+j] = x
 			}
-			clear(row[d:])
+		}
+		for i := 0; d < t.keyPad && i < some; i++ {
+			clear(transposed[i*t.keyPad+d : (i+1)*t.keyPad])
 		}
 		for c := 0; c < t.keyPad; c += panelWidth {
 			t.k.product(n, some, &ds[e-t.base], w, &transposed[c], t.keyPad, &sum[c], t.keyPad, nil, fromC)
@@ -205,6 +177,57 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 		dst := t.b.DQ.(*value).row(t.batchRow(row))[(kv*g+r%g)*d:][:d]
 		for j, x := range sum[r*t.keyPad:][:d] {
 			dst[j] += float32(x * scale)
+		}
+	}
+}
+
+// weights is attention's way forth again: exponentials p of each tile from
+// entry e on, relative to the running maximum that the row had there (tops;
+// −∞ where it sees nothing of the tile), and the rows' final maxima and sums.
+func (t *attendBack) weights(s *scratch, kv, i0, i1 int, q, p, sc, top, l, al, tops []float32, e, end int) {
+	head, g, d, w := t.cache.Head(t.a.Layer, kv), t.group, t.a.KeyDim, t.width
+	n := (i1 - i0) * g
+	for ; e < end; e, tops = e+tile, tops[n:] {
+		ra, rb := i0, i1
+		for ra < rb && t.hi(head, ra) <= e {
+			ra++
+		}
+		for rb > ra && t.lo(head, rb-1) >= e+tile {
+			rb--
+		}
+		for r := range n {
+			tops[r] = minusInf
+		}
+		if ra == rb {
+			continue
+		}
+		at, rows := (ra-i0)*g, (rb-ra)*g
+		t.scores(rows, q[at*d:], t.unpackKeys(s, head.Blocks[e/tile]), sc, min(tile, t.hi(head, rb-1)-e))
+		for r := range rows {
+			i, row := ra+r/g, sc[r*tile:][:tile]
+			lo, hi := t.lo(head, i)-e, t.hi(head, i)-e
+			for j := range row {
+				if lo <= 0 && hi >= tile {
+					break
+				}
+				if j < lo || j >= hi {
+					row[j] = minusInf
+				}
+			}
+			if t.cap != 0 {
+				th := t.groups[kv].tanh[((i0-t.i0)*g+at+r)*w+e-t.base:][:tile]
+				for j, x := range row {
+					th[j] = 0
+					if x != minusInf {
+						th[j] = x / t.cap
+					}
+				}
+			}
+		}
+		t.k.softmax(rows, &sc[0], &top[at], &l[at], &al[at])
+		copy(tops[at:], top[at:at+rows])
+		for r := range rows {
+			copy(p[(at+r)*w+e-t.base:], sc[r*tile:][:tile])
 		}
 	}
 }
@@ -221,35 +244,23 @@ func (t *attendBack) keysBack(s *scratch, kv, e, end int) {
 		return
 	}
 	st, n, some := &t.groups[kv], (t.i1-t.i0)*t.group, min(tile, end-e)
-	transposed := grown(&s.weights, tile*n)
-	sum := grown(&s.o, tile*max(t.pad, t.keyPad))
-	add := func(of, with []float32, pad int, to []float32, dim int) {
-		for r := range n {
-			for j, x := range of[r*t.width+e-t.base:][:some] {
-				transposed[j*n+r] = x
+	sum := grown(&s.o, max(t.a.KeyDim, t.a.ValueDim)*tile)
+	add := func(of, with []float32, to []float32, dim int) {
+		stride := t.a.KVHeads * dim
+		for i := range some {
+			for j, x := range to[(e+i)*stride+kv*dim:][:dim] {
+				sum[j*tile+i] = x
 			}
 		}
-		stride := t.a.KVHeads * dim
-		for j := range some {
-			row := sum[j*pad:][:pad]
-			clear(row[copy(row, to[(e+j)*stride+kv*dim:][:dim]):])
+		for c := 0; c < tile; c += panelWidth {
+			t.k.product(dim, n, &with[0], t.most, &of[e-t.base+c], t.width, &sum[c], tile, nil, fromC)
 		}
-		for c := 0; c < pad; c += panelWidth {
-			t.k.product(some, n, &transposed[0], n, &with[c], pad, &sum[c], pad, nil, fromC)
-		}
-		for j := range some {
-			copy(to[(e+j)*stride+kv*dim:][:dim], sum[j*pad:])
+		for i := range some {
+			for j := range dim {
+				to[(e+i)*stride+kv*dim+j] = sum[j*tile+i]
+			}
 		}
 	}
-	add(st.p, st.dout, t.pad, t.b.DV, t.a.ValueDim)
-	add(st.ds, st.q, t.keyPad, t.b.DK, t.a.KeyDim)
-}
-
-// total adds up a row in four chains; its length is a multiple of 4.
-func total(x []float32) float64 {
-	var a, b, c, d float64
-	for ; len(x) >= 4; x = x[4:] {
-		a, b, c, d = a+float64(x[0]), b+float64(x[1]), c+float64(x[2]), d+float64(x[3])
-	}
-	return a + b + (c + d)
+	add(st.p, st.dout, t.b.DV, t.a.ValueDim)
+	add(st.ds, st.q, t.b.DK, t.a.KeyDim)
 }
