@@ -5,9 +5,8 @@ import (
 )
 
 const (
-	backRows   = 64      // rows of a step whose attention goes back at once
-	backPart   = 16      // of them, those that a task takes
-	backFloats = 4 << 20 // bounds their weights and gradients, in floats; longer sequences make fewer rows
+	backParts  = 4       // tasks of blockRows queries whose attention goes back at once
+	backFloats = 8 << 20 // bounds their weights and gradients, in floats; longer sequences make fewer
 )
 
 // attendBack is the way back through one layer's attention for some rows. With
@@ -21,15 +20,16 @@ type attendBack struct {
 	*attend
 	b           backend.AttentionBack
 	keyPad      int
+	part        int // the call's rows that a task takes
 	most        int // rows of a group
 	i0, i1      int // the call's rows
-	base, width int // entries from base on, in whole tiles
+	base, tiles int // the entries that they see: from base on, in whole tiles
 	groups      []backGroup
 }
 
 // backGroup is what one KV head's rows leave for the keys' and values' gradients.
 type backGroup struct {
-	p, ds, tanh []float32 // [rows × width]; tanh with a soft cap only
+	p, ds, tanh []float32 // [tile][rows][tile]; tanh with a soft cap only
 	q, dout     []float32 // [KeyDim × rows] and [ValueDim × rows]: scaled queries, gradients by the outputs
 }
 
@@ -38,7 +38,8 @@ func (o *ops) AttendBack(b backend.AttentionBack) {
 	out := b.Out.(*value)
 	t := &attendBack{attend: o.attention(out, b.Q.(*value), b.Attention, b.Rows), b: b, keyPad: roundUp(b.KeyDim, panelWidth)}
 	entries := roundUp(o.cache.Entries(b.Layer, 0), tile)
-	step := max(backPart, min(backRows, backFloats/(2*b.Heads*entries)/backPart*backPart))
+	t.part = max(1, blockRows/t.group)
+	step := t.part * max(1, min(backParts, backFloats/(2*b.Heads*entries*t.part)))
 	rows := min(step, out.rows) * t.group
 	t.most = rows
 	t.groups = make([]backGroup, b.KVHeads)
@@ -64,21 +65,20 @@ func (o *ops) AttendBack(b backend.AttentionBack) {
 
 // rowsBack goes back for the rows [i0, i1).
 func (t *attendBack) rowsBack() {
-	t.base, t.width = 1<<62, 0
+	t.base = 1 << 62
 	end := 0
 	for kv := range t.groups {
 		head := t.cache.Head(t.a.Layer, kv)
 		t.base = min(t.base, t.lo(head, t.i0)/tile*tile)
 		end = max(end, t.hi(head, t.i1-1))
 	}
-	t.width = roundUp(end-t.base, tile)
-	parts := (t.i1 - t.i0 + backPart - 1) / backPart
+	t.tiles = (end - t.base + tile - 1) / tile
+	parts := (t.i1 - t.i0 + t.part - 1) / t.part
 	t.run(parts*len(t.groups), func(worker, task int) {
-		i := t.i0 + task/len(t.groups)*backPart
-		t.queriesBack(&t.ops.b.scratch[worker], task%len(t.groups), i, min(t.i1, i+backPart))
+		i := t.i0 + task/len(t.groups)*t.part
+		t.queriesBack(&t.ops.b.scratch[worker], task%len(t.groups), i, min(t.i1, i+t.part))
 	})
-	tiles := t.width / tile
-	t.run(tiles*len(t.groups), func(worker, task int) {
+	t.run(t.tiles*len(t.groups), func(worker, task int) {
 		kv := task % len(t.groups)
 		t.keysBack(&t.ops.b.scratch[worker], kv, t.base+task/len(t.groups)*tile, t.hi(t.cache.Head(t.a.Layer, kv), t.i1-1))
 	})
@@ -88,8 +88,7 @@ func (t *attendBack) rowsBack() {
 // and adds to the gradients by their queries.
 func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 	a, g, head, st := t.a, t.group, t.cache.Head(t.a.Layer, kv), &t.groups[kv]
-	d, v, w, n, at := a.KeyDim, a.ValueDim, t.width, (i1-i0)*t.group, (i0-t.i0)*t.group
-	p, ds := st.p[at*w:][:n*w], st.ds[at*w:][:n*w]
+	d, v, n, at := a.KeyDim, a.ValueDim, (i1-i0)*t.group, (i0-t.i0)*t.group
 	q, sc, sum, dout := grown(&s.q, n*d), grown(&s.s, n*tile), grown(&s.o, n*t.keyPad), grown(&s.product, n*v)
 	top, l, al, delta := grown(&s.m, n), grown(&s.l, n), grown(&s.al, n), grown(&s.dot, n)
 	t.queries(q, kv, i0, i1)
@@ -110,15 +109,15 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 		delta[r], top[r] = float32(dot), minusInf
 	}
 	first, end := t.lo(head, i0), t.hi(head, i1-1)
-	from, to := first/tile*tile-t.base, roundUp(end-t.base, tile)
-	for r := range n {
-		clear(p[r*w:][:from])
-		clear(p[r*w+to : (r+1)*w])
-		clear(ds[r*w:][:from])
-		clear(ds[r*w+to : (r+1)*w])
+	first = first / tile * tile
+	for e := t.base; e < t.base+t.tiles*tile; e += tile {
+		if e < first || e >= end {
+			clear(t.tile(st.p, e, at, n))
+			clear(t.tile(st.ds, e, at, n))
+		}
 	}
-	tops := grown(&s.tops, (to-from)/tile*n)
-	t.weights(s, kv, i0, i1, q, p, sc, top, l, al, tops, t.base+from, end)
+	tops := grown(&s.tops, (end-first+tile-1)/tile*n)
+	t.weights(s, kv, i0, i1, q, top, l, al, tops, first, end)
 	for r := range n {
 		if t.sinks != nil {
 			l[r] += exp2(float32(t.sinks[kv*g+r%g]*log2e) - top[r])
@@ -126,8 +125,9 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 		l[r] = 1 / l[r]
 	}
 	transposed := grown(&s.weights, max(v*tile, tile*t.keyPad))
-	for e := t.base + from; e < end; e += tile {
-		some, running := min(tile, end-e), tops[(e-t.base-from)/tile*n:]
+	for e := first; e < end; e += tile {
+		some, running := min(tile, end-e), tops[(e-first)/tile*n:]
+		p, ds := t.tile(st.p, e, at, n), t.tile(st.ds, e, at, n)
 		values := t.unpackValues(s, head.Blocks[e/tile], some)
 		for i := range some {
 			for j, x := range values[i*t.pad:][:v] {
@@ -140,7 +140,7 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 		t.k.product(n, v, &dout[0], v, &transposed[0], tile, &sc[0], tile, nil, fromZero)
 		t.k.product(n, v, &dout[0], v, &transposed[panelWidth], tile, &sc[panelWidth], tile, nil, fromZero)
 		for r := range n {
-			weights, grads, x := p[r*w+e-t.base:][:tile], ds[r*w+e-t.base:][:tile], sc[r*tile:][:tile]
+			weights, grads, x := p[r*tile:][:tile], ds[r*tile:][:tile], sc[r*tile:][:tile]
 			if running[r] == minusInf { // the row sees nothing of the tile
 				clear(weights)
 				clear(grads)
@@ -153,7 +153,7 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 				grads[j] = float32(y * (x[j] - mean))
 			}
 			if t.cap != 0 {
-				for j, x := range st.tanh[(at+r)*w+e-t.base:][:tile] {
+				for j, x := range t.tile(st.tanh, e, at+r, 1) {
 					grads[j] *= 1 - float32(x*x)
 				}
 			}
@@ -168,7 +168,7 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 			clear(transposed[i*t.keyPad+d : (i+1)*t.keyPad])
 		}
 		for c := 0; c < t.keyPad; c += panelWidth {
-			t.k.product(n, some, &ds[e-t.base], w, &transposed[c], t.keyPad, &sum[c], t.keyPad, nil, fromC)
+			t.k.product(n, some, &ds[0], tile, &transposed[c], t.keyPad, &sum[c], t.keyPad, nil, fromC)
 		}
 	}
 	for r := range n {
@@ -184,8 +184,8 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 // weights is attention's way forth again: exponentials p of each tile from
 // entry e on, relative to the running maximum that the row had there (tops;
 // −∞ where it sees nothing of the tile), and the rows' final maxima and sums.
-func (t *attendBack) weights(s *scratch, kv, i0, i1 int, q, p, sc, top, l, al, tops []float32, e, end int) {
-	head, g, d, w := t.cache.Head(t.a.Layer, kv), t.group, t.a.KeyDim, t.width
+func (t *attendBack) weights(s *scratch, kv, i0, i1 int, q, top, l, al, tops []float32, e, end int) {
+	head, g, d, st := t.cache.Head(t.a.Layer, kv), t.group, t.a.KeyDim, &t.groups[kv]
 	n := (i1 - i0) * g
 	for ; e < end; e, tops = e+tile, tops[n:] {
 		ra, rb := i0, i1
@@ -202,6 +202,7 @@ func (t *attendBack) weights(s *scratch, kv, i0, i1 int, q, p, sc, top, l, al, t
 			continue
 		}
 		at, rows := (ra-i0)*g, (rb-ra)*g
+		sc := t.tile(st.p, e, (ra-t.i0)*g, rows)
 		t.scores(rows, q[at*d:], t.unpackKeys(s, head.Blocks[e/tile]), sc, min(tile, t.hi(head, rb-1)-e))
 		for r := range rows {
 			i, row := ra+r/g, sc[r*tile:][:tile]
@@ -215,7 +216,7 @@ func (t *attendBack) weights(s *scratch, kv, i0, i1 int, q, p, sc, top, l, al, t
 				}
 			}
 			if t.cap != 0 {
-				th := t.groups[kv].tanh[((i0-t.i0)*g+at+r)*w+e-t.base:][:tile]
+				th := t.tile(st.tanh, e, (ra-t.i0)*g+r, 1)
 				for j, x := range row {
 					th[j] = 0
 					if x != minusInf {
@@ -226,10 +227,12 @@ func (t *attendBack) weights(s *scratch, kv, i0, i1 int, q, p, sc, top, l, al, t
 		}
 		t.k.softmax(rows, &sc[0], &top[at], &l[at], &al[at])
 		copy(tops[at:], top[at:at+rows])
-		for r := range rows {
-			copy(p[(at+r)*w+e-t.base:], sc[r*tile:][:tile])
-		}
 	}
+}
+
+// tile gives so many rows, from at on, of the tile of entries from e on.
+func (t *attendBack) tile(of []float32, e, at, rows int) []float32 {
+	return of[(e-t.base)*t.most+at*tile:][:rows*tile]
 }
 
 // queryScale is what a call's row's queries are multiplied by.
@@ -253,7 +256,7 @@ func (t *attendBack) keysBack(s *scratch, kv, e, end int) {
 			}
 		}
 		for c := 0; c < tile; c += panelWidth {
-			t.k.product(dim, n, &with[0], t.most, &of[e-t.base+c], t.width, &sum[c], tile, nil, fromC)
+			t.k.product(dim, n, &with[0], t.most, &t.tile(of, e, 0, n)[c], tile, &sum[c], tile, nil, fromC)
 		}
 		for i := range some {
 			for j := range dim {

@@ -58,7 +58,7 @@ func (o *ops) Each(n, width int, f func(i int)) {
 // format's block of them, and unpacks so many of its rows at a time.
 const (
 	backColumns = 64
-	backDepth   = 128
+	backDepth   = 512
 )
 
 // LinearBack is dx += scale·dy·w: every element of dy·w is one chain of fused
