@@ -77,9 +77,8 @@ type Plan struct {
 type PlanOptions struct {
 	Rules Rules
 	// Block is the number of trials in a block; 0 makes one block of all,
-	// which shares prefixes best, or one for each of Shards.
+	// which shares prefixes best.
 	Block  int
-	Shards int // how many shards the plan will be cut into; see Shard
 	Seed   uint64
 	Count  int // takes a balanced, seeded subset of that many trials; 0 takes all
 	Params map[string]string
@@ -94,16 +93,13 @@ func NewPlan(m Model, trials []*Trial, o PlanOptions) (*Plan, error) {
 	if len(trials) == 0 {
 		return nil, errors.New("the plan has no trials")
 	}
-	if o.Block < 0 || o.Count < 0 || o.Shards < 0 {
-		return nil, errors.New("a plan's block, count and shards cannot be negative")
+	if o.Block < 0 || o.Count < 0 {
+		return nil, errors.New("a plan's block and count cannot be negative")
 	}
 	if o.Count > 0 && o.Count < len(trials) {
 		trials = reorder(trials, nil, o.Seed, o.Count)
 	}
 	listed := trials
-	if o.Block == 0 && o.Shards > 1 {
-		o.Block = (len(trials) + o.Shards - 1) / o.Shards
-	}
 	if o.Block > 0 && o.Block < len(trials) {
 		trials = reorder(trials, families(trials), o.Seed, len(trials))
 	}
@@ -186,9 +182,10 @@ func reorder(trials []*Trial, units [][]int, seed uint64, count int) []*Trial {
 	return out
 }
 
-// Shard gives every of-th block of the plan, beginning with the shard-th. The
-// hash stays the whole plan's. Where blocks do not come out even, the last
-// shards may have no trials: 120 trials in 16 shards are 15 blocks of 8.
+// Shard gives a part of the plan, whose hash stays the whole plan's: of a plan
+// of one block a run of neighbours, so that all parts take about as long and
+// share prefixes as one run does (see cut); of a plan of several blocks every
+// of-th, beginning with the shard-th.
 func (p *Plan) Shard(shard, of int) (*Plan, error) {
 	if p.of != 0 {
 		return nil, errors.New("the plan is a shard already")
@@ -196,15 +193,29 @@ func (p *Plan) Shard(shard, of int) (*Plan, error) {
 	if shard < 1 || of < 1 || shard > of {
 		return nil, fmt.Errorf("shard %d/%d: the first number must be within 1 to the second", shard, of)
 	}
+	if of > p.all {
+		return nil, fmt.Errorf("shard %d/%d: the plan has only %d trials; use at most as many shards", shard, of, p.all)
+	}
 	q := *p
 	q.Trials, q.blockStarts, q.shard, q.of = nil, nil, shard, of
+	if len(p.blockStarts) == 1 {
+		cost, err := p.EstimateCost(true)
+		if err != nil {
+			return nil, err
+		}
+		prompts := make([]int, len(p.Trials))
+		for i, t := range p.Trials {
+			prompts[i] = t.PromptTokens
+		}
+		starts := append(cut(cost.PerTrial, prompts, of), len(p.Trials))
+		q.blockStarts = []int{0}
+		q.Trials = slices.Clone(p.Trials[starts[shard-1]:starts[shard]])
+		return &q, nil
+	}
 	for b := shard - 1; b < len(p.blockStarts); b += of {
 		q.blockStarts = append(q.blockStarts, len(q.Trials))
 		start := p.blockStarts[b]
 		q.Trials = append(q.Trials, p.Trials[start:min(start+p.Block, len(p.Trials))]...)
-	}
-	if of > p.all {
-		return nil, fmt.Errorf("shard %d/%d: the plan has only %d trials; use at most as many shards", shard, of, p.all)
 	}
 	return &q, nil
 }

@@ -501,9 +501,24 @@ func TestShards(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	halves := testPlan(t, m, testGrid(t), PlanOptions{Shards: 2})
-	if a, err := halves.Shard(1, 2); err != nil || len(a.Trials) != 18 {
-		t.Errorf("half a plan: %+v, %v", a, err)
+	// Of a plan of one block, shards are neighbours: the merged journal is that
+	// of one run, and little is computed twice.
+	for _, of := range []int{1, 2, 5, 36} {
+		p := testPlan(t, m, testGrid(t), PlanOptions{Seed: 4})
+		whole, out := t.TempDir(), t.TempDir()
+		mustRun(t, m, p, Options{Dir: whole})
+		dirs = nil
+		for i := of; i >= 1; i-- {
+			s, err := p.Shard(i, of)
+			if err != nil || len(s.Trials) == 0 {
+				t.Fatalf("shard %d of %d: %v", i, of, err)
+			}
+			dirs = append(dirs, t.TempDir())
+			mustRun(t, m, s, Options{Dir: dirs[len(dirs)-1]})
+		}
+		if _, err := Merge(out, dirs); err != nil || outputs(t, out) != outputs(t, whole) {
+			t.Errorf("%d shards merged differ from a run in one go: %v", of, err)
+		}
 	}
 	for _, in := range []string{"", "1", "0/3", "4/3", "a/b", "1/3x", "-1/3", "1/0"} {
 		if _, _, err := journal.ParseShard(in); err == nil || !strings.Contains(err.Error(), "write WHICH/OF") {

@@ -52,7 +52,7 @@ func smallPlan(t *testing.T, m *runner.Model) *probe.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := f.plan(m, e, fs, 0, 0)
+	p, err := f.plan(m, e, fs, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (f *forecastFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	search := f.hours > 0 && !cmd.Flags().Changed("count") && f.preset == "" && f.trials == ""
-	plan, err := f.plan(model, e, cmd.Flags(), 0, f.workers)
+	plan, err := f.plan(model, e, cmd.Flags(), 0)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (f *forecastFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	budget := time.Duration(f.hours * float64(time.Hour))
-	x, err := f.forecast(e, plan, speed)
+	x, err := f.forecast(plan, speed)
 	if err != nil {
 		return err
 	}
@@ -129,25 +129,16 @@ func (f *forecastFlags) run(cmd *cobra.Command) error {
 }
 
 // forecast cuts a plan into the workers' shards and prices each.
-func (f *forecastFlags) forecast(e probe.Model, p *probe.Plan, speed *speed) (*forecast, error) {
-	whole := p
-	if f.workers > 1 {
-		var err error
-		if whole, err = probe.NewPlan(e, p.Listed(), probe.PlanOptions{Rules: p.Rules, Seed: p.Seed}); err != nil {
-			return nil, err
-		}
-	}
-	cost, err := whole.EstimateCost(true)
+func (f *forecastFlags) forecast(p *probe.Plan, speed *speed) (*forecast, error) {
+	cost, err := p.EstimateCost(true)
 	if err != nil {
 		return nil, err
 	}
 	x := &forecast{trials: len(p.Trials), whole: cost.Planned}
 	for s := 1; s <= f.workers; s++ {
-		shard := p
-		if f.workers > 1 {
-			if shard, err = p.Shard(s, f.workers); err != nil {
-				return nil, usagef("--workers: %w", err)
-			}
+		shard, err := p.Shard(s, f.workers)
+		if err != nil {
+			return nil, usagef("--workers: %w", err)
 		}
 		cost, err := shard.EstimateCost(true)
 		if err != nil {
@@ -167,11 +158,11 @@ func (f *forecastFlags) forecast(e probe.Model, p *probe.Plan, speed *speed) (*f
 func (f *forecastFlags) largest(fs *pflag.FlagSet, m *runner.Model, e probe.Model, speed *speed, first *forecast, budget time.Duration) (*forecast, error) {
 	try := func(count int) (*forecast, error) {
 		f.count = count
-		p, err := f.plan(m, e, fs, 0, f.workers)
+		p, err := f.plan(m, e, fs, 0)
 		if err != nil {
 			return nil, err
 		}
-		return f.forecast(e, p, speed)
+		return f.forecast(p, speed)
 	}
 	fits := func(x *forecast) bool { _, most := x.span(); return most <= budget }
 	least := f.workers // a trial each

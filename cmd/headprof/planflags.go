@@ -188,7 +188,7 @@ func (p *planFlags) applyPreset(f *pflag.FlagSet, context int) error {
 }
 
 // plan makes the trials for a model and their rules.
-func (p *planFlags) plan(m *runner.Model, e probe.Model, f *pflag.FlagSet, block, shards int) (*probe.Plan, error) {
+func (p *planFlags) plan(m *runner.Model, e probe.Model, f *pflag.FlagSet, block int) (*probe.Plan, error) {
 	if err := p.applyPreset(f, e.Context()); err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (p *planFlags) plan(m *runner.Model, e probe.Model, f *pflag.FlagSet, block
 	if err != nil {
 		return nil, err
 	}
-	options := probe.PlanOptions{Rules: rules, Block: block, Shards: shards, Seed: p.seed, Params: p.params()}
+	options := probe.PlanOptions{Rules: rules, Block: block, Seed: p.seed, Params: p.params()}
 	if p.trials != "" && f.Changed("count") {
 		options.Count = p.count
 	}

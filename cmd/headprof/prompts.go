@@ -29,7 +29,7 @@ output are a balanced sample. No forward pass is run.`,
 			if err != nil {
 				return err
 			}
-			plan, err := p.plan(model, e, cmd.Flags(), 0, 0)
+			plan, err := p.plan(model, e, cmd.Flags(), 0)
 			if err != nil {
 				return err
 			}

@@ -126,7 +126,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	plan, err := f.plan(model, e, cmd.Flags(), block, of)
+	plan, err := f.plan(model, e, cmd.Flags(), block)
 	if err != nil {
 		return err
 	}

@@ -77,12 +77,16 @@ func (k Kind[R]) merge(out string, dirs []string, partial bool) (*Manifest, []*R
 	return s.whole, records, nil
 }
 
-// interleave orders the shards' blocks as in the plan. Of shards that are not
-// finished it takes what is there.
+// interleave orders the shards' items as in the plan: blocks in turn, or, of a
+// plan of one block, one shard after the other. Of shards that are not finished
+// it takes what is there.
 func (s *survey[R]) interleave() ([]*R, error) {
 	m, of := s.whole, s.lacks.Of
 	if m.Plan.Block < 1 {
 		return nil, fmt.Errorf("%s: a block of %d items", s.first, m.Plan.Block)
+	}
+	if m.Plan.Block >= m.Plan.Trials {
+		return s.concatenate()
 	}
 	var records []*R
 	taken := make([]int, of+1)
@@ -104,6 +108,25 @@ func (s *survey[R]) interleave() ([]*R, error) {
 		if rest := len(f.records) - taken[f.shard]; rest > 0 {
 			return nil, fmt.Errorf("%s holds %d items more than its shard", f.dir, rest)
 		}
+	}
+	return records, nil
+}
+
+// concatenate puts the shards of a plan of one block one after the other.
+func (s *survey[R]) concatenate() ([]*R, error) {
+	var records []*R
+	for n := 1; n <= s.lacks.Of; n++ {
+		f := s.shards[n]
+		if f == nil {
+			continue
+		}
+		if f.finished && len(f.records) != f.items {
+			return nil, fmt.Errorf("%s holds %d items, where it says that it ended with %d; delete it and run its command again", f.dir, len(f.records), f.items)
+		}
+		records = append(records, f.records...)
+	}
+	if n := len(records); n > s.whole.Plan.Trials || n < s.whole.Plan.Trials && !s.lacks.any() {
+		return nil, fmt.Errorf("the shards of %s hold %d items, and the plan has %d", s.first, n, s.whole.Plan.Trials)
 	}
 	return records, nil
 }

@@ -22,6 +22,7 @@ type shardFolder[R any] struct {
 	manifest  *Manifest // without shard and outcome
 	shard, of int
 	finished  bool
+	items     int // of a finished shard, as its manifest counts them
 	records   []*R
 }
 
@@ -93,6 +94,9 @@ func (k Kind[R]) readShard(dir string) (*shardFolder[R], error) {
 	f := &shardFolder[R]{dir: dir, manifest: m, finished: m.Outcome != nil, records: records}
 	if f.shard, f.of, err = ParseShard(m.Plan.Shard); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if f.finished {
+		f.items = m.Outcome.Trials
 	}
 	m.Plan.Shard, m.Outcome = "", nil
 	return f, nil
