@@ -218,6 +218,11 @@ func quantised(rng *rand.Rand, f tensor.Type, rows, cols int) tensor.Tensor {
 			half(at)
 		case tensor.BF16:
 			t.Data[at+1] = 0x3f
+		case tensor.F8E4M3x128:
+			t.Data[at+3] = 0x3c
+			for i := range 128 {
+				t.Data[at+4+i] &= 0xf7
+			}
 		case tensor.F8E4M3:
 			t.Data[at] &= 0xf7
 		case tensor.Q6_K:

@@ -192,7 +192,7 @@ func (h *header) place(size int64, headerEnd int) {
 		}
 		relative := t.Offset
 		t.Offset += base
-		if !t.Type.Known() || t.Type == tensor.F8E4M3 {
+		if !t.Type.Known() || t.Type >= tensor.F8E4M3 {
 			t.Problem = unknownType(t.Type)
 			continue
 		}

@@ -26,6 +26,8 @@ type Folder struct {
 	shards  []*shard
 	builder *builder
 	sources map[string]*source
+	scales  map[string]tensor.Tensor // of FP8 weights, by the weight's name in the folder
+	fp8     fp8Blocks
 	names   []string
 }
 
@@ -59,7 +61,7 @@ func Open(dir string) (*Folder, error) {
 	} else if !info.IsDir() {
 		dir = filepath.Dir(dir)
 	}
-	f := &Folder{dir: dir, sources: map[string]*source{}}
+	f := &Folder{dir: dir, sources: map[string]*source{}, scales: map[string]tensor.Tensor{}}
 	err := f.open()
 	if err != nil {
 		f.Close()
@@ -102,7 +104,10 @@ func (f *Folder) readConfig(path string) (*builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if method := s.object("quantization_config").text("quant_method"); s.has("quantization_config") && !reads(s.text("model_type"), method) {
+	method := s.object("quantization_config").text("quant_method")
+	if method == "fp8" {
+		f.fp8 = s.fp8Blocks()
+	} else if s.has("quantization_config") && !reads(s.text("model_type"), method) {
 		return nil, fmt.Errorf("%s: the weights are quantised (%q), which headprof does not read in this form; use the unquantised model or a GGUF file",
 			path, method)
 	}
@@ -221,9 +226,10 @@ func (f *Folder) Tensor(name string) (tensor.Tensor, bool) {
 	if !ok {
 		return tensor.Tensor{}, false
 	}
-	t := s.parts[0]
+	parts := f.unscaled(s.parts)
+	t := parts[0]
 	if s.made != nil {
-		t = s.made.build(s.parts, f.builder)
+		t = s.made.build(parts, f.builder)
 	}
 	t.Name = name
 	return t, true
@@ -236,7 +242,7 @@ func (f *Folder) Experts(name string) (list []tensor.Tensor, ok bool) {
 	if !ok || s.numbers == nil {
 		return nil, false
 	}
-	return append([]tensor.Tensor(nil), s.parts...), true
+	return append([]tensor.Tensor(nil), f.unscaled(s.parts)...), true
 }
 
 // TensorNames lists the names that Tensor knows, sorted.

@@ -23,6 +23,9 @@ func (f *Folder) place() error {
 			}
 		}
 	}
+	if err := f.checkScales(); err != nil {
+		return err
+	}
 	if err := f.tie(); err != nil {
 		return err
 	}
@@ -40,6 +43,11 @@ func (f *Folder) place() error {
 }
 
 func (f *Folder) placeOne(fam *family, e entry) error {
+	if f.fp8.on {
+		if done, err := f.placeScale(fam, e); done {
+			return err
+		}
+	}
 	for _, end := range []string{"_scale_inv", ".weight_scale", ".input_scale", ".qweight", ".qzeros"} {
 		if strings.HasSuffix(e.name, end) {
 			return fmt.Errorf("it belongs to quantised weights, which headprof does not read in this form; use the unquantised model or a GGUF file")

@@ -56,5 +56,12 @@ func unpackF8E4M3(dst []float32, src []byte) {
 	}
 }
 
+func unpackF8E4M3x128(dst []float32, src []byte) {
+	d := math.Float32frombits(binary.LittleEndian.Uint32(src))
+	for i, c := range src[4:132] {
+		dst[i] = d * f8e4m3[c]
+	}
+}
+
 // half reads a little-endian binary16.
 func half(b []byte) float32 { return F16ToF32(binary.LittleEndian.Uint16(b)) }

@@ -9,7 +9,7 @@ import (
 
 // Type is the storage format of a tensor's elements. The values are GGML's
 // type numbers, so that a GGUF file's number is a Type as it stands; F8E4M3
-// exists in safetensors files only and has a number outside GGML's range.
+// and its kin come from safetensors files only and have numbers outside GGML's range.
 type Type uint32
 
 // The formats headprof reads.
@@ -40,6 +40,9 @@ const (
 	TQ2_0   Type = 35
 	MXFP4   Type = 39
 	F8E4M3  Type = 1000
+	// F8E4M3x128 is runs of 128 F8_E4M3 numbers behind their float32 scale: what
+	// headprof makes of safetensors' block-scaled FP8.
+	F8E4M3x128 Type = 1001
 )
 
 type layout struct {
@@ -57,7 +60,8 @@ type unpackFunc func(dst []float32, src []byte)
 // GGML's other formats, for messages.
 var layouts = map[Type]layout{
 	F32: {"F32", 1, 4, unpackF32}, F16: {"F16", 1, 2, unpackF16}, BF16: {"BF16", 1, 2, unpackBF16}, F8E4M3: {"F8_E4M3", 1, 1, unpackF8E4M3},
-	Q4_0: {"Q4_0", 32, 18, unpackQ4_0}, Q4_1: {"Q4_1", 32, 20, unpackQ4_1}, Q5_0: {"Q5_0", 32, 22, unpackQ5_0},
+	F8E4M3x128: {"F8_E4M3x128", 128, 132, unpackF8E4M3x128},
+	Q4_0:       {"Q4_0", 32, 18, unpackQ4_0}, Q4_1: {"Q4_1", 32, 20, unpackQ4_1}, Q5_0: {"Q5_0", 32, 22, unpackQ5_0},
 	Q5_1: {"Q5_1", 32, 24, unpackQ5_1}, Q8_0: {"Q8_0", 32, 34, unpackQ8_0},
 	Q2_K: {"Q2_K", 256, 84, unpackQ2K}, Q3_K: {"Q3_K", 256, 110, unpackQ3K}, Q4_K: {"Q4_K", 256, 144, unpackQ4K},
 	Q5_K: {"Q5_K", 256, 176, unpackQ5K}, Q6_K: {"Q6_K", 256, 210, unpackQ6K},

@@ -122,6 +122,11 @@ func blocksOf(rng *rand.Rand, f tensor.Type, elements int) []byte {
 			data[b+3], data[b+2] = 0x3c|data[b+3]&0x80, data[b+2]&0x7f
 		case tensor.F16, tensor.BF16:
 			data[b+1] = 0x2c | data[b+1]&0x83
+		case tensor.F8E4M3x128:
+			data[b+3] = 0x3c
+			for i := range 128 {
+				data[b+4+i] &= 0xb7
+			}
 		case tensor.F8E4M3:
 			data[b] &= 0xb7
 		case tensor.Q4_1, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K:

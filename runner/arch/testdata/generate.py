@@ -96,6 +96,8 @@ CASES = {
     "gpt-neox-sequential": (T.GPTNeoXConfig, A.GPTNEOX, dict(
         SMALL, use_parallel_residual=False, **rope("default", partial_rotary_factor=0.25)), "gpt-neox"),
     "gpt2": (T.GPT2Config, A.GPT2, dict(vocab_size=67, n_embd=32, n_layer=2, n_head=4, n_positions=61, n_inner=64, bos_token_id=1, eos_token_id=2), None),
+    "qwen3-fp8": (T.Qwen3Config, A.QWEN3, dict(GQA, hidden_size=128, intermediate_size=128, num_hidden_layers=1, head_dim=32), None),
+    "qwen3-moe-fp8": (T.Qwen3MoeConfig, A.QWEN3MOE, dict(MOE, head_dim=16, moe_intermediate_size=24, norm_topk_prob=True), None),
     "gpt-oss": (T.GptOssConfig, None, dict(GPTOSS), None),
     "gpt-oss-mxfp4": (T.GptOssConfig, None, dict(GPTOSS), None),
     "smollm3": (T.SmolLM3Config, None, dict(GQA, num_hidden_layers=4, intermediate_size=32), None),
@@ -331,6 +333,26 @@ def write_converted(path, case, config, tensors, packed):
     w.close()
 
 
+def fp8(tensors, size):
+    """The projections' weights as block-scaled FP8: what they stand for, and as they are stored."""
+    values, stored = dict(tensors), dict(tensors)
+    for name, w in tensors.items():
+        if not re.search(r"_proj\.weight$", name):
+            continue
+        rows, cols = w.shape
+        m, n = -(-rows // size[0]), -(-cols // size[1])
+        scales = torch.ones(m, n)
+        q, v = torch.zeros(rows, cols, dtype=torch.float8_e4m3fn), torch.zeros(rows, cols)
+        for i in range(m):
+            for j in range(n):
+                block = (slice(i * size[0], (i + 1) * size[0]), slice(j * size[1], (j + 1) * size[1]))
+                scales[i, j] = w[block].abs().max() / 448
+                q[block] = (w[block] / scales[i, j]).to(torch.float8_e4m3fn)
+                v[block] = q[block].float() * scales[i, j]
+        values[name], stored[name], stored[name + "_scale_inv"] = v, q, scales
+    return values, stored
+
+
 def mxfp4(model, seed):
     """Gives gpt-oss random experts in MXFP4: blocks and scales, whose values the model gets."""
     rng, packed = np.random.default_rng(seed), {}
@@ -366,11 +388,18 @@ def make(case, config_class, arch, settings, shared):
     initialise(model, seed)
     packed = mxfp4(model, seed) if case.endswith("mxfp4") else {}
     os.makedirs(case, exist_ok=True)
-    result = golden(model, seed)
     with tempfile.TemporaryDirectory() as d:
         model.save_pretrained(d)
         tensors = load_file(f"{d}/model.safetensors")
         config_json = json.load(open(f"{d}/config.json"))
+        stored = tensors
+        if case.endswith("fp8"):
+            size = [64, 128] if "moe" not in case else [16, 16]
+            tensors, stored = fp8(tensors, size)
+            config_json["quantization_config"] = dict(quant_method="fp8", activation_scheme="dynamic", fmt="e4m3", weight_block_size=size)
+            save_file(tensors, f"{d}/model.safetensors", {"format": "pt"})
+            model = T.AutoModelForCausalLM.from_pretrained(d, attn_implementation="eager", dtype=torch.float32).eval()
+        result = golden(model, seed)
         if packed:
             tensors |= packed
             for name in {n.rsplit("_", 1)[0] for n in packed}:
@@ -392,7 +421,9 @@ def make(case, config_class, arch, settings, shared):
     if shared:
         result["weights"] = shared
     else:
-        save_file({k: v if v.dtype == torch.uint8 else v.to(torch.bfloat16) for k, v in tensors.items()}, f"{case}/model.safetensors", {"format": "pt"})
+        stored = tensors if packed else stored
+        exact = lambda k, v: v.dtype in (torch.uint8, torch.float8_e4m3fn) or k.endswith("_scale_inv")
+        save_file({k: v if exact(k, v) else v.to(torch.bfloat16) for k, v in stored.items()}, f"{case}/model.safetensors", {"format": "pt"})
     pack(f"{case}/golden.json.gz", json.dumps(result, separators=(",", ":")).encode())
 
 

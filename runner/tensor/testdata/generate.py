@@ -70,6 +70,10 @@ def main():
     eights = np.array([i for i in range(256) if i & 0x7F != 0x7F], dtype=np.uint8)
     cases.append(case("F8_E4M3", eights.tobytes(), eights.view(ml_dtypes.float8_e4m3fn).astype(np.float32)))
 
+    scaled = [(np.float32(s), rng.choice(eights, 128)) for s in rng.normal(0, 0.05, 4)]
+    cases.append(case("F8_E4M3x128", b"".join(s.tobytes() + c.tobytes() for s, c in scaled),
+                      np.concatenate([c.view(ml_dtypes.float8_e4m3fn).astype(np.float32) * s for s, c in scaled])))
+
     # float32 → binary16 and bfloat16, ties, overflow and subnormals included.
     anchors = np.array([0, -0.0, 65504, 65519.996, 65520, -65520, 1e9, np.inf, -np.inf,
                         2**-14, 2**-24, 2**-25, 2**-25 * 1.0001, 3 * 2**-25, 1e-30,
