@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"headprof/export"
 	"headprof/export/atomicfile"
@@ -90,11 +91,14 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.params.Fill(policy); err != nil {
-		return err
-	}
 	t, err := f.profile.table(path)
 	if err != nil {
+		return err
+	}
+	if err := f.streamingOf(t, cmd.Flags()); err != nil {
+		return err
+	}
+	if err := f.params.Fill(policy); err != nil {
 		return err
 	}
 	method, err := methodOf(t, f.method, path)
@@ -155,6 +159,31 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	printPath(cmd, f.out)
+	return nil
+}
+
+// streamingOf takes the sizes of a streaming head's cache from the source, where
+// it names them and no flag does.
+func (f *budgetFlags) streamingOf(t *scoring.Table, fs *pflag.FlagSet) error {
+	s := t.Meta.Streaming
+	if s == nil {
+		return nil
+	}
+	sink, recent := s.Sink, s.Recent
+	if s.DeploySink != nil {
+		sink = *s.DeploySink
+	}
+	if s.DeployRecent != nil {
+		recent = *s.DeployRecent
+	}
+	for name, size := range map[string]int{"sink": sink, "recent": recent} {
+		if fs.Changed(name) {
+			continue
+		}
+		if err := f.params.Put(name, strconv.Itoa(size)); err != nil {
+			return fmt.Errorf("the source's %s: %w", name, err)
+		}
+	}
 	return nil
 }
 

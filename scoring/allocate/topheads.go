@@ -24,7 +24,7 @@ func (TopHeads) Name() string { return "top-heads" }
 func (p TopHeads) Allocate(r Request) ([]Budget, error) {
 	context := r.context()
 	if context == 0 {
-		return nil, fmt.Errorf("top-heads keeps whole caches, whose size only the context length tells; give one")
+		return nil, fmt.Errorf("top-heads keeps whole caches, whose size is the context length; give it (--context)")
 	}
 	if r.Level == ByLayer {
 		return nil, fmt.Errorf("top-heads chooses heads, so level %q means nothing to it; use %s or %s", r.Level, KVHead, Head)
