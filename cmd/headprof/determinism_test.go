@@ -4,6 +4,7 @@ import (
 	"headprof/fixtures/reference"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -21,6 +22,12 @@ var waysToRun = [][]string{
 func TestNothingButTimeChanges(t *testing.T) {
 	sameJournals(t, waysToRun, "--count", "8")
 	sameJournals(t, waysToRun, "--count", "4", "--decode", "forced", "--kv-type", "f16")
+}
+
+// The same for every score there is.
+func TestNothingButTimeChangesInAnyScore(t *testing.T) {
+	ways := append([][]string{{"--threads", "4", "--chunk", "100"}}, waysToRun[0], waysToRun[2])
+	sameJournals(t, ways, "--method", "all", "--count", "4", "--lengths", "128,420")
 }
 
 // The same on a real model.
@@ -45,6 +52,13 @@ func sameJournals(t *testing.T, ways [][]string, args ...string) {
 		text, err := journalText(filepath.Join(dir, "trials.jsonl"))
 		if err != nil || text == "" {
 			t.Fatalf("%v %v: the journal is empty (%v)", args, way, err)
+		}
+		if slices.Contains(args, everyMethod) {
+			cases, err := journalText(filepath.Join(dir, casesFolder, "trials.jsonl"))
+			if err != nil || cases == "" {
+				t.Fatalf("%v %v: the cases' journal is empty (%v)", args, way, err)
+			}
+			text += cases
 		}
 		return text
 	}

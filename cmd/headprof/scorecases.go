@@ -94,7 +94,7 @@ func (f *scoreFlags) runCases(cmd *cobra.Command, say *speaker, model *runner.Mo
 	}
 	start, last := time.Now(), time.Now()
 	result, err := plan.Do(cmd.Context(), e, cases.Options{
-		Dir: dir, Version: version(), Settings: f.settings(model),
+		Dir: dir, Version: version(), Settings: f.settings(model), NoReuse: f.noReuse,
 		Environment: map[string]string{"kernels": model.Kernels(), "platform": runtime.GOOS + "/" + runtime.GOARCH},
 		Ended: func(done, total, computed int) {
 			switch {

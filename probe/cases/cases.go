@@ -63,12 +63,17 @@ func Check(m probe.Model, c Case) error {
 
 // Run computes a case that Check has passed.
 func Run(ctx context.Context, m probe.Model, c Case, methods []scoring.Named) (map[string]Values, error) {
+	return run(ctx, m, c, methods, false)
+}
+
+// run computes a case. noReuse computes each of its prompts from the first token.
+func run(ctx context.Context, m probe.Model, c Case, methods []scoring.Named, noReuse bool) (map[string]Values, error) {
 	s, err := m.NewSession(c.longest())
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	return c.run(ctx, &pass{model: m, session: s, layers: m.Shape()}, methods)
+	return c.run(ctx, &pass{model: m, session: s, layers: m.Shape(), noReuse: noReuse}, methods)
 }
 
 // pass is a session in which one case runs.
@@ -76,6 +81,16 @@ type pass struct {
 	model   probe.Model
 	session probe.Session
 	layers  shape.Model
+	noReuse bool
+}
+
+// reuse leaves the session no more than the first n tokens, which a further
+// prompt of the case begins with, and says how many it left.
+func (r *pass) reuse(n int) (int, error) {
+	if r.noReuse {
+		n = 0
+	}
+	return n, r.session.Truncate(n)
 }
 
 // grid makes a table of zeros, one value per query head.

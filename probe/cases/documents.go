@@ -95,8 +95,8 @@ func (d *documents) run(ctx context.Context, r *pass, methods []scoring.Named) (
 			if len(d.Gold) == 0 {
 				continue
 			}
-			shared := min(sharedPrefix(d.IDs, d.NullIDs), d.NullSpan[0])
-			if err := r.session.Truncate(shared); err != nil {
+			shared, err := r.reuse(min(sharedPrefix(d.IDs, d.NullIDs), d.NullSpan[0]))
+			if err != nil {
 				return nil, err
 			}
 			null, err := r.attended(ctx, d.NullIDs[shared:], d.NullSpan)

@@ -88,8 +88,8 @@ func (c *injection) run(ctx context.Context, r *pass, methods []scoring.Named) (
 	if err != nil {
 		return nil, err
 	}
-	shared := min(sharedPrefix(c.IDs, c.Injected), len(c.Injected)-1)
-	if err := r.session.Truncate(shared); err != nil {
+	shared, err := r.reuse(min(sharedPrefix(c.IDs, c.Injected), len(c.Injected)-1))
+	if err != nil {
 		return nil, err
 	}
 	n := len(c.Injected)

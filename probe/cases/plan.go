@@ -44,6 +44,7 @@ type Options struct {
 	Version     string            // of headprof
 	Settings    map[string]string // further settings that change results
 	Environment map[string]string
+	NoReuse     bool                          // compute every prompt from its first token; changes no result
 	Ended       func(done, total, tokens int) // after each case
 }
 
@@ -127,7 +128,7 @@ func (p *Plan) Do(ctx context.Context, m probe.Model, o Options) (*probe.Result,
 		Item: func(ctx context.Context, i int) (*Record, error) {
 			start := time.Now()
 			c := p.Cases[i]
-			values, err := Run(ctx, m, c, byProbe[c.Kind()])
+			values, err := run(ctx, m, c, byProbe[c.Kind()], o.NoReuse)
 			if err != nil {
 				return nil, err
 			}
