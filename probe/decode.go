@@ -16,18 +16,21 @@ type answerer struct {
 	rules    Rules
 	observer *scoring.Observer
 	draft    bool
+	perStep  bool // keep the scores of single steps
 	openings openings
 	recall   recall
 }
 
 // answered is what running a trial gave.
 type answered struct {
-	steps   []needle.Step // as produced, the one that stopped included
-	verdict needle.Verdict
-	top     []Candidate
-	logProb float64 // forced only
-	scores  map[string][][]float64
-	decode  time.Duration // spent after the first step
+	steps    []needle.Step // as produced, the one that stopped included
+	verdict  needle.Verdict
+	top      []Candidate
+	logProb  float64 // forced only
+	scores   map[string][][]float64
+	produced []int32                  // with single
+	single   []map[string][][]float64 // of each step, where they are kept
+	decode   time.Duration            // spent after the first step
 }
 
 // run answers a trial. session holds a beginning of prompt.
@@ -139,8 +142,22 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 	a.openings.learn(openings, produced)
 	a.recall.learn(t.Needle.ID, produced)
 	out.verdict = a.rules.Judge.Judge(t.Needle, len(t.AnswerIDs), steps)
-	out.scores, err = a.observer.Score(out.verdict.From, out.verdict.To, prompt, produced, 0)
-	return out, err
+	return out, a.score(out, prompt, produced, 0)
+}
+
+// score scores the steps that count, and each one where that is asked for.
+func (a *answerer) score(out *answered, prompt, produced []int32, answerLen int) (err error) {
+	if out.scores, err = a.observer.Score(out.verdict.From, out.verdict.To, prompt, produced, answerLen); err != nil || !a.perStep {
+		return err
+	}
+	out.produced = produced
+	out.single = make([]map[string][][]float64, len(produced))
+	for s := range produced {
+		if out.single[s], err = a.observer.Score(s, s+1, prompt, produced, answerLen); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forced decodes the expected answer by teacher forcing.
@@ -161,6 +178,5 @@ func (a *answerer) forced(ctx context.Context, t *Trial, prompt []int32, session
 		return nil, err
 	}
 	out.verdict = needle.Verdict{Pass: true, To: n}
-	out.scores, err = a.observer.Score(0, n, prompt, t.AnswerIDs, n)
-	return out, err
+	return out, a.score(out, prompt, t.AnswerIDs, n)
 }

@@ -78,6 +78,10 @@ type Options struct {
 	// uninterrupted one does.
 	Stop     func(scores []scoring.TrialScore) (stop bool, why string)
 	Progress func(Progress) // called from Run's goroutine
+	// Steps, if set, is given the scores of each of a trial's steps before the
+	// trial's record enters the journal. The trial runs again where it fails, or
+	// where the process ends in between.
+	Steps func(*Record, []Step) error
 }
 
 // defaultChunk is how many tokens are computed at once.
@@ -132,6 +136,9 @@ func newManifest(m Model, p *Plan, o Options) *journal.Manifest {
 		AddParameters(settings, method)
 	}
 	settings["methods"] = strings.Join(methods, ",")
+	if o.Steps != nil {
+		settings[StepsSetting] = "on"
+	}
 	settings["decode"] = string(p.Rules.Decode)
 	if p.Rules.Decode == Greedy {
 		settings["judge"] = p.Rules.Judge.Name()
@@ -214,6 +221,7 @@ func (r *run) start(done []*Record) error {
 	}
 	r.answerer = &answerer{
 		model: r.model, rules: r.plan.Rules, draft: !r.options.NoDraft, recall: recall{},
+		perStep:  r.options.Steps != nil,
 		observer: scoring.NewObserver(r.options.Methods, r.model.Shape(), r.plan.maxSteps()),
 	}
 	r.sessions, err = newSessions(r.model, r.plan, left, !r.options.NoReuse, r.options.Chunk, r.clock.computed)
@@ -262,7 +270,10 @@ func (r *run) one(ctx context.Context, t *Trial) (rec *Record, decode time.Durat
 	}
 	rec = newRecord(t, r.plan.Rules, ans, r.model)
 	rec.Seconds = float64(time.Since(start).Microseconds()) / 1e6
-	return rec, ans.decode, nil
+	if r.options.Steps != nil {
+		err = r.options.Steps(rec, ans.each(r.model))
+	}
+	return rec, ans.decode, err
 }
 
 // again runs the further points with a trial's prompt, whose records must be

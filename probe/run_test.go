@@ -672,3 +672,48 @@ func FuzzJournal(f *testing.F) {
 		}
 	})
 }
+
+// The scores of a trial's scored steps sum to its own; every step that produced
+// a token is there, and comes before the trial is in the journal.
+func TestStepsSumToScores(t *testing.T) {
+	for _, decode := range []Decode{Greedy, Forced} {
+		m := newFake()
+		rules := Rules{Decode: decode}
+		if decode == Greedy {
+			rules.Judge = needle.Window{}
+		}
+		dir := t.TempDir()
+		given := map[string]bool{}
+		r := mustRun(t, m, testPlan(t, m, testGrid(t), PlanOptions{Rules: rules}), Options{Dir: dir, Steps: func(rec *Record, steps []Step) error {
+			if journal, _ := os.ReadFile(filepath.Join(dir, "trials.jsonl")); bytes.Contains(journal, []byte(`"id":"`+rec.ID+`"`)) {
+				t.Errorf("%s is in the journal already", rec.ID)
+			}
+			given[rec.ID] = true
+			if decode == Forced && len(steps) != len(rec.AnswerIDs) || len(steps) < rec.Steps[1] {
+				t.Errorf("%s %s: %d steps, scored %v", decode, rec.ID, len(steps), rec.Steps)
+			}
+			for method, table := range rec.Scores {
+				for l := range table {
+					for h, want := range table[l] {
+						var sum float64
+						for i, s := range steps {
+							if s.Step != i || s.Scored != (i >= rec.Steps[0] && i < rec.Steps[1]) {
+								t.Fatalf("%s: step %d of %v is %+v", rec.ID, i, rec.Steps, s)
+							}
+							if s.Scored {
+								sum += s.Scores[method][l][h]
+							}
+						}
+						if float32(sum) != float32(want) {
+							t.Errorf("%s %s: %s of %d-%d is %v, its steps sum to %v", decode, rec.ID, method, l, h, want, sum)
+						}
+					}
+				}
+			}
+			return nil
+		}})
+		if len(given) != len(r.Records) || r.Manifest.Settings["per-step"] != "on" {
+			t.Errorf("%s: steps of %d trials of %d, settings %v", decode, len(given), len(r.Records), r.Manifest.Settings)
+		}
+	}
+}

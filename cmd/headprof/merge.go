@@ -53,6 +53,9 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 			if err != nil {
 				return err
 			}
+			if err := mergeSteps(f.out, r.Manifest, args); err != nil {
+				return err
+			}
 			return f.finish(newSpeaker(cmd, f.quiet, f.json), model, r, nil, aggregation(model, r.Manifest.Plan.Seed))
 		},
 	}

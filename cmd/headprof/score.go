@@ -29,7 +29,7 @@ type scoreFlags struct {
 	topK                      int
 	serve                     string
 	noReuse, noDraft          bool
-	quiet, json               bool
+	quiet, json, perStep      bool
 	params                    *param.Set // of the methods
 }
 
@@ -65,6 +65,7 @@ commas, or all. The built-in model's run without flags computes all of them.`,
 	fs.StringVar(&f.method, "method", "headkv-r2", "score `method` to compute and show, or several by commas, or all; the first is shown in table and heatmaps. A run of needle trials computes all methods of theirs")
 	shardFlag(fs, &f.shard)
 	fs.StringVar(&f.serve, "serve", "", "show the growing run to a browser at this `address`, such as :8080 (this machine alone) or 0.0.0.0:8080 (everyone who can reach it); read-only")
+	fs.BoolVar(&f.perStep, "per-step", false, "also keep every head's score in each step of each answer: a folder of Parquet files, steps/, written while the run goes on")
 	fs.BoolVar(&f.noReuse, "no-reuse", false, "compute every trial from its first token (slow; changes no result)")
 	fs.BoolVar(&f.noDraft, "no-draft", false, "decode one token at a time (slow; changes no result)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
@@ -80,6 +81,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if !methods.needles {
+		if f.perStep {
+			return usagef("--per-step is for scores of needle trials; %s has no steps", f.method)
+		}
 		return f.cases(cmd, methods.others)
 	}
 	if len(methods.others) > 0 {
@@ -153,6 +157,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 		o.Methods = append(o.Methods, m)
+	}
+	if f.perStep {
+		o.Steps = f.writeSteps(model, e)
 	}
 	aggregate := aggregation(model, f.seed)
 	if f.until == "stable" {
@@ -260,10 +267,7 @@ func aggregation(m *runner.Model, seed uint64) scoring.Options {
 
 // meta says how a table came to be.
 func meta(m *runner.Model, r *probe.Result) scoring.Meta {
-	name := m.Config().Name
-	if name == "" {
-		name = strings.TrimSuffix(filepath.Base(m.Name()), ".gguf")
-	}
+	name := modelName(m)
 	s := r.Manifest.Settings
 	partial := ""
 	if o := r.Manifest.Outcome; o != nil {

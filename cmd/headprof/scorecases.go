@@ -168,7 +168,7 @@ func (f *scoreFlags) caseList(cmd *cobra.Command, m *runner.Model, e probe.Model
 func (f *scoreFlags) trialCases(cmd *cobra.Command, m *runner.Model, e probe.Model, kind scoring.Probe) ([]cases.Case, error) {
 	p := f.planFlags
 	if p.count == defaultCount {
-		p.count = defaultCases
+		p.count = casesOf(m)
 	}
 	trials, err := p.list(m, e, cmd.Flags())
 	if err != nil {
@@ -177,8 +177,14 @@ func (f *scoreFlags) trialCases(cmd *cobra.Command, m *runner.Model, e probe.Mod
 	return cases.FromTrials(kind, trials)
 }
 
-// defaultCases is the number of cases of each kind unless --count says otherwise.
-const defaultCases = 24
+// casesOf is the number of cases of each kind unless --count says otherwise.
+// Those of the built-in model are fewer, so that its first run is short.
+func casesOf(m *runner.Model) int {
+	if m.Name() == builtIn {
+		return 12
+	}
+	return 24
+}
 
 // source is what cases are made of.
 func (f *scoreFlags) source(m *runner.Model, e probe.Model) (cases.Source, error) {
@@ -190,7 +196,7 @@ func (f *scoreFlags) source(m *runner.Model, e probe.Model) (cases.Source, error
 	t := m.Tokenizer()
 	s := cases.Source{Tokenizer: e, Frame: frame, Vocabulary: e.Vocabulary(), Seed: f.seed, Count: f.count}
 	if s.Count == 0 || s.Count == defaultCount {
-		s.Count = defaultCases
+		s.Count = casesOf(m)
 	}
 	if bos, add := t.BOS(); add {
 		s.BOS = []int32{bos}

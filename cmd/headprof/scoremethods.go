@@ -100,7 +100,7 @@ func (f *scoreFlags) firstRun(fs *pflag.FlagSet) bool {
 	plain := f.model == ""
 	fs.Visit(func(flag *pflag.Flag) {
 		switch flag.Name {
-		case "out", "top-k", "serve", "threads", "chunk", "kernels", "no-reuse", "no-draft", "quiet", "json":
+		case "out", "top-k", "serve", "threads", "chunk", "kernels", "no-reuse", "no-draft", "per-step", "quiet", "json":
 		default:
 			plain = false
 		}
