@@ -63,11 +63,11 @@ func Check(m probe.Model, c Case) error {
 
 // Run computes a case that Check has passed.
 func Run(ctx context.Context, m probe.Model, c Case, methods []scoring.Named) (map[string]Values, error) {
-	return run(ctx, m, c, methods, false)
+	return compute(ctx, m, c, methods, false)
 }
 
-// run computes a case. noReuse computes each of its prompts from the first token.
-func run(ctx context.Context, m probe.Model, c Case, methods []scoring.Named, noReuse bool) (map[string]Values, error) {
+// compute computes a case. noReuse computes each of its prompts from the first token.
+func compute(ctx context.Context, m probe.Model, c Case, methods []scoring.Named, noReuse bool) (map[string]Values, error) {
 	s, err := m.NewSession(c.longest())
 	if err != nil {
 		return nil, err

@@ -128,7 +128,7 @@ func (p *Plan) Do(ctx context.Context, m probe.Model, o Options) (*probe.Result,
 		Item: func(ctx context.Context, i int) (*Record, error) {
 			start := time.Now()
 			c := p.Cases[i]
-			values, err := run(ctx, m, c, byProbe[c.Kind()], o.NoReuse)
+			values, err := compute(ctx, m, c, byProbe[c.Kind()], o.NoReuse)
 			if err != nil {
 				return nil, err
 			}
