@@ -116,7 +116,7 @@ func TestWarningsAtTheirBorders(t *testing.T) {
 		{"one", with(nil, Result{Done: 1, Passed: 1, Counted: 1}), "only 1 trial counts"},
 		{"few passed", with(nil, Result{Done: 400, Passed: 60, Counted: 60}), "only 60 of 400 trials passed (15 %)"},
 		{"none passed", with(nil, Result{Done: 12}), "none of 12 trials passed"},
-		{"the one failed", with(nil, Result{Done: 1}), "none of 1 trial passed"},
+		{"the one failed", with(nil, Result{Done: 1}), "the one trial did not pass"},
 		{"all on the sink", with(nil, Result{Done: 4, Passed: 4, Sink: 4}), "the evidence tokens of all 4 trials lie on the attention sink"},
 		{"all that passed on the sink", with(nil, Result{Done: 4, Passed: 3, Sink: 3}), "the evidence tokens of all passing trials (3 of 4)"},
 		{"one on the sink", with(nil, Result{Done: 40, Passed: 21, Counted: 20, Sink: 1}), "1 passing trial is left out"},

@@ -125,7 +125,11 @@ func (r *Result) Warnings() []Warning {
 	case r.Counted == 0 && r.Passed > 0:
 		out = append(out, Warning{NothingPassed, fmt.Sprintf("%s lie on the attention sink (the sequence's first tokens), so no head has a score", evidences(r.Passed, r.Done, forced)), deeper})
 	case r.Counted == 0:
-		out = append(out, Warning{NothingPassed, fmt.Sprintf("none of %s passed, so no head has a score", count(r.Done, "trial")), remedies})
+		failed := fmt.Sprintf("none of %d trials passed", r.Done)
+		if r.Done == 1 {
+			failed = "the one trial did not pass"
+		}
+		out = append(out, Warning{NothingPassed, failed + ", so no head has a score", remedies})
 	default:
 		if rate := float64(r.Passed) / float64(r.Done); rate < lowPassRate {
 			more = append(more, remedies...)

@@ -40,7 +40,7 @@ sees. Nothing but the rows of a few positions is held at once.
 --rows, --layers and --heads take a number, -1 for the last, a range as 10:20 or
 -8: (half open), all, and several by commas. --rows also takes last (the
 prompt's last token), and of trials evidence (the span's tokens) and answer (the
-rows from which the given answer is predicted when it is fed).
+rows from which the given answer is predicted under teacher forcing).
 
 .parquet has a row per position, layer and head with its token and a list of
 weights; .npy is one float32 array [position][layer][head][key], 0 where nothing

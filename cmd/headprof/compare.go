@@ -30,7 +30,7 @@ func newCompare() *cobra.Command {
 	var f compareFlags
 	c := &cobra.Command{
 		Use:   "compare A B... | compare A --method M,N...|all",
-		Short: "Say how alike profiles or methods rank the same heads",
+		Short: "Compare how profiles or methods rank the same heads",
 		Long: `Compare the first profile with each of the others: Spearman's and Kendall's rank
 correlation and how much of the top heads they share, with 95 % intervals over
 heads. Any files that headprof reads will do: its own tables and folders,

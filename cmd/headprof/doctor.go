@@ -43,7 +43,7 @@ func newDoctor() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "doctor [MODEL...]",
-		Short: "Say what this machine can do, and which models fit",
+		Short: "Show what this machine can do and which models fit",
 		Long: `Say which CPU kernels and GPUs headprof finds here, how much memory is free, how
 fast a short test runs, and of each model named whether it can be run, and up to
 which context.`,

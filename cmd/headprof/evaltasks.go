@@ -112,32 +112,23 @@ func (t *taskFlags) needleItems(m *runner.Model, e probe.Model) ([]*evaluate.Ite
 // built-in model knows only its own small language.
 func (t *taskFlags) heldOut(tiny bool) ([]needle.Needle, error) {
 	p := &t.plan
-	var all []needle.Needle
-	for _, name := range p.needles {
+	return p.collect(func(name string) (*needle.Set, error) {
 		kind := needle.Kind(name)
-		var set *needle.Set
-		var err error
 		switch {
 		case kind != needle.Retrieval && kind != needle.Reasoning:
 			files := planFlags{needles: p.needles}
-			set, err = files.needleSet(name, tiny)
-		case tiny:
-			if set, err = needle.ReadSet("held-out", strings.NewReader(string(fixtures.TinyHeldout()))); err == nil {
-				set.Needles = slices.DeleteFunc(set.Needles, func(n needle.Needle) bool { return n.Kind != kind })
-				set.Needles = set.Needles[:min(len(set.Needles), p.generate)]
-			}
-		default:
-			set, err = needle.Generate(kind, p.generate, p.seed)
+			return files.needleSet(name, tiny)
+		case !tiny:
+			return needle.Generate(kind, p.generate, p.seed)
 		}
+		set, err := needle.ReadSet("held-out", strings.NewReader(string(fixtures.TinyHeldout())))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, set.Needles...)
-	}
-	if len(all) == 0 {
-		return nil, usagef("--needles names no set")
-	}
-	return all, nil
+		set.Needles = slices.DeleteFunc(set.Needles, func(n needle.Needle) bool { return n.Kind != kind })
+		set.Needles = set.Needles[:min(len(set.Needles), p.generate)]
+		return set, nil
+	})
 }
 
 func (t *taskFlags) fileItems(m *runner.Model, e probe.Model, path string) ([]*evaluate.Item, error) {

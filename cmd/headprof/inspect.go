@@ -29,8 +29,8 @@ func newInspect() *cobra.Command {
 	var chatVars []string
 	c := &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "Say what a model file holds and what headprof supports of it",
-		Long: `Say what a model file or Hugging Face folder holds and what headprof supports
+		Short: "Describe a model file, and what headprof supports of it",
+		Long: `Describe a model file or Hugging Face folder, and what headprof supports
 of it, also where it cannot be run: every problem is listed, and the settings of
 the model's family that headprof does not read.`,
 		Args: exactly("a model file"),

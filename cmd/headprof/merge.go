@@ -63,7 +63,7 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 	fs.SortFlags = false
 	f.modelFlags.register(fs)
 	fs.StringVarP(&f.out, "out", "o", "headprof-out", "`folder` of the whole run")
-	fs.BoolVar(&partial, "partial", false, "make do with what missing and unfinished shards leave; the profile says that it is partial")
+	fs.BoolVar(&partial, "partial", false, "merge what there is although shards are missing or unfinished; the profile is marked as partial")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score method shown in table and heatmaps")
 	fs.IntVar(&f.topK, "top-k", 0, "heads that count as top (default: a tenth of all)")
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")

@@ -26,7 +26,7 @@ func newPlan() *cobra.Command {
 	var f forecastFlags
 	c := &cobra.Command{
 		Use:   "plan --model FILE --hours 8 --workers 16",
-		Short: "Say what a run takes, or how much of one fits a budget",
+		Short: "Estimate the cost of a run, or how much of it fits a budget",
 		Long: `Say what 'headprof score' would take with the same flags, on one machine or in as
 many shards as there are workers: trials, tokens, time, memory, and the command
 lines. Times are those of workers like this machine, from a calibration of at

@@ -282,9 +282,14 @@ func defaultLengths(context, frame int, tiny bool) string {
 }
 
 func (p *planFlags) needleSets(tiny bool) ([]needle.Needle, error) {
+	return p.collect(func(name string) (*needle.Set, error) { return p.needleSet(name, tiny) })
+}
+
+// collect joins the sets that --needles names.
+func (p *planFlags) collect(set func(name string) (*needle.Set, error)) ([]needle.Needle, error) {
 	var all []needle.Needle
 	for _, name := range p.needles {
-		s, err := p.needleSet(name, tiny)
+		s, err := set(name)
 		if err != nil {
 			return nil, err
 		}

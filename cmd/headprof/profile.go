@@ -25,9 +25,9 @@ type profileFlags struct {
 }
 
 func (f *profileFlags) register(fs *pflag.FlagSet) {
-	fs.StringVarP(&f.model, "model", "m", "", "the model `file`, for what a score file does not say of it: KV heads, windows, size")
+	fs.StringVarP(&f.model, "model", "m", "", "the model `file`, for what a score file leaves out: KV heads, windows, size")
 	fs.StringVar(&f.shape, "shape", "", "instead of --model: layers, heads and KV heads per layer, as in 32x32/8")
-	fs.IntVar(&f.kvHeads, "kv-heads", 0, "instead of --model: KV heads per layer, for score files that do not say (published headkv.json)")
+	fs.IntVar(&f.kvHeads, "kv-heads", 0, "instead of --model: KV heads per layer, for score files that leave them out (published headkv.json)")
 	atLeast(fs, 1, "kv-heads")
 }
 
