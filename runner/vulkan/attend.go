@@ -1,6 +1,7 @@
 package vulkan
 
 import (
+	"math"
 	"unsafe"
 
 	"headprof/runner/backend"
@@ -100,9 +101,29 @@ func queryBlock(headDim int) uint32 {
 	return 16
 }
 
+// tempered multiplies queries by the factors of their positions.
+func (o *ops) tempered(q *value, t backend.Temperature) *value {
+	if t.Scale == 0 {
+		return q
+	}
+	factors := make([]uint32, q.rows)
+	for r := range factors {
+		factors[r] = math.Float32bits(t.Factor(o.first + r))
+	}
+	const identity = 4 // map.comp's activation
+	out := o.value(q.rows, q.width)
+	push := struct {
+		dst, a, b    uint64
+		count, share uint32
+		s            float32
+	}{out.address(), o.send(factors), q.address(), uint32(out.elements()), uint32(q.width), 0}
+	o.dispatch(program{"map", [10]uint32{wide, mapGate, identity}}, unsafe.Pointer(&push), unsafe.Sizeof(push), grid(out.elements()), []span{q.span()}, []span{out.span()})
+	return out
+}
+
 // Attend is attention of q's rows over the cache.
 func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
-	x, count, list := q.(*value), o.n, uint64(0)
+	x, count, list := o.tempered(q.(*value), a.Temperature), o.n, uint64(0)
 	if rows != nil {
 		count, list = len(rows), o.send(words(rows))
 	}

@@ -104,7 +104,13 @@ func newBackend(v *device, o Options, p *pipelines) *Backend {
 func (b *Backend) Name() string { return "vulkan" }
 
 // Lacks reports the features whose kernels are not written.
-func (b *Backend) Lacks(f backend.Feature) bool { return true }
+func (b *Backend) Lacks(f backend.Feature) bool {
+	switch f {
+	case backend.AttentionByPosition, backend.ScaledExperts, backend.SigmoidExperts:
+		return false
+	}
+	return true
+}
 
 // Kernels names the device and how it multiplies.
 func (b *Backend) Kernels() string {

@@ -1,6 +1,7 @@
 package vulkan
 
 import (
+	"fmt"
 	"unsafe"
 
 	"headprof/runner/backend"
@@ -14,9 +15,18 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	logits := o.Linear(x, m.Router, nil).(*value)
 	pick, share := o.value(rows, m.Used), o.value(rows, m.Used)
 	route := struct {
-		logits, pick, weight            uint64
+		logits, pick, weight, selection uint64
 		rows, count, used, normaliseTop uint32
-	}{logits.address(), pick.address(), share.address(), uint32(rows), uint32(m.Count), uint32(m.Used), flag(m.NormaliseTop)}
+		sigmoid, groups, usedGroups     uint32
+		scale                           float32
+	}{logits.address(), pick.address(), share.address(), o.vector(m.Selection), uint32(rows), uint32(m.Count), uint32(m.Used), flag(m.NormaliseTop),
+		flag(m.Sigmoid), uint32(m.Groups), uint32(m.UsedGroups), m.Scale}
+	if m.Scale == 0 {
+		route.scale = 1
+	}
+	if m.Groups > 32 {
+		o.failed(fmt.Errorf("%d groups of experts are more than the 32 that the GPU's kernel chooses from; use --device cpu", m.Groups))
+	}
 	o.dispatch(program{"route", [10]uint32{wide}}, unsafe.Pointer(&route), unsafe.Sizeof(route), grid(rows),
 		nil, []span{logits.span(), pick.span(), share.span()})
 

@@ -3,7 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 layout(constant_id = 1) const uint OP = 0; // 0 add, 1 scale, 2 soft cap, 3 gate
-layout(constant_id = 2) const uint ACT = 0; // 0 SiLU, 1 GELU by tanh, 2 GELU, 3 sigmoid
+layout(constant_id = 2) const uint ACT = 0; // 0 SiLU, 1 GELU by tanh, 2 GELU, 3 sigmoid, 4 none
 
 layout(push_constant) uniform Push {
 	Floats dst, a, b;
@@ -23,6 +23,7 @@ float erf_(float x) {
 }
 
 float activate(float x) {
+	if (ACT == 4u) return x;
 	if (ACT == 1u) return x / (1.0 + exp(min(-1.5957691216057308 * fma(0.044715 * x * x, x, x), 80.0)));
 	if (ACT == 2u) return 0.5 * x * (1.0 + erf_(x * 0.7071067811865476));
 	const float g = 1.0 / (1.0 + exp(min(-x, 80.0)));
