@@ -90,7 +90,6 @@ type Config struct {
 	Used        int // experts per token
 
 	Warnings []string // what a user should know of a file that runs
-	Needs    []backend.Feature
 	// NormedLate says that queries and keys are normalised after their rotation:
 	// what they are before it does not give their products.
 	NormedLate bool
@@ -156,25 +155,10 @@ func Load(s Source, b backend.Backend) (Model, error) {
 	if err == nil {
 		err = r.checkKeys(m.Config())
 	}
-	if err == nil {
-		err = lacking(b, m.Config())
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name(), err)
 	}
 	return m, nil
-}
-
-// lacking fails where the backend does not compute what the model needs.
-func lacking(b backend.Backend, c *Config) error {
-	if l, ok := b.(backend.Limited); ok {
-		for _, f := range c.Needs {
-			if l.Lacks(f) {
-				return fmt.Errorf("family %q needs %s, which the device %q does not compute; give --device cpu", c.Family, f, b.Name())
-			}
-		}
-	}
-	return nil
 }
 
 func family(s Source) (loader, error) {

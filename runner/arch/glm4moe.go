@@ -45,7 +45,6 @@ func loadGLM4MoE(s Source, b backend.Backend) (Model, error) {
 		c.fail("metadata key %s is %d; models of this family have 2, a sigmoid", c.key("expert_gating_func"), g)
 	}
 	c.SharedWidth = c.ExpertWidth * c.count("expert_shared_count", maxExperts, 1)
-	c.Needs = []backend.Feature{backend.SigmoidExperts}
 	m := &glm4moe{rope: c.partialRope(10000), eps: c.eps(required), dense: c.count("leading_dense_block_count", len(c.Layers), 0), config: c.Config}
 	m.route = backend.Experts{Sigmoid: true, NormaliseTop: c.flag(c.key("expert_weights_norm")), Scale: float32(c.float("expert_weights_scale", 1)),
 		Groups: c.count("expert_group_count", maxExperts, 1), UsedGroups: c.count("expert_group_used_count", maxExperts, 1)}

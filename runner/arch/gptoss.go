@@ -36,7 +36,6 @@ func loadGPTOSS(s Source, b backend.Backend) (Model, error) {
 	}
 	c.window(2, required)
 	c.untruncated = true // YaRN's corrections, in all published models
-	c.Needs = []backend.Feature{backend.AttentionSinks, backend.ExpertBiases}
 	m := &gptoss{rope: c.rope(false, required), eps: c.eps(required), config: c.Config}
 	m.gate = backend.ClampedSwiGLU{Alpha: float32(c.float("swiglu_alpha", 1.702)), Limit: float32(c.float("swiglu_limit", 7))}
 	if c.err != nil {

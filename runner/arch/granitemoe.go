@@ -22,7 +22,6 @@ func loadGraniteMoE(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.Needs = []backend.Feature{backend.ScaledExperts}
 	m := &granitemoe{granite: *c.granite()}
 	if c.err != nil {
 		return nil, c.err

@@ -49,7 +49,6 @@ func loadLlama4(s Source, b backend.Backend) (Model, error) {
 	if k := "attention.sliding_window"; c.src.Has(c.key(k)) {
 		c.fail("metadata key %s is %v, which headprof does not know in this family", c.key(k), c.float(k, 0))
 	}
-	c.Needs = []backend.Feature{backend.ChunkedAttention, backend.AttentionByPosition, backend.SigmoidExperts}
 	m := &llama4{rope: c.rope(true, required), eps: c.eps(required), normed: c.Experts != 128}
 	if c.src.Has(keyQKNorm) {
 		m.normed = c.flag(keyQKNorm)

@@ -19,7 +19,6 @@ func loadMistral3(s Source, b backend.Backend) (Model, error) {
 	m := &llama{rope: c.rope(true, required)}
 	if scale := c.float("attention.temperature_scale", 0); scale != 0 {
 		m.temperature = backend.Temperature{Scale: scale, Every: c.count("rope.scaling.original_context_length", maxContext, -1)}
-		c.Needs = []backend.Feature{backend.AttentionByPosition}
 	}
 	// As llama.cpp reads it: YaRN's factor on sin and cos over that of this multiplier.
 	if by := c.float("rope.scaling.yarn_log_multiplier", 0); by != 0 {

@@ -9,24 +9,6 @@ type KernelNamer interface {
 	Kernels() string
 }
 
-// Feature is a part of Ops that some families need and not every Backend computes.
-type Feature string
-
-// Features, in words for messages.
-const (
-	AttentionSinks      Feature = "attention sinks"
-	AttentionByPosition Feature = "attention temperatures by position"
-	ChunkedAttention    Feature = "chunked attention"
-	ExpertBiases        Feature = "experts with biases"
-	ScaledExperts       Feature = "experts whose shares are scaled"
-	SigmoidExperts      Feature = "experts that a sigmoid weighs"
-)
-
-// Limited is a Backend that lacks features. A model that needs one is refused.
-type Limited interface {
-	Lacks(f Feature) bool
-}
-
 // Coder is a Backend that multiplies some weights as their integer codes
 // (int8 activations).
 type Coder interface {

@@ -61,31 +61,34 @@ func cacheReads(layer int) []span {
 }
 
 // low is the first entry that row r sees of a KV head, high the end.
-func (o *ops) seen(h *kvHead, r, window int) (low, high int) {
+func (o *ops) seen(h *kvHead, r int, a backend.Attention) (low, high int) {
 	high = h.n + r + 1
-	if window == 0 {
+	if a.Window == 0 && a.Chunk == 0 {
 		return 0, high
 	}
-	if h.pos == nil {
-		return max(0, high-window), high
+	from := o.first + r - a.Window + 1
+	if a.Chunk > 0 {
+		from = (o.first + r) / a.Chunk * a.Chunk
 	}
-	from := o.first + r - window + 1
+	if h.pos == nil {
+		return max(0, high-(o.first+r+1-from)), high
+	}
 	if from >= o.first { // among this step's own entries
 		return h.n + from - o.first, high
 	}
 	return min(h.firstFrom(from), high-1), high
 }
 
-// lows sends the low ends of all rows where entries were dropped under a
-// window; else 0, and the shader works them out.
+// lows sends the low ends of all rows where entries were dropped under a window
+// or rows see their chunk; else 0, and the shader works them out.
 func (o *ops) lows(a backend.Attention) uint64 {
-	if a.Window == 0 || !o.c.kept {
+	if a.Chunk == 0 && (a.Window == 0 || !o.c.kept) {
 		return 0
 	}
 	var w []uint32
 	for r := range o.n {
 		for i := range o.c.heads[a.Layer] {
-			low, _ := o.seen(&o.c.heads[a.Layer][i], r, a.Window)
+			low, _ := o.seen(&o.c.heads[a.Layer][i], r, a)
 			w = append(w, uint32(low))
 		}
 	}
@@ -110,13 +113,12 @@ func (o *ops) tempered(q *value, t backend.Temperature) *value {
 	for r := range factors {
 		factors[r] = math.Float32bits(t.Factor(o.first + r))
 	}
-	const identity = 4 // map.comp's activation
 	out := o.value(q.rows, q.width)
 	push := struct {
 		dst, a, b    uint64
 		count, share uint32
-		s            float32
-	}{out.address(), o.send(factors), q.address(), uint32(out.elements()), uint32(q.width), 0}
+		s, t         float32
+	}{out.address(), o.send(factors), q.address(), uint32(out.elements()), uint32(q.width), 0, 0}
 	o.dispatch(program{"map", [10]uint32{wide, mapGate, identity}}, unsafe.Pointer(&push), unsafe.Sizeof(push), grid(out.elements()), []span{q.span()}, []span{out.span()})
 	return out
 }
@@ -139,10 +141,10 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	}
 	group := a.Heads / a.KVHeads
 	push := struct {
-		heads, q, dst, rows, lows, masked uint64
-		count, n, kvHeads, group, window  uint32
-		scale, cap                        float32
-	}{o.table(a.Layer), x.address(), out.address(), list, lows, masked,
+		heads, q, dst, rows, lows, masked, sinks uint64
+		count, n, kvHeads, group, window         uint32
+		scale, cap                               float32
+	}{o.table(a.Layer), x.address(), out.address(), list, lows, masked, o.vector(a.Sinks),
 		uint32(count), uint32(o.n), uint32(a.KVHeads), uint32(group), uint32(a.Window), a.Scale, a.SoftCap}
 	bq := queryBlock(a.KeyDim)
 	o.dispatch(program{"attend", [10]uint32{64, flag(o.c.half), uint32(a.KeyDim), uint32(a.ValueDim), bq, flag(a.SoftCap > 0)}},

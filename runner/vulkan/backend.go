@@ -103,15 +103,6 @@ func newBackend(v *device, o Options, p *pipelines) *Backend {
 // Name is "vulkan".
 func (b *Backend) Name() string { return "vulkan" }
 
-// Lacks reports the features whose kernels are not written.
-func (b *Backend) Lacks(f backend.Feature) bool {
-	switch f {
-	case backend.AttentionByPosition, backend.ScaledExperts, backend.SigmoidExperts:
-		return false
-	}
-	return true
-}
-
 // Kernels names the device and how it multiplies.
 func (b *Backend) Kernels() string {
 	return fmt.Sprintf("vulkan %s on %s", b.o.Math, b.v.Device.Name)

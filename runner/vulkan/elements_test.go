@@ -153,6 +153,57 @@ func TestMutedHeads(t *testing.T) {
 	}
 }
 
+// Sinks, chunks and temperatures, over two steps, agree with the plain backend,
+// also where entries were dropped.
+func TestAttentionsOfNewerFamilies(t *testing.T) {
+	for name, a := range map[string]backend.Attention{
+		"chunks":       {Chunk: 4},
+		"temperatures": {Temperature: backend.Temperature{Scale: 0.6, Every: 3, Shift: 1}},
+		"sinks":        {},
+		"all":          {Chunk: 3, SoftCap: 2, Temperature: backend.Temperature{Scale: 0.6, Every: 2}},
+	} {
+		for _, dropped := range []bool{false, true} {
+			run := func(b backend.Backend) map[string][]float32 {
+				rng := rand.New(rand.NewPCG(4, 5))
+				rows := map[string][]float32{}
+				c := backendtest.Must(b.NewCache([]shape.Layer{{KVHeads: 2, KeyDim: 4, ValueDim: 4}}, backend.KVF32, 12))
+				defer c.Close()
+				a.Heads, a.KVHeads, a.KeyDim, a.ValueDim, a.Scale = 4, 2, 4, 4, 0.5
+				if name == "sinks" || name == "all" {
+					a.Sinks = backendtest.Must(b.Weight(table(rng, "", 1, 1, 4)))
+				}
+				for step, n := range []int{7, 5} {
+					o := backendtest.Must(b.Begin(c, n, backendtest.WatchInto(rows, nil, 1, n-1)))
+					ids := []int32{0, 1, 2, 3, 4, 5, 6}[:n]
+					get := func(w int) backend.Value {
+						return o.Embed(backendtest.Must(b.Weight(table(rng, "", 1, 7, w))), ids, 1)
+					}
+					o.Store(0, get(8), get(8))
+					rows[fmt.Sprint("output ", step)] = append([]float32(nil), o.Read(o.Attend(get(16), a, nil))...)
+					if err := o.Flush(); err != nil {
+						t.Fatal(err)
+					}
+					if dropped && step == 0 {
+						for h := range 2 {
+							if err := c.Keep(0, h, []int32{0, 2, int32(4 + h), 6}); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+				}
+				return rows
+			}
+			got, want := run(onDevice(t, Options{})), run(plain.New())
+			if len(got) != len(want) || len(want) != 2+4*4 {
+				t.Fatalf("%s: %d results, want %d", name, len(got), len(want))
+			}
+			for k := range want {
+				backendtest.Near(t, fmt.Sprint(name, dropped, k), got[k], want[k], 1e-5)
+			}
+		}
+	}
+}
+
 // The measured peak is a number that a device can have.
 func TestPeak(t *testing.T) {
 	peak, err := onDevice(t, Options{}).PeakGFLOPS()

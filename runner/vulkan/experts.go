@@ -2,6 +2,7 @@ package vulkan
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 
 	"headprof/runner/backend"
@@ -12,7 +13,7 @@ import (
 func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	in, out := x.(*value), dst.(*value)
 	rows := in.rows
-	logits := o.Linear(x, m.Router, nil).(*value)
+	logits := o.Linear(x, m.Router, m.RouterBias).(*value)
 	pick, share := o.value(rows, m.Used), o.value(rows, m.Used)
 	route := struct {
 		logits, pick, weight, selection uint64
@@ -30,13 +31,13 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	o.dispatch(program{"route", [10]uint32{wide}}, unsafe.Pointer(&route), unsafe.Sizeof(route), grid(rows),
 		nil, []span{logits.span(), pick.span(), share.span()})
 
-	each := func(x *value, of backend.Weight, from int) *value {
+	each := func(x *value, of, bias backend.Weight, from int) *value {
 		w := of.(*weight)
 		y := o.value(rows*m.Used, w.rows/m.Count)
 		t := tile{bm: 1, bn: 64, tm: 1, tn: 1}
 		o.eachPart(w, func(p part, arriving []span) { // one: stacks are not cut
 			push := linearPush{
-				w: p.address(), x: x.address(), dst: y.address(), pick: pick.address(),
+				w: p.address(), x: x.address(), bias: o.vector(bias), dst: y.address(), pick: pick.address(),
 				rows: uint32(y.rows), cols: uint32(w.cols), outs: uint32(y.width), rowBytes: uint32(w.rowBytes),
 				stride: uint32(y.width), share: uint32(from), scale: 1,
 			}
@@ -46,12 +47,34 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 		o.worked(float64(y.rows) * float64(y.width) * float64(w.cols))
 		return y
 	}
-	h := o.Gate(each(in, m.Gate, m.Used), each(in, m.Up, m.Used), m.Act).(*value)
-	y := each(h, m.Down, 1)
+	gate, up, weights := each(in, m.Gate, m.GateBias, m.Used), each(in, m.Up, m.UpBias, m.Used), share.address()
+	if m.WeighInput { // of linear functions, so their results may be weighed instead
+		gate, up = o.weighed(share, gate), o.weighed(share, up)
+		ones := make([]uint32, rows*m.Used)
+		for i := range ones {
+			ones[i] = math.Float32bits(1)
+		}
+		weights = o.send(ones)
+	}
+	var h *value
+	if c := m.Clamped; c != nil {
+		h = o.value(gate.rows, gate.width)
+		o.mapWith(mapClamped, 0, h, gate, up, 1, c.Limit, c.Alpha)
+	} else {
+		h = o.Gate(gate, up, m.Act).(*value)
+	}
+	y := each(h, m.Down, m.DownBias, 1)
 	mix := struct {
 		dst, src, weight  uint64
 		rows, width, used uint32
-	}{out.address(), y.address(), share.address(), uint32(rows), uint32(out.width), uint32(m.Used)}
+	}{out.address(), y.address(), weights, uint32(rows), uint32(out.width), uint32(m.Used)}
 	o.dispatch(program{"mix", [10]uint32{wide}}, unsafe.Pointer(&mix), unsafe.Sizeof(mix), grid(rows*out.width),
 		[]span{y.span(), share.span()}, []span{out.span()})
+}
+
+// weighed multiplies row i of y by element i of share.
+func (o *ops) weighed(share, y *value) *value {
+	out := o.value(y.rows, y.width)
+	o.mapEach(mapGate, identity, out, share, y, y.width, 0)
+	return out
 }

@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -75,12 +74,6 @@ func TestFamiliesEqualTransformers(t *testing.T) {
 				t.Fatal(err)
 			}
 			m, err := arch.Load(f, b)
-			if d, _ := arch.Describe(f); slices.ContainsFunc(d.Needs, b.Lacks) {
-				if err == nil || !strings.Contains(err.Error(), "--device cpu") {
-					t.Fatalf("the model needs %v, which the device lacks; the error is %v", d.Needs, err)
-				}
-				return
-			}
 			if err != nil {
 				t.Fatal(err)
 			}

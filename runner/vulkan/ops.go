@@ -251,14 +251,22 @@ const (
 	mapScale
 	mapSoftCap
 	mapGate
+	mapClamped
 )
 
+// identity is map.comp's activation that changes nothing.
+const identity = 4
+
 func (o *ops) mapEach(op, act uint32, dst, a, b *value, share int, s float32) {
+	o.mapWith(op, act, dst, a, b, share, s, 0)
+}
+
+func (o *ops) mapWith(op, act uint32, dst, a, b *value, share int, s, t float32) {
 	push := struct {
 		dst, a, b    uint64
 		count, share uint32
-		s            float32
-	}{dst: dst.address(), count: uint32(dst.elements()), share: uint32(share), s: s}
+		s, t         float32
+	}{dst: dst.address(), count: uint32(dst.elements()), share: uint32(share), s: s, t: t}
 	var reads []span
 	if a != nil {
 		push.a, reads = a.address(), append(reads, a.span())

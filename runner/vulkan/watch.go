@@ -25,8 +25,8 @@ type rowsOf struct {
 
 // kept is the part of a watched row that is kept whatever its weight: from its
 // entry from on, n of them.
-func (o *ops) kept(kv *kvHead, r, window int) (from, n int) {
-	low, high := o.seen(kv, r, window)
+func (o *ops) kept(kv *kvHead, r int, a backend.Attention) (from, n int) {
+	low, high := o.seen(kv, r, a)
 	from, to := max(o.watch.Keep[0], low), min(o.watch.Keep[1], high)
 	return from - low, max(0, to-from)
 }
@@ -43,7 +43,7 @@ func (o *ops) watchRows(q *value, a backend.Attention, lows uint64) {
 	stride := 0
 	for i := range o.c.heads[a.Layer] {
 		for _, r := range o.watch.Rows {
-			low, high := o.seen(&o.c.heads[a.Layer][i], r, a.Window)
+			low, high := o.seen(&o.c.heads[a.Layer][i], r, a)
 			stride = max(stride, high-low)
 		}
 	}
@@ -84,10 +84,10 @@ func (o *ops) watchSome(q *value, a backend.Attention, lows uint64, stride int, 
 	in := span{rows.address(), rows.address() + all}
 	list := o.send(words(watched))
 	push := struct {
-		heads, q, dst, rows, lows         uint64
+		heads, q, dst, rows, lows, sinks  uint64
 		n, kvHeads, group, window, stride uint32
 		scale, cap                        float32
-	}{o.table(a.Layer), q.address(), rows.address(), list, lows,
+	}{o.table(a.Layer), q.address(), rows.address(), list, lows, o.vector(a.Sinks),
 		uint32(o.n), uint32(a.KVHeads), uint32(a.Heads / a.KVHeads), uint32(a.Window), uint32(stride), a.Scale, a.SoftCap}
 	groups := [3]int{len(watched), a.Heads, 1}
 	o.dispatch(program{"watch", [10]uint32{64, flag(o.c.half), uint32(a.KeyDim), flag(a.SoftCap > 0)}},
@@ -112,9 +112,9 @@ func (o *ops) copyKept(l rowsOf, src uint64, in span) {
 	}
 	kv := &o.c.heads[l.a.Layer][0]
 	for i, next := 0, 0; i < len(l.watched); i = next {
-		from, n := o.kept(kv, l.watched[i], l.a.Window)
+		from, n := o.kept(kv, l.watched[i], l.a)
 		for next = i + 1; next < len(l.watched) && n == l.width; next++ {
-			if f, m := o.kept(kv, l.watched[next], l.a.Window); f != from || m != n {
+			if f, m := o.kept(kv, l.watched[next], l.a); f != from || m != n {
 				break
 			}
 		}
@@ -166,7 +166,7 @@ func (o *ops) deliverHead(l rowsOf, h int) {
 		full = make([]float32, l.stride)
 	}
 	for i, r := range l.watched {
-		low, high := o.seen(kv, r, l.a.Window)
+		low, high := o.seen(kv, r, l.a)
 		row := backend.Row{Layer: l.a.Layer, Head: h, Position: o.first + r, First: low}
 		if l.top == 0 {
 			all := unsafe.Slice((*float32)(unsafe.Pointer(&l.bytes()[0])), l.len/4)
@@ -182,7 +182,7 @@ func (o *ops) deliverHead(l rowsOf, h int) {
 			}
 		}
 		if l.width > 0 {
-			from, n := o.kept(kv, r, l.a.Window)
+			from, n := o.kept(kv, r, l.a)
 			for j := range n {
 				full[from+j] = math.Float32frombits(binary.LittleEndian.Uint32(l.bytes()[l.keptAt(i)+4*(h*n+j):]))
 			}

@@ -21,6 +21,7 @@ layout(push_constant) uniform Push {
 	Words rows;  // batch rows to compute; absent: all
 	Words lows;
 	Words muted; // [heads] 1: output zero; absent: none
+	Floats sinks; // [heads] logits that take part in the softmax; absent: none
 	uint count;  // rows to compute
 	uint n;      // rows of the step
 	uint kvHeads, group, window;
@@ -145,7 +146,9 @@ void main() {
 			const uint qi = q0 + oq + 2u * i, d = c * C + oc;
 			if (qi >= queries || d >= DV) continue;
 			const uint h = kvHead * group + qi % group;
-			float y = acc[c * RO + i] / sum[oq + 2u * i];
+			float all = sum[oq + 2u * i];
+			if (!ABSENT(sinks)) all += exp(sinks.at[h] - top[oq + 2u * i]);
+			float y = acc[c * RO + i] / all;
 			if (!ABSENT(muted) && muted.at[h] != 0u) y = 0.0;
 			dst.at[(qi / group * kvHeads * group + h) * DV + d] = y + 0.0;
 		}

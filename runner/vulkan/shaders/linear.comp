@@ -72,7 +72,7 @@ void main() {
 			const uint m = m0 + tm + i * (BM / TM), n = n0 + tn + j * (BN / TN);
 			if (m >= rows || n >= outs) continue;
 			precise float y = acc[i * TN + j];
-			if (!ABSENT(bias)) y = y + bias.at[first + n];
+			if (!ABSENT(bias)) y = y + bias.at[matrix + first + n];
 			y = y * scale;
 			const uint at = m * stride + first + n;
 			if (add != 0u) y = dst.at[at] + y;

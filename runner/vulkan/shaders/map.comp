@@ -2,14 +2,14 @@
 // Element by element: dst = f(dst or a, b).
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
-layout(constant_id = 1) const uint OP = 0; // 0 add, 1 scale, 2 soft cap, 3 gate
+layout(constant_id = 1) const uint OP = 0; // 0 add, 1 scale, 2 soft cap, 3 gate, 4 clamped gate (gpt-oss)
 layout(constant_id = 2) const uint ACT = 0; // 0 SiLU, 1 GELU by tanh, 2 GELU, 3 sigmoid, 4 none
 
 layout(push_constant) uniform Push {
 	Floats dst, a, b;
 	uint count;
 	uint share; // gate: elements of b that one element of a weighs
-	float s;
+	float s, t;
 };
 
 // tanh without overflow.
@@ -39,6 +39,9 @@ void main() {
 		dst.at[i] = dst.at[i] * s;
 	} else if (OP == 2u) {
 		dst.at[i] = s * tanh_(dst.at[i] / s);
+	} else if (OP == 4u) {
+		const float g = min(a.at[i], s), u = clamp(b.at[i], -s, s);
+		dst.at[i] = g / (1.0 + exp(min(-t * g, 80.0))) * (u + 1.0);
 	} else {
 		float y = activate(a.at[i / share]);
 		if (!ABSENT(b)) y *= b.at[i];

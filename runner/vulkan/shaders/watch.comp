@@ -13,6 +13,7 @@ layout(push_constant) uniform Push {
 	Heads heads;
 	Floats q, dst; // dst [watched × heads × stride]
 	Words rows, lows;
+	Floats sinks; // [heads] logits that take part in the softmax; absent: none
 	uint n, kvHeads, group, window, stride;
 	float scale, cap;
 };
@@ -61,5 +62,6 @@ void main() {
 		barrier();
 	}
 	sum = parts[0];
+	if (!ABSENT(sinks)) sum += exp(sinks.at[h] - m);
 	for (uint e = low + t; e < high; e += THREADS) dst.at[out0 + e - low] /= sum;
 }
