@@ -192,13 +192,14 @@ func rebuilt(m *journal.Manifest, command string) string {
 	for _, k := range slices.Sorted(maps.Keys(m.Plan.Params)) {
 		flag(k, m.Plan.Params[k], defaults[k])
 	}
-	for _, k := range []string{"decode", "judge", "kv-type"} {
+	for _, k := range []string{"decode", "judge"} {
 		if m.Plan.Params[k] == "" {
-			flag(k, m.Settings[k], map[string]string{"decode": "greedy", "judge": "window", "kv-type": "f32"}[k])
+			flag(k, m.Settings[k], map[string]string{"decode": "greedy", "judge": "window"}[k])
 		}
 	}
+	flag("cache-type", m.Settings["kv-type"], kvNames[defaultKV])
 	if m.Settings[fastSetting] == fastOn {
-		words = append(words, "--fast")
+		words = append(words, "--int8")
 	}
 	if command == "ablate" {
 		flag("method", m.Settings["method"], "headkv-r2")

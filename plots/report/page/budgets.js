@@ -103,7 +103,7 @@ const budgetSection = (app) => {
     if (p.policy === "headkv" && p.beta !== 1.2) flags.push(`--beta ${p.beta}`);
     if (p.context > 0) flags.push(`--context ${p.context}`);
     if (p.fit) flags.push("--fit");
-    if (p.type !== "f16") flags.push(`--kv-type ${p.type}`);
+    if (p.type !== "f16") flags.push(`--cache-type ${p.type}`);
     flags.push(`--method ${m.name}`);
     if (!m.name) flags.pop();
     replace(line, command(`headprof budget ${shellWord(run.path)} ${flags.join(" ")} --out budget.json`));
