@@ -191,7 +191,7 @@ func (f *forecastFlags) largest(fs *pflag.FlagSet, m *runner.Model, e probe.Mode
 			n = (low.trials + high.trials) / 2
 		}
 		if n < least {
-			return nil, fmt.Errorf("not even %d trials, one of a worker, fit %s; take more --hours, shorter --lengths or --fast", least, durationText(budget))
+			return nil, fmt.Errorf("not even %d trials, one of a worker, fit %s; take more --hours, shorter --lengths or --int8", least, durationText(budget))
 		}
 		x, err := try(n)
 		if err != nil {

@@ -6,7 +6,7 @@
 #   BASE_MODEL    the model before the change, profiled with the same options; or
 #   BASE_PROFILE  its profile: a folder or file of an earlier run (both empty: no comparison)
 #   FAIL_UNDER    bounds for the lower ends of the intervals (spearman=0.95,top=0.8)
-#   OPTIONS       of headprof score (--lengths 512:8192:4 --fast)
+#   OPTIONS       of headprof score (--lengths 512:8192:4 --int8)
 #   OUT           folder for profile, figures and summary.md (headprof-ci)
 #   HEADPROF      the program (headprof)
 #
