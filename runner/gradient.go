@@ -6,6 +6,7 @@ import (
 
 	"headprof/runner/backend"
 	"headprof/runner/backward"
+	"headprof/runner/cpu"
 )
 
 // Gradient says which loss goes back through a sequence, and who sees it.
@@ -48,6 +49,22 @@ func (m *Model) Backward(ctx context.Context, tokens []int32, g Gradient) error 
 		}
 	}
 	return nil
+}
+
+// BackwardMemory is Memory for Backward of so many tokens.
+func (m *Model) BackwardMemory(tokens int) (Memory, error) {
+	need, err := m.MemoryOf(tokens, tokens, watchedRows)
+	c := m.config
+	inputs := int64(len(c.Layers)+1) * int64(tokens) * int64(c.Width)
+	var layer, wide int64 // gradients by keys and values; a row's values, and as many gradients
+	for _, l := range c.Layers {
+		keys := int64(l.KVHeads) * int64(l.KeyDim+l.ValueDim)
+		layer = max(layer, 2*int64(tokens)*keys) // those of the layer before may not be collected yet
+		ff := max(l.FeedForward, c.Used*c.ExpertWidth+c.SharedWidth)
+		wide = max(wide, 2*(int64(6*c.Width)+3*int64(ff)+3*keys+3*int64(l.Heads)*int64(l.KeyDim+l.ValueDim)))
+	}
+	need.Scratch += 4 * (inputs + layer + min(backChunk, int64(tokens))*wide + cpu.AttendBackFloats)
+	return need, err
 }
 
 // way is a sequence's way forth and back.

@@ -16,6 +16,7 @@ type Declaration struct {
 	Order    int    // of tables, ascending; the first method is the default
 	Probe    Probe  // the prompts it is computed on
 	KVHeads  bool   // it scores KV heads, not query heads
+	Gradient bool   // it takes a gradient, which needs more memory than a forward pass
 	Label    string // names the score on the axis of a figure; "": "score"
 	Measures string // documentation: what a head scores for
 	Source   string // documentation: paper

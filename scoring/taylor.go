@@ -2,7 +2,7 @@ package scoring
 
 func init() {
 	register(Declaration{
-		Order: 130, Probe: Answers, Source: "Michel et al., arXiv 1905.10650, eq. 2",
+		Order: 130, Probe: Answers, Gradient: true, Source: "Michel et al., arXiv 1905.10650, eq. 2",
 		Label:    "nats per unit of gate",
 		Measures: "how fast the answer's log-probability changes as a head's output is scaled, to first order",
 		New:      func() Named { return new(Taylor) },

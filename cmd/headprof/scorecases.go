@@ -92,6 +92,9 @@ func (f *scoreFlags) runCases(cmd *cobra.Command, say *speaker, model *runner.Mo
 	if !f.quiet && !f.json {
 		fmt.Fprintf(say.err, "%s: %d cases, %s tokens to compute, on %s (%s)\n", model.Name(), len(plan.Cases), thousands(int64(tokens)), f.device, model.Kernels())
 	}
+	if err := holdGradients(model, plan); err != nil {
+		return nil, err
+	}
 	start, last := time.Now(), time.Now()
 	result, err := plan.Do(cmd.Context(), e, cases.Options{
 		Dir: dir, Version: version(), Settings: f.settings(model), NoReuse: f.noReuse,
@@ -112,6 +115,28 @@ func (f *scoreFlags) runCases(cmd *cobra.Command, say *speaker, model *runner.Mo
 		return nil, &exit{exitInterrupted, fmt.Errorf("interrupted after %d of %d cases; the journal in %s is intact. Continue with:\n  %s", result.Done, result.Total, dir, resumeCommand(cmd))}
 	}
 	return result, err
+}
+
+// holdGradients has garbage collected before a run that takes gradients needs
+// more than what these need.
+func holdGradients(m *runner.Model, plan *cases.Plan) error {
+	gradient, longest := false, 1
+	for _, method := range plan.Methods {
+		if d, err := scoring.Lookup(method.Name()); err == nil && d.Gradient {
+			gradient = true
+		}
+	}
+	if !gradient {
+		return nil
+	}
+	for _, c := range plan.Cases {
+		longest = max(longest, c.Tokens())
+	}
+	need, err := m.BackwardMemory(longest)
+	if err == nil {
+		holdGarbage(need)
+	}
+	return err
 }
 
 // caseList reads or makes the cases.

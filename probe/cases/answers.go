@@ -76,42 +76,46 @@ func (c *answer) run(ctx context.Context, r *pass, methods []scoring.Named) (map
 // taylor gives each head's score with a gate at all positions, and with one at
 // those that predict the answer.
 func (c *answer) taylor(ctx context.Context, r *pass) (all, own Values, err error) {
-	d, ok := r.model.(probe.Differentiator)
-	if !ok {
-		return nil, nil, errors.New("this model gives no gradients: its engine computes forward only")
-	}
 	all, own = r.grid(), r.grid()
 	last := len(c.Prompt) - 1
-	positions := make([]int, len(c.Answer))
-	for i := range positions {
-		positions[i] = last + i
-	}
-	err = d.Backward(ctx, slices.Concat(c.Prompt, c.Answer[:len(c.Answer)-1]), runner.Gradient{
-		Positions: positions,
-		Loss: func(position int, logits []float32) {
-			surprise(logits, c.Answer[position-last])
-		},
-		Heads: func(h backend.HeadGradients) {
-			width := h.Attention.ValueDim
-			for i, p := range h.Positions {
-				for head := range h.Attention.Heads {
-					at := (i*h.Attention.Heads + head) * width
-					var sum float64
-					for j, x := range h.Heads[at:][:width] {
-						sum += float64(x) * float64(h.Gradients[at+j])
-					}
-					all[h.Layer][head] += sum
-					if p >= last {
-						own[h.Layer][head] += sum
-					}
+	err = r.backward(ctx, c.Prompt, c.Answer, func(h backend.HeadGradients) {
+		width := h.Attention.ValueDim
+		for i, p := range h.Positions {
+			for head := range h.Attention.Heads {
+				at := (i*h.Attention.Heads + head) * width
+				var sum float64
+				for j, x := range h.Heads[at:][:width] {
+					sum += float64(x) * float64(h.Gradients[at+j])
+				}
+				all[h.Layer][head] += sum
+				if p >= last {
+					own[h.Layer][head] += sum
 				}
 			}
-		},
+		}
 	})
 	magnitude := func(v Values) Values {
 		return r.each(func(l, h int) float64 { return math.Abs(v[l][h]) })
 	}
 	return magnitude(all), magnitude(own), err
+}
+
+// backward takes −log P(answer) back to every head's output.
+func (r *pass) backward(ctx context.Context, prompt, answer []int32, heads func(backend.HeadGradients)) error {
+	d, ok := r.model.(probe.Differentiator)
+	if !ok {
+		return errors.New("this model gives no gradients: its engine computes forward only")
+	}
+	last := len(prompt) - 1
+	positions := make([]int, len(answer))
+	for i := range positions {
+		positions[i] = last + i
+	}
+	return d.Backward(ctx, slices.Concat(prompt, answer[:len(answer)-1]), runner.Gradient{
+		Positions: positions,
+		Loss:      func(position int, logits []float32) { surprise(logits, answer[position-last]) },
+		Heads:     heads,
+	})
 }
 
 // surprise replaces logits by the gradient of −log softmax(logits)[id].

@@ -12,7 +12,7 @@ import (
 	"headprof/scoring"
 )
 
-// swap is a prompt, its corrupted twin, and the answer to the clean one: patch.
+// swap is a prompt, its corrupted twin, and the answer to the clean one: patch, atp.
 type swap struct {
 	group string // what it was made of
 
@@ -44,15 +44,41 @@ func (c *swap) check() error {
 func (c *swap) run(ctx context.Context, r *pass, methods []scoring.Named) (map[string]Values, error) {
 	out := map[string]Values{}
 	for _, m := range methods {
-		if _, ok := m.(*scoring.Patch); ok {
-			values, err := c.patch(ctx, r)
-			if err != nil {
-				return nil, err
-			}
-			out[m.Name()] = values
+		var err error
+		switch m.(type) {
+		case *scoring.Patch:
+			out[m.Name()], err = c.patch(ctx, r)
+		case *scoring.AtP:
+			out[m.Name()], err = c.attribute(ctx, r)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// attribute gives each head's effect at the prompts' last token, to first order.
+func (c *swap) attribute(ctx context.Context, r *pass) (Values, error) {
+	last := len(c.Clean) - 1
+	clean, err := r.outputs(ctx, c.Clean, last)
+	if err != nil {
+		return nil, err
+	}
+	out := r.grid()
+	return out, r.backward(ctx, c.Corrupted, c.Answer, func(h backend.HeadGradients) {
+		i, ok := slices.BinarySearch(h.Positions, last)
+		if !ok {
+			return
+		}
+		width := h.Attention.ValueDim
+		for head, z := range clean[h.Layer] {
+			at := (i*h.Attention.Heads + head) * width
+			for j, x := range z {
+				out[h.Layer][head] -= (float64(x) - float64(h.Heads[at+j])) * float64(h.Gradients[at+j]) // the loss is −log P
+			}
+		}
+	})
 }
 
 // patch gives each head's effect at the prompts' last token.
@@ -88,6 +114,9 @@ func (c *swap) patch(ctx context.Context, r *pass) (Values, error) {
 // [layer][head][ValueDim].
 func (r *pass) outputs(ctx context.Context, tokens []int32, position int) ([][][]float32, error) {
 	out := make([][][]float32, len(r.layers))
+	if err := r.session.Truncate(0); err != nil {
+		return nil, err
+	}
 	_, err := r.session.Extend(ctx, tokens, probe.Watch{
 		Logits: []int{position},
 		Outputs: func(o backend.Outputs) {

@@ -4,10 +4,12 @@ import (
 	"headprof/runner/backend"
 )
 
-const (
-	backParts  = 4       // tasks of blockRows queries whose attention goes back at once
-	backFloats = 8 << 20 // bounds their weights and gradients, in floats; longer sequences make fewer
-)
+// backParts is how many tasks of blockRows queries go back through attention at once.
+const backParts = 4
+
+// AttendBackFloats bounds the weights and gradients that they hold, in floats;
+// longer sequences make fewer tasks.
+const AttendBackFloats = 8 << 20
 
 // attendBack is the way back through one layer's attention for some rows. With
 // weights P = softmax(s), s = q·k, and the gradients dO by a head's output O,
@@ -39,7 +41,7 @@ func (o *ops) AttendBack(b backend.AttentionBack) {
 	t := &attendBack{attend: o.attention(out, b.Q.(*value), b.Attention, b.Rows), b: b, keyPad: roundUp(b.KeyDim, panelWidth)}
 	entries := roundUp(o.cache.Entries(b.Layer, 0), tile)
 	t.part = max(1, blockRows/t.group)
-	step := t.part * max(1, min(backParts, backFloats/(2*b.Heads*entries*t.part)))
+	step := t.part * max(1, min(backParts, AttendBackFloats/(2*b.Heads*entries*t.part)))
 	rows := min(step, out.rows) * t.group
 	t.most = rows
 	t.groups = make([]backGroup, b.KVHeads)
