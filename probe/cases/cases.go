@@ -49,7 +49,7 @@ func Check(m probe.Model, c Case) error {
 		return fmt.Errorf("case %s: %w", c.Name(), err)
 	}
 	if n := c.longest(); n > m.Context() {
-		return fmt.Errorf("case %s has %d tokens, more than the model's context of %d; use shorter texts", c.Name(), n, m.Context())
+		return fmt.Errorf("case %s has %d tokens, more than the model's context of %d; make it shorter: --lengths up to %d, or in a file of cases fewer tokens (a smaller period of a repeated sequence)", c.Name(), n, m.Context(), m.Context())
 	}
 	for _, ids := range c.ids() {
 		for i, id := range ids {

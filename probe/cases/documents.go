@@ -82,6 +82,25 @@ func (d *documents) check() error {
 	return nil
 }
 
+// serves implements serves.
+func (d *documents) serves(methods []scoring.Named) (lacks error) {
+	for _, m := range methods {
+		switch m.(type) {
+		case *scoring.QRHead:
+			if len(d.Gold) > 0 {
+				return nil
+			}
+			lacks = errors.Join(lacks, errors.New(`"gold" is missing: qrhead needs the indices of the documents that answer, and "null_ids" with "null_span"`))
+		case *scoring.CoRe:
+			if d.Positive != nil {
+				return nil
+			}
+			lacks = errors.Join(lacks, errors.New(`"positive" and "negatives" are missing: core needs the index of a document that answers and of others that do not`))
+		}
+	}
+	return lacks
+}
+
 func (d *documents) run(ctx context.Context, r *pass, methods []scoring.Named) (map[string]Values, error) {
 	query, err := r.attended(ctx, d.IDs, d.QuerySpan)
 	if err != nil {

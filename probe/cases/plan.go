@@ -85,11 +85,23 @@ func ofKVHeads(method string) bool {
 	return err == nil && d.KVHeads
 }
 
-// Check says whether a model can run the plan's cases.
+// serves is a Case that some methods of its kind cannot be computed from.
+type serves interface {
+	// serves says what is missing where none of methods can be.
+	serves(methods []scoring.Named) error
+}
+
+// Check says whether a model can run the plan's cases, and whether each holds
+// what at least one of the methods needs.
 func (p *Plan) Check(m probe.Model) error {
 	for _, c := range p.Cases {
 		if err := Check(m, c); err != nil {
 			return err
+		}
+		if s, ok := c.(serves); ok {
+			if err := s.serves(p.Methods); err != nil {
+				return fmt.Errorf("case %s: %w", c.Name(), err)
+			}
 		}
 	}
 	return nil
