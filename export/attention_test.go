@@ -1,75 +1,140 @@
 package export
 
 import (
-	"os/exec"
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"headprof/fixtures/reference"
+	"github.com/parquet-go/parquet-go"
+
+	"headprof/scoring"
 )
 
-// NumPy and PyArrow read what WriteAttention writes. The weights are i/8 by
-// their place in the file, so that the sums below are counted by hand.
-func TestAttentionIsReadBack(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err == nil {
-		err = exec.Command(python, "-c", "import numpy, pyarrow").Run()
-	}
-	if err != nil {
-		reference.Missing(t, "python3 with numpy and pyarrow is needed to read attention rows: "+err.Error())
-	}
-	about := Attention{
-		Model: "m", Layers: []int{1, 3}, Heads: []int{0, 2}, Keys: 3, Rows: 8,
-		Prompts: []AttentionPrompt{{ID: "a", IDs: []int32{7, 8, 9}, Texts: []string{"x", "ü", " z"}, Rows: []int{1, 2}}},
-		KVHead:  func(_, head int) int { return head / 2 },
-	}
-	each := func(yield func(AttentionRow) error) error {
-		n := 0
-		for _, position := range []int{1, 2} {
-			for _, layer := range []int{1, 3} {
-				for _, head := range []int{0, 2} {
-					first := 0
-					if layer == 3 { // a window of two
-						first = position - 1
-					}
-					row := AttentionRow{Position: position, Layer: layer, Head: head, First: first}
-					for range position + 1 - first {
-						n++
-						row.Weights = append(row.Weights, float32(n)/8)
-					}
-					if err := yield(row); err != nil {
-						return err
-					}
+// Two positions of one prompt, two layers of two heads, rows of up to three keys.
+func rows(yield func(AttentionRow) error) error {
+	for _, position := range []int{1, 2} {
+		for _, layer := range []int{0, 3} {
+			for head := range 2 {
+				r := AttentionRow{Position: position, Layer: layer, Head: head}
+				for i := range position + 1 {
+					r.Weights = append(r.Weights, float32(100*position+10*layer+2*head)+float32(i)/4)
+				}
+				if layer == 3 { // a sliding window
+					r.First, r.Weights = 1, r.Weights[1:]
+				}
+				if err := yield(r); err != nil {
+					return err
 				}
 			}
 		}
-		return nil
 	}
-	dir := t.TempDir()
-	array, table := filepath.Join(dir, "a.npy"), filepath.Join(dir, "a.parquet")
-	for path, format := range map[string]string{array: "npy", table: "parquet"} {
-		if err := WriteAttention(path, format, about, each); err != nil {
-			t.Fatal(err)
+	return nil
+}
+
+func someAttention() Attention {
+	return Attention{
+		Model: "m", Layers: []int{0, 3}, Heads: []int{0, 1}, Keys: 3, Rows: 8,
+		Prompts: []AttentionPrompt{{ID: "p", IDs: []int32{7, 8, 9}, Texts: []string{"a", "b", "c"}, Rows: []int{1, 2}}},
+		KVHead: func(layer, head int) int {
+			if layer == 3 {
+				return scoring.Unknown
+			}
+			return head / 2
+		},
+	}
+}
+
+// The header is NumPy's format 1.0: magic, version, a length, a dictionary of
+// Python, and spaces up to a line break at a multiple of 64 bytes.
+func TestAttentionAsAnArray(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.npy")
+	if err := WriteAttention(path, "npy", someAttention(), rows); err != nil {
+		t.Fatal(err)
+	}
+	data, _ := os.ReadFile(path)
+	head := string(data[10:128])
+	if string(data[:8]) != "\x93NUMPY\x01\x00" || int(binary.LittleEndian.Uint16(data[8:])) != 118 ||
+		strings.TrimRight(head[:117], " ") != "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2, 2, 3, ), }" || head[117] != '\n' {
+		t.Fatalf("%q", data[:128])
+	}
+	values := make([]float32, (len(data)-128)/4)
+	for i := range values {
+		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[128+4*i:]))
+	}
+	want := []float32{
+		100, 100.25, 0, 102, 102.25, 0, 0, 130.25, 0, 0, 132.25, 0,
+		200, 200.25, 200.5, 202, 202.25, 202.5, 0, 230.25, 230.5, 0, 232.25, 232.5,
+	}
+	if len(values) != len(want) {
+		t.Fatalf("%d values, want %d", len(values), len(want))
+	}
+	for i := range want {
+		if values[i] != want[i] {
+			t.Errorf("value %d is %v, want %v", i, values[i], want[i])
 		}
 	}
-	const program = `import json, sys, numpy, pyarrow.parquet as q
-a = numpy.load(sys.argv[1])
-print(a.shape, a.dtype, (a[1, 0] * 8).tolist(), (a[1, 1] * 8).tolist(), json.load(open(sys.argv[1] + ".json"))["prompts"][0]["texts"])
-t = q.read_table(sys.argv[2])
-print(t.num_rows, t.schema.field("weights").type, t.slice(6, 1).to_pylist()[0])
-print(json.loads(t.schema.metadata[b"headprof.attention"])["layers"])`
-	out, err := exec.Command(python, "-c", program, array, table).CombinedOutput()
-	// Rows of position 1 have 2 weights each, 8 in all; of position 2, in layer 1 three, in layer 3 two.
-	const want = `(2, 2, 2, 3) float32 [[9.0, 10.0, 11.0], [12.0, 13.0, 14.0]] [[0.0, 15.0, 16.0], [0.0, 17.0, 18.0]] ['x', 'ü', ' z']
-8 list<element: float not null> {'prompt': 'a', 'position': 2, 'token': 9, 'text': ' z', 'layer': 3, 'head': 0, 'kv_head': 0, 'first': 1, 'weights': [1.875, 2.0]}
-[1, 3]`
-	if err != nil || strings.TrimSpace(string(out)) != want {
-		t.Errorf("%s, %v", out, err)
+	if about, _ := os.ReadFile(path + ".json"); !strings.Contains(string(about), `"axes":["row","layer","head","key"],"layers":[0,3],"heads":[0,1]`) {
+		t.Errorf("%s", about)
 	}
-	// An array needs as many heads in every layer.
-	about.Heads = nil
-	if err := WriteAttention(array, "npy", about, each); err == nil || !strings.Contains(err.Error(), "Parquet") {
-		t.Errorf("%v", err)
+	// Four numbers of shape longer than a line are padded to the next 64.
+	var b strings.Builder
+	if err := npyHeader(&b, 1000000, 1000000, 1000000, 1000000); err != nil || b.Len()%64 != 0 || b.Len() != 128 {
+		t.Errorf("%d bytes, %v", b.Len(), err)
+	}
+
+	a := someAttention()
+	a.Heads = nil
+	if err := WriteAttention(path, "npy", a, rows); err == nil || !strings.Contains(err.Error(), "the same heads in every layer") {
+		t.Errorf("layers that differ: %v", err)
+	}
+	if err := WriteAttention(path, "csv", someAttention(), rows); err == nil {
+		t.Error("CSV")
+	}
+	broken := errors.New("the run was stopped")
+	for _, format := range []string{"npy", "parquet"} {
+		path := filepath.Join(t.TempDir(), "b")
+		if err := WriteAttention(path, format, someAttention(), func(func(AttentionRow) error) error { return broken }); !errors.Is(err, broken) {
+			t.Errorf("%s: %v", format, err)
+		}
+		if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) > 0 {
+			t.Errorf("%s leaves %v", format, entries)
+		}
+	}
+}
+
+func TestAttentionAsATable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	if err := WriteAttention(path, "parquet", someAttention(), rows); err != nil {
+		t.Fatal(err)
+	}
+	got, err := parquet.ReadFile[attentionRow](path)
+	if err != nil || len(got) != 8 {
+		t.Fatalf("%d rows, %v", len(got), err)
+	}
+	r := got[6] // position 2, layer 3, head 0
+	if r.Prompt != "p" || r.Position != 2 || r.Token != 9 || r.Text != "c" || r.Layer != 3 || r.Head != 0 || r.KVHead != nil || r.First != 1 || len(r.Weights) != 2 || r.Weights[1] != 230.5 {
+		t.Errorf("%+v", r)
+	}
+	if k := got[1].KVHead; k == nil || *k != 0 {
+		t.Errorf("%+v", got[1])
+	}
+}
+
+// Estimated sizes, against the files.
+func TestAttentionBytes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.npy")
+	if err := WriteAttention(path, "npy", someAttention(), rows); err != nil {
+		t.Fatal(err)
+	}
+	info, _ := os.Stat(path)
+	if got := AttentionBytes("npy", 8, 14, 3); got < info.Size() || got > info.Size()+256 {
+		t.Errorf("%d bytes, the file has %d", got, info.Size())
+	}
+	if got := AttentionBytes("parquet", 1000, 500_000, 1000); got < 2_000_000 || got > 2_040_000 {
+		t.Errorf("1,000 rows of 500 weights: %d bytes", got)
 	}
 }
