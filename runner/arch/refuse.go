@@ -4,18 +4,34 @@ import "slices"
 
 // unsupported gives the reason why a family that people have is refused.
 var unsupported = map[string]string{
-	"bloom":     "it uses ALiBi, whose position biases headprof does not compute",
-	"mpt":       "it uses ALiBi, whose position biases headprof does not compute",
-	"baichuan":  "its larger models use ALiBi, whose position biases headprof does not compute",
-	"deepseek2": "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to",
-	"gemma3n":   "it mixes several residual streams and shares keys and values between layers",
-	"mamba":     "it has no attention",
-	"mamba2":    "it has no attention",
-	"rwkv6":     "it has no attention",
-	"rwkv7":     "it has no attention",
-	"bert":      "it is an encoder and generates no text",
-	"t5":        "it is an encoder-decoder, and headprof reads decoder-only models",
+	"bloom":         "it uses ALiBi, whose position biases headprof does not compute",
+	"mpt":           "it uses ALiBi, whose position biases headprof does not compute",
+	"baichuan":      "its larger models use ALiBi, whose position biases headprof does not compute",
+	"deepseek2":     "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to",
+	"gemma3n":       "it mixes several residual streams and shares keys and values between layers",
+	"gemma4":        "it has heads of several sizes, shares keys and values between layers and adds embeddings in every layer",
+	"qwen3next":     deltaNet,
+	"qwen35":        deltaNet,
+	"qwen35moe":     deltaNet,
+	"lfm2":          convolution,
+	"lfm2moe":       convolution,
+	"falcon-h1":     stateSpace,
+	"granitehybrid": stateSpace,
+	"nemotron_h":    stateSpace,
+	"jamba":         stateSpace,
+	"mamba":         "it has no attention",
+	"mamba2":        "it has no attention",
+	"rwkv6":         "it has no attention",
+	"rwkv7":         "it has no attention",
+	"bert":          "it is an encoder and generates no text",
+	"t5":            "it is an encoder-decoder, and headprof reads decoder-only models",
 }
+
+const (
+	deltaNet    = "most of its layers are linear attention (gated DeltaNet), whose recurrent state headprof does not compute"
+	convolution = "most of its layers are short convolutions, which headprof does not compute"
+	stateSpace  = "it has state-space (Mamba) layers, which headprof does not compute"
+)
 
 // computed lists, by family, the keys among those of refuseOddities that its
 // equations read.
