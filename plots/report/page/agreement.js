@@ -8,10 +8,7 @@ const agreementSection = (app, data) => {
   let pair = null;
 
   const update = (what) => {
-    if (what === "head" && box.childElementCount > 1) {
-      redraw();
-      return;
-    }
+    if (what === "head" && box.childElementCount > 1) return;
     replace(box, title,
       el("p", { class: "lead" }, `Spearman’s rank correlation with its interval, and how many of the top ${app.top} heads two rankings share. Choose a pair to see its heads.`),
       data.agreements.map((a, n) => matrixOf(a, n)));

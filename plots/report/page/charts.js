@@ -61,15 +61,19 @@ const range = (low, high) => {
 };
 
 // meansChart draws a mean with its standard error over few places.
-const meansChart = (label, xs, ys, errs, counts, xLabel, yLabel, xText) => chart(label, 170, () => {
+const meansChart = (label, at, ys, errs, counts, xLabel, yLabel, xText) => chart(label, 170, () => {
+  let xs = at;
   const colour = seriesColours()[0];
+  // Places that double from one to the next stand at equal distances.
+  const places = xs, uneven = xs[0] > 0 && xs[xs.length - 1] / xs[0] > 10;
+  if (uneven) xs = xs.map((_, i) => i);
   const low = ys.map((v, i) => v - (known(errs[i]) ? errs[i] : 0)), high = ys.map((v, i) => v + (known(errs[i]) ? errs[i] : 0));
   const xr = range(Math.min(...xs), Math.max(...xs));
   if (xs[0] === 0) xr[0] = -0.06 * xs[xs.length - 1];
   return {
     data: [xs, ys],
     scales: { x: { time: false, range: () => xr }, y: { range: () => range(Math.min(0, ...low.filter(known)), Math.max(...high.filter(known), 1e-9)) } },
-    axes: [axis(xLabel, { splits: () => xs, values: (u, v) => v.map(xText), size: 30, space: 30, grid: { show: false } }), axis(yLabel, { values: plain, size: 52, space: 28 })],
+    axes: [axis(xLabel, { splits: () => xs, values: () => places.map(xText), size: 30, space: 30, grid: { show: false } }), axis(yLabel, { values: plain, size: 52, space: 28 })],
     series: [{}, { label: yLabel, stroke: colour, width: 2, points: { show: true, size: 7, fill: colour } }],
     cursor: { drag: { x: false, y: false } },
     legend: { show: false },

@@ -44,7 +44,11 @@ const rankingSection = (app) => {
 
   const update = (what) => {
     const { m, run } = app;
-    if (what !== "head") curve.draw();
+    if (what === "head") {
+      for (const row of table.querySelectorAll("tbody tr")) row.classList.toggle("chosen", Number(row.dataset.head) === app.head);
+      return;
+    }
+    curve.draw();
     half.textContent = known(m.half) ? `Two halves of this run (by ${m.half_unit}) rank the heads with correlation ${m.half.toFixed(2)}; the whole run, by Spearman and Brown, ${m.corrected.toFixed(2)}.` : "";
     const tied = tieText(m, app.top);
     const most = Math.max(1e-12, m.mean[m.order[0]], m.high ? m.high[m.order[0]] : 0);
@@ -52,9 +56,11 @@ const rankingSection = (app) => {
       const open = el("button", { type: "button", class: "link", onclick: () => app.set({ head: i }) }, m.grid.name(i));
       const bar = el("span", { class: "bar" }, el("i", { style: { width: Math.max(0, (100 * m.mean[i]) / most) + "%" } }),
         m.low && known(m.low[i]) && el("b", { style: { left: Math.max(0, (100 * m.low[i]) / most) + "%", width: Math.max(0, (100 * (m.high[i] - m.low[i])) / most) + "%" } }));
-      return el("tr", { class: i === app.head ? "chosen" : "" }, el("td", { class: "n" }, m.rank[i]), el("td", null, open),
+      const row = el("tr", { class: i === app.head ? "chosen" : "" }, el("td", { class: "n" }, m.rank[i]), el("td", null, open),
         !m.per_kv_head && run.layers[0].kv_heads > 0 && el("td", { class: "n" }, m.grid.kvHead(i)), el("td", { class: "n" }, score(m.mean[i])), el("td", { class: "wide" }, bar),
         el("td", { class: "faint" }, m.low ? interval(m.low[i], m.high[i]) : ""), el("td", { class: "faint" }, m.rank_low && m.rank_low[i] > 0 ? `${m.rank_low[i]} to ${m.rank_high[i]}` : ""));
+      row.dataset.head = i;
+      return row;
     });
     const head = ["rank", "head", !m.per_kv_head && run.layers[0].kv_heads > 0 && "KV head", "score", "", m.interval || "interval", "rank’s interval"].filter((h) => h !== false);
     replace(table, tied && el("p", { class: "warn" }, tied), dataTable(`The top ${app.top} heads`, head, rows, "ranks"));
