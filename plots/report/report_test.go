@@ -120,7 +120,8 @@ func TestTextIsNeverMarkup(t *testing.T) {
 
 // The same page gives the same bytes.
 func TestSameBytes(t *testing.T) {
-	if written(t, sample(3, 4, 2, 3)) != written(t, sample(3, 4, 2, 3)) {
+	first, second := written(t, sample(3, 4, 2, 3)), written(t, sample(3, 4, 2, 3))
+	if first != second {
 		t.Error("two writes differ")
 	}
 }
