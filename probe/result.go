@@ -167,13 +167,6 @@ func evidences(passed, done int, forced bool) string {
 	return fmt.Sprintf("the evidence tokens of all passing trials (%d of %d)", passed, done)
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // closeDepth is how far a needle may lie from the asked depth, in percent of
 // the haystack, without a word about it.
 const closeDepth = 5
