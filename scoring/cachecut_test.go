@@ -38,3 +38,10 @@ func TestCountNegativeAsZero(t *testing.T) {
 		t.Errorf("nothing to change: %d, %+v", n, table.Heads[0])
 	}
 }
+
+// Without evidence there is no mass, not 0/0.
+func TestMassWithoutEvidence(t *testing.T) {
+	if got := (R2Mass{}).Row([]float32{.5, .5}, 0, Span{1, 1}); got.Value != 0 || got.Key >= 0 {
+		t.Errorf("%+v", got)
+	}
+}
