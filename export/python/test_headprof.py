@@ -40,7 +40,7 @@ class Wheel(unittest.TestCase):
         self.assertIn(headprof.__version__, program("--version"))
 
     def test_scores_are_the_tables(self):
-        self.assertEqual(self.profile.methods, ["headkv-r2", "retrieval"])
+        self.assertEqual(self.profile.methods, ["headkv-r2", "retrieval", "semantic", "r2-mass"])
         self.assertEqual(self.profile.model, "headprof tiny")
         for method in self.profile.methods:
             scores = self.profile.scores(method)
