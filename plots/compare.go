@@ -59,6 +59,8 @@ func Compare(a, b Heads) (*Figure, error) {
 		f[0] = "\n" + name + ": " + f[0]
 		return f
 	}
+	barH := max(inkTick.width(label)+4, min(dy+ga.height(), 260))
+	height = max(height, 16+barH+4)
 	extra := append(fact("A", a), fact("B", b)...)
 	var warn []string
 	for i, w := range []string{a.warning(), b.warning()} {
@@ -85,7 +87,7 @@ func Compare(a, b Heads) (*Figure, error) {
 				}
 			}
 		}
-		colourBar(p, s, x+barX, y, max(inkTick.width(label), min(dy+ga.height(), 260)), label, ticks)
+		colourBar(p, s, x+barX, y, barH, label, ticks)
 		sx := x + maps + gap + 40
 		p.text(sx, y-10, v.scatterTitle(), inkListHd, left)
 		v.scatter(p, sx, y, side)

@@ -245,7 +245,8 @@ func HeadMap(h Heads) (*Figure, error) {
 	for _, k := range keys {
 		listW = max(listW, 16+inkTick.width(k.text))
 	}
-	height := max(g.height()+g.below(), listH+12+legendH, 120)
+	barH := max(inkTick.width(h.label())+4, min(g.height(), 260))
+	height := max(g.height()+g.below(), listH+12+legendH, barH+4, 120)
 	title := "Score of every attention head"
 	if h.PerKV {
 		title = "Score of every KV head"
@@ -262,7 +263,7 @@ func HeadMap(h Heads) (*Figure, error) {
 				p.text(gx+(float64(t.head)+0.5)*g.cellW, y+(float64(t.layer)+0.5)*g.cellH, strconv.Itoa(i+1), k, middle)
 			}
 		}
-		colourBar(p, s, x+barX, y, max(inkTick.width(h.label()), min(g.height(), 260)), h.label(), ticks)
+		colourBar(p, s, x+barX, y, barH, h.label(), ticks)
 		lx, ly := x+listX, y+5
 		if len(top) > 0 {
 			p.text(lx, ly, "Top "+counted(len(top), "head"), inkListHd, left)

@@ -199,3 +199,15 @@ func TestManyTopHeads(t *testing.T) {
 		t.Errorf("%d rings where nobody says how many, want 20", n)
 	}
 }
+
+// A map of few heads is as high as the label of its colour bar is long.
+func TestSmallMapHoldsItsLabel(t *testing.T) {
+	h := profile(2, 2, 1, 1, true)
+	h.Label = "largest attention while repeating (mean over cases)"
+	h.Trials, h.Passed, h.Cases = 0, 0, 12
+	f := headMap(t, h)
+	if least := inkTick.width(h.Label); f.Height < 40+least { // 40: the heading
+		t.Errorf("the figure is %.0f points high, its label %.0f long", f.Height, least)
+	}
+	has(t, f, "12 cases", "few cases: ranking not reliable")
+}

@@ -27,6 +27,7 @@ type Meta struct {
 	Decode string // "greedy" or "forced"
 	Trials int    // trials run; 0 where unknown (published files)
 	Passed int    // trials that passed; forced decoding: that count in the scores
+	Cases  int    // in place of trials: prompts that ask for no answer
 	Note   string // one short remark, e.g. "published file"
 	Title  string // in place of the figure's own title; ""
 }
@@ -71,6 +72,8 @@ func (m Meta) facts() []string {
 		f = append(f, m.Decode+" decoding")
 	}
 	switch {
+	case m.Cases > 0:
+		f = append(f, counted(m.Cases, "case"))
 	case m.Trials > 0 && m.Decode == "forced": // nothing was asked of the model, so nothing passed
 		if m.Passed < m.Trials {
 			f = append(f, thousands(m.Passed)+" of "+counted(m.Trials, "trial")+" counted")
@@ -91,6 +94,9 @@ func (m Meta) facts() []string {
 
 // warning is the caution that a title adds in colour, or "".
 func (m Meta) warning() string {
+	if m.Cases > 0 && m.Cases < fewPassed {
+		return "few cases: ranking not reliable"
+	}
 	if m.Trials == 0 {
 		return ""
 	}

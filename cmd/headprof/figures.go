@@ -22,7 +22,7 @@ func plotMeta(t *scoring.Table, method string) plots.Meta {
 	if scoring.ProbeOf(method) != scoring.Needles {
 		m.Decode = "" // nothing was decoded
 		if rows := t.Of(method); len(rows) > 0 && rows[0].N > 0 {
-			m.Trials, m.Passed = rows[0].N, rows[0].N
+			m.Trials, m.Passed, m.Cases = 0, 0, rows[0].N
 		}
 	}
 	if t.Meta.Fast {
