@@ -112,6 +112,10 @@ func TestPlanIsCheckedFirst(t *testing.T) {
 	for want, p := range map[string]Plan{
 		"case bad: ":                        {Cases: []Case{good, bad}, Methods: scoring.MethodsOf(scoring.FewShot)},
 		`case no answer: "gold" is missing`: {Cases: []Case{good, none}, Methods: []scoring.Named{&scoring.QRHead{}}},
+		`case no contrast: "positive" and "negatives" are missing`: {
+			Cases:   []Case{&documents{ID: "no contrast", IDs: ids(20, 1), QuerySpan: span{12, 16}, DocSpans: []span{{0, 6}, {6, 12}}, Gold: []int{0}, NullIDs: ids(20, 1), NullSpan: span{12, 14}}},
+			Methods: []scoring.Named{&scoring.CoRe{}},
+		},
 	} {
 		dir := t.TempDir()
 		_, err := p.Do(t.Context(), e, Options{Dir: dir})

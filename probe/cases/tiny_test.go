@@ -2,6 +2,7 @@ package cases
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -436,6 +437,13 @@ func generated[C Case](t *testing.T, s Source, kind scoring.Probe) []C {
 	return out
 }
 
+func encoded(t needle.Tokenizer, text string) (ids []int32) {
+	for _, token := range t.Encode(text) {
+		ids = append(ids, token.ID)
+	}
+	return ids
+}
+
 // Spans of generated cases read what they stand for.
 func TestGeneratedCasesSayWhatTheyMean(t *testing.T) {
 	s := source(t, 300, 150)
@@ -455,8 +463,16 @@ func TestGeneratedCasesSayWhatTheyMean(t *testing.T) {
 			t.Errorf("%s: %d documents, %v are wrong", d.ID, len(d.DocSpans), d.Negatives)
 		}
 		for k, doc := range d.DocSpans {
-			if size := doc[1] - doc[0]; size < 64 || k != d.Gold[0] && size != 64 {
-				t.Errorf("%s: document %d has %d tokens", d.ID, k, size)
+			// 64 tokens, but for a fact that leaves no 8 for the text after it.
+			want := 64
+			if k == d.Gold[0] {
+				want = max(64, 8+len(s.Tokenizer.Encode(" "+n.Text)))
+			}
+			if size := doc[1] - doc[0]; size != want {
+				t.Errorf("%s: document %d has %d tokens, want %d", d.ID, k, size, want)
+			}
+			if mark := fmt.Sprintf("\n\n[%d]", k+1); !strings.HasSuffix(read(t, d.IDs[:doc[0]]), read(t, encoded(s.Tokenizer, mark))) {
+				t.Errorf("%s: document %d stands behind %q", d.ID, k, read(t, d.IDs[doc[0]-5:doc[0]]))
 			}
 		}
 		if d.IDs[0] != 1 || !slices.Equal(d.IDs[len(d.IDs)-2:], []int32{2, 3}) || !slices.Equal(d.NullIDs[len(d.NullIDs)-2:], []int32{2, 3}) {

@@ -64,6 +64,14 @@ func TestSwapsOfTrials(t *testing.T) {
 			t.Errorf("%s of %s: %v in place of %v, want %v", c.Name(), c.Group(), c.Corrupted, c.Clean, want)
 		}
 	}
+	// Evidence at the end of a prompt, in place of evidence at the beginning.
+	list, err = FromTrials(scoring.Swaps, given(t,
+		`{"id": "a", "needle": "x", "prompt_ids": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], "span": [9, 11], "answer_ids": [1]}`,
+		`{"id": "b", "needle": "y", "prompt_ids": [61, 62], "span": [0, 2], "answer_ids": [1]}`,
+	))
+	if err != nil || !slices.Equal(list[0].(*swap).Corrupted, []int32{1, 2, 3, 4, 5, 6, 7, 8, 9, 61, 62}) || !slices.Equal(list[1].(*swap).Corrupted, []int32{10, 11}) {
+		t.Errorf("%+v, %v", list, err)
+	}
 	for name, lines := range map[string][]string{
 		"one needle":      fourTrials[:2],
 		"one trial":       fourTrials[3:],
