@@ -28,7 +28,9 @@ type fakeModel struct {
 	calls    int
 	fail     error // of Extend, once calls reach failAt
 	failAt   int
-	poison   bool // NaN logits
+	poison   bool  // NaN logits
+	rooms    []int // capacities asked for, of every new session
+	sizes    []int // tokens of every Extend
 }
 
 const (
@@ -86,8 +88,9 @@ func (f *fakeModel) IsEnd(id int32) bool { return id == fakeEnd }
 func (f *fakeModel) Name() string        { return "fake" }
 func (f *fakeModel) SHA256() string      { return f.sha }
 
-func (f *fakeModel) NewSession(int) (Session, error) {
+func (f *fakeModel) NewSession(capacity int) (Session, error) {
 	f.open++
+	f.rooms = append(f.rooms, capacity)
 	return &fakeSession{model: f}, nil
 }
 
@@ -150,6 +153,7 @@ func (s *fakeSession) Extend(ctx context.Context, tokens []int32, w Watch) ([][]
 		return nil, errors.New("over the context")
 	}
 	m.computed += len(tokens)
+	m.sizes = append(m.sizes, len(tokens))
 	for _, id := range tokens {
 		var h uint64
 		if n := len(s.state); n > 0 {
