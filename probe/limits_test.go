@@ -51,7 +51,7 @@ func TestLargestLogits(t *testing.T) {
 	// log softmax: of (0, log 3), ¼ and ¾; far from 0 as well.
 	for _, shift := range []float32{0, 1000, -1000} {
 		logits := []float32{shift, shift + float32(math.Log(3))}
-		if a, b := LogProbability(logits, 0), LogProbability(logits, 1); math.Abs(a-math.Log(.25)) > 1e-4 || math.Abs(b-math.Log(.75)) > 1e-4 {
+		if a, b := LogProbability(logits, 0), LogProbability(logits, 1); !(math.Abs(a-math.Log(.25)) <= 1e-4 && math.Abs(b-math.Log(.75)) <= 1e-4) {
 			t.Errorf("shifted by %v: %v, %v", shift, a, b)
 		}
 	}
@@ -76,7 +76,12 @@ func TestTimeLeftByHand(t *testing.T) {
 	if p := got[1]; p.Left != -1 || p.TokensPerSecond != 0 {
 		t.Errorf("%+v", p)
 	}
-	c.computed(100)
+	at = at.Add(-time.Second)
+	c.computed(100) // tokens, and no time
+	if p := got[2]; p.Left != -1 || p.TokensPerSecond != 0 || p.TokensDone != 100 {
+		t.Errorf("%+v", p)
+	}
+	at = at.Add(time.Second)
 	c.ended(&Record{Pass: true}, 250*time.Millisecond)
 	c.ended(&Record{}, 250*time.Millisecond)
 	p := got[len(got)-1]
@@ -129,6 +134,10 @@ func TestWarningsAtTheirBorders(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
+	// Where none counts it is one warning, not two.
+	if got := kinds(with(nil, Result{Done: 4, Passed: 4, Sink: 4})); got != string(NothingPassed) {
+		t.Errorf("all on the sink: %q", got)
+	}
 	// Half of the answers empty is not most of them.
 	rec := func(n int) *Record { return &Record{IDs: make([]int32, n)} }
 	half := &Result{Done: 2, Passed: 2, Counted: 20, Records: []*Record{rec(0), rec(3)}}
@@ -148,12 +157,12 @@ func TestWarningsAtTheirBorders(t *testing.T) {
 // Needles more than five points from their depth are counted, the farthest is named.
 func TestDepthsThatWereMissed(t *testing.T) {
 	r := &Result{}
-	for i, d := range []struct{ asked, real float64 }{{50, 45}, {50, 55}, {50, 44.9}, {10, 30}, {90, 75}} {
+	for i, d := range []struct{ asked, real float64 }{{50, 45}, {50, 55}, {50, 44.9}, {10, 30}, {90, 75}, {60, 80}} {
 		r.Records = append(r.Records, &Record{ID: fmt.Sprint("t", i), Depth: d.asked, RealDepth: &d.real})
 	}
 	r.Records = append(r.Records, &Record{ID: "unknown", Depth: 50})
 	w := r.DepthWarnings()
-	if len(w) != 1 || !strings.Contains(w[0].Text, "in 3 of 5 trials") || !strings.Contains(w[0].Text, "the farthest, t3, lies at 30 %") {
+	if len(w) != 1 || !strings.Contains(w[0].Text, "in 4 of 6 trials") || !strings.Contains(w[0].Text, "the farthest, t3, lies at 30 %") {
 		t.Errorf("%+v", w)
 	}
 	r.Records = r.Records[:2]
@@ -187,6 +196,19 @@ func TestUntilStableAtItsBorders(t *testing.T) {
 		if stop != (c.want != "") || !strings.Contains(why, c.want) {
 			t.Errorf("%+v: %v, %q", c, stop, why)
 		}
+	}
+	// Unlike trials keep a part of their top; how large, Assess says.
+	unlike := trials(24, 6)
+	for i := range unlike {
+		unlike[i].Scores = map[string][][]float64{"m": {{float64(i % 5), float64(i % 3), float64(i % 4), 1}}}
+	}
+	assessed, err := scoring.Assess(unlike, 2, scoring.Options{Seed: 1})
+	if err != nil || !(assessed[0].Overlap > 0 && assessed[0].Overlap < 1) {
+		t.Fatalf("%+v, %v", assessed, err)
+	}
+	want := fmt.Sprintf("the top 2 heads by m are stable: resampled needles and trials keep %.0f %% of them (bound 10 %%), and their rank intervals span %.1f %% of all heads (bound 100 %%)", assessed[0].Overlap*100, assessed[0].RankWidth*100)
+	if stop, why := UntilStable("m", 2, scoring.Bound{Overlap: .1, RankWidth: 1}, 6, 1)(unlike); !stop || why != want {
+		t.Errorf("%v, %q, want %q", stop, why, want)
 	}
 	if stop, _ := UntilStable("other", 0, scoring.DefaultBound, 4, 1)(trials(20, 4)); stop {
 		t.Error("a method that was not asked about")
@@ -256,6 +278,9 @@ func TestGivenTrialsAtTheirLimits(t *testing.T) {
 		{`, "length": -1`, func(t *Trial) bool { return t.Length == 4 }},
 		{`, "length": "x"`, func(t *Trial) bool { return t.Length == 4 }},
 		{`, "length": 99999999999`, func(t *Trial) bool { return t.Length == 4 }},
+		{`, "length": 16777216`, func(t *Trial) bool { return t.Length == 16777216 }},
+		{`, "length": 16777217`, func(t *Trial) bool { return t.Length == 4 }},
+		{`, "also": [{"id": "b", "length": 16777216, "depth": 0}]`, func(t *Trial) bool { return len(t.Also) == 1 }},
 		{`, "depth": 100`, func(t *Trial) bool { return t.Depth == 100 }},
 		{`, "depth": 37.5`, func(t *Trial) bool { return t.Depth == 37.5 }},
 		{`, "depth": 100.5`, func(t *Trial) bool { return t.Depth == 0 }},
@@ -282,6 +307,7 @@ func TestGivenTrialsAtTheirLimits(t *testing.T) {
 		`, "also": [{"id": "` + strings.Repeat("x", 513) + `", "length": 1, "depth": 1}]`: `"also" must be`,
 		`, "also": [{"id": "b", "length": -1, "depth": 1}]`:                               `"also" must be`,
 		`, "also": [{"id": "b", "length": 99999999999, "depth": 1}]`:                      `"also" must be`,
+		`, "also": [{"id": "b", "length": 16777217, "depth": 1}]`:                         `"also" must be`,
 		`, "also": [{"id": "b", "length": 1, "depth": -1}]`:                               `"also" must be`,
 		`, "also": [{"id": "b", "length": 1, "depth": 101}]`:                              `"also" must be`,
 	} {
@@ -291,6 +317,29 @@ func TestGivenTrialsAtTheirLimits(t *testing.T) {
 	}
 	if at, err := ReadTrials("f", strings.NewReader(`{"id": "a", "prompt_ids": [5], "span": [0, 1], "answer_ids": [2]}`)); err != nil || !at[0].Sink {
 		t.Errorf("evidence at the very start: %+v, %v", at, err)
+	}
+	// A line is known wholly, so that its trial may share prefixes and keep its
+	// index, where length, sink, index, prefix and the needle's text are there
+	// and make sense: the prefix ends where the evidence begins at the latest.
+	known := func(index, prefix string) string {
+		return `, "length": 9, "sink": false, "needle": {"id": "n", "needle": "x"}, "index": ` + index + `, "shared_prefix": ` + prefix
+	}
+	for fields, want := range map[string]bool{
+		known("0", "0"): true, known("7", "1"): true, known("999999", "0"): true,
+		known("-1", "0"): false, known("1000000", "0"): false, known("null", "0"): false,
+		known("0", "-1"): false, known("0", "2"): false, known("0", "null"): false,
+		strings.Replace(known("0", "0"), `"length": 9`, `"length": -9`, 1):      false,
+		strings.Replace(known("0", "0"), `"sink": false`, `"sink": "no"`, 1):    false,
+		strings.Replace(known("0", "0"), `"needle": "x"`, `"question": "x"`, 1): false,
+	} {
+		if got, err := given(fields); err != nil || got.composed != want || !want && got.Index != 0 {
+			t.Errorf("%s: known wholly %v, index %d, %v", fields, got.composed, got.Index, err)
+		}
+	}
+	for fields, want := range map[string]int{known("0", "1"): 1, known("0", "2"): 0, known("0", "-1"): 0} {
+		if got, err := given(fields); err != nil || got.SharedPrefix != want {
+			t.Errorf("%s: shared prefix %d, %v", fields, got.SharedPrefix, err)
+		}
 	}
 	line := func(id string, answer int, token int) string {
 		ids, _ := json.Marshal(make([]int32, answer))

@@ -39,13 +39,15 @@ func TestSpacing(t *testing.T) {
 		{"1:4:3", []int{1, 2, 4}}, // 2.5 goes to even
 		{"512,1024", []int{512, 1024}},
 		{"512", []int{512}},
+		{"512:512:1", []int{512}},
+		{"0,16777216", []int{0, 16777216}},
 	} {
 		got, err := ParseLengths(c.in)
 		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("lengths %q: %v, %v; want %v", c.in, got, err, c.want)
 		}
 	}
-	for _, in := range []string{"", "a", "1:2", "1:2:3:4", "9:1:2", "1:9:0", "1:9:999999", "-5", "5,5", "1:2:9", "99999999999", "1e3"} {
+	for _, in := range []string{"", "a", "1:2", "1:2:3:4", "9:1:2", "1:9:0", "1:9:999999", "-5", "5,5", "1:2:9", "99999999999", "1e3", "16777217", "0:16777216:10001"} {
 		if got, err := ParseLengths(in); err == nil || !strings.Contains(err.Error(), "write FROM:TO:COUNT") {
 			t.Errorf("lengths %q: %v, %v; want an error that says how to write them", in, got, err)
 		}
@@ -54,6 +56,39 @@ func TestSpacing(t *testing.T) {
 		if got, err := ParseDepths(in); err == nil || !strings.Contains(err.Error(), "write a count") {
 			t.Errorf("depths %q: %v, %v; want an error that says how to write them", in, got, err)
 		}
+	}
+}
+
+// As many points as a plan may have, and one more.
+func TestSpacingAtItsLimits(t *testing.T) {
+	list := func(n int) string {
+		var out []string
+		for i := range n {
+			out = append(out, fmt.Sprint(i))
+		}
+		return strings.Join(out, ",")
+	}
+	if got, err := ParseLengths("0:999900:10000"); err != nil || len(got) != 10_000 || got[1] != 100 {
+		t.Errorf("%d lengths, %v", len(got), err)
+	}
+	if got, err := ParseLengths(list(10_000)); err != nil || len(got) != 10_000 {
+		t.Errorf("a list of %d lengths, %v", len(got), err)
+	}
+	if _, err := ParseLengths(list(10_001)); err == nil || !strings.Contains(err.Error(), "more than 10000 lengths") {
+		t.Errorf("too long a list: %v", err)
+	}
+	if got, err := ParseDepths("10000"); err != nil || len(got) != 101 { // whole percentages
+		t.Errorf("%d depths, %v", len(got), err)
+	}
+	if _, err := ParseDepths("10001"); err == nil {
+		t.Error("10001 depths")
+	}
+	depths := strings.ReplaceAll(list(10_000), ",", "e-3,") + "e-3"
+	if got, err := ParseDepths(depths); err != nil || len(got) != 10_000 || got[9_999] != 9.999 {
+		t.Errorf("a list of %d depths, %v", len(got), err)
+	}
+	if _, err := ParseDepths(depths + ",50"); err == nil || !strings.Contains(err.Error(), "more than 10000 depths") {
+		t.Errorf("too long a list: %v", err)
 	}
 }
 
