@@ -280,6 +280,7 @@ func TestGivenTrialsAtTheirLimits(t *testing.T) {
 		{`, "length": 99999999999`, func(t *Trial) bool { return t.Length == 4 }},
 		{`, "length": 16777216`, func(t *Trial) bool { return t.Length == 16777216 }},
 		{`, "length": 16777217`, func(t *Trial) bool { return t.Length == 4 }},
+		{`, "also": [{"id": "` + strings.Repeat("x", 512) + `", "length": 1, "depth": 0}]`, func(t *Trial) bool { return len(t.Also) == 1 }},
 		{`, "also": [{"id": "b", "length": 16777216, "depth": 0}]`, func(t *Trial) bool { return len(t.Also) == 1 }},
 		{`, "depth": 100`, func(t *Trial) bool { return t.Depth == 100 }},
 		{`, "depth": 37.5`, func(t *Trial) bool { return t.Depth == 37.5 }},

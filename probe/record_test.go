@@ -2,8 +2,10 @@ package probe
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"headprof/needle"
 )
@@ -82,5 +84,35 @@ func TestFlagsAndSinksOfARun(t *testing.T) {
 	greedy := mustRun(t, m, testPlan(t, m, testGrid(t), PlanOptions{Rules: Rules{Decode: Greedy, Judge: needle.Window{}}}), Options{})
 	if rec := greedy.Records[0]; len(rec.Flags) > 0 || rec.LogProb != nil {
 		t.Errorf("greedy: flags %v, log-probability %v", rec.Flags, rec.LogProb)
+	}
+}
+
+// Records come in the plan's canonical order, whatever the order they ran in.
+func TestRecordsInCanonicalOrder(t *testing.T) {
+	var list []*Record
+	for _, i := range []int{2, 0, 3, 1} {
+		list = append(list, &Record{ID: fmt.Sprint(i), Index: i})
+	}
+	for i, r := range newResult(nil, list, false, 4).Records {
+		if r.Index != i {
+			t.Errorf("record %d has index %d", i, r.Index)
+		}
+	}
+	if list[0].Index != 2 {
+		t.Error("the caller's list was sorted")
+	}
+}
+
+// Seconds are seconds, of all points with a trial's prompt: at least what the
+// engine slept.
+func TestSecondsOfATrial(t *testing.T) {
+	g := testGrid(t)
+	g.Needles, g.Lengths, g.Duplicates = g.Needles[:1], []int{0}, true
+	m := newFake()
+	p := testPlan(t, m, g, PlanOptions{Rules: Rules{Decode: Forced}})
+	m.pause = time.Millisecond
+	r := mustRun(t, m, p, Options{NoReuse: true})
+	if slept := .99 * float64(m.calls) / 1000; r.Records[0].Seconds < slept || r.Records[0].Seconds > 3600 {
+		t.Errorf("%v seconds in which the engine slept %v", r.Records[0].Seconds, slept)
 	}
 }

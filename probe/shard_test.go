@@ -227,3 +227,54 @@ func TestPointsWithOnePrompt(t *testing.T) {
 		t.Errorf("the second of them fails: %v", err)
 	}
 }
+
+// Trials listed needle by needle: in a plan of blocks each block holds every
+// needle once.
+func TestBlocksAreBalanced(t *testing.T) {
+	var lines []string
+	for needle := range 4 {
+		for length := range 3 {
+			lines = append(lines, fmt.Sprintf(`{"id": "%c%d", "prompt_ids": [%d, %d], "span": [0, 1], "answer_ids": [3], "needle": "n%d", "length": %d}`, 'a'+needle, length, 10+needle, length, needle, length))
+		}
+	}
+	trials, err := ReadTrials("f", strings.NewReader(strings.Join(lines, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewPlan(newFake(), trials, PlanOptions{Rules: Rules{Decode: Forced}, Block: 4, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for block := range slices.Chunk(p.Trials, 4) {
+		needles := map[string]bool{}
+		for _, tr := range block {
+			needles[tr.Needle.ID] = true
+		}
+		if len(needles) != 4 {
+			t.Errorf("a block holds %s", names(block))
+		}
+	}
+}
+
+// A written line holds a trial's needle where one is known, and nothing else
+// that is not.
+func TestNeedlesOfWrittenTrials(t *testing.T) {
+	trials, err := ReadTrials("f", strings.NewReader(`{"id": "a", "prompt_ids": [5, 6], "span": [0, 1], "answer_ids": [3]}
+{"id": "b", "prompt_ids": [5, 7], "span": [0, 1], "answer_ids": [3], "needle": "n"}
+{"id": "c", "prompt_ids": [5, 8], "span": [0, 1], "answer_ids": [3], "needle": {"answers": ["x"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := WriteTrials(&b, trials); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if want := `{"id":"a","prompt_ids":[5,6],"span":[0,1],"answer_ids":[3],"length":2,"depth":0,"sink":true}`; lines[0] != want {
+		t.Errorf("%s, want %s", lines[0], want)
+	}
+	again, err := ReadTrials("f", strings.NewReader(b.String()))
+	if err != nil || again[1].Needle.ID != "n" || !slices.Equal(again[2].Needle.Answers, []string{"x"}) {
+		t.Errorf("read back: %+v, %v", again, err)
+	}
+}
