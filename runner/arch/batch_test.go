@@ -18,9 +18,9 @@ type part struct {
 	logits     []float32            // of every next token
 }
 
-// runParts runs each round of parts as one step, after what they hold, and collects
-// the logits of all next tokens and the last one's rows.
-func runParts(t *testing.T, m arch.Model, b *cpu.Backend, rounds ...[]*part) {
+// runParts runs parts as one step, after what they hold, and collects the logits
+// of all next tokens and the last one's rows.
+func runParts(t *testing.T, m arch.Model, b *cpu.Backend, all ...*part) {
 	t.Helper()
 	c := m.Config()
 	layers := func(o backend.Ops, ids []int32, live []int) backend.Value {
@@ -35,60 +35,58 @@ func runParts(t *testing.T, m arch.Model, b *cpu.Backend, rounds ...[]*part) {
 		}
 		return x
 	}
-	for _, round := range rounds {
-		var parts []backend.Part
-		var ids []int32
-		var live []int
-		for _, p := range round {
-			cache, err := b.NewCache(c.Shape(), backend.KVF32, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer cache.Close()
-			if len(p.held) > 0 {
-				o, err := b.Begin(cache, len(p.held), nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				layers(o, p.held, []int{})
-				if err := o.Flush(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			p.rows = map[[3]int][]float32{}
-			var lock sync.Mutex
-			watch := &backend.Watch{Rows: []int{len(p.next) - 1}, Deliver: func(r backend.Row) {
-				lock.Lock()
-				defer lock.Unlock()
-				p.rows[[3]int{r.Layer, r.Head, r.Position}] = slices.Clone(r.Weights)
-			}}
-			for i := range p.next {
-				live = append(live, len(ids)+i)
-			}
-			parts, ids = append(parts, backend.Part{Cache: cache, Rows: len(p.next), Watch: watch}), append(ids, p.next...)
-		}
-		var o backend.Ops
-		var err error
-		if len(round) == 1 {
-			o, err = b.Begin(parts[0].Cache, parts[0].Rows, parts[0].Watch)
-		} else {
-			o, err = b.BeginBatch(parts)
-		}
+	var parts []backend.Part
+	var ids []int32
+	var live []int
+	for _, p := range all {
+		cache, err := b.NewCache(c.Shape(), backend.KVF32, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		y := o.Read(m.Logits(o, layers(o, ids, live)))
-		for _, p := range round {
-			n := len(p.next) * c.Vocab
-			p.logits, y = slices.Clone(y[:n]), y[n:]
-		}
-		if err := o.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		for i, p := range round {
-			if got := parts[i].Cache.Len(); got != len(p.held)+len(p.next) {
-				t.Fatalf("a cache of %d tokens, want %d", got, len(p.held)+len(p.next))
+		defer cache.Close()
+		if len(p.held) > 0 {
+			o, err := b.Begin(cache, len(p.held), nil)
+			if err != nil {
+				t.Fatal(err)
 			}
+			layers(o, p.held, []int{})
+			if err := o.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.rows = map[[3]int][]float32{}
+		var lock sync.Mutex
+		watch := &backend.Watch{Rows: []int{len(p.next) - 1}, Deliver: func(r backend.Row) {
+			lock.Lock()
+			defer lock.Unlock()
+			p.rows[[3]int{r.Layer, r.Head, r.Position}] = slices.Clone(r.Weights)
+		}}
+		for i := range p.next {
+			live = append(live, len(ids)+i)
+		}
+		parts, ids = append(parts, backend.Part{Cache: cache, Rows: len(p.next), Watch: watch}), append(ids, p.next...)
+	}
+	var o backend.Ops
+	var err error
+	if len(all) == 1 {
+		o, err = b.Begin(parts[0].Cache, parts[0].Rows, parts[0].Watch)
+	} else {
+		o, err = b.BeginBatch(parts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := o.Read(m.Logits(o, layers(o, ids, live)))
+	for _, p := range all {
+		n := len(p.next) * c.Vocab
+		p.logits, y = slices.Clone(y[:n]), y[n:]
+	}
+	if err := o.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range all {
+		if got := parts[i].Cache.Len(); got != len(p.held)+len(p.next) {
+			t.Fatalf("a cache of %d tokens, want %d", got, len(p.held)+len(p.next))
 		}
 	}
 }
@@ -107,7 +105,7 @@ func TestBatchesChangeNoByte(t *testing.T) {
 				}
 				defer b.Close()
 				m := load(t, file(t, name), b, g)
-				make := func() []*part {
+				fresh := func() []*part {
 					return []*part{
 						{held: g.Tokens[:n/2], next: g.Tokens[n/2 : n/2+1]},
 						{held: g.Tokens[:n-1], next: g.Tokens[n-1:]},
@@ -115,11 +113,11 @@ func TestBatchesChangeNoByte(t *testing.T) {
 						{held: g.Tokens[n/3 : n/2], next: g.Tokens[n/2 : n/2+4]},
 					}
 				}
-				alone, batch := make(), make()
+				alone, batch := fresh(), fresh()
 				for _, p := range alone {
-					runParts(t, m, b, []*part{p})
+					runParts(t, m, b, p)
 				}
-				runParts(t, m, b, batch)
+				runParts(t, m, b, batch...)
 				for i := range alone {
 					if !reflect.DeepEqual(alone[i], batch[i]) {
 						t.Errorf("%d threads, sequence %d: results differ", threads, i)
