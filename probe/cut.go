@@ -2,7 +2,7 @@ package probe
 
 import "slices"
 
-// cut divides trials, in the order in which one run takes them, into shards of
+// Cut divides trials, in the order in which one run takes them, into shards of
 // about equal cost: neighbours share prefixes, so each shard computes again only
 // the beginning of its first prompt. A shard is the trials from its start up to
 // the next one's. None is empty where there are as many trials as shards.
@@ -10,7 +10,7 @@ import "slices"
 // What a trial costs in the middle of a shard is what it costs in one run
 // (prefill tokens of it, given what was computed before); as the first of a
 // shard it costs its whole prompt. The largest shard is as small as it can be.
-func cut(perTrial, prompts []int, shards int) []int {
+func Cut(perTrial, prompts []int, shards int) []int {
 	n := len(perTrial)
 	starts := func(most int) []int {
 		s := []int{0}

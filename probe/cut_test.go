@@ -23,7 +23,7 @@ func TestCut(t *testing.T) {
 		{dear, 2, []int{0, 3}}, // 14 and 14: the dear one is the first of a shard
 		{dear, 3, []int{0, 3, 5}},
 	} {
-		got := cut(c.perTrial, prompts, c.shards)
+		got := Cut(c.perTrial, prompts, c.shards)
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%v in %d: %v, want %v", c.perTrial, c.shards, got, c.want)
 		}

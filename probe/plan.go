@@ -184,7 +184,7 @@ func reorder(trials []*Trial, units [][]int, seed uint64, count int) []*Trial {
 
 // Shard gives a part of the plan, whose hash stays the whole plan's: of a plan
 // of one block a run of neighbours, so that all parts take about as long and
-// share prefixes as one run does (see cut); of a plan of several blocks every
+// share prefixes as one run does (see [Cut]); of a plan of several blocks every
 // of-th, beginning with the shard-th.
 func (p *Plan) Shard(shard, of int) (*Plan, error) {
 	if p.of != 0 {
@@ -207,7 +207,7 @@ func (p *Plan) Shard(shard, of int) (*Plan, error) {
 		for i, t := range p.Trials {
 			prompts[i] = t.PromptTokens
 		}
-		starts := append(cut(cost.PerTrial, prompts, of), len(p.Trials))
+		starts := append(Cut(cost.PerTrial, prompts, of), len(p.Trials))
 		q.blockStarts = []int{0}
 		q.Trials = slices.Clone(p.Trials[starts[shard-1]:starts[shard]])
 		return &q, nil

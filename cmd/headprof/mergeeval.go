@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,19 +68,9 @@ func mergeShards[R any](k journal.Kind[R], out string, model *runner.Model, dirs
 	if partial {
 		merge = k.MergePartial
 	}
-	sum, err := model.Source().SHA256()
-	if err != nil {
+	if err := sameModel(model, dirs); err != nil {
 		return nil, nil, err
 	}
-	for _, dir := range dirs {
-		if m, err := journal.ReadManifest(dir); err == nil && m.Model.SHA256 != sum {
-			return nil, nil, fmt.Errorf("%s is a run of %s; give that model with --model", dir, m.Model.Name)
-		}
-	}
 	m, records, err := merge(out, dirs)
-	var lacks *journal.IncompleteError
-	if errors.As(err, &lacks) {
-		return nil, nil, &exit{exitIncomplete, err}
-	}
-	return m, records, err
+	return m, records, incomplete(err)
 }

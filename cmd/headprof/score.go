@@ -84,13 +84,12 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		if f.perStep {
 			return usagef("--per-step is for scores of needle trials; %s has no steps", f.method)
 		}
-		return f.cases(cmd, methods.others)
 	}
 	if len(methods.others) > 0 {
 		if err := f.noCases(methods.others); err != nil {
 			return err
 		}
-		if f.trials != "" {
+		if methods.needles && f.trials != "" {
 			return usagef("--trials: a file holds prompts of one kind; run %s and the scores of needle trials apart", methods.others[0].Name())
 		}
 	}
@@ -109,10 +108,12 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	shard, of := part.Which, part.Of
 	say := newSpeaker(cmd, f.quiet, f.json)
 	if said != "" && !say.quiet {
 		fmt.Fprintln(say.err, said)
+	}
+	if !methods.needles {
+		return f.cases(cmd, methods.others, part, say)
 	}
 
 	model, err := f.open()
@@ -126,7 +127,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	}
 	var others *cases.Plan
 	if len(methods.others) > 0 {
-		if others, err = f.casePlan(cmd, model, e, methods.others); err != nil {
+		if others, err = f.casePlan(cmd, model, e, methods.others, part); err != nil {
 			return err
 		}
 	}
@@ -134,8 +135,8 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if of > 0 {
-		if plan, err = plan.Shard(shard, of); err != nil {
+	if part.Of > 0 {
+		if plan, err = plan.Shard(part.Which, part.Of); err != nil {
 			return usagef("--shard: %w", err)
 		}
 	}
@@ -207,6 +208,9 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r, rest *probe.Re
 	o.Meta = meta(model, r)
 	table, err := scoring.Aggregate(r.Scores, o)
 	if err == nil && rest != nil {
+		if table.Meta.Partial == "" {
+			table.Meta.Partial = meta(model, rest).Partial
+		}
 		var of *scoring.Table
 		if of, err = cases.Aggregate(rest.Scores, o); err == nil {
 			table.Heads, table.Halves = append(table.Heads, of.Heads...), append(table.Halves, of.Halves...)

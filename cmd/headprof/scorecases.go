@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ import (
 	"headprof/export/textfile"
 	"headprof/probe"
 	"headprof/probe/cases"
+	"headprof/probe/evaluate"
 	"headprof/runner"
 	"headprof/scoring"
 )
@@ -23,8 +25,6 @@ func (f *scoreFlags) noCases(others []scoring.Declaration) error {
 	switch {
 	case f.until != "":
 		return usagef("--until is for needle trials; --method %s takes --count cases", name)
-	case f.shard != "":
-		return usagef("--shard is for needle trials; run --method %s on one machine", name)
 	case f.preset != "":
 		return usagef("--preset is for needle trials, not for --method %s", name)
 	case f.count < 0:
@@ -34,11 +34,7 @@ func (f *scoreFlags) noCases(others []scoring.Declaration) error {
 }
 
 // cases runs methods that need other prompts than needle trials, and no others.
-func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) error {
-	if err := f.noCases(methods); err != nil {
-		return err
-	}
-	say := newSpeaker(cmd, f.quiet, f.json)
+func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration, part evaluate.Shard, say *speaker) error {
 	model, err := f.open()
 	if err != nil {
 		return err
@@ -48,7 +44,7 @@ func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) er
 	if err != nil {
 		return err
 	}
-	plan, err := f.casePlan(cmd, model, e, methods)
+	plan, err := f.casePlan(cmd, model, e, methods, part)
 	if err != nil {
 		return err
 	}
@@ -56,17 +52,26 @@ func (f *scoreFlags) cases(cmd *cobra.Command, methods []scoring.Declaration) er
 	if err != nil {
 		return err
 	}
-	o := aggregation(model, f.seed)
-	o.Meta = meta(model, result)
-	table, err := cases.Aggregate(result.Scores, o)
+	return f.finishCases(say, model, result, aggregation(model, f.seed))
+}
+
+// finishCases aggregates cases, writes all artifacts and shows the result. A
+// shard may have no case of the method to show: another is.
+func (f *scoreFlags) finishCases(say *speaker, model *runner.Model, r *probe.Result, o scoring.Options) error {
+	o.Meta = meta(model, r)
+	table, err := cases.Aggregate(r.Scores, o)
 	if err != nil {
 		return err
 	}
-	return f.write(say, model, result, table)
+	if all := table.Methods(); !slices.Contains(all, f.method) {
+		f.method = all[0]
+	}
+	return f.write(say, model, r, table)
 }
 
-// casePlan reads or makes the cases of methods. It leaves f as it is.
-func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model, methods []scoring.Declaration) (*cases.Plan, error) {
+// casePlan reads or makes the cases of methods, or a part of them. It leaves f
+// as it is.
+func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model, methods []scoring.Declaration, part evaluate.Shard) (*cases.Plan, error) {
 	own := *f // the lengths of cases are not those of needle trials
 	plan := &cases.Plan{Seed: f.seed, Params: f.planFlags.params()}
 	for _, d := range methods {
@@ -80,7 +85,13 @@ func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model
 	if plan.Cases, err = own.caseList(cmd, m, e, methods); err != nil {
 		return nil, err
 	}
-	return plan, plan.Check(e)
+	if err := plan.Check(e); err != nil || part.Of == 0 {
+		return plan, err
+	}
+	if plan, err = plan.Shard(part.Which, part.Of, e.Shape()); err != nil {
+		return nil, usagef("--shard: %w", err)
+	}
+	return plan, nil
 }
 
 // runCases runs a plan of cases in a folder.

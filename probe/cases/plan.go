@@ -36,6 +36,10 @@ type Plan struct {
 	Methods []scoring.Named   // with their parameters
 	Params  map[string]string // what the cases were made from, for the manifest
 	Seed    uint64
+
+	whole     []Case // a shard: the cases of the whole plan
+	shard, of int    // 1-based shard; of == 0: not sharded
+	first     int    // the shard's first case in the whole plan
 }
 
 // Options say how a plan is run.
@@ -148,7 +152,7 @@ func (p *Plan) Do(ctx context.Context, m probe.Model, o Options) (*probe.Result,
 				return nil, fmt.Errorf("it lacks what %s needs", strings.Join(names, ", "))
 			}
 			tokens += c.Tokens()
-			return newRecord(c, i, values, time.Since(start)), nil
+			return newRecord(c, p.first+i, values, time.Since(start)), nil
 		},
 		Ended: func(done []*Record) {
 			if o.Ended != nil {
@@ -157,11 +161,15 @@ func (p *Plan) Do(ctx context.Context, m probe.Model, o Options) (*probe.Result,
 		},
 	}
 	records, err := run.Do(ctx)
-	r := &probe.Result{Manifest: manifest, Total: len(p.Cases), Done: len(records), Passed: len(records), Counted: len(records)}
+	return newResult(manifest, records, len(p.Cases), m.Shape()), err
+}
+
+func newResult(m *journal.Manifest, records []*Record, total int, layers shape.Model) *probe.Result {
+	r := &probe.Result{Manifest: m, Total: total, Done: len(records), Passed: len(records), Counted: len(records)}
 	for _, rec := range records {
-		r.Scores = append(r.Scores, rec.trialScore(m.Shape()))
+		r.Scores = append(r.Scores, rec.trialScore(layers))
 	}
-	return r, err
+	return r
 }
 
 func newRecord(c Case, index int, values map[string]Values, took time.Duration) *Record {
@@ -211,10 +219,15 @@ func (r *Record) trialScore(layers shape.Model) scoring.TrialScore {
 	return t
 }
 
-// manifest describes the run. The hash is that of all token ids and spans.
+// manifest describes the run. The hash is that of all token ids and spans,
+// those of other shards included.
 func (p *Plan) manifest(m probe.Model, o Options, names []string) (*journal.Manifest, error) {
 	hash := sha256.New()
-	for _, c := range p.Cases {
+	all := p.Cases
+	if p.of > 0 {
+		all = p.whole
+	}
+	for _, c := range all {
 		line, err := json.Marshal(c)
 		if err != nil {
 			return nil, err
@@ -233,7 +246,7 @@ func (p *Plan) manifest(m probe.Model, o Options, names []string) (*journal.Mani
 	model.Name = filepath.Base(model.Name)
 	return &journal.Manifest{
 		Format: journal.Format, Version: o.Version, Model: model,
-		Plan:     journal.Plan{Hash: hex.EncodeToString(hash.Sum(nil)), Trials: len(p.Cases), Block: max(1, len(p.Cases)), Seed: p.Seed, Params: p.Params},
+		Plan:     journal.Plan{Hash: hex.EncodeToString(hash.Sum(nil)), Trials: len(all), Block: max(1, len(all)), Seed: p.Seed, Shard: p.shardName(), Params: p.Params},
 		Settings: settings, Environment: o.Environment,
 	}, nil
 }
