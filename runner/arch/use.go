@@ -71,7 +71,7 @@ func (r *reader) checkTensors(c *Config) error {
 	var unread []string
 	for _, n := range s.TensorNames() {
 		// Frequencies may be there without a scaling that uses them.
-		if !r.tensors[n] && !c.isDraft(n) && !hasPrefix(n, otherParts.tensors) && !strings.HasPrefix(n, "rope_") && !strings.HasSuffix(n, "rope_freqs.weight") {
+		if !r.tensors[n] && !r.zeroBias(n) && !c.isDraft(n) && !hasPrefix(n, otherParts.tensors) && !strings.HasPrefix(n, "rope_") && !strings.HasSuffix(n, "rope_freqs.weight") {
 			unread = append(unread, n)
 		}
 	}
@@ -79,6 +79,16 @@ func (r *reader) checkTensors(c *Config) error {
 		return nil
 	}
 	return fmt.Errorf("tensor %s is one that headprof does not know in family %q (%d such), and leaving it out could change every result; this is a variant of the model that is not supported", unread[0], c.Family, len(unread))
+}
+
+// zeroBias tells whether a tensor is a bias of zeros, which changes nothing:
+// some writers of packed integers store one for every matrix.
+func (r *reader) zeroBias(name string) bool {
+	if !strings.HasSuffix(name, ".bias") {
+		return false
+	}
+	t, ok := r.Source.Tensor(name)
+	return ok && usable(t) == nil && t.Type.Known() && !slices.ContainsFunc(t.F32(), func(x float32) bool { return x != 0 })
 }
 
 // isDraft tells whether a tensor belongs to a layer of the draft model.

@@ -28,6 +28,8 @@ type Folder struct {
 	sources map[string]*source
 	scales  map[string]tensor.Tensor // of FP8 weights, by the weight's name in the folder
 	fp8     fp8Blocks
+	packing packing
+	packed  map[string]*packed // weights of packed integers, by their name without packing
 	names   []string
 }
 
@@ -61,7 +63,7 @@ func Open(dir string) (*Folder, error) {
 	} else if !info.IsDir() {
 		dir = filepath.Dir(dir)
 	}
-	f := &Folder{dir: dir, sources: map[string]*source{}, scales: map[string]tensor.Tensor{}}
+	f := &Folder{dir: dir, sources: map[string]*source{}, scales: map[string]tensor.Tensor{}, packed: map[string]*packed{}}
 	err := f.open()
 	if err != nil {
 		f.Close()
@@ -105,9 +107,10 @@ func (f *Folder) readConfig(path string) (*builder, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	method := s.object("quantization_config").text("quant_method")
-	if method == "fp8" {
+	integers := false
+	if f.packing, integers = s.integerPacking(); method == "fp8" {
 		f.fp8 = s.fp8Blocks()
-	} else if s.has("quantization_config") && !reads(s.text("model_type"), method) {
+	} else if !integers && s.has("quantization_config") && !reads(s.text("model_type"), method) {
 		return nil, fmt.Errorf("%s: the weights are quantised (%q), which headprof does not read in this form; use the unquantised model or a GGUF file",
 			path, method)
 	}
@@ -226,7 +229,7 @@ func (f *Folder) Tensor(name string) (tensor.Tensor, bool) {
 	if !ok {
 		return tensor.Tensor{}, false
 	}
-	parts := f.unscaled(s.parts)
+	parts := f.opened(f.unscaled(s.parts))
 	t := parts[0]
 	if s.made != nil {
 		t = s.made.build(parts, f.builder)
@@ -242,7 +245,7 @@ func (f *Folder) Experts(name string) (list []tensor.Tensor, ok bool) {
 	if !ok || s.numbers == nil {
 		return nil, false
 	}
-	return append([]tensor.Tensor(nil), f.unscaled(s.parts)...), true
+	return append([]tensor.Tensor(nil), f.opened(f.unscaled(s.parts))...), true
 }
 
 // TensorNames lists the names that Tensor knows, sorted.

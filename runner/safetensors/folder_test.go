@@ -488,7 +488,7 @@ func TestBadFolders(t *testing.T) {
 		"latent":        {"llama", put("model_type", "deepseek_v3"), []string{`"deepseek_v3"`, "latent"}},
 		"rope scaling":  {"llama", put("rope_parameters", map[string]any{"rope_type": "spiral"}), []string{`"spiral"`, "yarn"}},
 		"rope factor":   {"llama", put("rope_parameters", map[string]any{"rope_type": "linear"}), []string{"factor 0"}},
-		"quantised":     {"llama", put("quantization_config", map[string]any{"quant_method": "awq"}), []string{`"awq"`, "GGUF"}},
+		"quantised":     {"llama", put("quantization_config", map[string]any{"quant_method": "bitsandbytes"}), []string{`"bitsandbytes"`, "GGUF"}},
 		"layer count": {"qwen2", func(m *model) {
 			m.Config["use_sliding_window"] = true
 			m.Config["layer_types"] = []string{"sliding_attention"}

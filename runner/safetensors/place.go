@@ -16,9 +16,15 @@ func (f *Folder) place() error {
 	for name, t := range f.builder.made {
 		f.sources[name] = &source{parts: []tensor.Tensor{t}}
 	}
+	all := map[string]entry{}
 	for _, s := range f.shards {
 		for _, e := range s.entries {
-			if err := f.placeOne(fam, e); err != nil {
+			all[e.name] = e
+		}
+	}
+	for _, s := range f.shards {
+		for _, e := range s.entries {
+			if err := f.placeOne(fam, e, all); err != nil {
 				return fmt.Errorf("%s: tensor %q: %w", s.path, e.name, err)
 			}
 		}
@@ -42,7 +48,12 @@ func (f *Folder) place() error {
 	return nil
 }
 
-func (f *Folder) placeOne(fam *family, e entry) error {
+func (f *Folder) placeOne(fam *family, e entry, all map[string]entry) error {
+	if f.packing.layout != unpackedLayout {
+		if done, err := f.placePacked(fam, e, all); done {
+			return err
+		}
+	}
 	if f.fp8.on {
 		if done, err := f.placeScale(fam, e); done {
 			return err
@@ -138,6 +149,8 @@ func (f *Folder) checkOptional(fam *family) error {
 			switch s := f.sources[name]; {
 			case want && s == nil:
 				return fmt.Errorf("%s: layer %d has no tensor for %s, which %s asks for; fetch the whole model", f.dir, l, base, stated(setting, f.builder.text("model_type")))
+			case !want && s != nil && f.zeroBias(s):
+				delete(f.sources, name)
 			case !want && s != nil:
 				return fmt.Errorf("%s: tensor %q is not used by transformers, since %s rules it out; correct config.json or remove the tensor", f.dir, s.parts[0].Name, stated(setting, f.builder.text("model_type")))
 			}

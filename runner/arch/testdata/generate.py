@@ -35,6 +35,7 @@ import transformers as T
 from safetensors.torch import load_file, save_file
 
 import convert
+import int4
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 TOKENS, POSITIONS = 40, [3, 17, 39]
@@ -42,6 +43,7 @@ SMALL = dict(vocab_size=67, hidden_size=32, intermediate_size=64, num_hidden_lay
              max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, tie_word_embeddings=False)
 GQA = dict(SMALL, num_key_value_heads=2)
 MOE = dict(GQA, num_experts=5, num_experts_per_tok=2, moe_intermediate_size=32)
+INT4 = dict(GQA, hidden_size=64, num_hidden_layers=1, num_attention_heads=4, head_dim=16)
 TIED = dict(tie_word_embeddings=True)
 
 
@@ -121,6 +123,15 @@ CASES = {
     "glm4": (T.Glm4Config, None, dict(GQA, head_dim=16, eos_token_id=2), None),
     "cohere": (T.CohereConfig, None, dict(GQA, **TIED, use_qk_norm=True, logit_scale=0.3), None),
     "cohere2": (T.Cohere2Config, None, dict(GQA, **TIED, num_hidden_layers=4, intermediate_size=32, sliding_window=8, logit_scale=0.3), None),
+    "qwen3-awq": (T.Qwen3Config, A.QWEN3, INT4, None),
+    "qwen3-moe-awq": (T.Qwen3MoeConfig, A.QWEN3MOE, dict(INT4, num_experts=3, num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=True), None),
+    "qwen2-gptq": (T.Qwen2Config, A.QWEN2, dict(INT4, num_attention_heads=2, num_key_value_heads=1), None),
+    "qwen3-gptq-order": (T.Qwen3Config, A.QWEN3, INT4, None),
+    "qwen3-gptq-v2": (T.Qwen3Config, A.QWEN3, INT4, None),
+    "qwen3-gptq-8": (T.Qwen3Config, A.QWEN3, INT4, None),
+    "qwen3-packed": (T.Qwen3Config, A.QWEN3, INT4, None),
+    "qwen3-packed-zeros": (T.Qwen3Config, A.QWEN3, INT4, None),
+    "qwen3-packed-order": (T.Qwen3Config, A.QWEN3, INT4, None),
 }
 
 
@@ -399,6 +410,11 @@ def make(case, config_class, arch, settings, shared):
             config_json["quantization_config"] = dict(quant_method="fp8", activation_scheme="dynamic", fmt="e4m3", weight_block_size=size)
             save_file(tensors, f"{d}/model.safetensors", {"format": "pt"})
             model = T.AutoModelForCausalLM.from_pretrained(d, attn_implementation="eager", dtype=torch.float32).eval()
+        if scheme := int4.scheme(case):
+            tensors, stored = int4.quantise(tensors, scheme, seed)
+            config_json["quantization_config"] = int4.config(scheme)
+            save_file(tensors, f"{d}/model.safetensors", {"format": "pt"})
+            model = T.AutoModelForCausalLM.from_pretrained(d, attn_implementation="eager", dtype=torch.float32).eval()
         result = golden(model, seed)
         if packed:
             tensors |= packed
@@ -422,7 +438,7 @@ def make(case, config_class, arch, settings, shared):
         result["weights"] = shared
     else:
         stored = tensors if packed else stored
-        exact = lambda k, v: v.dtype in (torch.uint8, torch.float8_e4m3fn) or k.endswith("_scale_inv")
+        exact = lambda k, v: v.dtype in (torch.uint8, torch.float8_e4m3fn, torch.int32, torch.int64, torch.float16) or k.endswith("_scale_inv")
         save_file({k: v if exact(k, v) else v.to(torch.bfloat16) for k, v in stored.items()}, f"{case}/model.safetensors", {"format": "pt"})
     pack(f"{case}/golden.json.gz", json.dumps(result, separators=(",", ":")).encode())
 
