@@ -3,6 +3,7 @@ package runner
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -43,6 +44,9 @@ func (s *Session) Branches(ctx context.Context, tokens []int32, list []Branch, e
 	}
 	if len(tokens) == 0 {
 		return nil
+	}
+	if s.replaced != nil {
+		return errors.New("a session whose heads' outputs are replaced has no branches")
 	}
 	b, ok := s.model.backend.(backend.Brancher)
 	if !ok {

@@ -28,8 +28,9 @@ type Watch struct {
 	Projections func(backend.Projections)
 	// Outputs, if set, receives the heads' outputs, layer by layer and chunk by
 	// chunk, from one goroutine; in the last layer those of positions whose
-	// logits or attention are wanted.
-	Outputs func(backend.Outputs)
+	// logits or attention are wanted, or with AllOutputs of every position.
+	Outputs    func(backend.Outputs)
+	AllOutputs bool
 	// Logits lists positions whose logits are wanted, ascending.
 	Logits []int
 	// Progress, if set, is called after each computed chunk with its number of tokens.
@@ -47,9 +48,10 @@ type Blocks struct {
 // Session is one token sequence and its KV cache. It is used by one goroutine
 // at a time; sessions of one model may run side by side.
 type Session struct {
-	model  *Model
-	cache  backend.Cache
-	masked [][]bool // [layer][head]; nil: none
+	model    *Model
+	cache    backend.Cache
+	masked   [][]bool     // [layer][head]; nil: none
+	replaced *Replacement // nil: none
 }
 
 // Len is the number of tokens in the sequence.
@@ -73,12 +75,8 @@ func (s *Session) Fork(n int) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{model: s.model, cache: c, masked: s.masked}, nil
+	return &Session{model: s.model, cache: c, masked: s.masked, replaced: s.replaced}, nil
 }
-
-// Mask masks heads from the next Extend on: masked[layer][head] true makes
-// that head's output zero. nil masks none.
-func (s *Session) Mask(masked [][]bool) { s.masked = masked }
 
 // Extend appends tokens to the sequence and computes them. The result holds
 // one row of logits per position in w.Logits, in that order. Results do not
@@ -231,7 +229,7 @@ func joinable(round []*step) bool {
 	rows := 0
 	for _, t := range round {
 		rows += len(t.tokens)
-		if t.s.masked != nil || t.watch.Blocks != nil || t.watch.Projections != nil || t.watch.Outputs != nil {
+		if t.s.masked != nil || t.s.replaced != nil || t.watch.Blocks != nil || t.watch.Projections != nil || t.watch.Outputs != nil {
 			return false
 		}
 	}
@@ -298,6 +296,9 @@ func (t *step) begin(last bool) error {
 			watch = rowByRow(watch, t.first)
 		}
 	}
+	if w.Outputs != nil && w.AllOutputs {
+		t.live = upTo(len(t.tokens))
+	}
 	o, err := m.backend.Begin(t.s.cache, len(t.tokens), &watch)
 	if err != nil {
 		return err
@@ -308,6 +309,13 @@ func (t *step) begin(last bool) error {
 	}
 	if t.s.masked != nil {
 		t.o = &masking{t.o, t.s.masked}
+	}
+	if t.s.replaced != nil {
+		host, ok := o.(backend.HostOps)
+		if !ok {
+			return m.CheckReplace()
+		}
+		t.o = &substituting{t.o, host, t.s.replaced}
 	}
 	if w.Projections != nil && m.config.NormedLate {
 		return fmt.Errorf("family %q normalises queries and keys after their rotation, and what was asked for needs them before it; leave that score out", m.config.Family)
@@ -381,15 +389,4 @@ func union(a, b []int) []int {
 		}
 	}
 	return out
-}
-
-// masking wraps a step so that masked heads give zero; families need not know.
-type masking struct {
-	backend.Ops
-	masked [][]bool
-}
-
-func (m *masking) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
-	a.Masked = m.masked[a.Layer]
-	return m.Ops.Attend(q, a, rows)
 }

@@ -28,7 +28,7 @@ func heads(layers, perLayer int) []scoring.Head {
 
 func TestMasksAreDisjointAndFromTheSameLayers(t *testing.T) {
 	rows := heads(4, 6) // the best 4 are layer 0's first
-	masks, err := Masks(rows, []int{0, 4}, 3, 1)
+	masks, err := Masks(rows, MaskPlan{Counts: []int{0, 4}, Seeds: 3, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,13 +49,13 @@ func TestMasksAreDisjointAndFromTheSameLayers(t *testing.T) {
 			t.Errorf("mask %s does not take what layer 0 has left: %v", m.Name(), m.Heads)
 		}
 	}
-	again, _ := Masks(rows, []int{0, 4}, 3, 1)
+	again, _ := Masks(rows, MaskPlan{Counts: []int{0, 4}, Seeds: 3, Seed: 1})
 	for i := range masks {
 		if masks[i].list() != again[i].list() {
 			t.Error("the same seed draws other heads")
 		}
 	}
-	if _, err := Masks(rows, []int{13}, 1, 1); err == nil {
+	if _, err := Masks(rows, MaskPlan{Counts: []int{13}, Seeds: 1, Seed: 1}); err == nil {
 		t.Error("13 of 24 heads masked against as many others is no error")
 	}
 }

@@ -28,17 +28,20 @@ var (
 	)
 
 	effectTexts = join(map[string]export.Column{
-		"choice":    {Description: "which heads are masked: none, top, random or bottom of the profile"},
+		"choice":    {Description: "which heads are masked: none, top, random, permuted or bottom of the profile; or top heads of which some are restored"},
 		"heads":     {Description: "heads masked", Unit: "heads"},
 		"seed":      {Description: "draw of random heads; null: the mean over all draws, or a choice that is not random"},
 		"n":         {Description: "prompts", Unit: "prompts"},
 		"elsewhere": {Description: "random heads drawn from other layers than the top heads'", Unit: "heads"},
-		"masked":    {Description: "the masked heads, as layer-head"},
+		"masked":    {Description: "the masked heads, as layer-head; + marks those that are restored"},
+		"ablation":  {Description: "what masked heads give: zero, mean or resample"},
+		"restored":  {Description: "of the masked heads, those that give what they give without a mask", Unit: "heads"},
 	},
 		estimate("pass_rate", "share of prompts whose answer passes", ""),
 		estimate("answer_logprob", "log P(expected answer), the sum over its tokens; mean over prompts", "nats"),
 		estimate("pass_rate_change", "pass_rate minus that without a mask, prompt by prompt", ""),
 		estimate("answer_logprob_change", "answer_logprob minus that without a mask, prompt by prompt", "nats"),
+		estimate("answer_logprob_against_random", "answer_logprob minus that with random heads masked, or restored, prompt by prompt", "nats"),
 	)
 )
 

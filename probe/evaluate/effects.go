@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"headprof/export/atomicfile"
 	"headprof/scoring/stats"
@@ -12,10 +11,12 @@ import (
 
 // Effect is what masking a choice of heads does.
 type Effect struct {
-	Choice Choice
-	Heads  int
-	Seed   int    // of one random draw; 0: all of them together, or no draw
-	Masked string // "layer-head" names; "" where several masks are summed up
+	Choice   Choice
+	Ablation Ablation
+	Heads    int    // masked; of Restored and RestoredRandom: with those restored
+	Restored int    // of Heads
+	Seed     int    // of one random draw; 0: all of them together, or no draw
+	Masked   string // "layer-head" names, restored ones with "+"; "" where several masks are summed up
 	// Elsewhere counts random heads that are not from the top heads' layers.
 	Elsewhere int
 	N         int // prompts, each under one mask or more
@@ -23,6 +24,9 @@ type Effect struct {
 	LogProb   stats.Estimate // of the whole answer, nats
 	// ScoreChange and LogProbChange compare with no mask, prompt by prompt.
 	ScoreChange, LogProbChange stats.Estimate
+	// AgainstRandom is LogProb minus that of the random heads beside it: of Top
+	// against Random, of Restored against RestoredRandom; unknown elsewhere.
+	AgainstRandom stats.Estimate
 }
 
 // Effects sums an ablation up: no mask, then for each count the top heads, all
@@ -43,8 +47,29 @@ func Effects(records []*Masked, masks []Mask, seed uint64) ([]Effect, error) {
 		}
 	}
 	groups := stats.Groups(len(plain), func(i int) string { return plain[i].Group })
+	against := func(k Mask) stats.Estimate {
+		draws := k.draws(masks)
+		if len(draws) == 0 {
+			return stats.Unknown()
+		}
+		of := byMask[k.Name()]
+		return stats.Default(seed).Estimates([]int{len(groups), len(draws)}, func(picks [][]int) []float64 {
+			var sum float64
+			n := 0
+			for _, d := range picks[1] {
+				rs := byMask[draws[d].Name()]
+				for _, g := range picks[0] {
+					for _, i := range groups[g] {
+						sum += of[i].LogProb - rs[i].LogProb
+						n++
+					}
+				}
+			}
+			return []float64{sum / float64(n)}
+		})[0]
+	}
 	sum := func(of []Mask) Effect {
-		e := Effect{Choice: of[0].Choice, Heads: len(of[0].Heads), N: len(plain)}
+		e := Effect{Choice: of[0].Choice, Ablation: of[0].ablation(), Heads: len(of[0].Heads), Restored: len(of[0].Restored), N: len(plain), AgainstRandom: against(of[0])}
 		if len(of) == 1 {
 			e.Masked, e.Seed = of[0].list(), of[0].Seed
 		}
@@ -89,15 +114,40 @@ func Effects(records []*Masked, masks []Mask, seed uint64) ([]Effect, error) {
 		draws = nil
 	}
 	for _, k := range masks {
-		if k.Choice == Random {
+		if len(draws) > 0 && !k.drawnLike(draws[0]) {
+			flush()
+		}
+		if k.Seed > 0 {
 			draws = append(draws, k)
 			continue
 		}
-		flush()
 		out = append(out, sum([]Mask{k}))
 	}
 	flush()
 	return out, nil
+}
+
+// drawnLike tells whether masks differ by their draw alone.
+func (m Mask) drawnLike(k Mask) bool {
+	return m.Choice == k.Choice && m.ablation() == k.ablation() && len(m.Heads) == len(k.Heads) && len(m.Restored) == len(k.Restored)
+}
+
+// draws are the random heads that a choice is compared with.
+func (m Mask) draws(masks []Mask) (out []Mask) {
+	switch m.Choice {
+	case Top:
+		m.Choice = Random
+	case Restored:
+		m.Choice = RestoredRandom
+	default:
+		return nil
+	}
+	for _, k := range masks {
+		if k.drawnLike(m) {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // effectRow is an Effect in ablate.parquet.
@@ -120,6 +170,11 @@ type effectRow struct {
 	ChangeHigh      *float64 `parquet:"answer_logprob_change_high,optional"`
 	Elsewhere       int32    `parquet:"elsewhere"`
 	Masked          string   `parquet:"masked"`
+	Ablation        string   `parquet:"ablation,dict"`
+	Restored        int32    `parquet:"restored"`
+	Against         *float64 `parquet:"answer_logprob_against_random,optional"`
+	AgainstLow      *float64 `parquet:"answer_logprob_against_random_low,optional"`
+	AgainstHigh     *float64 `parquet:"answer_logprob_against_random_high,optional"`
 }
 
 func (e Effect) parquet() effectRow {
@@ -129,6 +184,8 @@ func (e Effect) parquet() effectRow {
 		LogProb: known(e.LogProb.Value), LogProbLow: known(e.LogProb.Low), LogProbHigh: known(e.LogProb.High),
 		ScoreChange: known(e.ScoreChange.Value), ScoreChangeLow: known(e.ScoreChange.Low), ScoreChangeHigh: known(e.ScoreChange.High),
 		Change: known(e.LogProbChange.Value), ChangeLow: known(e.LogProbChange.Low), ChangeHigh: known(e.LogProbChange.High),
+		Ablation: string(e.Ablation), Restored: int32(e.Restored),
+		Against: known(e.AgainstRandom.Value), AgainstLow: known(e.AgainstRandom.Low), AgainstHigh: known(e.AgainstRandom.High),
 	}
 	if e.Seed > 0 {
 		s := int32(e.Seed)
@@ -145,42 +202,25 @@ func effectColumns() []column[Effect] {
 		{"seed", func(e Effect) string { return capacityText(e.Seed) }},
 		{"n", func(e Effect) string { return strconv.Itoa(e.N) }},
 	}
-	for _, m := range []struct {
-		name string
-		of   func(Effect) stats.Estimate
-	}{
-		{"pass_rate", func(e Effect) stats.Estimate { return e.Score }},
-		{"answer_logprob", func(e Effect) stats.Estimate { return e.LogProb }},
-		{"pass_rate_change", func(e Effect) stats.Estimate { return e.ScoreChange }},
-		{"answer_logprob_change", func(e Effect) stats.Estimate { return e.LogProbChange }},
-	} {
+	estimate := func(name string, of func(Effect) stats.Estimate) {
 		out = append(out,
-			c{m.name, func(e Effect) string { return number(m.of(e).Value, 6) }},
-			c{m.name + "_low", func(e Effect) string { return number(m.of(e).Low, 6) }},
-			c{m.name + "_high", func(e Effect) string { return number(m.of(e).High, 6) }},
+			c{name, func(e Effect) string { return number(of(e).Value, 6) }},
+			c{name + "_low", func(e Effect) string { return number(of(e).Low, 6) }},
+			c{name + "_high", func(e Effect) string { return number(of(e).High, 6) }},
 		)
 	}
-	return append(out,
+	estimate("pass_rate", func(e Effect) stats.Estimate { return e.Score })
+	estimate("answer_logprob", func(e Effect) stats.Estimate { return e.LogProb })
+	estimate("pass_rate_change", func(e Effect) stats.Estimate { return e.ScoreChange })
+	estimate("answer_logprob_change", func(e Effect) stats.Estimate { return e.LogProbChange })
+	out = append(out,
 		c{"elsewhere", func(e Effect) string { return strconv.Itoa(e.Elsewhere) }},
 		c{"masked", func(e Effect) string { return e.Masked }},
+		c{"ablation", func(e Effect) string { return string(e.Ablation) }},
+		c{"restored", func(e Effect) string { return strconv.Itoa(e.Restored) }},
 	)
-}
-
-// AblationMarkdown is a table of masks, single random draws left out.
-func AblationMarkdown(effects []Effect) string {
-	var b strings.Builder
-	b.WriteString("| masked heads | choice | pass rate, % | answer log-probability, nats | its change |\n|---|---|---|---|---|\n")
-	for _, e := range effects {
-		if e.Choice == Random && e.Seed > 0 {
-			continue
-		}
-		change := intervalText(e.LogProbChange, 1, 2)
-		if e.Choice == None {
-			change = "0"
-		}
-		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s |\n", e.Heads, e.Choice, intervalText(e.Score, 100, 1), intervalText(e.LogProb, 1, 2), change)
-	}
-	return b.String()
+	estimate("answer_logprob_against_random", func(e Effect) stats.Estimate { return e.AgainstRandom })
+	return out
 }
 
 // WriteEffects writes ablate.csv, ablate.parquet and ablate.md.

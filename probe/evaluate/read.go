@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"math"
@@ -127,9 +128,10 @@ func ReadEffects(dir string) ([]Effect, error) {
 	var effects []Effect
 	for i := range t.lines {
 		effects = append(effects, Effect{
-			Choice: Choice(t.text(i, "choice")), Heads: t.whole(i, "heads"), Seed: t.whole(i, "seed"), Masked: t.text(i, "masked"),
+			Choice: Choice(t.text(i, "choice")), Ablation: Ablation(cmp.Or(t.text(i, "ablation"), string(Zero))), Restored: t.whole(i, "restored"), Heads: t.whole(i, "heads"), Seed: t.whole(i, "seed"), Masked: t.text(i, "masked"),
 			Elsewhere: t.whole(i, "elsewhere"), N: t.whole(i, "n"), Score: t.estimate(i, "pass_rate"), LogProb: t.estimate(i, "answer_logprob"),
 			ScoreChange: t.estimate(i, "pass_rate_change"), LogProbChange: t.estimate(i, "answer_logprob_change"),
+			AgainstRandom: t.estimate(i, "answer_logprob_against_random"),
 		})
 	}
 	return effects, t.err

@@ -282,7 +282,7 @@ func TestMasksByHand(t *testing.T) {
 	for i, v := range []float64{1, 5, 3, 3, 0, 5, 2, 0} { // 2 layers of 4
 		rows = append(rows, scoring.Head{Layer: i / 4, Head: i % 4, Mean: v})
 	}
-	masks, err := Masks(rows, []int{3, 3, 4}, 1, 1)
+	masks, err := Masks(rows, MaskPlan{Counts: []int{3, 3, 4}, Seeds: 1, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,13 +300,13 @@ func TestMasksByHand(t *testing.T) {
 		}
 	}
 	for _, n := range []int{-1, 5} {
-		if _, err := Masks(rows, []int{n}, 1, 1); err == nil {
+		if _, err := Masks(rows, MaskPlan{Counts: []int{n}, Seeds: 1, Seed: 1}); err == nil {
 			t.Errorf("%d of 8 heads", n)
 		}
 	}
 	// Both heads of layer 0 are the best: others come from the layers that are left.
 	uneven := []scoring.Head{{Layer: 0, Head: 0, Mean: 9}, {Layer: 0, Head: 1, Mean: 8}, {Layer: 1, Head: 0, Mean: 2}, {Layer: 2, Head: 0, Mean: 1}}
-	masks, err = Masks(uneven, []int{2}, 1, 1)
+	masks, err = Masks(uneven, MaskPlan{Counts: []int{2}, Seeds: 1, Seed: 1})
 	if err != nil || masks[2].list() != "1-0 2-0" || masks[2].Elsewhere != 2 {
 		t.Errorf("%+v, %v", masks, err)
 	}

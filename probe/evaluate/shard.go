@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"fmt"
-	"strings"
 
 	"headprof/probe/journal"
 )
@@ -54,24 +53,12 @@ func MasksOf(m *journal.Manifest, records []*Masked) ([]Mask, error) {
 		if !ok {
 			return nil, fmt.Errorf("the journal holds mask %s, which the manifest does not name", r.Mask)
 		}
-		k := Mask{}
-		for _, name := range strings.Fields(list) {
-			var h HeadID
-			if _, err := fmt.Sscanf(name, "%d-%d", &h.Layer, &h.Head); err != nil {
-				return nil, fmt.Errorf("mask %s: %q is no head", r.Mask, name)
-			}
-			k.Heads = append(k.Heads, h)
+		k, err := parseMask(r.Mask, list)
+		if err != nil {
+			return nil, err
 		}
-		choice, _, _ := strings.Cut(r.Mask, "-")
-		k.Choice = Choice(choice)
 		if k.Choice == Random {
-			if _, err := fmt.Sscanf(r.Mask, "random-%d-%d", new(int), &k.Seed); err != nil {
-				return nil, fmt.Errorf("mask %s has no seed", r.Mask)
-			}
-			k.Elsewhere = elsewhere(k.Heads, heads[fmt.Sprintf("%s-%d", Top, len(k.Heads))])
-		}
-		if k.Name() != r.Mask {
-			return nil, fmt.Errorf("mask %s has %d heads in the manifest", r.Mask, len(k.Heads))
+			k.Elsewhere = elsewhere(k.Heads, heads[Mask{Choice: Top, Ablation: k.Ablation, Heads: k.Heads}.Name()])
 		}
 		heads[r.Mask] = k.Heads
 		out = append(out, k)

@@ -17,7 +17,7 @@ func TestMasksOfARun(t *testing.T) {
 	for i, mean := range []float64{9, 8, 1, 2, 3, 7, 0, 4, 5} {
 		rows = append(rows, scoring.Head{Layer: i / 3, Head: i % 3, Mean: mean})
 	}
-	masks, err := Masks(rows, []int{0, 1, 4}, 2, 5)
+	masks, err := Masks(rows, MaskPlan{Counts: []int{0, 1, 4}, Seeds: 2, Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
