@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -11,7 +12,17 @@ type Ablation struct {
 	Meta
 	PassRate []Line // pass rate in [0, 1] for each choice of heads (top, random, bottom)
 	LogProb  []Line // change of the answer's log-probability against no masking, in nats
+	Name     string // of both panels; "": none
+	More     []AblationPanel
 	Interval string // what Low and High are; "" means "95 % interval (random: over seeds)"
+}
+
+// AblationPanel is the change of the answer's log-probability, in nats, under
+// another ablation.
+type AblationPanel struct {
+	Name  string
+	X     string // what X counts; "": masked heads
+	Lines []Line
 }
 
 // Ablate draws pass rate and log-probability change against the number of
@@ -21,16 +32,21 @@ func Ablate(b Ablation) (*Figure, error) {
 		return nil, err
 	}
 	type part struct {
-		lines []Line
-		label string
-		share bool
+		lines   []Line
+		name, x string
+		label   string
+		share   bool
 	}
+	const masked, nats = "masked heads", "change of the answer's log-probability, nats"
 	var parts []part
 	if len(b.PassRate) > 0 {
-		parts = append(parts, part{b.PassRate, "pass rate, %", true})
+		parts = append(parts, part{b.PassRate, b.Name, masked, "pass rate, %", true})
 	}
 	if len(b.LogProb) > 0 {
-		parts = append(parts, part{b.LogProb, "change of the answer's log-probability, nats", false})
+		parts = append(parts, part{b.LogProb, b.Name, masked, nats, false})
+	}
+	for _, m := range b.More {
+		parts = append(parts, part{m.Lines, m.Name, cmp.Or(m.X, masked), nats, false})
 	}
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("plot: ablation without lines: nothing to draw")
@@ -79,9 +95,17 @@ func Ablate(b Ablation) (*Figure, error) {
 	if anyBar(b.PassRate) || anyBar(b.LogProb) {
 		extra = append(extra, "bars: "+interval)
 	}
-	const axis, wide, tall, gap = 50.0, 270.0, 230.0, 22.0
-	n := float64(len(parts))
-	return page(heading{title: "What masking heads does to the answers", facts: append(b.facts(), extra...)}, n*(axis+wide)+(n-1)*gap+18+keyW, tall+36, func(p *pen, x, y float64) {
+	title := 0.0 // space above panels for their names
+	for _, q := range parts {
+		if q.name != "" {
+			title = 18
+		}
+	}
+	const axis, wide, tall, gap, most = 50.0, 270.0, 230.0, 22.0, 3 // at most so many panels a row
+	n := min(len(parts), most)
+	width, height := float64(n)*(axis+wide)+float64(n-1)*gap, title+tall+36
+	rows := float64((len(parts) + most - 1) / most)
+	return page(heading{title: "What masking heads does to the answers", facts: append(b.facts(), extra...)}, width+18+keyW, rows*height+(rows-1)*gap, func(p *pen, x, y float64) {
 		for i, q := range parts {
 			xlo, xhi, ylo, yhi := bounds(q.lines)
 			lines := q.lines
@@ -95,17 +119,20 @@ func Ablate(b Ablation) (*Figure, error) {
 				xlo, xhi = xlo-1, xhi+1
 			}
 			d := 0.04 * (xhi - xlo)
-			a := panel{x: x + axis + float64(i)*(axis+wide+gap), y: y + 4, w: wide, h: tall, xmin: xlo - d, xmax: xhi + d, ymin: ylo, ymax: yhi}
+			a := panel{x: x + axis + float64(i%most)*(axis+wide+gap), y: y + 4 + title + float64(i/most)*(height+gap), w: wide, h: tall, xmin: xlo - d, xmax: xhi + d, ymin: ylo, ymax: yhi}
 			if q.share {
 				a.ymin, a.ymax = -3, 103 // marks at 0 and 100 stay whole
 			}
-			a.frame(p, maskTicks(q.lines), niceTicks(ylo, yhi, 5), "masked heads", q.label)
+			a.frame(p, maskTicks(q.lines), niceTicks(ylo, yhi, 5), q.x, q.label)
+			if q.name != "" {
+				p.text(a.x+a.w/2, a.y-12, q.name, inkAxis, middle)
+			}
 			if !q.share {
 				p.line(stroke{grey40, 0.9, []float64{3, 2}}, a.x, a.py(0), a.x+a.w, a.py(0))
 			}
 			a.series(p, lines, func(i int) int { return index(lines[i].Name) })
 		}
-		legend(p, keys, x+n*(axis+wide)+(n-1)*gap+18, y+8)
+		legend(p, keys, x+width+18, y+8)
 	}), nil
 }
 

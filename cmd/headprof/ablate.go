@@ -24,6 +24,7 @@ type ablateFlags struct {
 	shard               string
 	heads               []int
 	seeds               int
+	ablations, controls []string
 	quiet, json         bool
 }
 
@@ -36,8 +37,17 @@ func newAblate() *cobra.Command {
 the same layers (several draws), and the lowest ranked ones, and see what each
 does to answers: pass rate and log-probability of the expected answer. Heads that
 matter must hurt far more than random ones. Masked heads give zero from the
-prompt's first token on.`,
+prompt's first token on.
+
+Zero is what no head ever gives, and later heads make up for one that is gone
+(self-repair, arXiv 2402.15390), so it is weak evidence alone. --ablation mean
+gives a masked head's mean output in its place, resample what it gives in another
+needle's prompt. --controls permuted masks the top heads of the same scores
+shuffled within layers; patch-back masks the most heads asked for and gives fewer
+of them their clean outputs back, the best ones against random ones.
+docs/evaluation.md defines each.`,
 		Example: `  headprof ablate --scores headprof-out
+  headprof ablate --scores headprof-out --ablation all --controls all
   headprof ablate --model model.gguf --scores profile --heads 0,2,4,8,16 --random-seeds 5`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -50,6 +60,8 @@ prompt's first token on.`,
 	fs.IntSliceVar(&f.heads, "heads", []int{0, 4, 8, 16}, "how many heads to mask")
 	fs.IntVar(&f.seeds, "random-seeds", 3, "draws of random heads for each number")
 	atLeast(fs, 0, "random-seeds")
+	fs.StringSliceVar(&f.ablations, "ablation", []string{string(evaluate.Zero)}, "what masked heads give: zero, mean, resample, or all of these (mean and resample: on the CPU)")
+	fs.StringSliceVar(&f.controls, "controls", []string{string(evaluate.ControlRandom), string(evaluate.ControlBottom)}, "what top heads are compared with: random, bottom, permuted, patch-back (on the CPU), or all of these")
 	fs.StringVarP(&f.out, "out", "o", "headprof-ablate", "`folder`: journal, tables and plot")
 	shardFlag(fs, &f.shard)
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
@@ -60,6 +72,14 @@ prompt's first token on.`,
 func (f *ablateFlags) run(cmd *cobra.Command) error {
 	if f.scores == "" {
 		return usagef("missing --scores DIR|FILE, the profile to test; 'headprof score' makes one")
+	}
+	ablations, err := choices("--ablation", f.ablations, evaluate.Ablations())
+	if err != nil {
+		return err
+	}
+	controls, err := choices("--controls", f.controls, evaluate.Controls())
+	if err != nil {
+		return err
 	}
 	profile, err := readProfile(f.scores, cmd.ErrOrStderr())
 	if err != nil {
@@ -83,7 +103,7 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	rows := table.Of(method)
-	masks, err := evaluate.Masks(rows, f.heads, f.seeds, f.plan.seed)
+	masks, err := evaluate.Masks(rows, evaluate.MaskPlan{Counts: f.heads, Seeds: f.seeds, Seed: f.plan.seed, Ablations: ablations, Controls: controls})
 	if err != nil {
 		return usagef("--heads: %w", err)
 	}
@@ -105,7 +125,7 @@ func (f *ablateFlags) run(cmd *cobra.Command) error {
 	}
 	say.say("%s: %d prompts × %d masks, %s", model.Name(), len(items), len(masks), memory)
 	for _, m := range masks {
-		if tied := scoring.TieText(rows, len(m.Heads)); tied != "" && m.Choice == evaluate.Top {
+		if tied := scoring.TieText(rows, len(m.Heads)); tied != "" && m.Choice == evaluate.Top && m.Ablation == ablations[0] {
 			say.say("ties: %s", tied)
 		}
 	}
@@ -147,7 +167,8 @@ func (f *ablateFlags) result(cmd *cobra.Command, effects []evaluate.Effect, path
 		for _, e := range effects {
 			printJSON(w, map[string]any{"event": "row", "choice": e.Choice, "heads": e.Heads, "seed": e.Seed, "n": e.N, "pass_rate": finite(e.Score.Value),
 				"answer_logprob": finite(e.LogProb.Value), "answer_logprob_change": finite(e.LogProbChange.Value),
-				"answer_logprob_change_low": finite(e.LogProbChange.Low), "answer_logprob_change_high": finite(e.LogProbChange.High), "masked": e.Masked})
+				"answer_logprob_change_low": finite(e.LogProbChange.Low), "answer_logprob_change_high": finite(e.LogProbChange.High), "masked": e.Masked, "ablation": e.Ablation, "restored": e.Restored,
+				"answer_logprob_against_random": finite(e.AgainstRandom.Value), "answer_logprob_against_random_low": finite(e.AgainstRandom.Low), "answer_logprob_against_random_high": finite(e.AgainstRandom.High)})
 		}
 		printJSON(w, map[string]any{"event": "result", "files": paths})
 		return nil
@@ -155,7 +176,11 @@ func (f *ablateFlags) result(cmd *cobra.Command, effects []evaluate.Effect, path
 	if f.quiet {
 		return nil
 	}
-	fmt.Fprint(w, strings.ReplaceAll(evaluate.AblationMarkdown(effects), "|---|---|---|---|---|\n", ""))
+	for line := range strings.Lines(evaluate.AblationMarkdown(effects)) {
+		if !strings.HasPrefix(line, "|---") {
+			fmt.Fprint(w, line)
+		}
+	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "\nWritten:\n")
 	for _, p := range paths {
 		fmt.Fprintf(cmd.ErrOrStderr(), "  %s\n", p)
@@ -163,38 +188,116 @@ func (f *ablateFlags) result(cmd *cobra.Command, effects []evaluate.Effect, path
 	return nil
 }
 
+// choices reads a flag that lists names of a kind, or says all.
+func choices[T ~string](flag string, names []string, known []T) ([]T, error) {
+	if slices.Equal(names, []string{allMethods}) {
+		return known, nil
+	}
+	out := []T{} // none is not the default
+	for _, name := range names {
+		switch {
+		case !slices.Contains(known, T(name)):
+			return nil, usagef("%s %s: known are %s, or all", flag, name, joined(known))
+		case slices.Contains(out, T(name)):
+			return nil, usagef("%s names %s twice", flag, name)
+		}
+		out = append(out, T(name))
+	}
+	return out, nil
+}
+
+func joined[T ~string](names []T) string {
+	var all []string
+	for _, n := range names {
+		all = append(all, string(n))
+	}
+	return strings.Join(all, ", ")
+}
+
 // ablationDrawings are pass rate and log-probability change for each choice of
-// heads, in one figure; every line begins without a mask.
+// heads, in one figure; every line begins without a mask. Further ablations and
+// patch-back have a panel each.
 func ablationDrawings(dir string, m plots.Meta, effects []evaluate.Effect) []drawing {
 	a := plots.Ablation{Meta: m, Interval: "95 % bootstrap interval over needles (random: and draws)"}
 	var none evaluate.Effect
+	var ablations []evaluate.Ablation
 	for _, e := range effects {
-		if e.Choice == evaluate.None {
+		switch {
+		case e.Choice == evaluate.None:
 			none = e
+		case !slices.Contains(ablations, e.Ablation):
+			ablations = append(ablations, e.Ablation)
 		}
 	}
 	point := func(x int, v stats.Estimate) plots.Point {
 		return plots.Point{X: float64(x), Y: v.Value, Low: v.Low, High: v.High}
 	}
-	for _, choice := range []evaluate.Choice{evaluate.Top, evaluate.Random, evaluate.Bottom} {
-		rate := plots.Line{Name: string(choice), Points: []plots.Point{point(0, none.Score)}}
-		change := plots.Line{Name: string(choice), Points: []plots.Point{{}}}
-		for _, e := range effects {
-			if e.Choice == choice && e.Seed == 0 {
-				rate.Points = append(rate.Points, point(e.Heads, e.Score))
-				change.Points = append(change.Points, point(e.Heads, e.LogProbChange))
+	for i, ablation := range ablations {
+		p := plots.AblationPanel{}
+		if len(ablations) > 1 || ablation != evaluate.Zero {
+			p.Name = string(ablation) + " ablation"
+		}
+		for _, choice := range []evaluate.Choice{evaluate.Top, evaluate.Random, evaluate.Bottom, evaluate.Permuted} {
+			rate := plots.Line{Name: string(choice), Points: []plots.Point{point(0, none.Score)}}
+			change := plots.Line{Name: string(choice), Points: []plots.Point{{}}}
+			for _, e := range effects {
+				if e.Ablation == ablation && e.Choice == choice && e.Seed == 0 {
+					rate.Points = append(rate.Points, point(e.Heads, e.Score))
+					change.Points = append(change.Points, point(e.Heads, e.LogProbChange))
+				}
+			}
+			if len(rate.Points) > 1 {
+				sortPoints(rate.Points)
+				sortPoints(change.Points)
+				if i == 0 {
+					a.PassRate = append(a.PassRate, rate)
+				}
+				p.Lines = append(p.Lines, change)
 			}
 		}
-		if len(rate.Points) > 1 {
-			sortPoints(rate.Points)
-			sortPoints(change.Points)
-			a.PassRate, a.LogProb = append(a.PassRate, rate), append(a.LogProb, change)
+		switch {
+		case len(p.Lines) == 0:
+		case i == 0:
+			a.LogProb, a.Name = p.Lines, p.Name
+		default:
+			a.More = append(a.More, p)
 		}
+	}
+	if back := patchBackPanel(effects, point); len(back.Lines) > 0 {
+		a.More = append(a.More, back)
 	}
 	if len(a.PassRate) == 0 {
 		return nil
 	}
 	return []drawing{{filepath.Join(dir, "ablate.png"), func() (*plots.Figure, error) { return plots.Ablate(a) }}}
+}
+
+// patchBackPanel is log-probability change by heads restored: from none, which
+// masks all that are listed, to all of them.
+func patchBackPanel(effects []evaluate.Effect, point func(int, stats.Estimate) plots.Point) plots.AblationPanel {
+	p := plots.AblationPanel{Name: "patch-back", X: "masked heads restored"}
+	for _, choice := range []evaluate.Choice{evaluate.Restored, evaluate.RestoredRandom} {
+		l := plots.Line{Name: string(choice)}
+		var listed evaluate.Effect
+		for _, e := range effects {
+			if e.Choice == choice && e.Seed == 0 {
+				listed = e
+				l.Points = append(l.Points, point(e.Restored, e.LogProbChange))
+			}
+		}
+		if l.Points == nil {
+			continue
+		}
+		for _, e := range effects {
+			if e.Choice == evaluate.Top && e.Ablation == listed.Ablation && e.Heads == listed.Heads {
+				l.Points = append(l.Points, point(0, e.LogProbChange))
+			}
+		}
+		l.Points = append(l.Points, plots.Point{X: float64(listed.Heads)})
+		sortPoints(l.Points)
+		p.Lines = append(p.Lines, l)
+	}
+	return p
 }
 
 func sortPoints(p []plots.Point) {

@@ -25,6 +25,7 @@ func complete(root *cobra.Command) {
 		"chat": words("auto", "on", "off"), "preset": words("published"), "until": words("stable"),
 		"device": words("cpu", "gpu", "auto"), "kernels": words("auto", "avx512", "avx2", "neon", "portable"),
 		"level": words(string(allocate.KVHead), string(allocate.Head), string(allocate.ByLayer)), "kind": words(kinds...),
+		"ablation": words("zero", "mean", "resample", allMethods), "controls": words("random", "bottom", "permuted", "patch-back", allMethods),
 	}
 	for _, c := range root.Commands() {
 		c.Flags().VisitAll(func(f *pflag.Flag) {

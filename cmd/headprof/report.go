@@ -199,8 +199,15 @@ func ablationRows(effects []evaluate.Effect) []htmlreport.AblationRow {
 		if e.Seed > 0 {
 			seed = fmt.Sprint(e.Seed)
 		}
+		choice := string(e.Choice)
+		if e.Ablation != evaluate.Zero && e.Choice != evaluate.None {
+			choice += ", " + string(e.Ablation)
+		}
+		if e.Restored > 0 {
+			continue // against another axis: ablate.md has them
+		}
 		out = append(out, htmlreport.AblationRow{
-			Choice: string(e.Choice), Heads: e.Heads, Seed: seed,
+			Choice: choice, Heads: e.Heads, Seed: seed,
 			PassRate: estimateOf(e.Score.Value, e.Score.Low, e.Score.High), LogProb: estimateOf(e.LogProb.Value, e.LogProb.Low, e.LogProb.High),
 		})
 	}

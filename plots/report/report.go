@@ -156,7 +156,7 @@ type Ablation struct {
 
 // AblationRow is one choice of masked heads.
 type AblationRow struct {
-	Choice   string   `json:"choice"`
+	Choice   string   `json:"choice"` // with its ablation, where that is not zero
 	Heads    int      `json:"heads"`
 	Seed     string   `json:"seed,omitempty"` // of a single draw; "": all draws
 	PassRate Estimate `json:"pass_rate"`

@@ -189,3 +189,87 @@ func TestMasksHoldFromTheFirstToken(t *testing.T) {
 		t.Errorf("log-probability %v, step by step %v", got[1].LogProb, probe.Rounded(want))
 	}
 }
+
+// The controls of two layers of three heads, best 0-0, 0-1, 1-0, counted by hand.
+func TestMasksOfAllControls(t *testing.T) {
+	var rows []scoring.Head
+	for i, mean := range []float64{9, 8, 1, 7, 2, 3} {
+		rows = append(rows, scoring.Head{Layer: i / 3, Head: i % 3, Mean: mean})
+	}
+	masks, err := Masks(rows, MaskPlan{Counts: []int{0, 1, 3}, Seeds: 2, Seed: 5, Ablations: Ablations(), Controls: Controls()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No mask; three ablations of two counts of top, two random, two permuted and
+	// bottom; one head restored of three, and two draws of that.
+	if len(masks) != 1+3*2*6+3 {
+		t.Fatalf("%d masks", len(masks))
+	}
+	names := map[string]bool{}
+	for _, m := range masks {
+		if names[m.Name()] {
+			t.Errorf("two masks are named %s", m.Name())
+		}
+		names[m.Name()] = true
+		got, err := parseMask(m.Name(), m.list())
+		if m.Elsewhere = 0; err != nil || got.Name() != m.Name() || got.list() != m.list() || got.Choice != m.Choice {
+			t.Errorf("%s %q is read back as %+v, %v", m.Name(), m.list(), got, err)
+		}
+		perLayer := map[int]int{}
+		for _, h := range m.Heads {
+			perLayer[h.Layer]++
+		}
+		if m.Choice == Permuted && len(m.Heads) == 3 && (perLayer[0] != 2 || perLayer[1] != 1) {
+			t.Errorf("%s takes %s: other layers than the top heads' two and one", m.Name(), m.list())
+		}
+	}
+	for _, name := range []string{"top-3", "mean:top-1", "resample:bottom-3", "mean:random-1-2", "resample:permuted-3-1", "restored-1-of-3", "restored-random-1-of-3-2"} {
+		if !names[name] {
+			t.Errorf("no mask is named %s", name)
+		}
+	}
+	if last := masks[len(masks)-3]; last.list() != "+0-0 0-1 1-0" {
+		t.Errorf("patch-back %s", last.list())
+	}
+	for _, name := range []string{"top", "top-x", "half:top-1", "restored-1-of-3-2-4", "top-2"} {
+		if _, err := parseMask(name, "0-0"); err == nil {
+			t.Errorf("%s is a mask of one head", name)
+		}
+	}
+}
+
+// Two prompts and two draws by hand: the top heads lose 5 and 9; random ones 2
+// and 4, or 1 and 1: the difference is −5.
+func TestAgainstRandomByHand(t *testing.T) {
+	one := []HeadID{{0, 1}}
+	masks := []Mask{{Choice: None}, {Choice: Top, Ablation: Mean, Heads: one}, {Choice: Random, Ablation: Mean, Seed: 1, Heads: one}, {Choice: Random, Ablation: Mean, Seed: 2, Heads: one},
+		{Choice: Permuted, Ablation: Mean, Seed: 1, Heads: one}, {Choice: Random, Ablation: Zero, Seed: 1, Heads: one}}
+	var rs []*Masked
+	for m, probs := range [][]float64{{-1, -3}, {-6, -12}, {-3, -7}, {-2, -4}, {-1, -3}, {-9, -9}} {
+		for i, p := range probs {
+			rs = append(rs, &Masked{Mask: masks[m].Name(), Item: "ab"[i : i+1], Group: "ab"[i : i+1], LogProb: p})
+		}
+	}
+	got, err := Effects(rs, masks, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// None, top, random and its draws, permuted and its draw, random under zero and its draw.
+	if len(got) != 9 {
+		t.Fatalf("%d rows: %+v", len(got), got)
+	}
+	if a := got[1].AgainstRandom; a.Value != -5 || a.Low < -9 || a.High > -2 || a.Low > -5 || a.High < -5 {
+		t.Errorf("against random: %+v", a)
+	}
+	for i, e := range got {
+		if i != 1 && e.compared() {
+			t.Errorf("row %d is compared: %+v", i, e)
+		}
+	}
+	table := AblationMarkdown(got)
+	for _, want := range []string{"| masked heads | choice | mean | zero |", "| 1 | top | -7.00 [", "| 1 | top | -5.00 ["} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+}

@@ -45,11 +45,14 @@ func AblationMarkdown(effects []Effect) string {
 			rows = append(rows, e)
 		}
 	}
-	at := func(row Effect, a Ablation) Effect {
+	at := func(row Effect, a Ablation) (Effect, bool) {
 		i := slices.IndexFunc(shown, func(e Effect) bool {
 			return e.Ablation == a && e.Choice == row.Choice && e.Heads == row.Heads && e.Restored == 0
 		})
-		return shown[i]
+		if i < 0 {
+			return Effect{}, false
+		}
+		return shown[i], true
 	}
 	side := func(title string, rows []Effect, of func(Effect) string) {
 		fmt.Fprintf(&b, "\n%s\n\n| masked heads | choice |", title)
@@ -60,7 +63,11 @@ func AblationMarkdown(effects []Effect) string {
 		for _, r := range rows {
 			fmt.Fprintf(&b, "| %d | %s |", r.Heads, r.Choice)
 			for _, a := range ablations {
-				fmt.Fprintf(&b, " %s |", of(at(r, a)))
+				text := ""
+				if e, ok := at(r, a); ok {
+					text = of(e)
+				}
+				fmt.Fprintf(&b, " %s |", text)
 			}
 			b.WriteString("\n")
 		}
