@@ -19,6 +19,9 @@ type Gradient struct {
 	// Heads receives the heads' outputs and the gradients by them, from the last
 	// layer to the first and in each from the last positions to the first.
 	Heads func(backend.HeadGradients)
+	// Weighed receives what every row's attention weights times the gradients by
+	// them come to, in the order of Heads; nil: they are not asked for.
+	Weighed func(backend.WeighedGradients)
 }
 
 // backChunk is how many tokens go back at once. It is no option: sums over
@@ -168,7 +171,7 @@ func (w *way) layer(ctx context.Context, l int) error {
 			return err
 		}
 		t := backward.New(o)
-		t.Keys, t.Values, t.Heads, t.Ends = keys, values, w.g.Heads, l == 0
+		t.Keys, t.Values, t.Heads, t.Weighed, t.Ends = keys, values, w.g.Heads, w.g.Weighed, l == 0
 		x := t.Input(n, w.width, w.inputs[l][first*w.width:])
 		var rows []int
 		grad := w.grad[first*w.width:][:n*w.width]

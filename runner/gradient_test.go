@@ -194,6 +194,11 @@ func TestGradientsDoNotDependOnThreads(t *testing.T) {
 				got = append(got, h.Gradients...)
 				seen = append(seen, fmt.Sprint(h.Layer, h.Positions))
 			},
+			Weighed: func(w backend.WeighedGradients) {
+				for _, x := range w.Sums {
+					got = append(got, float32(x))
+				}
+			},
 		}); err != nil {
 			t.Fatal(err)
 		}

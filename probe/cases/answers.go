@@ -63,45 +63,84 @@ func (c *answer) run(ctx context.Context, r *pass, methods []scoring.Named) (map
 				return nil, err
 			}
 			out[m.Name()] = values
-		case *scoring.Taylor:
-			var err error
-			if out[m.Name()], out[scoring.TaylorAnswer], err = c.taylor(ctx, r); err != nil {
-				return nil, err
-			}
 		}
+	}
+	if err := c.gradients(ctx, r, methods, out); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// taylor gives each head's score with a gate at all positions, and with one at
-// those that predict the answer.
-func (c *answer) taylor(ctx context.Context, r *pass) (all, own Values, err error) {
-	all, own = r.grid(), r.grid()
-	last := len(c.Prompt) - 1
-	err = r.backward(ctx, c.Prompt, c.Answer, func(h backend.HeadGradients) {
-		width := h.Attention.ValueDim
-		for i, p := range h.Positions {
-			for head := range h.Attention.Heads {
-				at := (i*h.Attention.Heads + head) * width
-				var sum float64
-				for j, x := range h.Heads[at:][:width] {
-					sum += float64(x) * float64(h.Gradients[at+j])
+// gradients computes the methods that take one, in one way back.
+func (c *answer) gradients(ctx context.Context, r *pass, methods []scoring.Named, out map[string]Values) error {
+	var g runner.Gradient
+	var finish []func()
+	weighed := r.grid()
+	for _, m := range methods {
+		switch m.(type) {
+		case *scoring.Taylor:
+			all, own := r.grid(), r.grid()
+			g.Heads = func(h backend.HeadGradients) { c.taylor(h, all, own) }
+			finish = append(finish, func() {
+				magnitude := func(v Values) Values {
+					return r.each(func(l, h int) float64 { return math.Abs(v[l][h]) })
 				}
-				all[h.Layer][head] += sum
-				if p >= last {
-					own[h.Layer][head] += sum
+				out[m.Name()], out[scoring.TaylorAnswer] = magnitude(all), magnitude(own)
+			})
+		case *scoring.KVGrad, *scoring.KVGradCache:
+			g.Weighed = func(w backend.WeighedGradients) {
+				for i, x := range w.Sums {
+					weighed[w.Layer][i%len(weighed[w.Layer])] += x
 				}
 			}
+			_, query := m.(*scoring.KVGrad)
+			finish = append(finish, func() {
+				if out[m.Name()] = weighed; !query {
+					out[m.Name()] = r.grouped(weighed, sum)
+				}
+			})
 		}
-	})
-	magnitude := func(v Values) Values {
-		return r.each(func(l, h int) float64 { return math.Abs(v[l][h]) })
 	}
-	return magnitude(all), magnitude(own), err
+	if finish == nil {
+		return nil
+	}
+	if err := r.backward(ctx, c.Prompt, c.Answer, g); err != nil {
+		return err
+	}
+	for _, f := range finish {
+		f()
+	}
+	return nil
 }
 
-// backward takes −log P(answer) back to every head's output.
-func (r *pass) backward(ctx context.Context, prompt, answer []int32, heads func(backend.HeadGradients)) error {
+func sum(values []float64) (total float64) {
+	for _, v := range values {
+		total += v
+	}
+	return total
+}
+
+// taylor adds to each head's score with a gate at all positions, and to that
+// with one at the positions that predict the answer.
+func (c *answer) taylor(h backend.HeadGradients, all, own Values) {
+	width, last := h.Attention.ValueDim, len(c.Prompt)-1
+	for i, p := range h.Positions {
+		for head := range h.Attention.Heads {
+			at := (i*h.Attention.Heads + head) * width
+			var sum float64
+			for j, x := range h.Heads[at:][:width] {
+				sum += float64(x) * float64(h.Gradients[at+j])
+			}
+			all[h.Layer][head] += sum
+			if p >= last {
+				own[h.Layer][head] += sum
+			}
+		}
+	}
+}
+
+// backward takes −log P(answer) back; g says who sees it.
+func (r *pass) backward(ctx context.Context, prompt, answer []int32, g runner.Gradient) error {
 	d, ok := r.model.(probe.Differentiator)
 	if !ok {
 		return errors.New("this model gives no gradients: its engine computes forward only")
@@ -111,11 +150,9 @@ func (r *pass) backward(ctx context.Context, prompt, answer []int32, heads func(
 	for i := range positions {
 		positions[i] = last + i
 	}
-	return d.Backward(ctx, slices.Concat(prompt, answer[:len(answer)-1]), runner.Gradient{
-		Positions: positions,
-		Loss:      func(position int, logits []float32) { surprise(logits, answer[position-last]) },
-		Heads:     heads,
-	})
+	g.Positions = positions
+	g.Loss = func(position int, logits []float32) { surprise(logits, answer[position-last]) }
+	return d.Backward(ctx, slices.Concat(prompt, answer[:len(answer)-1]), g)
 }
 
 // surprise replaces logits by the gradient of −log softmax(logits)[id].

@@ -169,7 +169,7 @@ func TestTaylorByDefinition(t *testing.T) {
 	}
 	same(t, "taylor", got["taylor"], 1e-6, func(l, h int) float64 { return math.Abs(all[l][h]) })
 	same(t, "taylor-answer", got["taylor-answer"], 1e-6, func(l, h int) float64 { return math.Abs(own[l][h]) })
-	if len(got) != 3 || len(got["taylor"][0]) != 8 {
+	if len(got) != 5 || len(got["taylor"][0]) != 8 {
 		t.Errorf("%d tables, %d heads in the first layer", len(got), len(got["taylor"][0]))
 	}
 }
@@ -289,7 +289,11 @@ func TestEnginesThatCannot(t *testing.T) {
 	cancel()
 	for _, kind := range []scoring.Probe{scoring.Answers, scoring.Swaps} {
 		for _, m := range scoring.MethodsOf(kind) {
-			gradient := m.Name() == "taylor" || m.Name() == "atp"
+			d, err := scoring.Lookup(m.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			gradient := d.Gradient
 			for name, c := range map[string]struct {
 				ctx   context.Context
 				model probe.Model

@@ -58,16 +58,17 @@ func cost(c Case, methods []scoring.Named, layers shape.Model) int {
 // of a plain prefill per token; docs/performance.md has the measurement.
 const backwardCost = 4
 
-func (c *answer) cost(methods []scoring.Named, layers shape.Model) (n int) {
+func (c *answer) cost(methods []scoring.Named, layers shape.Model) int {
+	forward, back := 0, 0
 	for _, m := range methods {
 		switch m.(type) {
 		case *scoring.CacheCut:
-			n += len(c.Prompt) + branchCost(layers.KVHeads(), len(c.Answer))
-		case *scoring.Taylor:
-			n += backwardCost * c.longest()
+			forward = len(c.Prompt) + branchCost(layers.KVHeads(), len(c.Answer))
+		case *scoring.Taylor, *scoring.KVGrad, *scoring.KVGradCache:
+			back = backwardCost * c.longest() // one way back for all
 		}
 	}
-	return n
+	return forward + back
 }
 
 func (c *swap) cost(methods []scoring.Named, layers shape.Model) (n int) {

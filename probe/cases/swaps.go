@@ -66,7 +66,7 @@ func (c *swap) attribute(ctx context.Context, r *pass) (Values, error) {
 		return nil, err
 	}
 	out := r.grid()
-	return out, r.backward(ctx, c.Corrupted, c.Answer, func(h backend.HeadGradients) {
+	return out, r.backward(ctx, c.Corrupted, c.Answer, runner.Gradient{Heads: func(h backend.HeadGradients) {
 		i, ok := slices.BinarySearch(h.Positions, last)
 		if !ok {
 			return
@@ -78,7 +78,7 @@ func (c *swap) attribute(ctx context.Context, r *pass) (Values, error) {
 				out[h.Layer][head] -= (float64(x) - float64(h.Heads[at+j])) * float64(h.Gradients[at+j]) // the loss is −log P
 			}
 		}
-	})
+	}})
 }
 
 // patch gives each head's effect at the prompts' last token.

@@ -32,6 +32,9 @@ type AttentionBack struct {
 	DOut   Value     // the gradient by Out
 	DQ     Value     // the gradient by Q, added to
 	DK, DV []float32 // the gradients by all entries' keys [entries × KVHeads·KeyDim] and values [entries × KVHeads·ValueDim], added to
+	// Weighed receives, for a weight p of Attend and the gradient by it, the sum
+	// of |p·∂p| over a row's entries [Out's rows × Heads]; nil: it is not wanted.
+	Weighed []float64
 }
 
 // HeadGradients are one layer's heads' outputs for some positions, and a loss's
@@ -39,4 +42,13 @@ type AttentionBack struct {
 type HeadGradients struct {
 	Outputs
 	Gradients []float32 // [len(Positions) × Heads·ValueDim]
+}
+
+// WeighedGradients are, for some positions of one layer, the sums over the
+// attention weights p of a head's row of |p·∂L/∂p|. Slices are only valid during
+// the call.
+type WeighedGradients struct {
+	Layer     int
+	Positions []int
+	Sums      []float64 // [len(Positions) × Heads]
 }

@@ -24,6 +24,8 @@ type Tape struct {
 	Keys, Values []float32
 	// Heads receives the heads' outputs and the gradients by them.
 	Heads func(backend.HeadGradients)
+	// Weighed receives what attention weights times the gradients by them come to.
+	Weighed func(backend.WeighedGradients)
 	// Ends stops the way back at the heads' outputs: nothing below them is
 	// asked for.
 	Ends bool
@@ -214,26 +216,38 @@ func (t *Tape) Attend(q backend.Value, a backend.Attention, rows []int) backend.
 		if t.Heads != nil {
 			t.Heads(t.heads(result, g, a, rows))
 		}
-		if t.Ends {
-			t.end = true
+		t.end = t.Ends
+		if t.end && t.Weighed == nil || result.Rows() == 0 {
 			return
 		}
-		if result.Rows() > 0 {
-			t.o.AttendBack(backend.AttentionBack{Attention: a, Rows: rows, Q: queries, Out: result, DOut: g,
-				DQ: t.gradient(in), DK: t.Keys, DV: t.Values})
+		b := backend.AttentionBack{Attention: a, Rows: rows, Q: queries, Out: result, DOut: g,
+			DQ: t.gradient(in), DK: t.Keys, DV: t.Values}
+		if t.Weighed != nil {
+			b.Weighed = make([]float64, result.Rows()*a.Heads)
+		}
+		t.o.AttendBack(b)
+		if t.Weighed != nil {
+			t.Weighed(backend.WeighedGradients{Layer: a.Layer, Positions: t.positions(result.Rows(), rows), Sums: b.Weighed})
 		}
 	})
 	return out
 }
 
-func (t *Tape) heads(out, grad backend.Value, a backend.Attention, rows []int) backend.HeadGradients {
-	h := backend.HeadGradients{Outputs: backend.Outputs{Layer: a.Layer, Attention: a}}
-	for i := range out.Rows() {
-		at := i
-		if rows != nil {
-			at = rows[i]
+// positions are those of n rows that were attended to; rows nil: of all.
+func (t *Tape) positions(n int, rows []int) []int {
+	out := make([]int, n)
+	for i := range out {
+		if out[i] = i; rows != nil {
+			out[i] = rows[i]
 		}
-		h.Positions = append(h.Positions, t.o.Position(at))
+		out[i] = t.o.Position(out[i])
+	}
+	return out
+}
+
+func (t *Tape) heads(out, grad backend.Value, a backend.Attention, rows []int) backend.HeadGradients {
+	h := backend.HeadGradients{Outputs: backend.Outputs{Layer: a.Layer, Attention: a, Positions: t.positions(out.Rows(), rows)}}
+	for i := range out.Rows() {
 		h.Heads = append(h.Heads, t.o.Row(out, i)...)
 		h.Gradients = append(h.Gradients, t.o.Row(grad, i)...)
 	}

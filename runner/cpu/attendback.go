@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"math"
+
 	"headprof/runner/backend"
 )
 
@@ -157,6 +159,12 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 			if t.cap != 0 {
 				for j, x := range t.tile(st.tanh, e, at+r, 1) {
 					grads[j] *= 1 - float32(x*x)
+				}
+			}
+			if t.b.Weighed != nil {
+				sum := &t.b.Weighed[(i0+r/g)*a.Heads+kv*g+r%g]
+				for j, p := range weights {
+					*sum += math.Abs(float64(p) * float64(x[j]))
 				}
 			}
 		}
