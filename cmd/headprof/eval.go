@@ -42,8 +42,9 @@ its bytes. Each prompt is computed once; every policy compresses its own copy of
 that cache after the prompt and before its last token.
 
 Policies: full, streaming, snapkv, pyramidkv, adasnapkv, and with --scores also
-headkv-r2, headkv-r and duoattention. docs/evaluation.md explains each, every
-column of the tables, and the forms of task files.
+headkv-r2, headkv-r and duoattention; where it is named also headkv-permuted, the
+control: the same scores with each layer's KV heads shuffled. docs/evaluation.md
+explains each, every column of the tables, and the forms of task files.
 
 The folder (--out) holds a journal: a run that is killed continues when the same
 command is given again.`,
@@ -57,7 +58,7 @@ command is given again.`,
 	fs := c.Flags()
 	f.modelFlags.register(fs)
 	f.taskFlags.register(fs, 24)
-	fs.StringSliceVar(&f.policies, "policy", nil, "policies (default: all that the flags allow)")
+	fs.StringSliceVar(&f.policies, "policy", nil, "policies (default: all that the flags allow, but controls such as headkv-permuted)")
 	fs.IntSliceVar(&f.capacities, "capacity", []int{64, 128, 256}, "cache entries per KV head on average, window included")
 	fs.StringVar(&f.scores, "scores", "", "profile for headkv and duoattention: a run's `folder` or a score file")
 	fs.StringVar(&f.method, "method", "", "of --scores: the `method` by which policies that need a profile allocate, in place of the one each is named after; also consensus")
@@ -94,7 +95,7 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 			if f.method != "" && p == "headkv-r" {
 				continue // with one method it is headkv-r2
 			}
-			if f.scores != "" || !evaluate.NeedsScores(p) {
+			if !evaluate.IsControl(p) && (f.scores != "" || !evaluate.NeedsScores(p)) {
 				f.policies = append(f.policies, p)
 			}
 		}

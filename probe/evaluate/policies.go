@@ -69,6 +69,12 @@ func NeedsScores(policy string) bool {
 	return err == nil && d.Method != ""
 }
 
+// IsControl reports whether a policy runs only where it is asked for.
+func IsControl(policy string) bool {
+	d, err := kvcache.Lookup(policy)
+	return err == nil && d.Control
+}
+
 // Variants crosses policies with capacities.
 func Variants(names []string, capacities []int) ([]Variant, error) {
 	var out []Variant

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"math"
+	"strings"
 
 	"headprof/scoring/stats"
 )
@@ -88,7 +89,7 @@ func Rows(records []*Record, beta float64, seed uint64) []Row {
 				Bytes:     mean(column(func(_ *Record, r *Result) float64 { return float64(r.Kept.Bytes) })),
 				Allocated: mean(column(func(_ *Record, r *Result) float64 { return float64(r.Allocated) })),
 			}
-			if first.Policy == "headkv-r2" || first.Policy == "headkv-r" {
+			if strings.HasPrefix(first.Policy, "headkv-") {
 				row.Beta = beta
 			}
 			tokens := 0.0

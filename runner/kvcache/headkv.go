@@ -1,6 +1,9 @@
 package kvcache
 
-import "headprof/scoring/allocate"
+import (
+	"headprof/scoring"
+	"headprof/scoring/allocate"
+)
 
 func init() {
 	const keeps = "select the head's budget: what `headprof budget` gives for `--capacity`, `--beta`, `--temp`, `--level`, from the scores "
@@ -33,6 +36,11 @@ func (p HeadKV) For(prompt Prompt) (Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.by(rows, prompt)
+}
+
+// by makes the budgets from one method's rows.
+func (p HeadKV) by(rows []scoring.Head, prompt Prompt) (Policy, error) {
 	r := allocate.DefaultParams()
 	r.Capacity, r.Window, r.Level, r.Fit = prompt.Capacity, p.Window, p.Level, p.Fit
 	if p.Fit {

@@ -55,9 +55,9 @@ func TestPoliciesInTheOrderOfTables(t *testing.T) {
 		what, want string
 		got        []string
 	}{
-		{"all", "full streaming snapkv pyramidkv adasnapkv headkv-r2 headkv-r duoattention", names},
-		{"look at attention", "snapkv pyramidkv adasnapkv headkv-r2 headkv-r", watching},
-		{"need scores", "headkv-r2 headkv-r duoattention", scored},
+		{"all", "full streaming snapkv pyramidkv adasnapkv headkv-r2 headkv-r headkv-permuted duoattention", names},
+		{"look at attention", "snapkv pyramidkv adasnapkv headkv-r2 headkv-r headkv-permuted", watching},
+		{"need scores", "headkv-r2 headkv-r headkv-permuted duoattention", scored},
 	} {
 		if got := strings.Join(c.got, " "); got != c.want {
 			t.Errorf("%s: %s, want %s", c.what, got, c.want)
@@ -125,6 +125,31 @@ func TestHeadKVBudgetsOfAPrompt(t *testing.T) {
 	preset.Temp = 0
 	if _, err := preset.For(Prompt{Tokens: 22, Capacity: 20, Model: modelOf(1), Scores: profileOf("headkv-r2", 1, 3)}); err == nil || !strings.Contains(err.Error(), "temp 0") {
 		t.Errorf("temp 0: %v", err)
+	}
+}
+
+// The budgets of TestHeadKVBudgetsOfAPrompt, dealt out to the two heads of a
+// layer in either order, and nothing to deal out among single heads.
+func TestPermutedBudgets(t *testing.T) {
+	preset := Permuted{HeadKV: HeadKV{Selection: Selection{8, 7}, HeadKV: allocate.HeadKV{Beta: 2, Temp: 1}, Level: allocate.KVHead, method: "headkv-r2"}}
+	seen := map[int]int{}
+	for preset.Seed = range 40 {
+		p, err := preset.For(Prompt{Tokens: 22, Capacity: 20, Model: modelOf(1), Scores: profileOf("headkv-r2", 1, 3)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := p.(HeadKV).budgets[0]
+		if b[0]+b[1] != 24 {
+			t.Errorf("seed %d: %v, want 9 and 15", preset.Seed, b)
+		}
+		seen[b[0]]++
+	}
+	if len(seen) != 2 || seen[9] < 10 || seen[15] < 10 {
+		t.Errorf("the first head's budget: %v, want 9 and 15 about equally often", seen)
+	}
+	single := allocate.Model{Layers: []shape.Layer{{Heads: 2, KVHeads: 1}}}
+	if _, err := preset.For(Prompt{Tokens: 22, Capacity: 20, Model: single, Scores: profileOf("headkv-r2", 1, 3)}); err == nil || !strings.Contains(err.Error(), "one KV head") {
+		t.Errorf("one KV head: %v", err)
 	}
 }
 

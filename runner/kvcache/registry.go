@@ -60,13 +60,14 @@ func grid[T any](p *allocate.Plan, of func(allocate.Budget) T) [][]T {
 // policy's file registers it; flags, tables, manifests and documentation
 // follow.
 type Declaration struct {
-	Name   string // in flags and tables
-	Order  int    // of tables and figures, ascending
-	Whole  bool   // it keeps all entries, so capacities mean nothing to it
-	Method string // the score method whose profile it allocates by; "": none
-	Keeps  string // documentation: what each KV head keeps
-	Source string // documentation: paper and code
-	New    func() Preset
+	Name    string // in flags and tables
+	Order   int    // of tables and figures, ascending
+	Whole   bool   // it keeps all entries, so capacities mean nothing to it
+	Control bool   // a comparison for another policy: only where it is asked for
+	Method  string // the score method whose profile it allocates by; "": none
+	Keeps   string // documentation: what each KV head keeps
+	Source  string // documentation: paper and code
+	New     func() Preset
 }
 
 var declarations []Declaration
