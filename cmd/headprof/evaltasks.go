@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type taskFlags struct {
 	tasks           []string
 	maxLength, each int
 	plan            planFlags
+	columns         map[string]string // checksums of the columns of files whose layout is known
 }
 
 // heldOutSeed makes needles that no default profile has seen.
@@ -27,13 +29,13 @@ const heldOutSeed = 101
 
 func (t *taskFlags) register(f *pflag.FlagSet, count int) {
 	p := &t.plan
-	pathsVar(f, &t.tasks, "tasks", []string{"needle"}, "needle, or JSONL `files`: LongBench, LooGLE short-dependency QA, or question, context, answers")
+	pathsVar(f, &t.tasks, "tasks", []string{"needle"}, "needle; ruler:KIND,KIND,… (niah-single, niah-multikey, niah-multivalue, niah-multiquery, vt, cwe, fwe, qa); JSONL `files`: LongBench, LooGLE short-dependency QA, or question, context, answers; files of a fixed layout: longbench:NAME:FILE, loogle-long:FILE")
 	pathsVar(f, &p.needles, "needles", []string{"retrieval", "reasoning"}, "needle kinds (retrieval, reasoning) or JSONL `files`")
 	f.IntVar(&p.generate, "generate", 12, "held-out needles to make of each kind, from --seed")
 	pathsVar(f, &p.haystacks, "haystack", nil, "UTF-8 text `files` to hide needles in, joined (default: embedded text)")
-	f.StringVar(&p.lengths, "lengths", "", "context lengths in tokens: 512:4096:8 (first:last:how many) or 512,1024 (default: four up to 4096 or the model's limit)")
+	f.StringVar(&p.lengths, "lengths", "", "context lengths in tokens: 512:4096:8 (first:last:how many) or 512,1024 (default: four up to 4096 or the model's limit; of RULER's the longest alone)")
 	f.StringVar(&p.depths, "depths", "10", "needle depths in percent: how many from 0 to 100, or a list such as 0,50,100")
-	f.IntVar(&p.count, "count", count, "run a balanced sample of so many needle prompts; 0 runs all of them")
+	f.IntVar(&p.count, "count", count, "run a balanced sample of so many needle prompts (0: all of them), and so many of each of RULER's kinds")
 	f.Uint64Var(&p.seed, "seed", heldOutSeed, "seed of needles, sample and bootstrap; not the one of the profile, or its needles come again")
 	p.registerChat(f)
 	f.StringVar(&p.judge, "judge", "window", "needles: window (best matching part of the answer) or f1 (the published rule)")
@@ -46,19 +48,21 @@ func (t *taskFlags) register(f *pflag.FlagSet, count int) {
 
 // items makes the prompts.
 func (t *taskFlags) items(m *runner.Model, e probe.Model) ([]*evaluate.Item, error) {
+	sources, err := taskSources(t.tasks)
+	if err != nil {
+		return nil, err
+	}
+	lengths := t.plan.lengths // as given: those of needle and of RULER differ where none are
 	var all []*evaluate.Item
-	names := map[string]bool{}
-	for _, task := range t.tasks {
-		if names[task] {
-			return nil, usagef("--tasks names %s twice", task)
-		}
-		names[task] = true
+	for _, s := range sources {
 		var items []*evaluate.Item
-		var err error
-		if task == "needle" {
+		switch {
+		case s.ruler != "":
+			items, err = t.rulerItems(m, e, s.ruler, lengths)
+		case s.path == needleTask:
 			items, err = t.needleItems(m, e)
-		} else {
-			items, err = t.fileItems(m, e, task)
+		default:
+			items, err = t.fileItems(m, e, s)
 		}
 		if err != nil {
 			return nil, err
@@ -131,10 +135,50 @@ func (t *taskFlags) heldOut(tiny bool) ([]needle.Needle, error) {
 	})
 }
 
-func (t *taskFlags) fileItems(m *runner.Model, e probe.Model, path string) ([]*evaluate.Item, error) {
-	f, err := textfile.Open(path)
+// rulerItems makes prompts of one of RULER's tasks.
+func (t *taskFlags) rulerItems(m *runner.Model, e probe.Model, kind needle.RulerKind, lengths string) ([]*evaluate.Item, error) {
+	p := &t.plan
+	if p.count == 0 {
+		return nil, usagef("--count 0: RULER's prompts are made, not sampled; say how many of each kind")
+	}
+	frame, err := p.frame(m)
+	if err != nil {
+		return nil, err
+	}
+	o := evaluate.RulerOptions{Kinds: []needle.RulerKind{kind}, Lengths: []int{min(rulerLength, e.Context())}, Count: p.count, Seed: p.seed, Frame: frame}
+	if lengths != "" {
+		if o.Lengths, err = probe.ParseLengths(lengths); err != nil {
+			return nil, usagef("--lengths: %w", err)
+		}
+	}
+	tiny := m.Name() == builtIn
+	if o.Haystack, err = p.haystack(tiny); err != nil {
+		return nil, err
+	}
+	if kind == needle.DocumentQA {
+		own := *t
+		own.plan.needles, own.plan.generate = []string{string(needle.Retrieval)}, rulerFacts
+		if o.Needles, err = own.heldOut(tiny); err != nil {
+			return nil, err
+		}
+	}
+	return evaluate.Ruler(e, o)
+}
+
+// RULER's prompts unless flags say otherwise: their length, and the facts that
+// documents are made of.
+const (
+	rulerLength = 4096
+	rulerFacts  = 2000
+)
+
+func (t *taskFlags) fileItems(m *runner.Model, e probe.Model, s taskSource) ([]*evaluate.Item, error) {
+	f, err := textfile.Open(s.path)
 	if os.IsNotExist(err) {
-		return nil, usagef("--tasks %q is neither needle nor a file", path)
+		if s.layout.Name != "" {
+			return nil, usagef("--tasks: there is no file %q with the layout of %s", s.path, s.layout.Name)
+		}
+		return nil, usagef("--tasks %q is neither needle, ruler:KIND, %s nor a file", s.path, evaluate.LayoutUsage())
 	}
 	if err != nil {
 		return nil, err
@@ -150,7 +194,16 @@ func (t *taskFlags) fileItems(m *runner.Model, e probe.Model, path string) ([]*e
 	if err != nil {
 		return nil, err
 	}
-	return evaluate.ReadTask(path, f, e, evaluate.TaskOptions{Frame: frame, Bare: plain, MaxLength: t.maxLength, Limit: t.each})
+	o := evaluate.TaskOptions{Frame: frame, Bare: plain, MaxLength: t.maxLength, Limit: t.each}
+	if s.layout.Name == "" {
+		return evaluate.ReadTask(s.path, f, e, o)
+	}
+	items, columns, err := evaluate.ReadLayout(s.layout, s.path, f, e, o)
+	if t.columns == nil {
+		t.columns = map[string]string{}
+	}
+	t.columns[s.layout.Name] = columns
+	return items, err
 }
 
 // params describe the tasks in the manifest.
@@ -158,6 +211,7 @@ func (t *taskFlags) params() map[string]string {
 	out := t.plan.params()
 	delete(out, "preset")
 	out["tasks"] = strings.Join(t.tasks, ",")
+	maps.Copy(out, t.columns)
 	out["judge"] = t.plan.judge
 	return out
 }

@@ -2,9 +2,11 @@ package evaluate
 
 import "strings"
 
-// dataset is one of LongBench's tasks (arXiv 2308.14508, table 1 and appendix):
-// how a prompt is made, how much is generated and how it is scored. Limits and
-// metrics are LongBench's; the prompts say the same as its in other words.
+// dataset is one of LongBench's tasks (arXiv 2308.14508, table 1 and appendix),
+// or one of LooGLE's types of long-dependency questions (arXiv 2311.04939): how
+// a prompt is made, how much is generated and how it is scored. Limits and
+// metrics are LongBench's, and of LooGLE's types those of HeadKV's code (arXiv
+// 2410.19258); the prompts say the same as theirs in other words.
 type dataset struct {
 	name      string
 	maxTokens int // generated
@@ -126,6 +128,10 @@ Answer:`},
 请用“段落1”、“段落2”这样的形式回答。
 
 回答：`},
+	{name: "comprehension_and_reasoning", maxTokens: 64, metric: qaF1, prompt: longText},
+	{name: "computation", maxTokens: 32, metric: qaF1, prompt: longText},
+	{name: "multiple_information_retrieval", maxTokens: 64, metric: qaF1, prompt: longText},
+	{name: "timeline_reorder", maxTokens: 32, metric: qaF1, prompt: longText},
 	{name: "lcc", maxTokens: 64, metric: codeSimilarity, plain: true, prompt: `Go on with this code.
 {context}Next line of code:
 `},
@@ -135,6 +141,14 @@ Answer:`},
 }
 
 const severalPassages = `Answer the question from the passages below, with the answer alone and no other words.
+
+{context}
+
+Question: {input}
+Answer:`
+
+// longText is the prompt of LooGLE's long-dependency questions.
+const longText = `Answer the question from the long text below.
 
 {context}
 

@@ -9,8 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// qaPair is one question of LooGLE.
-type qaPair struct{ Q, A string }
+// qaPair is one question of LooGLE; long-dependency ones have a type.
+type qaPair struct {
+	Q, A string
+	Type string `json:"type"`
+}
 
 // qaPairs reads LooGLE's list of questions: a JSON list, or a text that holds
 // the list in JSON or as Python writes it ([{'Q': "…", 'A': '…'}]).
@@ -59,7 +62,8 @@ func pythonPairs(text string) ([]qaPair, error) {
 		}
 		q, _ := o["Q"].(string)
 		a, _ := o["A"].(string)
-		pairs = append(pairs, qaPair{q, a})
+		kind, _ := o["type"].(string)
+		pairs = append(pairs, qaPair{q, a, kind})
 	}
 	return pairs, nil
 }

@@ -54,6 +54,13 @@ type taskLine struct {
 // Other fields are ignored. Prompts over the limit lose their middle, as in
 // LongBench. Errors name the file and the line.
 func ReadTask(file string, r io.Reader, m probe.Model, o TaskOptions) ([]*Item, error) {
+	base := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	return readLines(file, r, o.Limit, func(line []byte, n int) ([]*Item, error) { return readItems(line, base, n, m, o) })
+}
+
+// readLines makes items of the first limit lines of a file that hold something,
+// of all where limit is 0. read gets a line and its number.
+func readLines(file string, r io.Reader, limit int, read func(line []byte, n int) ([]*Item, error)) ([]*Item, error) {
 	r, _, err := textfile.NewReader(file, r)
 	if err != nil {
 		return nil, err
@@ -61,7 +68,6 @@ func ReadTask(file string, r io.Reader, m probe.Model, o TaskOptions) ([]*Item, 
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 1<<16), maxTaskLine)
 	var items []*Item
-	base := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	n, taken := 0, 0
 	for in.Scan() {
 		n++
@@ -69,11 +75,11 @@ func ReadTask(file string, r io.Reader, m probe.Model, o TaskOptions) ([]*Item, 
 		if len(strings.TrimSpace(string(line))) == 0 {
 			continue
 		}
-		if o.Limit > 0 && taken == o.Limit {
+		if limit > 0 && taken == limit {
 			break
 		}
 		taken++
-		made, err := readItems(line, base, n, m, o)
+		made, err := read(line, n)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
 		}

@@ -110,8 +110,8 @@ func TestLongPromptsLoseTheirMiddle(t *testing.T) {
 
 func TestEveryDatasetMakesAPrompt(t *testing.T) {
 	e := tinyEngine(t)
-	if len(datasets) != 21 {
-		t.Errorf("LongBench has 21 tasks, not %d", len(datasets))
+	if len(datasets) != 21+4 {
+		t.Errorf("LongBench has 21 tasks and LooGLE four types of long-dependency questions, not %d", len(datasets))
 	}
 	for _, d := range datasets {
 		for _, name := range []string{d.name, d.name + "_e"} {
