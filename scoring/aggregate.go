@@ -104,7 +104,9 @@ func (s *sample) setShape() error {
 		return len(known)
 	}
 	slices.SortFunc(s.methods, func(a, b string) int {
-		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a, b))
+		kept, _ := PointOf(a)
+		other, _ := PointOf(b)
+		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(curveOwner(a), curveOwner(b)), cmp.Compare(kept, other), cmp.Compare(a, b))
 	})
 	for _, layer := range first.Scores[s.methods[0]] {
 		s.shape = append(s.shape, len(layer))

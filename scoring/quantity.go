@@ -31,7 +31,7 @@ const (
 // QuantityOf describes the numbers that this program computes under a method;
 // of a method that it does not know it says the name alone.
 func QuantityOf(method string) Quantity {
-	d, err := Lookup(method)
+	d, err := Lookup(curveOwner(method))
 	if err != nil {
 		return Quantity{Method: method}
 	}

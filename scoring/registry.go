@@ -114,8 +114,15 @@ func ProbeOf(method string) Probe {
 	if method == QRHeadNDCG {
 		return Documents
 	}
-	d, _ := Lookup(method)
+	d, _ := Lookup(curveOwner(method))
 	return d.Probe
+}
+
+// OfKVHeads reports whether a method scores KV heads; false where it is not
+// known.
+func OfKVHeads(method string) bool {
+	d, err := Lookup(curveOwner(method))
+	return err == nil && d.KVHeads
 }
 
 // Name is the method's name.

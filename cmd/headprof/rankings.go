@@ -113,8 +113,7 @@ func (r *ranked) rankings(name func(path, method string) string) ([]scoring.Rank
 	}
 	var out []scoring.Ranking
 	for _, m := range r.methods {
-		d, err := scoring.Lookup(m)
-		x := scoring.Ranking{Name: name(r.path, m), Heads: t.Of(m), PerKVHead: t.Quantity(m).PerKVHead || err == nil && d.KVHeads, Pool: pool}
+		x := scoring.Ranking{Name: name(r.path, m), Heads: t.Of(m), PerKVHead: t.Quantity(m).PerKVHead || scoring.OfKVHeads(m), Pool: pool}
 		for _, trial := range trials {
 			if trial.Scores[m] != nil {
 				x.Trials = append(x.Trials, trial)

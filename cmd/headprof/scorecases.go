@@ -85,8 +85,14 @@ func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model
 	if plan.Cases, err = own.caseList(cmd, m, e, methods); err != nil {
 		return nil, err
 	}
-	if err := plan.Check(e); err != nil || part.Of == 0 {
-		return plan, err
+	if err := plan.Check(e); err != nil {
+		return nil, err
+	}
+	if err := plan.Fit(); err != nil {
+		return nil, usagef("--%w", err)
+	}
+	if part.Of == 0 {
+		return plan, nil
 	}
 	if plan, err = plan.Shard(part.Which, part.Of, e.Shape()); err != nil {
 		return nil, usagef("--shard: %w", err)

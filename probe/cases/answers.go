@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -62,7 +63,7 @@ func (c *answer) run(ctx context.Context, r *pass, methods []scoring.Named) (map
 			if err != nil {
 				return nil, err
 			}
-			out[m.Name()] = values
+			maps.Copy(out, values)
 		}
 	}
 	if err := c.gradients(ctx, r, methods, out); err != nil {
@@ -171,30 +172,58 @@ func surprise(logits []float32, id int32) {
 	logits[id]--
 }
 
-// cut gives each KV head's cache-cut.
-func (c *answer) cut(ctx context.Context, r *pass, m scoring.CacheCut) (Values, error) {
+// cut gives each KV head's cache-cut, and the points of its curve: by the names
+// of the scores, [layer][KV head].
+func (c *answer) cut(ctx context.Context, r *pass, m scoring.CacheCut) (map[string]Values, error) {
 	if c.Sink != nil {
 		m.Sink = *c.Sink
 	}
 	if c.Recent != nil {
 		m.Recent = *c.Recent
 	}
-	out := make(Values, len(r.layers))
-	for l := range out {
-		out[l] = make([]float64, r.layers[l].KVHeads)
-	}
-	cached := len(c.Prompt) - 1
-	keep := m.Keep(cached)
-	if keep == nil {
-		return out, nil
-	}
-	if err := r.reach(ctx, c.Prompt[:cached]); err != nil {
+	points, err := m.Points()
+	if err != nil {
 		return nil, err
 	}
+	out := map[string]Values{m.Name(): r.kvGrid()}
+	for _, k := range points {
+		out[scoring.PointName(k)] = r.kvGrid()
+	}
 	var cuts []runner.Branch
-	for l := range out {
-		for h := range out[l] {
-			cuts = append(cuts, runner.Branch{Layer: l, KVHead: h, Keep: keep})
+	var of []Values // of a cut, where its value goes
+	add := func(into Values, layer, head int, keep []int32) {
+		cuts, of = append(cuts, runner.Branch{Layer: layer, KVHead: head, Keep: keep}), append(of, into)
+	}
+	cached := len(c.Prompt) - 1
+	if keep := m.Keep(cached); keep != nil {
+		for l, a := range r.layers {
+			for h := range a.KVHeads {
+				add(out[m.Name()], l, h, keep)
+			}
+		}
+	}
+	observer, err := c.observe(ctx, r, m, points)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range points {
+		if k >= len(c.Prompt) {
+			break // it keeps all, and loses nothing
+		}
+		policy, err := curvePolicy(m, k, observer)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.kept(r, policy, observer, func(layer, head int, keep []int32) { add(out[scoring.PointName(k)], layer, head, keep) }); err != nil {
+			return nil, err
+		}
+	}
+	if len(cuts) == 0 {
+		return out, nil
+	}
+	if observer == nil {
+		if err := r.reach(ctx, c.Prompt[:cached]); err != nil {
+			return nil, err
 		}
 	}
 	whole := 0.0
@@ -202,7 +231,7 @@ func (c *answer) cut(ctx context.Context, r *pass, m scoring.CacheCut) (Values, 
 		if p := logProbability(logits, c.Answer); branch < 0 {
 			whole = p
 		} else {
-			out[cuts[branch].Layer][cuts[branch].KVHead] = whole - p
+			of[branch][cuts[branch].Layer][cuts[branch].KVHead] = whole - p
 		}
 	})
 }

@@ -102,6 +102,15 @@ func (r *pass) grid() Values {
 	return v
 }
 
+// kvGrid makes a table of zeros, one value per KV head.
+func (r *pass) kvGrid() Values {
+	v := make(Values, len(r.layers))
+	for l := range v {
+		v[l] = make([]float64, r.layers[l].KVHeads)
+	}
+	return v
+}
+
 // each fills a table head by head.
 func (r *pass) each(value func(layer, head int) float64) Values {
 	v := r.grid()

@@ -73,7 +73,7 @@ func (r *Record) check(layers shape.Model) error {
 		}
 		for l, row := range rows {
 			want := layers[l].Heads
-			if ofKVHeads(method) {
+			if scoring.OfKVHeads(method) {
 				want = layers[l].KVHeads
 			}
 			if len(row) != want {
@@ -82,11 +82,6 @@ func (r *Record) check(layers shape.Model) error {
 		}
 	}
 	return nil
-}
-
-func ofKVHeads(method string) bool {
-	d, err := scoring.Lookup(method)
-	return err == nil && d.KVHeads
 }
 
 // serves is a Case that some methods of its kind cannot be computed from.
@@ -105,6 +100,24 @@ func (p *Plan) Check(m probe.Model) error {
 		if s, ok := c.(serves); ok {
 			if err := s.serves(p.Methods); err != nil {
 				return fmt.Errorf("case %s: %w", c.Name(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// Fit decides parameters of methods that depend on the longest prompt.
+func (p *Plan) Fit() error {
+	longest := 0
+	for _, c := range p.Cases {
+		if a, ok := c.(*answer); ok {
+			longest = max(longest, len(a.Prompt))
+		}
+	}
+	for _, m := range p.Methods {
+		if c, ok := m.(*scoring.CacheCut); ok {
+			if err := c.Fit(longest); err != nil {
+				return err
 			}
 		}
 	}
@@ -202,7 +215,7 @@ func groupOf(c Case) string {
 func (r *Record) trialScore(layers shape.Model) scoring.TrialScore {
 	t := scoring.TrialScore{ID: r.ID, Needle: r.Group, Length: r.Tokens, Pass: true, Scores: map[string][][]float64{}}
 	for method, rows := range r.Scores {
-		kv := ofKVHeads(method)
+		kv := scoring.OfKVHeads(method)
 		out := make([][]float64, len(rows))
 		for l := range rows {
 			out[l] = make([]float64, layers[l].Heads)

@@ -40,7 +40,7 @@ func (p AdaSnapKV) Budgets(l Layer) []int {
 	if l.Window > 0 {
 		mean = min(mean, max(0, l.Window-p.Window))
 	}
-	first, flat, starts := l.visible(), []float32(nil), []int{0}
+	first, flat, starts := l.Visible(), []float32(nil), []int{0}
 	for _, a := range l.Attention {
 		flat = append(flat, a[min(first, len(a)):]...)
 		starts = append(starts, len(flat))

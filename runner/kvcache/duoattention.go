@@ -69,7 +69,7 @@ func (p DuoAttention) For(prompt Prompt) (Policy, error) {
 func (p DuoAttention) Keep(l Layer) [][]int32 {
 	return perHead(l, func(h int) []int32 {
 		if p.full[l.Index][h] {
-			return span(l.visible(), l.Entries)
+			return span(l.Visible(), l.Entries)
 		}
 		return l.firstAndLast(p.sinks, p.recent)
 	})

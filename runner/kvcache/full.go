@@ -17,5 +17,5 @@ func (p Full) For(Prompt) (Policy, error) { return p, nil }
 // those that lie outside it, in whole tiles, so that attention adds up in the
 // same order as before and not a bit of what follows changes.
 func (Full) Keep(l Layer) [][]int32 {
-	return perHead(l, func(int) []int32 { return span(l.visible()/Tile*Tile, l.Entries) })
+	return perHead(l, func(int) []int32 { return span(l.Visible()/Tile*Tile, l.Entries) })
 }

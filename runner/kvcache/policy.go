@@ -21,9 +21,9 @@ type Layer struct {
 	Attention [][]float32
 }
 
-// visible is the first entry that a token after the prompt's last one but
+// Visible is the first entry that a token after the prompt's last one but
 // Pending can still see: those before it are outside the layer's window.
-func (l Layer) visible() int {
+func (l Layer) Visible() int {
 	if l.Window == 0 {
 		return 0
 	}
@@ -53,7 +53,7 @@ func (Selection) watches() {}
 // the window's own. Entries that a sliding window has left behind are never
 // kept: no later token sees them.
 func (s Selection) selected(l Layer, head, budget int) []int32 {
-	first, earlier := l.visible(), len(l.Attention[head])
+	first, earlier := l.Visible(), len(l.Attention[head])
 	if first > earlier {
 		return span(first, l.Entries)
 	}
@@ -77,7 +77,7 @@ func span(from, to int) []int32 {
 // Sinks outside a layer's sliding window go to its recent tokens.
 func (l Layer) firstAndLast(sinks, recent int) []int32 {
 	sinks, recent = max(0, sinks), max(0, recent-l.Pending)
-	first := l.visible()
+	first := l.Visible()
 	if first > 0 {
 		sinks, recent = 0, sinks+recent
 	}
