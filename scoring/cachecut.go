@@ -20,8 +20,8 @@ type CacheCut struct {
 	Sink   int `param:"cut-sink" default:"4" min:"0" unit:"tokens" help:"first tokens of the prompt that a head whose cache is cut keeps"`
 	Recent int `param:"cut-recent" default:"32" min:"0" unit:"tokens" help:"last tokens of the prompt that it keeps"`
 	// A curve over how much is kept, each point a score of its own; see Fit.
-	Curve string `param:"cut-curve" default:"none" help:"the same with so many entries kept, several by commas; auto: 8, 32, 128, … up to the longest prompt"`
-	By    string `param:"cut-by" default:"streaming" oneof:"streaming snapkv" help:"what is kept at the points of the curve: first and last tokens, or what attention selects"`
+	Curve string `param:"cut-curve" default:"none" help:"the same with so many entries kept, several by commas; auto: 8, 16, 32, … up to the longest prompt"`
+	By    string `param:"cut-by" default:"snapkv" oneof:"snapkv streaming" help:"what is kept at the points of the curve: what attention selects, or the first and last tokens"`
 }
 
 // Name implements Named.

@@ -22,7 +22,7 @@ const (
 )
 
 // Fit decides the points of the curve for prompts of up to longest tokens:
-// those of the list that are smaller, or where it is auto 8, 32, 128, …; and
+// those of the list that are smaller, or where it is auto 8, 16, 32, …; and
 // the longest prompt itself, of which a head that keeps so many entries keeps
 // all. Without a curve it does nothing.
 func (c *CacheCut) Fit(longest int) error {
@@ -31,7 +31,7 @@ func (c *CacheCut) Fit(longest int) error {
 	case "", NoCurve:
 		return nil
 	case AutoCurve:
-		for k := MinKept; k < longest; k *= 4 {
+		for k := MinKept; k < longest; k *= 2 {
 			points = append(points, k)
 		}
 	default:
@@ -76,7 +76,7 @@ func parsePoints(text string) ([]int, error) {
 	return points, nil
 }
 
-// cutName begins the names of a curve's points, cache-cut-8, cache-cut-32, ….
+// cutName begins the names of a curve's points, cache-cut-8, cache-cut-16, ….
 const cutName = "cache-cut-"
 
 // PointName names a point of the curve as a score of its own: what an answer

@@ -101,18 +101,34 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 	if err := f.params.Fill(policy); err != nil {
 		return err
 	}
-	method, err := methodOf(t, f.method, path)
+	asked := f.method
+	if m, ok := policy.(*allocate.Marginal); ok {
+		if asked != "" {
+			return usagef("--method %s: marginal divides by the curves of cache-cut; leave --method out", asked)
+		}
+		if m.Curves, err = t.Curves(); err != nil {
+			return explain(fmt.Errorf("%s: %w", path, err))
+		}
+		asked = scoring.PointName(m.Curves[0].Kept[0])
+	}
+	method, err := methodOf(t, asked, path)
 	if err != nil {
 		return err
 	}
 	f.profile.countUnlisted(t, path)
-	f.profile.countNegative(t, method, path)
+	marginal := f.policy == allocate.Marginal{}.Name()
+	if !marginal {
+		f.profile.countNegative(t, method, path)
+	}
 	if f.profile.known != nil {
 		if err := t.SpreadKVHeads(f.profile.known); err != nil {
 			return explain(err)
 		}
 	}
 	o := export.BudgetOptions{PerKVHead: f.perKVHead, Model: t.Meta.Model, Method: method, Decode: t.Meta.Decode, CSVMeta: "beside"}
+	if marginal {
+		o.Method = scoring.CacheCut{}.Name()
+	}
 	if f.comments {
 		o.CSVMeta = "comment"
 	}

@@ -42,9 +42,11 @@ its bytes. Each prompt is computed once; every policy compresses its own copy of
 that cache after the prompt and before its last token.
 
 Policies: full, streaming, snapkv, pyramidkv, adasnapkv, and with --scores also
-headkv-r2, headkv-r and duoattention; where it is named also headkv-permuted, the
-control: the same scores with each layer's KV heads shuffled. docs/evaluation.md
-explains each, every column of the tables, and the forms of task files.
+headkv-r2, headkv-r and duoattention, and where the profile holds curves
+(score --method cache-cut --cut-curve auto) marginal; where it is named also
+headkv-permuted, the control: the same scores with each layer's KV heads shuffled.
+docs/evaluation.md explains each, every column of the tables, and the forms of
+task files.
 
 The folder (--out) holds a journal: a run that is killed continues when the same
 command is given again.`,
@@ -94,6 +96,9 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		for _, p := range evaluate.Policies() {
 			if f.method != "" && p == "headkv-r" {
 				continue // with one method it is headkv-r2
+			}
+			if evaluate.NeedsCurves(p) && (profile == nil || profile.Rows().CurvePoints() == nil) {
+				continue
 			}
 			if !evaluate.IsControl(p) && (f.scores != "" || !evaluate.NeedsScores(p)) {
 				f.policies = append(f.policies, p)

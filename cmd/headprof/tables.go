@@ -71,14 +71,20 @@ func methodOf(t *scoring.Table, asked, path string) (string, error) {
 	return all[0], nil
 }
 
-// onlyMethod leaves a profile one method.
+// onlyMethod leaves a profile one method, and the curves that it holds.
 func onlyMethod(p *export.Profile, asked, path string) error {
 	t := p.Rows()
 	m, err := methodOf(t, asked, path)
 	if err != nil {
 		return err
 	}
-	t.Heads = slices.Clone(t.Of(m))
+	heads := slices.Clone(t.Of(m))
+	for _, k := range t.CurvePoints() {
+		if point := scoring.PointName(k); point != m {
+			heads = append(heads, t.Of(point)...)
+		}
+	}
+	t.Heads = heads
 	return nil
 }
 

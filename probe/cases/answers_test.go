@@ -1,8 +1,10 @@
 package cases
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -133,6 +135,82 @@ func TestCacheCutByDefinition(t *testing.T) {
 		}
 		if c.keep != nil && largest < 1e-3 {
 			t.Errorf("%s: the largest effect is %g: the case tests nothing", name, largest)
+		}
+	}
+}
+
+// At each point of the curve a head keeps so many tokens of the prompt, the last
+// one, which is still to be fed, among them: the first and last, or the
+// observation window's 8 and those that it attends to most (mean over its rows
+// and the group's heads, maximum over 7 positions), in a session of its own.
+func TestCurveByDefinition(t *testing.T) {
+	m, _ := engine(t)
+	prompt, reply := words(40), []int32{31, 44, 27}
+	rows := attention(t, prompt)
+	whole := spoken(t, cached(t, prompt[:39]), prompt, reply)
+	selected := func(l, h, n int) []int32 {
+		group := m.Shape()[l].Heads / m.Shape()[l].KVHeads
+		mean := make([]float64, 32)
+		for i := range mean {
+			for q := h * group; q < (h+1)*group; q++ {
+				for p := 32; p < 40; p++ {
+					mean[i] += rows[l][q][p][i]
+				}
+			}
+		}
+		pooled := make([]float64, 32)
+		order := make([]int32, 32)
+		for i := range mean {
+			order[i] = int32(i)
+			pooled[i] = slices.Max(mean[max(0, i-3):min(32, i+4)])
+		}
+		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(pooled[b], pooled[a]) })
+		keep := slices.Clone(order[:n])
+		slices.Sort(keep)
+		return append(keep, 32, 33, 34, 35, 36, 37, 38)
+	}
+	for name, c := range map[string]struct {
+		method scoring.CacheCut
+		keep   func(l, h, point int) []int32 // of the cached positions 0 … 38
+	}{
+		"streaming": {scoring.CacheCut{Sink: 3, Recent: 5, Curve: "8,20,40", By: "streaming"}, func(_, _, point int) []int32 {
+			if point == 8 {
+				return []int32{0, 1, 2, 35, 36, 37, 38}
+			}
+			return []int32{0, 1, 2, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38}
+		}},
+		"snapkv": {scoring.CacheCut{Sink: 3, Recent: 5, Curve: "8,20,40", By: "snapkv"}, func(l, h, point int) []int32 { return selected(l, h, point-8) }},
+	} {
+		got := only(t, &answer{ID: "a", Prompt: prompt, Answer: reply}, &c.method)
+		if len(got) != 4 {
+			t.Fatalf("%s: %d scores", name, len(got))
+		}
+		for _, point := range []int{8, 20, 40} {
+			largest := 0.
+			for l, row := range got[scoring.PointName(point)] {
+				for h, v := range row {
+					want := 0.
+					if point < 40 {
+						s := cached(t, prompt[:39])
+						if err := s.Cache().Keep(l, h, c.keep(l, h, point)); err != nil {
+							t.Fatal(err)
+						}
+						want = whole - spoken(t, s, prompt, reply)
+					}
+					if !(math.Abs(v-want) <= 2e-5) {
+						t.Errorf("%s, %d entries, layer %d, head %d: %v, want %v", name, point, l, h, v, want)
+					}
+					largest = max(largest, math.Abs(v))
+				}
+			}
+			if (largest < 1e-3) != (point == 40) {
+				t.Errorf("%s, %d entries: the largest effect is %g", name, point, largest)
+			}
+		}
+		// What is cut at once with a curve changes no bit of cache-cut.
+		c.method.Curve = "none"
+		if alone := only(t, &answer{ID: "a", Prompt: prompt, Answer: reply}, &c.method); !reflect.DeepEqual(alone["cache-cut"], got["cache-cut"]) || len(alone) != 1 {
+			t.Errorf("%s: cache-cut with a curve %v, without %v", name, got["cache-cut"], alone["cache-cut"])
 		}
 	}
 }

@@ -75,6 +75,12 @@ func IsControl(policy string) bool {
 	return err == nil && d.Control
 }
 
+// NeedsCurves reports whether a policy allocates by the curves of a profile.
+func NeedsCurves(policy string) bool {
+	d, err := kvcache.Lookup(policy)
+	return err == nil && d.Curves
+}
+
 // Variants crosses policies with capacities.
 func Variants(names []string, capacities []int) ([]Variant, error) {
 	var out []Variant

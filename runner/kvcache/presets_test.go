@@ -37,7 +37,11 @@ func TestPoliciesInTheOrderOfTables(t *testing.T) {
 		names = append(names, d.Name)
 		p := d.New()
 		param.SetDefaults(p)
-		policy, err := p.For(Prompt{Tokens: 100, Capacity: 20, Model: modelOf(2), Scores: profileOf("x", 1, 2, 3, 4)})
+		profile := profileOf("x", 1, 2, 3, 4)
+		if d.Curves {
+			profile.Heads = append(profileOf("cache-cut-8", 1, 2, 3, 4).Heads, profileOf("cache-cut-16", 0, 0, 0, 0).Heads...)
+		}
+		policy, err := p.For(Prompt{Tokens: 100, Capacity: 20, Model: modelOf(2), Scores: profile})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,9 +59,9 @@ func TestPoliciesInTheOrderOfTables(t *testing.T) {
 		what, want string
 		got        []string
 	}{
-		{"all", "full streaming snapkv pyramidkv adasnapkv headkv-r2 headkv-r headkv-permuted duoattention", names},
-		{"look at attention", "snapkv pyramidkv adasnapkv headkv-r2 headkv-r headkv-permuted", watching},
-		{"need scores", "headkv-r2 headkv-r headkv-permuted duoattention", scored},
+		{"all", "full streaming snapkv pyramidkv adasnapkv headkv-r2 headkv-r marginal headkv-permuted duoattention", names},
+		{"look at attention", "snapkv pyramidkv adasnapkv headkv-r2 headkv-r marginal headkv-permuted", watching},
+		{"need scores", "headkv-r2 headkv-r marginal headkv-permuted duoattention", scored},
 	} {
 		if got := strings.Join(c.got, " "); got != c.want {
 			t.Errorf("%s: %s, want %s", c.what, got, c.want)
@@ -218,5 +222,35 @@ func TestProfilesByMethod(t *testing.T) {
 		} else if err != nil || rows[0].Mean != c.want {
 			t.Errorf("%v: %v, %v", c.methods, rows, err)
 		}
+	}
+}
+
+// By hand: two caches lose 8 and 4 nats at 8 entries, nothing at 16 and 12. Of
+// 24 entries 16 are windows; the first entries of each are worth a nat, and the
+// first cache takes all 8. Of 32, the second takes 4 more, and 4 are shared.
+func TestMarginalBudgetsOfAPrompt(t *testing.T) {
+	profile := &scoring.Table{}
+	for _, m := range []struct {
+		name   string
+		scores []float64
+	}{{"headkv-r2", []float64{1, 1}}, {"cache-cut-8", []float64{8, 4}}, {"cache-cut-12", []float64{4, 0}}, {"cache-cut-16", []float64{0, 0}}} {
+		profile.Heads = append(profile.Heads, profileOf(m.name, m.scores...).Heads...)
+	}
+	for capacity, want := range map[int][]int{12: {8, 0}, 16: {10, 6}} {
+		p, err := Marginal{Selection: Selection{8, 7}}.For(Prompt{Tokens: 100, Capacity: capacity, Model: modelOf(1), Scores: profile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.(Marginal).budgets; !reflect.DeepEqual(got, [][]int{want}) {
+			t.Errorf("capacity %d: %v, want %v", capacity, got, want)
+		}
+	}
+	_, err := Marginal{}.For(Prompt{Tokens: 100, Capacity: 12, Model: modelOf(1), Scores: profileOf("headkv-r2", 1, 1)})
+	if err == nil || !strings.Contains(err.Error(), "the profile: it holds no curves; 'headprof score --method cache-cut --cut-curve auto' measures them") {
+		t.Errorf("%v", err)
+	}
+	// Points of a curve are no methods to allocate by: headkv-r2 is the only one.
+	if _, err := (Prompt{Scores: profile}).rows("retrieval"); err != nil {
+		t.Error(err)
 	}
 }

@@ -2,6 +2,7 @@ package kvcache
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,19 +29,26 @@ type Prompt struct {
 	Scores   *scoring.Table // the profile; nil: none
 }
 
+var errNoProfile = errors.New("a profile is needed; name one with --scores")
+
 // rows finds the rows of the first of the named methods that the profile
 // holds. A profile of a single method of another name, such as a published
 // file, serves as well.
 func (p Prompt) rows(methods ...string) ([]scoring.Head, error) {
 	if p.Scores == nil {
-		return nil, fmt.Errorf("a profile is needed; name one with --scores")
+		return nil, errNoProfile
 	}
 	for _, m := range methods {
 		if rows := p.Scores.Of(m); rows != nil {
 			return rows, nil
 		}
 	}
-	names := p.Scores.Methods()
+	var names []string
+	for _, m := range p.Scores.Methods() {
+		if _, ok := scoring.PointOf(m); !ok {
+			names = append(names, m)
+		}
+	}
 	if len(names) == 1 {
 		return p.Scores.Of(names[0]), nil
 	}
@@ -65,6 +73,7 @@ type Declaration struct {
 	Whole   bool   // it keeps all entries, so capacities mean nothing to it
 	Control bool   // a comparison for another policy: only where it is asked for
 	Method  string // the score method whose profile it allocates by; "": none
+	Curves  bool   // it allocates by that method's curves
 	Keeps   string // documentation: what each KV head keeps
 	Source  string // documentation: paper and code
 	New     func() Preset

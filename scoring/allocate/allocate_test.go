@@ -313,7 +313,7 @@ func TestMakeRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	if _, err := New("magic"); err == nil || err.Error() != `no allocation policy "magic"; known: headkv, uniform, pyramid, top-heads` {
+	if _, err := New("magic"); err == nil || err.Error() != `no allocation policy "magic"; known: headkv, uniform, pyramid, top-heads, marginal` {
 		t.Errorf("an unknown policy: %v", err)
 	}
 	if _, err := Make(Uniform{}, nil, Model{}, params(64)); err == nil {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestPoliciesAreFoundByName(t *testing.T) {
-	if got := strings.Join(Policies(), " "); got != "headkv uniform pyramid top-heads" {
+	if got := strings.Join(Policies(), " "); got != "headkv uniform pyramid top-heads marginal" {
 		t.Errorf("policies %s", got)
 	}
 	for name, want := range map[string]Policy{
