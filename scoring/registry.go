@@ -111,8 +111,11 @@ func Lookup(name string) (Declaration, error) {
 // ProbeOf is the prompts that a method is computed on; Needles where the method
 // is not known.
 func ProbeOf(method string) Probe {
-	if method == QRHeadNDCG {
+	switch method {
+	case QRHeadNDCG:
 		return Documents
+	case TaylorAnswer:
+		return Answers
 	}
 	d, _ := Lookup(curveOwner(method))
 	return d.Probe
