@@ -18,7 +18,7 @@ var flagGroups = []struct {
 	{"Model", []string{"model", "cache-type", "chat", "chat-var", "long-context", "max-length", "pre", "shape", "kv-heads", "head-dim"}},
 	{"Plan", []string{"needles", "generate", "haystack", "lengths", "depths", "count", "each", "seed", "trials", "tasks", "preset", "buffer", "until", "shard", "tokens", "repeat", "answers", "decode-only", "draws", "hours", "workers"}},
 	{"Method", nil},
-	{"Output", []string{"out", "format", "plot", "title", "kind", "comments", "per-kv-head", "json", "quiet", "serve", "at-least"}},
+	{"Output", []string{"out", "publish", "format", "plot", "title", "kind", "comments", "per-kv-head", "json", "quiet", "serve", "at-least"}},
 	{"Machine", []string{"device", "threads", "chunk", "kernels", "gpu-math", "gpu-memory", "int8", "no-reuse", "no-draft"}},
 }
 

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 //	samejournal A B                 two trials.jsonl are equal but for their seconds
 //	nofile DIR PATTERN              no file in DIR has such a name
 //	smalldisk DIR KIB               DIR becomes a disk of that size
+//	minio DIR VAR                   serve DIR as an S3 store; VAR is the query that reaches it
 //
 // $TINY is the built-in model as a file, $TINY8 the same in Q8_0, $CHAT
 // the same with a chat template that reads enable_thinking and style. [fast] says
@@ -66,6 +67,8 @@ func TestScripts(t *testing.T) {
 				return !signal.Ignored(syscall.SIGHUP), nil
 			case "fast":
 				return fastHere(), nil
+			case "minio":
+				return minioHere(), nil
 			case "smalldisk": // may one be mounted here?
 				unmount, err := mountSmall(t.TempDir(), 16)
 				if err == nil {
@@ -76,7 +79,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "lines": waitLines, "samejournal": sameJournal, "nofile": noFile, "smalldisk": smallDisk,
+			"exits": exits, "lines": waitLines, "samejournal": sameJournal, "nofile": noFile, "smalldisk": smallDisk, "minio": startMinIO,
 		},
 	})
 }

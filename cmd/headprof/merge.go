@@ -36,31 +36,12 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			model, err := f.open()
+			dirs, done, named, err := published(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
-			defer model.Close()
-			dirs := matching(args)
-			if kind := journalOf(dirs); kind != "" {
-				return f.mergeEvaluation(cmd, kind, model, dirs, partial)
-			}
-			say := newSpeaker(cmd, f.quiet, f.json)
-			if slices.ContainsFunc(dirs, holdsCases) {
-				r, err := f.mergeCases(model, f.out, dirs, partial)
-				if err != nil {
-					return err
-				}
-				return f.finishCases(say, model, r, aggregation(model, r.Manifest.Plan.Seed))
-			}
-			r, rest, err := f.mergeScores(model, dirs, partial)
-			if err != nil {
-				return err
-			}
-			if err := mergeSteps(f.out, r.Manifest, dirs); err != nil {
-				return err
-			}
-			return f.finish(say, model, r, rest, aggregation(model, r.Manifest.Plan.Seed))
+			defer done()
+			return named(f.merge(cmd, dirs, partial))
 		},
 	}
 	fs := c.Flags()
@@ -74,6 +55,34 @@ code is 4. --partial makes a profile of what is there; tables and figures say so
 	fs.BoolVar(&f.json, "json", false, "print the result as JSON on stdout")
 	atLeast(fs, 1, "top-k")
 	return c
+}
+
+// merge puts the shards of dirs together, of whatever command they are.
+func (f *scoreFlags) merge(cmd *cobra.Command, dirs []string, partial bool) error {
+	model, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	if kind := journalOf(dirs); kind != "" {
+		return f.mergeEvaluation(cmd, kind, model, dirs, partial)
+	}
+	say := newSpeaker(cmd, f.quiet, f.json)
+	if slices.ContainsFunc(dirs, holdsCases) {
+		r, err := f.mergeCases(model, f.out, dirs, partial)
+		if err != nil {
+			return err
+		}
+		return f.finishCases(say, model, r, aggregation(model, r.Manifest.Plan.Seed))
+	}
+	r, rest, err := f.mergeScores(model, dirs, partial)
+	if err != nil {
+		return err
+	}
+	if err := mergeSteps(f.out, r.Manifest, dirs); err != nil {
+		return err
+	}
+	return f.finish(say, model, r, rest, aggregation(model, r.Manifest.Plan.Seed))
 }
 
 // mergeScores puts shards of needle trials together and, where they have some,

@@ -25,10 +25,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
-# GOOS, GOARCH and the wheel's platform. The program is static, so every Linux will do.
+# GOOS, GOARCH and the wheel's platform. On Linux the program opens GPU drivers through glibc (docs/gpu.md).
 PLATFORMS = {
-    "linux-x86_64": ("linux", "amd64", "manylinux_2_17_x86_64.manylinux2014_x86_64.musllinux_1_1_x86_64"),
-    "linux-aarch64": ("linux", "arm64", "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64"),
+    "linux-x86_64": ("linux", "amd64", "manylinux_2_17_x86_64.manylinux2014_x86_64"),
+    "linux-aarch64": ("linux", "arm64", "manylinux_2_17_aarch64.manylinux2014_aarch64"),
     "macos-x86_64": ("darwin", "amd64", "macosx_12_0_x86_64"),
     "macos-arm64": ("darwin", "arm64", "macosx_12_0_arm64"),
     "windows-x86_64": ("windows", "amd64", "win_amd64"),
@@ -43,10 +43,10 @@ def host() -> str:
     return f"{system}-{('aarch64' if system == 'linux' else 'arm64') if arm else 'x86_64'}"
 
 
-def compile_program(goos: str, goarch: str, version: str, out: Path) -> bytes:
+def compile_program(goos: str, goarch: str, version: str, tags: str, out: Path) -> bytes:
     env = dict(os.environ, CGO_ENABLED="0", GOOS=goos, GOARCH=goarch)
     subprocess.run(
-        ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w -X main.release={version}", "-o", str(out), "./cmd/headprof"],
+        ["go", "build", "-tags", tags, "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w -X main.release={version}", "-o", str(out), "./cmd/headprof"],
         cwd=ROOT, env=env, check=True,
     )
     return out.read_bytes()
@@ -100,11 +100,11 @@ class Wheel:
         self.zip.close()
 
 
-def build(name: str, version: str, out: Path) -> Path:
+def build(name: str, version: str, tags: str, out: Path) -> Path:
     goos, goarch, tag = PLATFORMS[name]
     path = out / f"headprof-{version}-py3-none-{tag}.whl"
     with tempfile.TemporaryDirectory() as work:
-        binary = compile_program(goos, goarch, version, Path(work) / "headprof")
+        binary = compile_program(goos, goarch, version, tags, Path(work) / "headprof")
     folder = f"headprof-{version}.dist-info"
     part = path.with_suffix(".part")
     wheel = Wheel(part, folder)
@@ -130,11 +130,12 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=Path, default=Path("dist"), help="folder of the wheels (default: dist)")
     p.add_argument("--version", default="0.1.0.dev0", help="version by PEP 440 (default: 0.1.0.dev0)")
+    p.add_argument("--tags", default="", help="Go build tags, as nocloud: without --publish to S3, GCS and Azure, half as large")
     p.add_argument("--only", action="append", choices=[*PLATFORMS, "host"], help="build for this platform alone (repeat it for several)")
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     for name in a.only or PLATFORMS:
-        print(build(host() if name == "host" else name, a.version, a.out), flush=True)
+        print(build(host() if name == "host" else name, a.version, a.tags, a.out), flush=True)
 
 
 if __name__ == "__main__":
