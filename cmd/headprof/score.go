@@ -30,6 +30,8 @@ type scoreFlags struct {
 	serve                     string
 	noReuse, noDraft          bool
 	quiet, json, perStep      bool
+	tasks                     []string
+	maxLength, each           int
 	params                    *param.Set // of the methods
 }
 
@@ -51,7 +53,8 @@ commas, or all. The built-in model's run without flags computes all of them.`,
   headprof score --model model.gguf --out profile
   headprof score --model model.gguf --needles reasoning --lengths 512:8192:8 --count 0
   headprof score --model base.gguf --decode forced   # a model too weak to answer
-  headprof score --model model.gguf --method all --out everything`,
+  headprof score --model model.gguf --method all --out everything
+  headprof score --model model.gguf --method taylor --tasks hotpotqa.jsonl   # a task's own profile`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -63,6 +66,9 @@ commas, or all. The built-in model's run without flags computes all of them.`,
 	fs.StringVar(&f.until, "until", "", "stable: end the run when further trials no longer change the answer")
 	fs.IntVar(&f.topK, "top-k", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score `method` to compute and show, or several by commas, or all; the first is shown in table and heatmaps. A run of needle trials computes all methods of theirs")
+	pathsVar(fs, &f.tasks, "tasks", nil, "for scores of prompts and their answers, a task's in place of needle trials: what 'headprof eval --tasks' takes, such as ruler:vt,qa or JSONL `files`")
+	fs.IntVar(&f.maxLength, "max-length", 0, "of --tasks, JSONL: longest prompt in tokens, cut in its middle (default: what the model holds)")
+	fs.IntVar(&f.each, "each", 0, "of --tasks, JSONL: take the first so many lines of each file (default: all)")
 	shardFlag(fs, &f.shard)
 	fs.StringVar(&f.serve, "serve", "", "show the growing run to a browser at this `address`, such as :8080 (this machine alone) or 0.0.0.0:8080 (everyone who can reach it); read-only")
 	fs.BoolVar(&f.perStep, "per-step", false, "also keep every head's score in each step of each answer: a folder of Parquet files, steps/, written while the run goes on")
@@ -71,13 +77,16 @@ commas, or all. The built-in model's run without flags computes all of them.`,
 	fs.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	fs.BoolVar(&f.json, "json", false, "print progress and result as JSON lines on stdout")
 	paramFlags(fs, f.params)
-	atLeast(fs, 1, "top-k")
+	atLeast(fs, 1, "top-k", "max-length", "each")
 	return c
 }
 
 func (f *scoreFlags) run(cmd *cobra.Command) error {
 	methods, err := f.choose(cmd.Flags())
 	if err != nil {
+		return err
+	}
+	if err := f.checkTasks(methods); err != nil {
 		return err
 	}
 	if !methods.needles {

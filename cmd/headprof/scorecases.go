@@ -82,7 +82,12 @@ func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model
 		plan.Methods = append(plan.Methods, method)
 	}
 	var err error
-	if plan.Cases, err = own.caseList(cmd, m, e, methods); err != nil {
+	if len(f.tasks) > 0 {
+		plan.Cases, plan.Params, err = own.taskCases(m, e)
+	} else {
+		plan.Cases, err = own.caseList(cmd, m, e, methods)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := plan.Check(e); err != nil {

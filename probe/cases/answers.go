@@ -26,6 +26,11 @@ type answer struct {
 	Recent *int       `json:"recent,omitempty"` // cache-cut; else the method's own
 }
 
+// NewAnswer makes a case of a prompt and its expected answer.
+func NewAnswer(id, group string, prompt, reply []int32) Case {
+	return &answer{ID: id, group: group, Prompt: prompt, Answer: reply}
+}
+
 // Group implements Group.
 func (c *answer) Group() string {
 	if c.group == "" {
