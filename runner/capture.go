@@ -69,6 +69,26 @@ func (o *projecting) Attend(q backend.Value, a backend.Attention, rows []int) ba
 	return o.Ops.Attend(q, a, rows)
 }
 
+// feeding wraps a step so that what attention takes is delivered; families need
+// not know.
+type feeding struct {
+	backend.Ops
+	vector       func(backend.Weight) []float32
+	deliver      func(backend.AttentionInputs)
+	keys, values []float32
+}
+
+func (o *feeding) Store(layer int, k, v backend.Value) {
+	o.keys, o.values = slices.Clone(o.Read(k)), slices.Clone(o.Read(v))
+	o.Ops.Store(layer, k, v)
+}
+
+func (o *feeding) Attend(q backend.Value, a backend.Attention, rows []int) backend.Value {
+	o.deliver(backend.AttentionInputs{Layer: a.Layer, First: o.Position(0), Queries: o.Read(q), Keys: o.keys, Values: o.values,
+		Sinks: o.vector(a.Sinks), Attention: a})
+	return o.Ops.Attend(q, a, rows)
+}
+
 // outputting wraps a step so that heads' outputs are delivered; families need
 // not know.
 type outputting struct {

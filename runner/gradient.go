@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"headprof/runner/backend"
 	"headprof/runner/backward"
@@ -19,6 +20,11 @@ type Gradient struct {
 	// Heads receives the heads' outputs and the gradients by them, from the last
 	// layer to the first and in each from the last positions to the first.
 	Heads func(backend.HeadGradients)
+	// Drop takes, beside the gradient, one for each layer that leaves out what goes
+	// through that layer's addition to the residual stream, for the layers below
+	// it (GradDrop, arXiv 2403.00745). Heads receives them with Without. It costs
+	// half as many ways back as there are layers.
+	Drop bool
 	// Weighed receives what every row's attention weights times the gradients by
 	// them come to, in the order of Heads; nil: they are not asked for.
 	Weighed func(backend.WeighedGradients)
@@ -30,8 +36,8 @@ const backChunk = 512
 
 // Backward computes tokens and takes the gradient of a loss back through them,
 // down to the outputs of the first layer's heads. Beside the cache it holds
-// every layer's input [layers × tokens × width] and the gradients by one
-// layer's keys, values and input; a layer's other values are computed again,
+// every layer's input [layers × tokens × width] (with Drop, as many gradients)
+// and the gradients by one layer's keys, values and input; a layer's other values are computed again,
 // chunk by chunk. Results do not depend on threads or on the chunk of Options.
 func (m *Model) Backward(ctx context.Context, tokens []int32, g Gradient) error {
 	s, err := m.NewSession(len(tokens))
@@ -47,18 +53,38 @@ func (m *Model) Backward(ctx context.Context, tokens []int32, g Gradient) error 
 		return err
 	}
 	for l := len(m.config.Layers) - 1; l >= 0; l-- {
-		if err := w.layer(ctx, l); err != nil {
-			return err
+		if g.Drop && l > 0 { // below layer 0 there are no heads
+			w.paths = append(w.paths, path{l, slices.Clone(w.paths[0].grad)})
+		}
+		for i := range w.paths {
+			if p := &w.paths[i]; p.without != l {
+				if err := w.layer(ctx, l, p); err != nil {
+					return err
+				}
+			}
+		}
+		w.inputs[l] = nil
+		if m.stream != nil {
+			m.stream.done(l)
 		}
 	}
 	return nil
 }
 
-// BackwardMemory is Memory for Backward of so many tokens.
-func (m *Model) BackwardMemory(tokens int) (Memory, error) {
+// path is a gradient by the residual stream on its way back.
+type path struct {
+	without int       // the layer that it does not go through; −1: none
+	grad    []float32 // by the current layer's output [tokens × width]
+}
+
+// BackwardMemory is Memory for Backward of so many tokens; drop is Gradient.Drop.
+func (m *Model) BackwardMemory(tokens int, drop bool) (Memory, error) {
 	need, err := m.MemoryOf(tokens, tokens, watchedRows)
 	c := m.config
 	inputs := int64(len(c.Layers)+1) * int64(tokens) * int64(c.Width)
+	if drop {
+		inputs += int64(len(c.Layers)) * int64(tokens) * int64(c.Width)
+	}
 	var layer, wide int64 // gradients by keys and values; a row's values, and as many gradients
 	for _, l := range c.Layers {
 		keys := int64(l.KVHeads) * int64(l.KeyDim+l.ValueDim)
@@ -78,7 +104,8 @@ type way struct {
 	tokens []int32
 	width  int
 	inputs [][]float32 // [layer][tokens × width]
-	grad   []float32   // the gradient by the current layer's output [tokens × width]
+	// paths are the gradient and, of Drop, those that leave a layer out.
+	paths []path
 }
 
 // chunks lists the chunks' first positions.
@@ -98,9 +125,13 @@ func (w *way) begin(c backend.Cache, first int) (backend.Differentiator, int, er
 	}
 	d, ok := o.(backend.Differentiator)
 	if !ok {
-		return nil, 0, fmt.Errorf("device %s does not compute gradients; use --device cpu", w.m.Device())
+		return nil, 0, errNoGradients(w.m)
 	}
 	return d, n, nil
+}
+
+func errNoGradients(m *Model) error {
+	return fmt.Errorf("device %s does not compute gradients; use --device cpu", m.Device())
 }
 
 // forth computes the sequence, keeps every layer's input, and takes the loss
@@ -111,7 +142,7 @@ func (w *way) forth(ctx context.Context) error {
 	for l := range w.inputs {
 		w.inputs[l] = make([]float32, len(w.tokens)*w.width)
 	}
-	w.grad = make([]float32, len(w.tokens)*w.width)
+	w.paths = []path{{-1, make([]float32, len(w.tokens)*w.width)}}
 	for _, first := range w.chunks() {
 		o, n, err := w.begin(w.s.cache, first)
 		if err != nil {
@@ -148,12 +179,12 @@ func (w *way) loss(o backend.Differentiator, x backend.Value, live []int) {
 	}
 	t.Back(y, grads)
 	for i, r := range live {
-		copy(w.grad[o.Position(r)*w.width:], t.Gradient(in, i))
+		copy(w.paths[0].grad[o.Position(r)*w.width:], t.Gradient(in, i))
 	}
 }
 
-// layer goes back through layer l: grad becomes the gradient by its input.
-func (w *way) layer(ctx context.Context, l int) error {
+// layer goes back through layer l: p.grad becomes the gradient by its input.
+func (w *way) layer(ctx context.Context, l int, p *path) error {
 	m, a := w.m, w.m.config.Layers[l]
 	keys, values := make([]float32, len(w.tokens)*a.KVHeads*a.KeyDim), make([]float32, len(w.tokens)*a.KVHeads*a.ValueDim)
 	chunks := w.chunks()
@@ -171,30 +202,35 @@ func (w *way) layer(ctx context.Context, l int) error {
 			return err
 		}
 		t := backward.New(o)
-		t.Keys, t.Values, t.Heads, t.Weighed, t.Ends = keys, values, w.g.Heads, w.g.Weighed, l == 0
+		t.Keys, t.Values, t.Ends = keys, values, l == 0
+		if w.g.Heads != nil {
+			t.Heads = func(h backend.HeadGradients) {
+				h.Without = p.without
+				w.g.Heads(h)
+			}
+		}
+		if p.without < 0 {
+			t.Weighed = w.g.Weighed
+		}
 		x := t.Input(n, w.width, w.inputs[l][first*w.width:])
 		var rows []int
-		grad := w.grad[first*w.width:][:n*w.width]
+		grad := p.grad[first*w.width:][:n*w.width]
 		if l == len(m.config.Layers)-1 {
 			rows = within(w.g.Positions, first, n)
 			grad = nil
 			for _, r := range rows {
-				grad = append(grad, w.grad[(first+r)*w.width:][:w.width]...)
+				grad = append(grad, p.grad[(first+r)*w.width:][:w.width]...)
 			}
 		}
 		t.Back(m.arch.Layer(t, l, x, rows), grad)
 		for r := range n {
-			copy(w.grad[(first+r)*w.width:], t.Gradient(x, r))
+			copy(p.grad[(first+r)*w.width:], t.Gradient(x, r))
 		}
 		o.EndLayer()
 		if err := o.Flush(); err != nil {
 			return err
 		}
 		c.Close()
-	}
-	w.inputs[l] = nil
-	if m.stream != nil {
-		m.stream.done(l)
 	}
 	return nil
 }

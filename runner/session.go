@@ -26,6 +26,9 @@ type Watch struct {
 	// Projections, if set, receives each layer's queries and keys before their
 	// rotation, layer by layer and chunk by chunk, from one goroutine.
 	Projections func(backend.Projections)
+	// Inputs, if set, receives each layer's queries, keys and values as attention
+	// takes them, in the same order. Only for backends that take gradients.
+	Inputs func(backend.AttentionInputs)
 	// Outputs, if set, receives the heads' outputs, layer by layer and chunk by
 	// chunk, from one goroutine; in the last layer those of positions whose
 	// logits or attention are wanted, or with AllOutputs of every position.
@@ -229,7 +232,7 @@ func joinable(round []*step) bool {
 	rows := 0
 	for _, t := range round {
 		rows += len(t.tokens)
-		if t.s.masked != nil || t.s.replaced != nil || t.watch.Blocks != nil || t.watch.Projections != nil || t.watch.Outputs != nil {
+		if t.s.masked != nil || t.s.replaced != nil || t.watch.Blocks != nil || t.watch.Projections != nil || t.watch.Inputs != nil || t.watch.Outputs != nil {
 			return false
 		}
 	}
@@ -322,6 +325,13 @@ func (t *step) begin(last bool) error {
 	}
 	if w.Projections != nil {
 		t.o = &projecting{Ops: t.o, deliver: w.Projections}
+	}
+	if w.Inputs != nil {
+		d, ok := o.(backend.Differentiator)
+		if !ok {
+			return errNoGradients(m)
+		}
+		t.o = &feeding{Ops: t.o, vector: d.Vector, deliver: w.Inputs}
 	}
 	if w.Outputs != nil {
 		t.o = &outputting{t.o, len(t.tokens), w.Outputs}

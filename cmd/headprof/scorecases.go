@@ -142,10 +142,13 @@ func (f *scoreFlags) runCases(cmd *cobra.Command, say *speaker, model *runner.Mo
 // holdGradients has garbage collected before a run that takes gradients needs
 // more than what these need.
 func holdGradients(m *runner.Model, plan *cases.Plan) error {
-	gradient, longest := false, 1
+	gradient, drop, longest := false, false, 1
 	for _, method := range plan.Methods {
 		if d, err := scoring.Lookup(method.Name()); err == nil && d.Gradient {
 			gradient = true
+		}
+		if _, ok := method.(*scoring.AtPDrop); ok {
+			drop = true
 		}
 	}
 	if !gradient {
@@ -154,7 +157,7 @@ func holdGradients(m *runner.Model, plan *cases.Plan) error {
 	for _, c := range plan.Cases {
 		longest = max(longest, c.Tokens())
 	}
-	need, err := m.BackwardMemory(longest)
+	need, err := m.BackwardMemory(longest, drop)
 	if err == nil {
 		holdGarbage(need)
 	}

@@ -12,6 +12,9 @@ type fromPyTorch struct {
 	Answer answer
 	Swap   swap
 	KVGrad [][]float64 `json:"kvgrad"`
+	Query  [][]float64 `json:"atp-query"`
+	Key    [][]float64 `json:"atp-key"`
+	Drop   [][]float64 `json:"atp-drop"`
 }
 
 func pyTorch(t *testing.T) *fromPyTorch {
@@ -64,4 +67,12 @@ func TestKVGradEqualsPyTorch(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestAtPStarEqualsPyTorch(t *testing.T) {
+	p := pyTorch(t)
+	got := run(t, &p.Swap)
+	near(t, "atp-query", got["atp-query"], p.Query)
+	near(t, "atp-key", got["atp-key"], p.Key)
+	near(t, "atp-drop", got["atp-drop"], p.Drop)
 }

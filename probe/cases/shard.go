@@ -71,16 +71,19 @@ func (c *answer) cost(methods []scoring.Named, layers shape.Model) int {
 	return forward + back
 }
 
-func (c *swap) cost(methods []scoring.Named, layers shape.Model) (n int) {
+func (c *swap) cost(methods []scoring.Named, layers shape.Model) int {
+	forward, back := 0, 0
 	for _, m := range methods {
 		switch m.(type) {
 		case *scoring.Patch:
-			n += len(c.Clean) + len(c.Corrupted) - sharedPrefix(c.Clean, c.Corrupted) + branchCost(layers.Heads(), len(c.Answer))
-		case *scoring.AtP:
-			n += len(c.Clean) + backwardCost*c.longest()
+			forward += len(c.Clean) + len(c.Corrupted) - sharedPrefix(c.Clean, c.Corrupted) + branchCost(layers.Heads(), len(c.Answer))
+		case *scoring.AtPDrop:
+			back = len(c.Clean) + backwardCost*c.longest()*(len(layers)+1)/2
+		default:
+			back = max(back, len(c.Clean)+backwardCost*c.longest())
 		}
 	}
-	return n
+	return forward + back
 }
 
 // branchCost is that of computing some tokens again in as many variants as

@@ -65,7 +65,8 @@ func TestPredictedCosts(t *testing.T) {
 		{a, []scoring.Named{&scoring.CacheCut{}}, 10 + 24},
 		{a, []scoring.Named{&scoring.CacheCut{}, &scoring.Taylor{}}, 10 + 24 + 4*12},
 		{s, []scoring.Named{&scoring.Patch{}}, 10 + 4 + 48},
-		{s, []scoring.Named{&scoring.AtP{}}, 10 + 4*12},
+		{s, []scoring.Named{&scoring.AtP{}, &scoring.AtPQuery{}}, 10 + 4*12},
+		{s, []scoring.Named{&scoring.AtPDrop{}, &scoring.AtP{}}, 10 + 4*12*5/2},
 		{priceless(7)[0], scoring.MethodsOf(scoring.FewShot), 7},
 	} {
 		if got := cost(c.c, c.methods, e.Shape()); got != c.want {

@@ -43,42 +43,21 @@ func (c *swap) check() error {
 
 func (c *swap) run(ctx context.Context, r *pass, methods []scoring.Named) (map[string]Values, error) {
 	out := map[string]Values{}
+	var estimates []scoring.Named
 	for _, m := range methods {
-		var err error
-		switch m.(type) {
-		case *scoring.Patch:
-			out[m.Name()], err = c.patch(ctx, r)
-		case *scoring.AtP:
-			out[m.Name()], err = c.attribute(ctx, r)
+		if _, exact := m.(*scoring.Patch); !exact {
+			estimates = append(estimates, m)
+			continue
 		}
-		if err != nil {
+		var err error
+		if out[m.Name()], err = c.patch(ctx, r); err != nil {
 			return nil, err
 		}
 	}
-	return out, nil
-}
-
-// attribute gives each head's effect at the prompts' last token, to first order.
-func (c *swap) attribute(ctx context.Context, r *pass) (Values, error) {
-	last := len(c.Clean) - 1
-	clean, err := r.outputs(ctx, c.Clean, last)
-	if err != nil {
+	if err := c.attribute(ctx, r, estimates, out); err != nil {
 		return nil, err
 	}
-	out := r.grid()
-	return out, r.backward(ctx, c.Corrupted, c.Answer, runner.Gradient{Heads: func(h backend.HeadGradients) {
-		i, ok := slices.BinarySearch(h.Positions, last)
-		if !ok {
-			return
-		}
-		width := h.Attention.ValueDim
-		for head, z := range clean[h.Layer] {
-			at := (i*h.Attention.Heads + head) * width
-			for j, x := range z {
-				out[h.Layer][head] -= (float64(x) - float64(h.Heads[at+j])) * float64(h.Gradients[at+j]) // the loss is −log P
-			}
-		}
-	}})
+	return out, nil
 }
 
 // patch gives each head's effect at the prompts' last token.

@@ -52,6 +52,17 @@ type Projections struct {
 	Attention    Attention
 }
 
+// AttentionInputs are one layer's queries, keys and values of one step as
+// attention takes them. Slices are only valid during the call.
+type AttentionInputs struct {
+	Layer, First int       // First is the position of row 0
+	Queries      []float32 // [rows × Heads·KeyDim]
+	Keys         []float32 // [rows × KVHeads·KeyDim]
+	Values       []float32 // [rows × KVHeads·ValueDim]
+	Sinks        []float32 // [Heads] logits of sinks; nil: none
+	Attention    Attention
+}
+
 // Outputs are what the heads of one layer give for some positions: weights
 // times values, before the output projection. Slices are only valid during the
 // call.

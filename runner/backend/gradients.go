@@ -42,6 +42,9 @@ type AttentionBack struct {
 type HeadGradients struct {
 	Outputs
 	Gradients []float32 // [len(Positions) × Heads·ValueDim]
+	// Without is the layer through whose addition to the residual stream no
+	// gradient went; −1: none.
+	Without int
 }
 
 // WeighedGradients are, for some positions of one layer, the sums over the
