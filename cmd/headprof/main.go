@@ -142,7 +142,7 @@ continues; have a scheduler requeue on it).`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(publishable(newScore()), newPlan(), newPrompts(), newAttention(), publishable(newMerge()), newPlot(), newReport(), newCompare(), newBudget(), newExport(), publishable(newEval()), publishable(newAblate()), newTokenize(), newInspect(), newBench(), newDevices(), newDoctor())
+	root.AddCommand(publishable(newScore()), newPlan(), newPrompts(), newAttention(), publishable(newMerge()), newPlot(), newReport(), newCompare(), newBudget(), newExport(), publishable(newEval()), publishable(newAblate()), newAudit(), newTokenize(), newInspect(), newBench(), newDevices(), newDoctor())
 	for _, build := range builders {
 		root.AddCommand(build())
 	}

@@ -215,6 +215,9 @@ func TestMasksOfAllControls(t *testing.T) {
 		if m.Elsewhere = 0; err != nil || got.Name() != m.Name() || got.list() != m.list() || got.Choice != m.Choice {
 			t.Errorf("%s %q is read back as %+v, %v", m.Name(), m.list(), got, err)
 		}
+		if m.Choice == RestoredRandom && strings.Contains(m.list(), "+0-0") {
+			t.Errorf("%s restores the best head: %s", m.Name(), m.list())
+		}
 		perLayer := map[int]int{}
 		for _, h := range m.Heads {
 			perLayer[h.Layer]++

@@ -26,7 +26,8 @@ const (
 	// Permuted are the top heads of the same scores shuffled within layers.
 	Permuted Choice = "permuted"
 	// Restored masks the most top heads asked for and gives the best of them
-	// their clean outputs back; RestoredRandom gives them to random ones of those.
+	// their clean outputs back; RestoredRandom gives them to as many random ones
+	// of the others, or where these are fewer, of all.
 	Restored       Choice = "restored"
 	RestoredRandom Choice = "restored-random"
 )
@@ -234,12 +235,16 @@ func patchBack(ranked []scoring.Head, counts []int, p MaskPlan) (out []Mask) {
 	}
 	listed := ids(ranked[:most])
 	for _, n := range some {
+		from := listed
+		if most-n >= n {
+			from = ids(ranked[n:most])
+		}
 		out = append(out, Mask{Choice: Restored, Ablation: p.Ablations[0], Heads: listed, Restored: ids(ranked[:n])})
 		for s := 1; s <= p.Seeds; s++ {
 			rng := rand.New(rand.NewPCG(p.Seed, 1<<63+uint64(n)<<32+uint64(s)))
 			var drawn []HeadID
-			for _, i := range rng.Perm(most)[:n] {
-				drawn = append(drawn, listed[i])
+			for _, i := range rng.Perm(len(from))[:n] {
+				drawn = append(drawn, from[i])
 			}
 			sortHeads(drawn)
 			out = append(out, Mask{Choice: RestoredRandom, Ablation: p.Ablations[0], Heads: listed, Restored: drawn, Seed: s})
