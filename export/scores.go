@@ -136,7 +136,7 @@ func (p *parts) sayHow(decode []string, fast []truth, counted int) error {
 			continue
 		}
 		if quick != untold && t != quick {
-			return fmt.Errorf("some of its rows were computed with --fast and some without; keep the rows of one")
+			return fmt.Errorf("some of its rows were computed with --int8 and some without; keep the rows of one")
 		}
 		quick = t
 	}

@@ -111,7 +111,7 @@ func New(s Source, o Options) (*Model, error) {
 	}
 	if c, ok := b.(backend.Coder); ok && o.Fast && c.CodedWeights() == 0 {
 		b.Close()
-		return nil, fmt.Errorf("%s: its weights are not stored as integer codes of the formats Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K, so int8 activations (--fast) have nothing to multiply; leave out --fast", s.Name())
+		return nil, fmt.Errorf("%s: its weights are not stored as integer codes of the formats Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K, so int8 activations (--int8) have nothing to multiply; leave out --int8", s.Name())
 	}
 	model := &Model{name: s.Name(), options: o, source: s, config: m.Config(), arch: m, backend: b, tokenizer: t}
 	model.KeepResident(o.Resident)
@@ -127,7 +127,7 @@ func device(o Options) (backend.Backend, error) {
 	case o.Device == "cpu":
 		return onCPU()
 	case o.Fast && (o.Device != "auto" || vulkan.Hardware()):
-		return nil, fmt.Errorf("device %q has no int8 activations (--fast); they are for the CPU: leave out --fast, or give --device cpu", o.Device)
+		return nil, fmt.Errorf("device %q has no int8 activations (--int8); they are for the CPU: leave out --int8, or give --device cpu", o.Device)
 	case o.Device == "plain":
 		return plain.New(), nil
 	case o.Device == "auto" && !vulkan.Hardware():

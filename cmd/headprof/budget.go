@@ -208,7 +208,7 @@ func (f *budgetFlags) check(window int) error {
 	case len(f.capacity) == 0:
 		return usagef("--capacity names no number of entries")
 	case f.kvType != "f16" && f.kvType != "f32":
-		return usagef("--kv-type %q: known are f16 and f32", f.kvType)
+		return usagef("--cache-type %q: known are f16 and f32", f.kvType)
 	}
 	for _, c := range f.capacity {
 		if c <= window {

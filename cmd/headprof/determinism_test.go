@@ -21,7 +21,7 @@ var waysToRun = [][]string{
 // A run gives the same journal whatever the threads, chunks and short cuts.
 func TestNothingButTimeChanges(t *testing.T) {
 	sameJournals(t, waysToRun, "--count", "8")
-	sameJournals(t, waysToRun, "--count", "4", "--decode", "forced", "--kv-type", "f16")
+	sameJournals(t, waysToRun, "--count", "4", "--decode", "forced", "--cache-type", "f16")
 }
 
 // The same for every score there is.

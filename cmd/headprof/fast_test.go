@@ -74,7 +74,7 @@ func valueOf(m *gguf.Metadata, key string) any {
 	return nil
 }
 
-// fastHere says whether --fast runs with the kernels that are the default
+// fastHere says whether --int8 runs with the kernels that are the default
 // here; HEADPROF_KERNELS may have changed them.
 func fastHere() bool {
 	b, err := cpu.New(cpu.Options{Threads: 1, Fast: true})
@@ -104,7 +104,7 @@ func q8(x []float32) (out []byte) {
 	return out
 }
 
-// With --fast, too, nothing but time depends on threads, chunks and short cuts.
+// With --int8, too, nothing but time depends on threads, chunks and short cuts.
 func TestNothingButTimeChangesWithFast(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tiny8.gguf")
 	if err := os.WriteFile(path, tinyInQ8(t), 0o666); err != nil {
@@ -114,7 +114,7 @@ func TestNothingButTimeChangesWithFast(t *testing.T) {
 	if fastHere() {
 		kernels = "auto"
 	}
-	args := []string{"--fast", "--kernels", kernels, "--model", path, "--needles", "retrieval", "--lengths", "300", "--count", "4", "--chat", "off"}
+	args := []string{"--int8", "--kernels", kernels, "--model", path, "--needles", "retrieval", "--lengths", "300", "--count", "4", "--chat", "off"}
 	sameJournals(t, waysToRun[1:], args...)
 }
 
@@ -125,6 +125,6 @@ func TestNothingButTimeChangesWithFastOnRealModels(t *testing.T) {
 	}
 	for _, name := range []string{"smollm2.gguf", "gemma3-270m.gguf"} {
 		ways := [][]string{{"--threads", "1", "--chunk", "64"}, {"--threads", "2", "--no-reuse", "--no-draft"}}
-		sameJournals(t, ways, "--fast", "--model", reference.Model(t, name), "--count", "2", "--lengths", "300,400", "--depths", "40%")
+		sameJournals(t, ways, "--int8", "--model", reference.Model(t, name), "--count", "2", "--lengths", "300,400", "--depths", "40%")
 	}
 }

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 //
 // $TINY is the built-in model as a file, $TINY8 the same in Q8_0, $CHAT
 // the same with a chat template that reads enable_thinking and style. [fast] says
-// whether --fast runs with the default kernels here.
+// whether --int8 runs with the default kernels here.
 func TestScripts(t *testing.T) {
 	tiny := filepath.Join(t.TempDir(), "tiny.gguf")
 	if err := os.WriteFile(tiny, fixtures.Tiny(), 0o666); err != nil {

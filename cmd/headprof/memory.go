@@ -80,9 +80,9 @@ func tooLarge(m *runner.Model, need runner.Memory, peak, longest int, have int64
 	}
 	n := longestFit(m, peak, longest, have)
 	if n == 0 {
-		return fmt.Errorf("%s; no context fits. Compute fewer tokens at once (--chunk), halve the cache with --kv-type f16, or take a smaller model or another --device", what)
+		return fmt.Errorf("%s; no context fits. Compute fewer tokens at once (--chunk), halve the cache with --cache-type f16, or take a smaller model or another --device", what)
 	}
-	return fmt.Errorf("%s; the longest context that fits is about %d tokens (--lengths, or --max-length of a task), or halve the cache with --kv-type f16", what, n)
+	return fmt.Errorf("%s; the longest context that fits is about %d tokens (--lengths, or --max-length of a task), or halve the cache with --cache-type f16", what, n)
 }
 
 // longestFit is the longest context that fits, given what a plan of the longest takes.

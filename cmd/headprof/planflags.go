@@ -47,7 +47,7 @@ func (m *modelFlags) register(f *pflag.FlagSet) {
 const (
 	fastSetting = "fast"
 	fastOn      = "on"
-	fastNote    = "int8 activations (--fast)"
+	fastNote    = "int8 activations (--int8)"
 )
 
 // settings are those of these flags that change results, for the manifest.
@@ -87,7 +87,7 @@ func (m *modelFlags) options() (runner.Options, error) {
 			return o, nil
 		}
 	}
-	return o, usagef("--kv-type %q: known are f32 and f16", m.kvType)
+	return o, usagef("--cache-type %q: known are f32 and f16", m.kvType)
 }
 
 // open opens the model.

@@ -186,7 +186,7 @@ func withConsensus(t *scoring.Table, path string) error {
 	t.Heads = append(t.Heads, own.Heads...)
 	t.SetQuantity(own.Quantity(scoring.ConsensusMethod))
 	if len(c.Members()) == 0 {
-		return fmt.Errorf("%s: no head is in the top %d under at least %d of %d methods, so there is no consensus; 'headprof compare --at-least' and '--top' make it wider", path, c.K, c.AtLeast, len(c.Names))
+		return fmt.Errorf("%s: no head is in the top %d under at least %d of %d methods, so there is no consensus; 'headprof compare --at-least' and '--top-k' make it wider", path, c.K, c.AtLeast, len(c.Names))
 	}
 	return nil
 }

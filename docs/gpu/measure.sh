@@ -24,7 +24,7 @@ measure() {
 	for model in smollm2 random-7b; do
 		for math in f32 f16 cooperative; do
 			echo "== $model, $math, $device"
-			./headprof-gpu bench --model "$models/$model.gguf" --device "$device" --gpu-math $math --kv-type f16 --tokens 2048,8000 --repeat 3
+			./headprof-gpu bench --model "$models/$model.gguf" --device "$device" --gpu-math $math --cache-type f16 --tokens 2048,8000 --repeat 3
 		done
 	done
 

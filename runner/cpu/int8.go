@@ -132,7 +132,7 @@ func codingOf(f tensor.Type) coding {
 	return codings[f]
 }
 
-// makesLogits says whether a weight of this name gives logits, which --fast
+// makesLogits says whether a weight of this name gives logits, which --int8
 // leaves exact: they are computed for few rows, and they decide answers.
 func makesLogits(name string) bool { return name == "output.weight" || name == "token_embd.weight" }
 
@@ -209,5 +209,5 @@ func fastKernels(k *kernels) error {
 	if k.int8 != nil {
 		return nil
 	}
-	return fmt.Errorf("cpu: int8 activations (--fast) need AVX-512 VNNI, AVX2 or NEON's dot products, and the %s kernels have no products for them; leave out --fast, or see its results at a slow pace with --kernels portable", k.name)
+	return fmt.Errorf("cpu: int8 activations (--int8) need AVX-512 VNNI, AVX2 or NEON's dot products, and the %s kernels have no products for them; leave out --int8, or see its results at a slow pace with --kernels portable", k.name)
 }

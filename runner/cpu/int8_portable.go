@@ -8,7 +8,7 @@ import (
 	"headprof/runner/tensor"
 )
 
-// portableInt8 computes what the assembly of --fast computes, operation by operation.
+// portableInt8 computes what the assembly of --int8 computes, operation by operation.
 var portableInt8 = int8Kernels{
 	quantise: quantiseGo,
 	form:     offset128,

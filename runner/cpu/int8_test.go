@@ -13,7 +13,7 @@ import (
 	"headprof/runner/tensor"
 )
 
-// coded are the formats that --fast multiplies as codes.
+// coded are the formats that --int8 multiplies as codes.
 var coded = []tensor.Type{tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q8_0, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K}
 
 func alignedBytes(n int) []byte {

@@ -73,7 +73,7 @@ func TestResultsDoNotDependOnChunksThreadsOrKernels(t *testing.T) {
 }
 
 // bindCoded is a model of two layers whose matrices are stored as codes, of
-// every format that --fast knows in the course of turns 0 to 7.
+// every format that --int8 knows in the course of turns 0 to 7.
 func bindCoded(b backend.Backend, turn int) *backendtest.Layer {
 	s := backendtest.Shape{Width: 256, Heads: 4, KVHeads: 2, Dim: 64, ValueDim: 64, FF: 512, Rope: 64, Bias: true}
 	l := backendtest.Bind(b, s)
@@ -156,7 +156,7 @@ func TestFastNeedsKernels(t *testing.T) {
 		}
 	}
 	err := fastKernels(&kernels{name: "mmx"})
-	if err == nil || !strings.Contains(err.Error(), "mmx") || !strings.Contains(err.Error(), "leave out --fast") {
+	if err == nil || !strings.Contains(err.Error(), "mmx") || !strings.Contains(err.Error(), "leave out --int8") {
 		t.Errorf("kernels without int8 products: %v", err)
 	}
 }

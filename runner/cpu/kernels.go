@@ -41,7 +41,7 @@ type kernels struct {
 	// of one a multiple of 8); it prefetches as much from next on. frame is dotFrame floats to work in. nil: by unpack and product.
 	dot [32]dotFunc
 
-	// int8 is what --fast needs; nil: the set cannot.
+	// int8 is what --int8 needs; nil: the set cannot.
 	int8 *int8Kernels
 
 	// softmax takes one tile of scores s [rows][64] in units of log 2, replaces

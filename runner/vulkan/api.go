@@ -49,7 +49,7 @@ func (e *Error) Error() string {
 	case errOutOfHostMemory:
 		return fmt.Sprintf("gpu: out of host memory (%s)", e.Call)
 	case errOutOfDeviceMemory:
-		return fmt.Sprintf("gpu: out of device memory (%s); a shorter context, a smaller chunk or --kv-type f16 needs less", e.Call)
+		return fmt.Sprintf("gpu: out of device memory (%s); a shorter context, a smaller chunk or --cache-type f16 needs less", e.Call)
 	case errDeviceLost:
 		return fmt.Sprintf("gpu: the device was lost (%s): its driver stopped or reset it; a run's journal is intact, and the same command continues it", e.Call)
 	case errFeatureAbsent, errExtensionAbsent, errIncompatible:

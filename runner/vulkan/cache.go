@@ -91,7 +91,7 @@ func (b *Backend) NewCache(layers []shape.Layer, kv backend.KVType, capacity int
 	}
 	capacity = max(capacity, 0)
 	if need, free := c.tokenBytes()*int64(capacity), b.v.free()+b.caches.spare(); need > free {
-		return nil, fmt.Errorf("gpu: a KV cache for %d tokens needs %s and %s has %s free; at most %d tokens fit (--kv-type f16 halves the need of f32)", capacity, megabytes(need), b.v.Device.Name, megabytes(free), free/max(1, c.tokenBytes()))
+		return nil, fmt.Errorf("gpu: a KV cache for %d tokens needs %s and %s has %s free; at most %d tokens fit (--cache-type f16 halves the need of f32)", capacity, megabytes(need), b.v.Device.Name, megabytes(free), free/max(1, c.tokenBytes()))
 	}
 	if capacity == 0 {
 		return c, nil

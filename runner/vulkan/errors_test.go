@@ -70,7 +70,7 @@ func TestOutOfMemory(t *testing.T) {
 	if got := step.Read(x); len(got) != 6*backendtest.Shapes["odd"].Width {
 		t.Errorf("Read gave %d numbers after an error", len(got))
 	}
-	wants(t, step.Flush(), "a step's intermediate values", "out of device memory", "--kv-type f16")
+	wants(t, step.Flush(), "a step's intermediate values", "out of device memory", "--cache-type f16")
 	if c.Len() != 6 || c.Entries(0, 0) != 6 {
 		t.Errorf("the cache holds %d tokens, %d entries; want 6", c.Len(), c.Entries(0, 0))
 	}

@@ -204,7 +204,7 @@ func (b *Backend) Reserve(r backend.Run) error {
 	}
 	if !fits {
 		m.Weights, m.Staging = int64(p.staying), int64(2*p.slot)
-		return fmt.Errorf("gpu: this needs %s and %s has %s of memory free: %s for the KV cache, %s for scratch and %s for weights with all that can be streamed left out; use a shorter context, a smaller --chunk, --kv-type f16 or --device cpu",
+		return fmt.Errorf("gpu: this needs %s and %s has %s of memory free: %s for the KV cache, %s for scratch and %s for weights with all that can be streamed left out; use a shorter context, a smaller --chunk, --cache-type f16 or --device cpu",
 			megabytes(m.Total()), b.v.Device.Name, megabytes(m.Free), megabytes(m.Cache), megabytes(m.Scratch), megabytes(m.Weights+m.Staging))
 	}
 	b.reserved, b.scratch = true, scratch

@@ -59,7 +59,7 @@ func TestWeightsPassThrough(t *testing.T) {
 				before := backendtest.Must(b.Predict(run))
 				if share == 0 {
 					err := b.Reserve(run)
-					wants(t, err, "gpu: this needs", "has", "of memory free", "for the KV cache", "--kv-type f16")
+					wants(t, err, "gpu: this needs", "has", "of memory free", "for the KV cache", "--cache-type f16")
 					if before.Total() <= before.Free {
 						t.Errorf("what is refused was predicted to take %d of %d bytes", before.Total(), before.Free)
 					}

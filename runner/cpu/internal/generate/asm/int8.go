@@ -538,7 +538,7 @@ func int8Suffix(s isa) string {
 	return s.name
 }
 
-// int8Kernels emits all that --fast needs.
+// int8Kernels emits all that --int8 needs.
 func int8Kernels() {
 	for _, kind := range []string{centred, shifted, halved} {
 		for rows := 1; rows <= int8Rows; rows++ {
