@@ -45,6 +45,7 @@ const (
 	PlainText Probe = "text"      // a text
 	FewShot   Probe = "few-shot"  // demonstrations with shuffled labels, and a query
 	Injection Probe = "injection" // an instruction with data, and the same with an injected instruction
+	Functions Probe = "functions" // few-shot prompts of a task with right labels, and with shuffled ones
 	Answers   Probe = "answers"   // a needle trial's prompt and its expected answer
 	Swaps     Probe = "swaps"     // a prompt, the same with something else in its place, and the answer to the first
 )

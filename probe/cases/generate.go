@@ -39,6 +39,7 @@ func Generate(kind scoring.Probe, s Source) ([]Case, error) {
 		scoring.PlainText: (*maker).text,
 		scoring.FewShot:   (*maker).fewShot,
 		scoring.Injection: (*maker).injection,
+		scoring.Functions: (*maker).functions,
 	}[kind]
 	if make == nil {
 		return nil, fmt.Errorf("there are no cases of the kind %q", kind)
@@ -202,19 +203,9 @@ func (m *maker) text(i, length int) (Case, error) {
 
 func (m *maker) fewShot(i, length int) (Case, error) {
 	task := tasks[i%len(tasks)]
-	order := m.random.Perm(len(task.pairs))
-	p := &prompt{m: m, ids: slices.Clone(m.BOS)}
 	c := &fewShot{ID: fmt.Sprintf("few-shot-%03d", i), group: task.name}
-	shots := order[:len(order)-1]
-	for k, at := range shots {
-		// The label of the next demonstration: no label is right.
-		label := task.pairs[shots[(k+1)%len(shots)]][1]
-		p.add(task.pairs[at][0] + " ->")
-		c.Labels = append(c.Labels, p.add(" "+label))
-		p.add("\n")
-	}
-	p.add(task.pairs[order[len(order)-1]][0] + " ->")
-	c.IDs = p.ids
+	// The label of the next demonstration: no label is right.
+	c.IDs, c.Labels = m.demonstrations(task, m.random.Perm(len(task.pairs)), 1)
 	return c, nil
 }
 

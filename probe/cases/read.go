@@ -19,6 +19,7 @@ var made = map[scoring.Probe]func() Case{
 	scoring.PlainText: func() Case { return new(plainText) },
 	scoring.FewShot:   func() Case { return new(fewShot) },
 	scoring.Injection: func() Case { return new(injection) },
+	scoring.Functions: func() Case { return new(functions) },
 	scoring.Answers:   func() Case { return new(answer) },
 	scoring.Swaps:     func() Case { return new(swap) },
 }
