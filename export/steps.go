@@ -1,6 +1,11 @@
 package export
 
-import "headprof/scoring"
+import (
+	"fmt"
+	"math"
+
+	"headprof/scoring"
+)
 
 // stepsFormat is the version of the table of steps.
 const stepsFormat = "steps/1"
@@ -56,4 +61,44 @@ func StepRows(to []StepRow, step StepRow, scores map[string][][]float64) []StepR
 		}
 	}
 	return to
+}
+
+// maxStepRows is the most rows a trial's steps may have: 800 steps of 5,120
+// heads under four methods.
+const maxStepRows = 1 << 24
+
+// ReadSteps reads a table of steps back.
+func ReadSteps(path string) ([]StepRow, error) {
+	data, err := readLimited(path)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := parseSteps(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading steps from %s: %w", path, err)
+	}
+	return rows, nil
+}
+
+func parseSteps(data []byte) ([]StepRow, error) {
+	f, _, err := parquetFrame(data, maxStepRows, "trial", "step", "scored", "method", "layer", "head", "value")
+	if err != nil {
+		return nil, err
+	}
+	trial, step, token, text, scored := f.texts("trial"), f.ints("step", -1), f.ints("token", 0), f.texts("text"), f.truths("scored")
+	method, layer, head, value := f.texts("method"), f.ints("layer", -1), f.ints("head", -1), f.floats("value")
+	if f.err != nil {
+		return nil, f.err
+	}
+	rows := make([]StepRow, f.rows)
+	for i := range rows {
+		if step[i] < 0 || layer[i] < 0 || head[i] < 0 || math.IsNaN(value[i]) || math.IsInf(value[i], 0) {
+			return nil, fmt.Errorf("row %d: step %d, layer %d, head %d with value %v", i, step[i], layer[i], head[i], value[i])
+		}
+		rows[i] = StepRow{
+			Trial: trial[i], Step: int32(step[i]), Token: int32(token[i]), Text: text[i], Scored: scored[i] == yes,
+			Method: method[i], Layer: int32(layer[i]), Head: int32(head[i]), Value: value[i],
+		}
+	}
+	return rows, nil
 }

@@ -151,7 +151,7 @@ func command(t *testing.T, args ...string) {
 // say, in light and dark, wide and narrow, and on paper.
 func TestReportInABrowser(t *testing.T) {
 	t.Chdir(t.TempDir())
-	command(t, "score", "--quiet", "--count", "48", "--out", "profile")
+	command(t, "score", "--quiet", "--per-step", "--count", "48", "--out", "profile")
 	command(t, "score", "--quiet", "--count", "24", "--seed", "7", "--out", "other")
 	command(t, "eval", "--quiet", "--count", "6", "--scores", "profile", "--out", "profile/eval")
 	command(t, "ablate", "--quiet", "--count", "6", "--scores", "profile", "--out", "profile/ablate")
@@ -167,6 +167,8 @@ func TestReportInABrowser(t *testing.T) {
 	if title != "headprof tiny · headprof" {
 		t.Errorf("the title is %q", title)
 	}
+
+	b.contains("#head", "By step of the answer")
 
 	// The best head is open; a click on another shows it.
 	best := 0

@@ -32,13 +32,17 @@ func (f *reportFlags) profileRun(path string) (*htmlreport.Run, []source, error)
 	} else if trials, err = readTrials(path); err != nil {
 		return nil, nil, err
 	}
-	r, rankings := f.describe(t, shown, path, result, trials)
+	steps, err := readSteps(path, trials)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, rankings := f.describe(t, shown, path, result, trials, steps)
 	return r, rankings, nil
 }
 
-// describe makes a page's run of a table and what it rests on; result and
-// trials are nil where they are not known.
-func (f *reportFlags) describe(t *scoring.Table, shown, path string, result *probe.Result, trials []scoring.TrialScore) (*htmlreport.Run, []source) {
+// describe makes a page's run of a table and what it rests on; result,
+// trials and steps are nil where they are not known.
+func (f *reportFlags) describe(t *scoring.Table, shown, path string, result *probe.Result, trials []scoring.TrialScore, steps *stepGroups) (*htmlreport.Run, []source) {
 	r := &htmlreport.Run{
 		Name: filepath.Base(filepath.Clean(path)), Path: filepath.ToSlash(path), Model: t.Meta.Model, Top: f.top,
 		Layers: f.layers(t, path), Made: madeFrom(path, "score"),
@@ -62,12 +66,16 @@ func (f *reportFlags) describe(t *scoring.Table, shown, path string, result *pro
 	r.Facts = runFacts(t, shown)
 	groups := newGroups(trials)
 	r.Trials = groups.trials()
+	if steps != nil && r.Trials != nil {
+		r.Trials.StepCount = steps.trials
+	}
 	var rankings []source
 	for i, name := range t.Methods() {
 		rows := t.Of(name)
 		m := reportMethod(t, rows, name)
 		m.Default = name == shown
 		groups.add(&m, rows)
+		steps.into(&m, rows)
 		r.Methods = append(r.Methods, m)
 		s := source{scoring.Ranking{Heads: rows, PerKVHead: m.PerKVHead, Pool: t.Meta.ModelSHA}, htmlreport.Ranked{Method: i}}
 		if len(trials) > 0 && slices.ContainsFunc(trials, func(x scoring.TrialScore) bool { return x.Pass && x.Scores[name] != nil }) {

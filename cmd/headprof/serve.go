@@ -181,7 +181,7 @@ func (v *liveView) make() (*htmlreport.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, _ := f.describe(t, method, v.dir, r, r.Scores)
+	run, _ := f.describe(t, method, v.dir, r, r.Scores, nil)
 	p.Runs = append(p.Runs, *run)
 	return p, nil
 }

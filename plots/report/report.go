@@ -62,6 +62,9 @@ type Method struct {
 	// trials, [group][head]; nil where trials are not known.
 	ByLength, ByLengthErr [][]float64
 	ByDepth, ByDepthErr   [][]float64
+	// What each step of the answer adds to the score, likewise; nil where steps
+	// were not kept.
+	ByStep, ByStepErr [][]float64
 	// Mean score by needle, [needle][i] of the head NeedleHeads[i].
 	ByNeedle    [][]float64
 	NeedleHeads []int
@@ -75,6 +78,7 @@ type Trials struct {
 	DepthCount  []int     `json:"depth_count"`
 	Needles     []string  `json:"needles"`
 	NeedleCount []int     `json:"needle_count"`
+	StepCount   []int     `json:"step_count,omitempty"` // trials whose answer has that many steps
 	Counted     int       `json:"counted"`
 }
 

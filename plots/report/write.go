@@ -107,6 +107,8 @@ type method struct {
 	ByLengthErr []*packed `json:"by_length_err,omitempty"`
 	ByDepth     []*packed `json:"by_depth,omitempty"`
 	ByDepthErr  []*packed `json:"by_depth_err,omitempty"`
+	ByStep      []*packed `json:"by_step,omitempty"`
+	ByStepErr   []*packed `json:"by_step_err,omitempty"`
 	ByNeedle    []*packed `json:"by_needle,omitempty"`
 	NeedleHeads *packed   `json:"needle_heads,omitempty"`
 }
@@ -125,7 +127,7 @@ func (p *packer) method(m *Method) method {
 		Mean: p.float64s(m.Mean), Low: p.float32s(someOrNil(m.Low)), High: p.float32s(someOrNil(m.High)),
 		Rank: p.ints(m.Rank), RankLow: p.ints(m.RankLow), RankHigh: p.ints(m.RankHigh), N: p.ints(m.N),
 		Half: orNull(m.HalfCorrelation), Corrected: orNull(m.Correct), HalfUnit: m.HalfUnit,
-		ByLength: each(m.ByLength), ByLengthErr: each(m.ByLengthErr), ByDepth: each(m.ByDepth), ByDepthErr: each(m.ByDepthErr),
+		ByLength: each(m.ByLength), ByLengthErr: each(m.ByLengthErr), ByDepth: each(m.ByDepth), ByDepthErr: each(m.ByDepthErr), ByStep: each(m.ByStep), ByStepErr: each(m.ByStepErr),
 		ByNeedle: each(m.ByNeedle), NeedleHeads: p.ints(m.NeedleHeads),
 	}
 }

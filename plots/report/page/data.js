@@ -23,7 +23,7 @@ const decode = async (data) => {
   for (const run of data.runs) {
     for (const m of run.methods) {
       for (const name of ["mean", "low", "high", "rank", "rank_low", "rank_high", "n", "needle_heads"]) m[name] = unpack(buffer, m[name]);
-      for (const name of ["by_length", "by_length_err", "by_depth", "by_depth_err", "by_needle"]) m[name] = (m[name] || []).map((p) => unpack(buffer, p));
+      for (const name of ["by_length", "by_length_err", "by_depth", "by_depth_err", "by_step", "by_step_err", "by_needle"]) m[name] = (m[name] || []).map((p) => unpack(buffer, p));
       m.grid = gridOf(run, m);
       m.order = orderOf(m);
       if (m.needle_heads) m.needle_at = new Map(Array.from(m.needle_heads, (h, i) => [h, i]));

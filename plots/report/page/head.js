@@ -44,6 +44,9 @@ const trialCharts = (app, i) => {
   if (m.by_depth.length > 1) {
     out.push(el("h4", null, "By depth of the needle"), meansChart("mean score by depth", t.depths, m.by_depth.map((a) => a.at(i)), m.by_depth_err.map((a) => a.at(i)), t.depth_count, "percent of the context", "score", (v) => String(+v.toFixed(1))).box);
   }
+  if (m.by_step.length > 1) {
+    out.push(el("h4", null, "By step of the answer"), meansChart("what each answer step adds to the score", m.by_step.map((_, s) => s + 1), m.by_step.map((a) => a.at(i)), m.by_step_err.map((a) => a.at(i)), t.step_count, "token of the answer", "adds to the score", (v) => whole(v)).box);
+  }
   if (out.length > 0) out.push(el("p", { class: "faint small" }, "Mean over the counted trials; bars: ± one standard error, trials taken for independent."));
   if (m.by_needle.length > 1) out.push(needleBars(m, t, i));
   return out;
