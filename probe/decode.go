@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"headprof/needle"
@@ -23,13 +24,15 @@ type answerer struct {
 
 // answered is what running a trial gave.
 type answered struct {
-	steps    []needle.Step // as produced, the one that stopped included
+	steps    []needle.Step // of the answer as produced, the one that stopped included
 	verdict  needle.Verdict
 	top      []Candidate
 	logProb  float64 // forced only
 	scores   map[string][][]float64
-	produced []int32                  // with single
+	produced []int32                  // by every step
 	single   []map[string][][]float64 // of each step, where they are kept
+	thought  *Thought                 // nil: no thinking
+	given    [2]int                   // steps that were fed and not computed as steps
 	decode   time.Duration            // spent after the first step
 }
 
@@ -111,10 +114,30 @@ func (a *answerer) decoding(t *Trial, session Session, prefilled func(), out *an
 // greedy decodes the model's own answer and judges it.
 func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
 	out := &answered{}
+	d := a.decoding(t, session, prefilled, out)
+	learn := a.drafts(t, prompt, d)
+	feed := prompt[session.Len():]
+	if a.rules.Thinking != nil {
+		if err := a.thinking(ctx, t, d, feed, out); err != nil {
+			return nil, err
+		}
+	} else {
+		d.Stop = func(steps []needle.Step) bool { return a.rules.Judge.Stop(t.Needle, len(t.AnswerIDs), steps) }
+		steps, err := d.Greedy(ctx, feed)
+		if err != nil {
+			return nil, err
+		}
+		out.steps, out.produced = steps, idsOf(steps)
+		out.verdict = a.rules.Judge.Judge(t.Needle, len(t.AnswerIDs), steps)
+	}
+	learn(out.produced)
+	return out, a.score(out, prompt, 0)
+}
+
+// drafts makes d guess what the model says. learn takes what it said.
+func (a *answerer) drafts(t *Trial, prompt []int32, d *Decoding) (learn func(produced []int32)) {
 	openings := a.openings.of(t, a.model)
 	guess := newLookup(t, prompt)
-	d := a.decoding(t, session, prefilled, out)
-	d.Stop = func(steps []needle.Step) bool { return a.rules.Judge.Stop(t.Needle, len(t.AnswerIDs), steps) }
 	if a.draft {
 		d.Draft = func(produced []int32, whole bool) []int32 {
 			draft := a.recall.next(t.Needle.ID, produced)
@@ -130,46 +153,52 @@ func (a *answerer) greedy(ctx context.Context, t *Trial, prompt []int32, session
 			return draft[:min(len(draft), maxDraft, d.Limit-len(produced)-1)]
 		}
 	}
-	steps, err := d.Greedy(ctx, prompt[session.Len():])
-	if err != nil {
-		return nil, err
+	return func(produced []int32) {
+		a.openings.learn(openings, produced)
+		a.recall.learn(t.Needle.ID, produced)
 	}
-	out.steps = steps
-	produced := make([]int32, len(steps))
-	for i, s := range steps {
-		produced[i] = s.ID
-	}
-	a.openings.learn(openings, produced)
-	a.recall.learn(t.Needle.ID, produced)
-	out.verdict = a.rules.Judge.Judge(t.Needle, len(t.AnswerIDs), steps)
-	return out, a.score(out, prompt, produced, 0)
 }
 
 // score scores the steps that count, and each one where that is asked for.
-func (a *answerer) score(out *answered, prompt, produced []int32, answerLen int) (err error) {
-	if out.scores, err = a.observer.Score(out.verdict.From, out.verdict.To, prompt, produced, answerLen); err != nil || !a.perStep {
+func (a *answerer) score(out *answered, prompt []int32, answerLen int) (err error) {
+	if out.scores, err = a.observer.Score(out.verdict.From, out.verdict.To, prompt, out.produced, answerLen); err != nil {
 		return err
 	}
-	out.produced = produced
-	out.single = make([]map[string][][]float64, len(produced))
-	for s := range produced {
-		if out.single[s], err = a.observer.Score(s, s+1, prompt, produced, answerLen); err != nil {
+	if err = a.scoreThought(out, prompt); err != nil || !a.perStep {
+		return err
+	}
+	out.single = make([]map[string][][]float64, len(out.produced))
+	for s := range out.produced {
+		if s >= out.given[0] && s < out.given[1] {
+			continue
+		}
+		if out.single[s], err = a.observer.Score(s, s+1, prompt, out.produced, answerLen); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forced decodes the expected answer by teacher forcing.
+// forced decodes the expected answer by teacher forcing, behind a thought of the
+// model's own where it may think.
 func (a *answerer) forced(ctx context.Context, t *Trial, prompt []int32, session Session, prefilled func()) (*answered, error) {
 	out := &answered{}
+	feed := prompt[session.Len():]
+	d := a.decoding(t, session, prefilled, out)
+	if a.rules.Thinking != nil {
+		learn := a.drafts(t, prompt, d)
+		var err error
+		if feed, err = a.think(ctx, d, prompt, session, out); err != nil {
+			return nil, err
+		}
+		learn(out.produced)
+	}
 	n := len(t.AnswerIDs)
 	atOnce := 1
 	if a.draft {
 		atOnce += maxDraft
 	}
-	d := a.decoding(t, session, prefilled, out)
-	err := d.Forced(ctx, prompt[session.Len():], t.AnswerIDs, atOnce, func(step int, logits []float32) error {
+	err := d.Forced(ctx, feed, t.AnswerIDs, atOnce, func(step int, logits []float32) error {
 		_, err := Argmax(logits)
 		out.logProb += LogProbability(logits, t.AnswerIDs[step])
 		return err
@@ -177,6 +206,7 @@ func (a *answerer) forced(ctx context.Context, t *Trial, prompt []int32, session
 	if err != nil {
 		return nil, err
 	}
-	out.verdict = needle.Verdict{Pass: true, To: n}
-	return out, a.score(out, prompt, t.AnswerIDs, n)
+	out.verdict = needle.Verdict{Pass: true, From: len(out.produced), To: len(out.produced) + n}
+	out.produced = slices.Concat(out.produced, t.AnswerIDs)
+	return out, a.score(out, prompt, n)
 }

@@ -29,6 +29,7 @@ type fakeModel struct {
 	fail     error // of Extend, once calls reach failAt
 	failAt   int
 	poison   bool  // NaN logits
+	thinks   bool  // it writes <think>, and mostly </think> some time later
 	rooms    []int // capacities asked for, of every new session
 	sizes    []int // tokens of every Extend
 }
@@ -43,6 +44,7 @@ const (
 
 func newFake() *fakeModel {
 	m := &fakeModel{ids: map[string]int32{"<end>": 0, "\n": 1}, texts: []string{"<end>", "\n"}, context: 4096, sha: "f00d"}
+	m.Encode(" visit</think>")
 	m.Encode("The") // how sentences begin; met first while a run is on, its id would depend on the run
 	return m
 }
@@ -210,6 +212,12 @@ func (s *fakeSession) logits(p int) []float32 {
 			out[i] = float32(nan)
 		}
 	}
+	if s.model.thinks {
+		if next := s.mark(p, rng.next()); next != "" {
+			out[s.model.ids[next]] += 4
+			return out
+		}
+	}
 	switch v := rng.next() % 16; {
 	case v == 0:
 		out[fakeEnd] += 2
@@ -221,6 +229,28 @@ func (s *fakeSession) logits(p int) []float32 {
 		}
 	}
 	return out
+}
+
+// mark is the next piece of <think> or </think>; "" outside of them.
+func (s *fakeSession) mark(p int, chance uint64) string {
+	m := s.model
+	begun := false
+	for i := p; i >= 0 && m.Text(s.tokens[i]) != ":"; i-- {
+		begun = begun || i < p && m.Text(s.tokens[i]) == "think"
+	}
+	switch last := m.Text(s.tokens[p]); {
+	case last == ":", last != "<" && last != "/" && last != "think" && begun && chance%12 == 0:
+		return "<"
+	case last == "<" && begun:
+		return "/"
+	case last == "<", last == "/":
+		return "think"
+	case last == "think":
+		return ">"
+	case last == ">" && chance%3 > 0:
+		return " visit"
+	}
+	return ""
 }
 
 // continuation is what followed the last two tokens before, or the last one;

@@ -24,19 +24,25 @@ const (
 type Rules struct {
 	Decode Decode
 	Judge  needle.Judge // greedy only
+	// Thinking lets the model think before it answers; nil: it answers at once.
+	Thinking *Thinking
 	// KeepSink counts trials whose evidence lies on the attention sink.
 	KeepSink bool
 }
 
 // steps is the most decode steps a trial takes.
 func (r Rules) steps(t *Trial) int {
+	thinking := r.Thinking.steps(r.Decode == Forced)
 	if r.Decode == Forced {
-		return len(t.AnswerIDs)
+		return thinking + len(t.AnswerIDs)
 	}
-	return max(1, r.Judge.MaxSteps(len(t.AnswerIDs), t.QuestionTokens))
+	return thinking + max(1, r.Judge.MaxSteps(len(t.AnswerIDs), t.QuestionTokens))
 }
 
 func (r Rules) check() error {
+	if err := r.Thinking.check(r.Decode); err != nil {
+		return err
+	}
 	switch r.Decode {
 	case Forced:
 	case Greedy:

@@ -8,6 +8,7 @@ type Progress struct {
 	Done, Total int // trials; Done includes those of an earlier process
 	Resumed     int // of Done
 	Passed      int // of Done
+	CutOff      int // of Done, while the model was thinking
 	// Tokens count what this process computes of prompts; answers are not in it.
 	TokensDone, TokensTotal int64
 	TokensPerSecond         float64       // of prompts, by this process; 0: not known yet
@@ -37,6 +38,9 @@ func (c *clock) ended(r *Record, decode time.Duration) {
 	c.current.Done++
 	if r.Pass {
 		c.current.Passed++
+	}
+	if r.cut() {
+		c.current.CutOff++
 	}
 	c.send(r)
 }

@@ -33,7 +33,8 @@ type Record struct {
 	LogProb      *float64    `json:"answer_logprob,omitempty"`
 	Top          []Candidate `json:"top5"`
 	Flags        []string    `json:"flags,omitempty"`
-	Also         []Point     `json:"also,omitempty"` // further points of the plan with this prompt
+	Thinking     *Thought    `json:"thinking,omitempty"` // before the answer; its text is not in IDs and Text
+	Also         []Point     `json:"also,omitempty"`     // further points of the plan with this prompt
 	// Scores maps a method to [layer][head], summed over the scored steps.
 	Scores  map[string][][]Score `json:"scores"`
 	Seconds float64              `json:"seconds"` // the only field that differs from run to run
@@ -47,6 +48,10 @@ const FlagSink = "sink"
 
 // FlagForced marks trials whose answer was teacher-forced.
 const FlagForced = "forced"
+
+// FlagCut marks trials whose model was still thinking when its tokens for that
+// were used up. A trial without teacher forcing fails by it.
+const FlagCut = "cut off in thinking"
 
 // MarshalJSON implements json.Marshaler.
 func (c Candidate) MarshalJSON() ([]byte, error) {
@@ -93,6 +98,9 @@ func newRecord(t *Trial, r Rules, a *answered, m Model) *Record {
 		p := Rounded(a.logProb)
 		rec.LogProb = &p
 	}
+	if rec.Thinking = a.thought; a.thought != nil && a.thought.Cut {
+		rec.Flags = append(rec.Flags, FlagCut)
+	}
 	for method, table := range a.scores {
 		rows := make([][]Score, len(table))
 		for l, heads := range table {
@@ -116,6 +124,9 @@ func answerSteps(r Rules, steps []needle.Step) []needle.Step {
 	}
 	return steps
 }
+
+// cut tells whether the model was cut off in its thinking.
+func (r *Record) cut() bool { return r.Thinking != nil && r.Thinking.Cut }
 
 // counts tells whether a trial's scores belong in head tables.
 func (r *Record) counts(keepSink bool) bool {

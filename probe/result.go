@@ -23,6 +23,7 @@ type Result struct {
 	Passed  int // points whose answer was right
 	Counted int // points that count in head tables
 	Sink    int // points left out because the evidence lies on the sink
+	CutOff  int // points whose model was cut off in its thinking
 	Cost    Cost
 	Stopped *journal.Stop
 }
@@ -33,6 +34,9 @@ func newResult(m *journal.Manifest, records []*Record, keepSink bool, total int)
 	for _, rec := range r.Records {
 		points := 1 + len(rec.Also)
 		r.Done += points
+		if rec.cut() {
+			r.CutOff += points
+		}
 		if rec.Pass {
 			r.Passed += points
 			if rec.counts(keepSink) {
@@ -69,6 +73,7 @@ const (
 	SinkLeftOut   WarningKind = "sink trials left out"
 	TeacherForced WarningKind = "teacher forcing"
 	DepthMissed   WarningKind = "depth missed"
+	ThinkingCut   WarningKind = "cut off in thinking"
 )
 
 // Warning is something a reader of a result must know.
@@ -90,7 +95,7 @@ func (r *Result) Warnings() []Warning {
 	var out []Warning
 	greedy, empty := 0, 0
 	for _, rec := range r.Records {
-		if rec.LogProb == nil {
+		if rec.LogProb == nil && !rec.cut() {
 			greedy++
 			if len(rec.IDs) == 0 {
 				empty++
@@ -106,6 +111,9 @@ func (r *Result) Warnings() []Warning {
 	if 2*empty > greedy {
 		out = append(out, Warning{EmptyAnswers, fmt.Sprintf("%d of %d answers are empty: the model ended its text at once, as instruction-tuned models do on a prompt without their chat template", empty, greedy),
 			[]string{chat}})
+	}
+	if r.CutOff > 0 {
+		out = append(out, Warning{ThinkingCut, r.cutText(), []string{"--think with more tokens, or --think off"}})
 	}
 	remedies := []string{
 		"shorter --lengths",
@@ -154,6 +162,32 @@ func (r *Result) Warnings() []Warning {
 		out = append(out, Warning{TeacherForced, "the answers were teacher-forced (--decode forced), so every trial counts whether or not the model would have found the needle", nil})
 	}
 	return out
+}
+
+// cutText says how many trials were cut off in their thinking, and what
+// becomes of them.
+func (r *Result) cutText() string {
+	what := "they count as failed"
+	if r.Manifest != nil && r.Manifest.Settings["decode"] == string(Forced) {
+		what = "the thought was ended there"
+	}
+	return fmt.Sprintf("%s in their thinking: %s", r.cutCount(), what)
+}
+
+func (r *Result) cutCount() string {
+	return fmt.Sprintf("%d of %d answers were cut off", r.CutOff, r.Done)
+}
+
+// ThinkingText is what tables say of a run whose model may think; "" of others.
+func (r *Result) ThinkingText() string {
+	n := ""
+	if r.Manifest != nil {
+		n = r.Manifest.Settings[ThinkSetting]
+	}
+	if n == "" {
+		return ""
+	}
+	return fmt.Sprintf("up to %s tokens of thinking, %s in it", n, r.cutCount())
 }
 
 // evidences says of how many trials the evidence is meant.

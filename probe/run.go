@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ var trialKind = journal.Kind[Record]{
 	ID:     func(r *Record) string { return r.ID },
 	Check:  func(m *journal.Manifest, r *Record) error { return r.check(m.Layout()) },
 	Passed: func(r *Record) bool { return r.Pass },
+	CutOff: (*Record).cut,
 }
 
 // ReadRun reads a run's folder, finished or not. It takes no lock: a trial
@@ -143,6 +145,9 @@ func newManifest(m Model, p *Plan, o Options) *journal.Manifest {
 	if p.Rules.Decode == Greedy {
 		settings["judge"] = p.Rules.Judge.Name()
 	}
+	if p.Rules.Thinking != nil {
+		settings[ThinkSetting] = strconv.Itoa(p.Rules.Thinking.Tokens)
+	}
 	settings[sinkSetting] = sinkLeftOut
 	if p.Rules.KeepSink {
 		settings[sinkSetting] = sinkKept
@@ -217,6 +222,9 @@ func (r *run) start(done []*Record) error {
 	for _, rec := range done {
 		if rec.Pass {
 			r.clock.current.Passed++
+		}
+		if rec.cut() {
+			r.clock.current.CutOff++
 		}
 	}
 	r.answerer = &answerer{

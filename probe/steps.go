@@ -16,6 +16,9 @@ type Step struct {
 func (a *answered) each(m Model) []Step {
 	var out []Step
 	for s, scores := range a.single {
+		if scores == nil {
+			continue // given, as the end of a thought that was cut off
+		}
 		out = append(out, Step{
 			Step: s, Token: a.produced[s], Text: m.Decode(a.produced[s : s+1]),
 			Scored: s >= a.verdict.From && s < a.verdict.To, Scores: scores,

@@ -96,12 +96,16 @@ func MethodsOf(p Probe) []Named {
 	return out
 }
 
-// Lookup finds a method's declaration by its name.
+// Lookup finds a method's declaration by its name, which may be one that
+// [WhileThinking] gives.
 func Lookup(name string) (Declaration, error) {
 	var names []string
+	of, whileThinking := AnswerMethod(name)
 	for _, d := range declarations {
 		if n := d.Name(); n == name {
 			return d, nil
+		} else if whileThinking && n == of && d.Probe == Needles {
+			return thinkingOf(d), nil
 		} else {
 			names = append(names, n)
 		}

@@ -12,6 +12,7 @@ type Meta struct {
 	// FastUnknown: whether it was is not known. Tables of this program know it.
 	FastUnknown bool    `json:"-"`
 	Partial     string  `json:"partial,omitempty"`    // what a merged profile lacks; empty: nothing
+	Thinking    string  `json:"thinking,omitempty"`   // how much the model could think before it answered; empty: not at all
 	Trials      int     `json:"trials,omitempty"`     // run
 	Passed      int     `json:"passed,omitempty"`     // of them, those that count in the scores
 	Needles     int     `json:"needles,omitempty"`    // different needles among those

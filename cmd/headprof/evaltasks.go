@@ -14,6 +14,7 @@ import (
 	"headprof/probe"
 	"headprof/probe/evaluate"
 	"headprof/runner"
+	"headprof/runner/chat"
 )
 
 // taskFlags say which prompts eval and ablate run.
@@ -48,6 +49,9 @@ func (t *taskFlags) register(f *pflag.FlagSet, count int) {
 
 // items makes the prompts.
 func (t *taskFlags) items(m *runner.Model, e probe.Model) ([]*evaluate.Item, error) {
+	if think, err := chat.ParseThink(t.plan.think); err == nil && think.Tokens > 0 {
+		return nil, usagef("--think %s: eval and ablate compare answers that follow the prompt at once; take --think off, or score the model's thinking with 'headprof score'", t.plan.think)
+	}
 	sources, err := taskSources(t.tasks)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,9 @@ func plotMeta(t *scoring.Table, method string) plots.Meta {
 	if t.Meta.Fast {
 		m.Note = fastNote
 	}
+	if t.Meta.Thinking != "" {
+		m.Note = strings.TrimPrefix(m.Note+", "+t.Meta.Thinking, ", ")
+	}
 	if t.Meta.Partial != "" {
 		m.Note = strings.TrimPrefix(m.Note+", "+t.Meta.Partial, ", ")
 	}

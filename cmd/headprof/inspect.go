@@ -89,6 +89,7 @@ type report struct {
 	// nil where it has none or ChatError says why it cannot be used.
 	ChatFrame *chatFrame     `json:"chat_frame,omitempty"`
 	ChatError string         `json:"chat_error,omitempty"`
+	Thinking  *thinkReport   `json:"thinking,omitempty"` // nil: the template knows none
 	Memory    []memoryReport `json:"memory"`
 	Problems  []string       `json:"problems"`
 	Ignored   []string       `json:"ignored"`  // the family's keys that headprof does not read
@@ -112,16 +113,54 @@ func (r *report) renderChat(variables chat.Variables) error {
 		}
 		return nil
 	}
-	before, after, err := frameTexts(r.tokenizer, r.template, variables)
+	framed, err := frameTexts(r.tokenizer, r.template, variables, chat.Think{})
+	always := errors.Is(err, chat.ErrNoSwitch)
+	if always {
+		framed, err = frameTexts(r.tokenizer, r.template, variables, chat.Think{AsTemplate: true})
+	}
 	switch {
 	case errors.Is(err, chat.ErrUnread):
 		return usagef("%w", err)
 	case err != nil:
 		r.ChatError = err.Error()
-	default:
-		r.ChatFrame = &chatFrame{before, after}
+		return nil
+	}
+	r.ChatFrame = &chatFrame{framed.Before, framed.After}
+	if t := framed.Thinking; t != nil {
+		r.Thinking = &thinkReport{Begin: t.Open[0], End: t.Close}
+		switch {
+		case always:
+		case t.Block:
+			r.Thinking.Off = "an empty block"
+		case t.Switch != "":
+			r.Thinking.Off = t.Switch
+		default:
+			r.Thinking.Off = "the template's default"
+		}
+		if on, err := frameTexts(r.tokenizer, r.template, variables, chat.Think{Tokens: 1}); err == nil {
+			r.Thinking.Opened = on.Thinking.Opened
+		}
 	}
 	return nil
+}
+
+// thinkReport is how the model's chat template marks thinking.
+type thinkReport struct {
+	Begin  string `json:"begin"`
+	End    string `json:"end"`
+	Off    string `json:"off"`    // what turns it off; "": nothing does
+	Opened bool   `json:"opened"` // the template begins the thought
+}
+
+func (t *thinkReport) String() string {
+	text := fmt.Sprintf("between %q and %q", t.Begin, t.End)
+	if t.Opened {
+		text += ", begun by the template"
+	}
+	if t.Off == "" {
+		return text + "; nothing turns it off: choose --think N or --think template"
+	}
+	return text + "; off by " + t.Off
 }
 
 type layerReport struct {
@@ -336,6 +375,9 @@ func (r *report) print(w io.Writer) error {
 		line("", "after it: %q", r.ChatFrame.After)
 	default:
 		line("chat", "%s", map[bool]string{true: "has a chat template", false: "no chat template"}[r.Chat])
+	}
+	if r.Thinking != nil {
+		line("thinking", "%s", r.Thinking)
 	}
 	for _, m := range r.Memory {
 		line("memory", "%s at %d tokens", bytesText(m.Bytes), m.Tokens)

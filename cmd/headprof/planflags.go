@@ -116,11 +116,13 @@ type planFlags struct {
 	generate, count      int
 	seed                 uint64
 	decode, judge, chat  string
+	think                string // "": as the template renders
 	chatVars             []string
 	trials, preset       string
 	buffer               *int // nil: by length
 	keepSink, duplicates bool
-	publishedDepths      bool // needles are placed by the published rule
+	publishedDepths      bool           // needles are placed by the published rule
+	thinking             *chat.Thinking // of the model's template, once a frame is made
 }
 
 func (p *planFlags) register(f *pflag.FlagSet) {
@@ -154,6 +156,7 @@ func (p *planFlags) bufferSize() int {
 func (p *planFlags) registerChat(f *pflag.FlagSet) {
 	f.StringVar(&p.chat, "chat", "auto", "wrap prompts in the model's chat template: auto, on or off")
 	f.StringArrayVar(&p.chatVars, "chat-var", nil, "set a variable of the chat template, such as enable_thinking=false: `key=value`, the value JSON or a text (repeat it for several)")
+	f.StringVar(&p.think, "think", "off", "models that think before they answer: off, a number of `tokens` to think at most (the answer alone is judged, both are scored), or template (as the chat template renders by itself)")
 }
 
 // defaultCount is the trials of a run unless --count says otherwise.
@@ -216,6 +219,7 @@ func (p *planFlags) plan(m *runner.Model, e probe.Model, f *pflag.FlagSet, block
 	if err != nil {
 		return nil, err
 	}
+	rules.Thinking = p.rules(m)
 	options := probe.PlanOptions{Rules: rules, Block: block, Seed: p.seed, Params: p.params()}
 	if p.trials != "" && f.Changed("count") {
 		options.Count = p.count
@@ -228,6 +232,13 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 	if p.trials != "" {
 		if len(p.chatVars) > 0 {
 			return nil, usagef("--chat-var has no effect with --trials: the prompts are in the file")
+		}
+		if think, err := chat.ParseThink(p.think); err == nil && think.Tokens == 0 && f.Changed("think") {
+			return nil, usagef("--think %s has no effect with --trials: the prompts are in the file", p.think)
+		} else if err != nil || think.Tokens > 0 {
+			if _, err := p.frame(m); err != nil {
+				return nil, err
+			}
 		}
 		file, err := textfile.Open(p.trials)
 		if err != nil {
@@ -335,13 +346,24 @@ func (p *planFlags) haystack(tiny bool) (*needle.Haystack, error) {
 func (p *planFlags) frame(m *runner.Model) (needle.Frame, error) {
 	t, template := m.Tokenizer(), m.ChatTemplate()
 	var f needle.Frame
-	var before, after string
+	var framed chat.Framed
+	think := chat.Think{AsTemplate: true}
+	if p.think != "" {
+		var err error
+		if think, err = chat.ParseThink(p.think); err != nil {
+			return f, usagef("--think: %w", err)
+		}
+	}
 	on := p.chat == "on" || (p.chat == "auto" && template != "")
 	switch {
 	case p.chat != "on" && p.chat != "off" && p.chat != "auto":
 		return f, usagef("--chat %q: known are auto, on and off", p.chat)
 	case on && template == "":
 		return f, fmt.Errorf("%s has no chat template; run without it: --chat off", m.Name())
+	case !on && think.Tokens > 0 && template == "":
+		return f, usagef("--think %s: %s has no chat template, by which a model is asked to think", p.think, m.Name())
+	case !on && think.Tokens > 0:
+		return f, usagef("--think %s: a model thinks by its chat template; leave out --chat off", p.think)
 	}
 	variables, err := chat.ParseVariables(p.chatVars)
 	switch {
@@ -353,26 +375,42 @@ func (p *planFlags) frame(m *runner.Model) (needle.Frame, error) {
 		return f, usagef("--chat-var: %s has no chat template", m.Name())
 	}
 	if on {
-		if before, after, err = frameTexts(t, template, variables); err != nil {
-			if errors.Is(err, chat.ErrUnread) {
-				return f, usagef("%w", err)
-			}
+		framed, err = frameTexts(t, template, variables, think)
+		switch {
+		case errors.Is(err, chat.ErrUnread):
+			return f, usagef("%w", err)
+		case errors.Is(err, chat.ErrNoThinking):
+			return f, usagef("--think %s: %s: %w", p.think, m.Name(), err)
+		case errors.Is(err, chat.ErrNoSwitch):
+			return f, usagef("%s: %w; choose --think N (up to N tokens of thinking before the answer) or --think template (the prompt as the template writes it, and all of the output is the answer)", m.Name(), err)
+		case err != nil:
 			return f, fmt.Errorf("%s: %w", m.Name(), err)
 		}
 	}
-	f.Prefix, f.Suffix = t.Frame(before, after)
+	p.thinking = framed.Thinking
+	f.Prefix, f.Suffix = t.Frame(framed.Before, framed.After)
 	return f, nil
 }
 
+// rules are those of a thinking model; nil where it does not think.
+func (p *planFlags) rules(m *runner.Model) *probe.Thinking {
+	think, err := chat.ParseThink(p.think)
+	if err != nil || think.Tokens == 0 || p.thinking == nil {
+		return nil
+	}
+	_, shut := m.Tokenizer().Frame("", p.thinking.Shut)
+	return &probe.Thinking{Thinking: *p.thinking, Tokens: think.Tokens, Shut: shut}
+}
+
 // frameTexts are what a chat template puts before and after a user's text.
-func frameTexts(t *tokenizer.Tokenizer, template string, variables chat.Variables) (before, after string, err error) {
+func frameTexts(t *tokenizer.Tokenizer, template string, variables chat.Variables, think chat.Think) (chat.Framed, error) {
 	text := func(id int32, _ bool) string {
 		if id < 0 {
 			return ""
 		}
 		return t.Text(id)
 	}
-	return chat.Frame(template, text(t.BOS()), text(t.EOS()), variables)
+	return chat.Wrap(template, text(t.BOS()), text(t.EOS()), variables, think)
 }
 
 // params describe the plan in the manifest, so that a refusal can name the
@@ -397,6 +435,10 @@ func (p *planFlags) params() map[string]string {
 	}
 	if p.preset != "" {
 		out["preset"] = p.preset
+	}
+	// A number of tokens stands among the settings: it is no matter of prompts.
+	if think, err := chat.ParseThink(p.think); err == nil && think.Tokens == 0 && p.thinking != nil {
+		out["think"] = p.think
 	}
 	if len(p.chatVars) > 0 {
 		vars := slices.Clone(p.chatVars)

@@ -286,7 +286,7 @@ func meta(m *runner.Model, r *probe.Result) scoring.Meta {
 	if o := r.Manifest.Outcome; o != nil {
 		partial = o.Partial.Text(o.Trials)
 	}
-	return scoring.Meta{Partial: partial, Model: name, ModelSHA: r.Manifest.Model.SHA256, Decode: s["decode"], Judge: s["judge"], Fast: s[fastSetting] == fastOn, Trials: r.Done}
+	return scoring.Meta{Partial: partial, Thinking: r.ThinkingText(), Model: name, ModelSHA: r.Manifest.Model.SHA256, Decode: s["decode"], Judge: s["judge"], Fast: s[fastSetting] == fastOn, Trials: r.Done}
 }
 
 func deviceKind(m *runner.Model) string {

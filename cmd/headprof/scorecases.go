@@ -16,6 +16,7 @@ import (
 	"headprof/probe/cases"
 	"headprof/probe/evaluate"
 	"headprof/runner"
+	"headprof/runner/chat"
 	"headprof/scoring"
 )
 
@@ -239,7 +240,11 @@ func casesOf(m *runner.Model) int {
 // source is what cases are made of.
 func (f *scoreFlags) source(m *runner.Model, e probe.Model) (cases.Source, error) {
 	tiny := m.Name() == builtIn
-	frame, err := f.frame(m)
+	answers := f.planFlags
+	if think, err := chat.ParseThink(f.think); err == nil && think.Tokens > 0 {
+		answers.think = "off" // these prompts hold their answers
+	}
+	frame, err := answers.frame(m)
 	if err != nil {
 		return cases.Source{}, err
 	}

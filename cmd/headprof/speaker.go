@@ -73,8 +73,12 @@ func (s *speaker) progress(p probe.Progress) {
 	switch {
 	case s.json:
 		if p.Trial != nil {
-			printJSON(s.out, map[string]any{"event": "trial", "id": p.Trial.ID, "pass": p.Trial.Pass, "f1": p.Trial.F1, "done": p.Done, "total": p.Total,
-				"passed": p.Passed, "tokens_done": p.TokensDone, "tokens_total": p.TokensTotal, "tokens_per_second": math.Round(p.TokensPerSecond), "seconds_left": math.Round(p.Left.Seconds())})
+			event := map[string]any{"event": "trial", "id": p.Trial.ID, "pass": p.Trial.Pass, "f1": p.Trial.F1, "done": p.Done, "total": p.Total,
+				"passed": p.Passed, "tokens_done": p.TokensDone, "tokens_total": p.TokensTotal, "tokens_per_second": math.Round(p.TokensPerSecond), "seconds_left": math.Round(p.Left.Seconds())}
+			if p.Trial.Thinking != nil {
+				event["thinking_tokens"], event["cut_off_in_thinking"] = len(p.Trial.Thinking.IDs), p.Trial.Thinking.Cut
+			}
+			printJSON(s.out, event)
 		}
 	case s.quiet:
 	case s.bar != nil:
@@ -98,6 +102,9 @@ func (s *speaker) describe(p probe.Progress) string {
 	t := fmt.Sprintf("%d/%d trials", p.Done, p.Total)
 	if p.Done > 0 && !s.forced {
 		t += fmt.Sprintf(", %.0f %% passed", 100*float64(p.Passed)/float64(p.Done))
+	}
+	if p.CutOff > 0 {
+		t += fmt.Sprintf(", %d cut off in thinking", p.CutOff)
 	}
 	if p.TokensPerSecond > 0 {
 		t += fmt.Sprintf(", %s tokens/s", thousands(int64(p.TokensPerSecond)))
@@ -181,6 +188,9 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 		if t.Meta.Fast {
 			result["fast"] = true
 		}
+		if t.Meta.Thinking != "" {
+			result["thinking"], result["cut_off_in_thinking"] = t.Meta.Thinking, r.CutOff
+		}
 		if t.Meta.Partial != "" {
 			result["partial"] = t.Meta.Partial
 		}
@@ -204,6 +214,9 @@ func (s *speaker) result(t *scoring.Table, r *probe.Result, method string, top i
 	}
 	if r.Stopped != nil {
 		fmt.Fprintf(s.err, "stopped after %d of %d trials: %s\n", r.Stopped.Trials, r.Stopped.Of, r.Stopped.Why)
+	}
+	if t.Meta.Thinking != "" {
+		fmt.Fprintf(s.err, "%s\n", t.Meta.Thinking)
 	}
 	if t.Meta.Partial != "" {
 		fmt.Fprintf(s.err, "%s\n", t.Meta.Partial)

@@ -28,6 +28,9 @@ type Kind[R any] struct {
 	Check func(*Manifest, *R) error
 	// Passed tells which records the manifest's outcome counts as passed; nil: none.
 	Passed func(*R) bool
+	// CutOff tells which records the outcome counts as cut off in the model's
+	// thinking; nil: none.
+	CutOff func(*R) bool
 }
 
 // folder is a run's folder, opened for one process.

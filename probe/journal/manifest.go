@@ -73,6 +73,7 @@ type Plan struct {
 type Outcome struct {
 	Trials  int      `json:"trials"` // run, duplicates not counted
 	Passed  int      `json:"passed"`
+	CutOff  int      `json:"cut_off_in_thinking,omitempty"`
 	Stopped *Stop    `json:"stopped_early,omitempty"`
 	Partial *Partial `json:"partial,omitempty"`
 }

@@ -136,6 +136,9 @@ func (k Kind[R]) outcome(records []*R) *Outcome {
 		if k.Passed != nil && k.Passed(r) {
 			o.Passed++
 		}
+		if k.CutOff != nil && k.CutOff(r) {
+			o.CutOff++
+		}
 	}
 	return o
 }

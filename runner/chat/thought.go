@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// gapSteps is how many tokens of white space may stand between a thought and
-// its answer.
-const gapSteps = 8
+// GapSteps is how many tokens of white space may stand between a thought and
+// its answer; those beyond belong to the answer.
+const GapSteps = 8
 
 // Thought reads a model's output token by token and finds where its thinking
 // ends and its answer begins. A model that begins with other text than the mark
@@ -63,18 +63,14 @@ func (r *Thought) Next(token string, end bool) (answer, over bool) {
 	if r.state == within {
 		r.close(step, len(token))
 	}
-	if r.state == behind && (end || strings.TrimSpace(r.text.String()[max(r.closed, r.starts[step]):]) != "") {
+	if r.state == behind && (end || step+1 >= r.limit+GapSteps || strings.TrimSpace(r.text.String()[max(r.closed, r.starts[step]):]) != "") {
 		r.state = answering
-		return true, false
 	}
 	switch {
 	case r.state == answering:
 		return true, false
-	case end && !slices.Contains(r.marks.Inside, token), r.state != behind && step+1 >= r.limit, r.state == behind && step+1 >= r.limit+gapSteps:
-		if r.state != behind {
-			r.to = step + 1
-		}
-		r.state = cutOff
+	case r.state != behind && (step+1 >= r.limit || end && !slices.Contains(r.marks.Inside, token)):
+		r.state, r.to = cutOff, step+1
 		return false, true
 	}
 	return false, false
