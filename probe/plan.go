@@ -32,7 +32,7 @@ type Rules struct {
 
 // steps is the most decode steps a trial takes.
 func (r Rules) steps(t *Trial) int {
-	thinking := r.Thinking.steps(r.Decode == Forced)
+	thinking := r.Thinking.Steps(r.Decode == Forced)
 	if r.Decode == Forced {
 		return thinking + len(t.AnswerIDs)
 	}

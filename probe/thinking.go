@@ -31,8 +31,8 @@ type Thought struct {
 	Cut   bool    `json:"cut_off,omitempty"`
 }
 
-// steps is the most decode steps that thinking adds to an answer's.
-func (t *Thinking) steps(forced bool) int {
+// Steps is the most decode steps that thinking adds to an answer's.
+func (t *Thinking) Steps(forced bool) int {
 	switch {
 	case t == nil:
 		return 0

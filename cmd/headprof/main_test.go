@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +36,8 @@ func TestMain(m *testing.M) {
 //	minio DIR VAR                   serve DIR as an S3 store; VAR is the query that reaches it
 //
 // $TINY is the built-in model as a file, $TINY8 the same in Q8_0, $CHAT
-// the same with a chat template that reads enable_thinking and style. [fast] says
+// the same with a chat template that reads enable_thinking and style, $THINK,
+// $OPEN and $STRIP with templates that know thinking (chat_test.go). [fast] says
 // whether --int8 runs with the default kernels here.
 func TestScripts(t *testing.T) {
 	tiny := filepath.Join(t.TempDir(), "tiny.gguf")
@@ -46,9 +48,12 @@ func TestScripts(t *testing.T) {
 	if err := os.WriteFile(tiny8, tinyInQ8(t), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	tinyChat := filepath.Join(t.TempDir(), "chat.gguf")
-	if err := os.WriteFile(tinyChat, tinyWithTemplate(t), 0o666); err != nil {
-		t.Fatal(err)
+	chats := map[string]string{}
+	for name, template := range map[string]string{"CHAT": plainTemplate, "THINK": thinkTemplate, "OPEN": openTemplate, "STRIP": stripTemplate} {
+		chats[name] = filepath.Join(t.TempDir(), strings.ToLower(name)+".gguf")
+		if err := os.WriteFile(chats[name], tinyWithTemplate(t, template), 0o666); err != nil {
+			t.Fatal(err)
+		}
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -56,7 +61,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HEADPROF_KERNELS", os.Getenv("HEADPROF_KERNELS"))
 			e.Setenv("TINY", tiny)
 			e.Setenv("TINY8", tiny8)
-			e.Setenv("CHAT", tinyChat)
+			for name, file := range chats {
+				e.Setenv(name, file)
+			}
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {

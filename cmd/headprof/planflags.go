@@ -258,7 +258,8 @@ func (p *planFlags) list(m *runner.Model, e probe.Model, f *pflag.FlagSet) ([]*p
 		g.KeepBefore = probe.KeepBefore(frame)
 	}
 	if p.lengths == "" {
-		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix), m.Name() == builtIn)
+		thinking := p.rules(m).Steps(p.decode == string(probe.Forced))
+		p.lengths = defaultLengths(e.Context(), len(frame.Prefix)+len(frame.Suffix)+thinking, m.Name() == builtIn)
 	}
 	if g.Lengths, err = probe.ParseLengths(p.lengths); err != nil {
 		return nil, usagef("--lengths: %w", err)

@@ -18,6 +18,7 @@ import (
 	"headprof/probe"
 	"headprof/probe/cases"
 	"headprof/runner"
+	"headprof/runner/chat"
 	"headprof/scoring"
 	"headprof/scoring/param"
 )
@@ -85,6 +86,11 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	methods, err := f.choose(cmd.Flags())
 	if err != nil {
 		return err
+	}
+	if think, err := chat.ParseThink(f.think); err == nil && think.Tokens == 0 {
+		if _, thought := scoring.AnswerMethod(f.method); thought {
+			return usagef("--method %s: this run has no steps of thinking; add --think N, with a model that thinks", f.method)
+		}
 	}
 	if err := f.checkTasks(methods); err != nil {
 		return err
