@@ -31,21 +31,10 @@ func (t *Tokenizer) buildBPE(sp *Spec) error {
 		}
 	}
 	b.findBytes()
-	for i, m := range sp.Merges {
-		if len(m) < 3 || strings.IndexByte(m[1:], ' ') < 0 {
-			return fmt.Errorf("merge %d is %q, not two symbols with a space between: the file is damaged", i, m)
-		}
+	spell := func(s string) string { s, _ = fromAlphabet(s); return s }
+	if err := b.readMerges(sp.Merges, spell); err != nil {
+		return err
 	}
-	b.addMerges(func(yield func(l, r string) bool) {
-		for _, m := range sp.Merges {
-			at := 1 + strings.IndexByte(m[1:], ' ')
-			l, _ := fromAlphabet(m[:at])
-			r, _ := fromAlphabet(m[at+1:])
-			if !yield(l, r) {
-				return
-			}
-		}
-	})
 	t.newStage = func(bool) stage {
 		s := new(scratch)
 		return func(text string, base int, _ bool, out []Token) []Token {
@@ -56,6 +45,76 @@ func (t *Tokenizer) buildBPE(sp *Spec) error {
 		}
 	}
 	return nil
+}
+
+// readMerges adds the merges of a file, "left right" each. spell gives what a
+// symbol stands for.
+func (b *bpe) readMerges(merges []string, spell func(string) string) error {
+	for i, m := range merges {
+		if len(m) < 3 || strings.IndexByte(m[1:], ' ') < 0 {
+			return fmt.Errorf("merge %d is %q, not two symbols with a space between: the file is damaged", i, m)
+		}
+	}
+	b.addMerges(func(yield func(l, r string) bool) {
+		for _, m := range merges {
+			at := 1 + strings.IndexByte(m[1:], ' ')
+			if !yield(spell(m[:at]), spell(m[at+1:])) {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// buildSpacedBPE builds byte-pair encoding over characters, in which U+2581 is
+// the space and a character without a token is spelled by its bytes (Gemma 4).
+// Words are lines, and runs of newlines, which are tokens as they stand.
+func (t *Tokenizer) buildSpacedBPE(sp *Spec) error {
+	b := &bpe{
+		vocab:        make(map[string]int32, len(sp.Tokens)),
+		merges:       make(map[uint64]merge, len(sp.Merges)),
+		size:         int32(len(sp.Tokens)),
+		byteFallback: true,
+		unk:          sp.UNK,
+	}
+	for c := range b.bytes {
+		b.bytes[c] = -1
+	}
+	for i, s := range sp.Tokens {
+		t.texts[i] = unmark(s)
+		switch kind := sp.kind(int32(i)); kind {
+		case Byte:
+			if c, ok := byteToken(s); ok {
+				b.bytes[c] = int32(i)
+			}
+		case Control, Unknown, UserDefined:
+		default:
+			if _, dup := b.vocab[t.texts[i]]; !dup && s != "" {
+				b.vocab[t.texts[i]] = int32(i)
+			}
+		}
+	}
+	if err := b.readMerges(sp.Merges, unmark); err != nil {
+		return err
+	}
+	return t.spaced(sp, lines, func(word string, s *scratch) []piece {
+		if id, ok := b.vocab[word]; ok && word[0] == '\n' {
+			return append(s.syms[:0], piece{id, int32(len(word))})
+		}
+		return b.encode(word, s)
+	})
+}
+
+// lines cuts a text into runs of newlines and what stands between them.
+func lines(s string, emit func(a, b int)) {
+	for at := 0; at < len(s); {
+		end := at + 1
+		for end < len(s) && (s[end] == '\n') == (s[at] == '\n') {
+			end++
+		}
+		emit(at, end)
+		at = end
+	}
 }
 
 // findBytes fills bytes from the single-byte entries of a byte-level vocabulary.

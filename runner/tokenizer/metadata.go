@@ -70,6 +70,9 @@ func FromMetadata(meta Metadata, opt Options) (*Tokenizer, error) {
 		}
 	}
 	r.flag("add_bos_token", &sp.AddBOS)
+	if sp.Model == "gemma4" {
+		sp.AddBOS = true // some converters write false, and the model needs it
+	}
 	r.flag("add_eos_token", &sp.AddEOS)
 	r.flag("add_space_prefix", &sp.AddSpacePrefix)
 	r.flag("remove_extra_whitespaces", &sp.TrimSpaces)

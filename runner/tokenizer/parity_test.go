@@ -28,6 +28,7 @@ type parityReference struct {
 	}
 	Block         int
 	Named         map[string]expected
+	Gemma4        expected
 	ByteLevel     map[string]expected `json:"byte-level"`
 	Spaced        map[string]expected
 	Unigram       map[string]expected
@@ -156,6 +157,15 @@ func TestParity(t *testing.T) {
 			partitions(t, text, tokens)
 		})
 	}
+	t.Run("gemma4", func(t *testing.T) {
+		tok, err := tokenizer.New(spacedSpec(t, readGzip(t, "spaced.json.gz")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens := tok.Encode(text)
+		compareIDs(t, ids(tokens), ref.Gemma4, ref.Block)
+		partitions(t, text, tokens)
+	})
 	for file, list := range map[string]map[string]expected{
 		"byte-level.json.gz": ref.ByteLevel, "spaced.json.gz": ref.Spaced, "unigram.json.gz": ref.Unigram,
 	} {
@@ -206,6 +216,21 @@ func specOf(t testing.TB, file []byte, pre string) tokenizer.Spec {
 	sp.Types[0] = tokenizer.Control
 	for _, m := range j.Model.Merges {
 		sp.Merges = append(sp.Merges, m[0]+" "+m[1])
+	}
+	return sp
+}
+
+// spacedSpec is the vocabulary of a tokenizer.json whose symbols are characters
+// as a GGUF file of Gemma 4 has it.
+func spacedSpec(t testing.TB, file []byte) tokenizer.Spec {
+	t.Helper()
+	sp := specOf(t, file, "")
+	sp.Model, sp.EOS, sp.UNK = "gemma4", 2, 0
+	sp.Types[0], sp.Types[1], sp.Types[2] = tokenizer.Unknown, tokenizer.Control, tokenizer.Control
+	for i, s := range sp.Tokens {
+		if strings.HasPrefix(s, "<0x") && len(s) == 6 {
+			sp.Types[i] = tokenizer.Byte
+		}
 	}
 	return sp
 }

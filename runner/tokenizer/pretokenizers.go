@@ -34,6 +34,15 @@ const (
 	deepseek3Han      = `[一-龥぀-ゟ゠-ヿ]+`
 	deepseekHan       = `[一-龥ࠀ-一가-퟿]+`
 	deepseekMarks     = `\s?[!-/:-~！-／：-～‘-‟　-。]+`
+	sparkPattern      = `[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_` + "`" + `{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+`
+	youtuScripts      = `[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+`
+	exaoneMoEPattern  = contractions + `|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+`
+	jais2Pattern      = contractions + `|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}`
+	contractions      = `(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])`
+	cohereDigits      = `\d{1,3}(?=(?:\d{3})*(?![\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}Ⓐ-ⓩ]))` // Oniguruma's \b behind a digit
+	kimiUpper         = `(?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])`
+	kimiLower         = `(?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}])`
+	kimiPattern       = `\p{Han}+|[^\r\n\p{L}\p{N}]?` + kimiUpper + `*` + kimiLower + `+` + contractions + `?|[^\r\n\p{L}\p{N}]?` + kimiUpper + `+` + kimiLower + `*` + contractions + `?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 	falconPunctuation = "[\\p{P}\\$\\+<=>\\^~\\|`]+"
 	plainPunctuation  = `[\p{P}\$\+<=>\^~\|]+`
 	threeDigits       = `[0-9][0-9][0-9]`
@@ -91,8 +100,10 @@ var families = []struct {
 		func() preset { return preset{split: digitsThenGPT2} }},
 	{"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
 		func() preset { return preset{split: llama3Words.split, wholeFirst: true} }},
-	{"dbrx smaug-bpe glm4 chatglm-bpe",
+	{"dbrx smaug-bpe chatglm-bpe",
 		func() preset { return preset{split: llama3Words.split} }},
+	{"glm4 glm5", func() preset { return preset{split: llama3Words.split, wholeFirst: true} }},
+	{"jais-2", func() preset { return preset{split: patterns(jais2Pattern)} }},
 	{"qwen2 deepseek-r1-qwen megrez stablelm2 hunyuan solar-open grok-2 kormo f2llmv2 bailingmoe bailingmoe2 llada-moe",
 		func() preset { return preset{split: qwen2Words.split} }},
 	{"qwen35", func() preset { return preset{split: qwen35Words.split} }},
@@ -119,7 +130,19 @@ var families = []struct {
 	{"deepseek-coder", func() preset {
 		return preset{split: sequence(patterns(`[\r\n]`, `\s?\p{L}+`, `\s?\p{P}+`, deepseekHan), isolateNumbers(1))}
 	}},
-	{"deepseek-v3 hunyuan-dense joyai-llm", func() preset {
+	{"laguna", func() preset { return preset{split: sequence(lines, qwen2Words.split)} }},
+	{"exaone-moe", func() preset { return preset{split: patterns(exaoneMoEPattern)} }},
+	{"cohere2moe tiny_aya", func() preset { return preset{split: sequence(patterns(cohereDigits), gpt4oWords.split)} }},
+	{"kimi-k2", func() preset { return preset{split: patterns(kimiPattern)} }},
+	{"youtu", func() preset {
+		w := gpt4oWords
+		w.digits = 1
+		return preset{split: sequence(patterns(youtuScripts), w.split), wholeFirst: true}
+	}},
+	{"spark2_5", func() preset {
+		return preset{split: sequence(isolateNumbers(3), sequence(patterns(deepseek3Han, sparkPattern), isolateNumbers(1)))}
+	}},
+	{"deepseek-v3 hunyuan-dense joyai-llm hy_v4", func() preset {
 		return preset{split: sequence(isolateNumbers(3), patterns(deepseek3Han, deepseek3Pattern))}
 	}},
 	{"falcon", func() preset {

@@ -23,12 +23,12 @@ const None int32 = -1
 
 // Spec is a vocabulary and the settings of its use, from whatever file.
 type Spec struct {
-	Model  string    // "gpt2" (merges over bytes), "llama" (scored merges) or "t5" (Unigram)
+	Model  string    // "gpt2" (merges over bytes), "gemma4" (merges over characters), "llama" (scored merges) or "t5" (Unigram)
 	Pre    string    // gpt2: the pre-tokenizer, one of PreTokenizers()
 	Tokens []string  // by id, as the vocabulary writes them
 	Scores []float64 // by id; llama and t5
 	Types  []Type    // by id; nil: all Normal
-	Merges []string  // gpt2: "left right", best first
+	Merges []string  // gpt2, gemma4: "left right", best first
 
 	BOS, EOS, UNK int32   // or None
 	Ends          []int32 // further ids that end a generation
@@ -64,6 +64,10 @@ func New(sp Spec) (*Tokenizer, error) {
 	switch sp.Model {
 	case "gpt2":
 		if err := t.buildBPE(&sp); err != nil {
+			return nil, err
+		}
+	case "gemma4":
+		if err := t.buildSpacedBPE(&sp); err != nil {
 			return nil, err
 		}
 	case "llama":
@@ -111,6 +115,8 @@ func New(sp Spec) (*Tokenizer, error) {
 	return t, nil
 }
 
+func (sp *Spec) hasMerges() bool { return sp.Model == "gpt2" || sp.Model == "gemma4" }
+
 func (sp *Spec) kind(id int32) Type {
 	if sp.Types == nil {
 		return Normal
@@ -121,18 +127,18 @@ func (sp *Spec) kind(id int32) Type {
 func (sp *Spec) check() error {
 	n := len(sp.Tokens)
 	switch {
-	case sp.Model != "gpt2" && sp.Model != "llama" && sp.Model != "t5":
-		return fmt.Errorf("tokenizer model %q is not supported; supported are gpt2 (byte-level BPE), llama (SentencePiece) and t5 (Unigram)", sp.Model)
+	case sp.Model != "gpt2" && sp.Model != "gemma4" && sp.Model != "llama" && sp.Model != "t5":
+		return fmt.Errorf("tokenizer model %q is not supported; supported are gpt2 (byte-level BPE), gemma4 (BPE), llama (SentencePiece) and t5 (Unigram)", sp.Model)
 	case n == 0:
 		return fmt.Errorf("the vocabulary is empty: the file holds no tokenizer; convert the model again with its tokenizer files beside it")
 	case n > maxTokens || len(sp.Merges) > 2*maxTokens:
 		return fmt.Errorf("the vocabulary has %d tokens and %d merges, more than the limit of %d: the file is damaged", n, len(sp.Merges), maxTokens)
 	case sp.Types != nil && len(sp.Types) != n:
 		return fmt.Errorf("the vocabulary has %d tokens but %d token types: the file is damaged", n, len(sp.Types))
-	case sp.Model != "gpt2" && len(sp.Scores) != n:
+	case !sp.hasMerges() && len(sp.Scores) != n:
 		return fmt.Errorf("the vocabulary has %d tokens but %d scores: the file is damaged", n, len(sp.Scores))
-	case sp.Model == "gpt2" && len(sp.Merges) == 0:
-		return fmt.Errorf("the vocabulary has no merges: a gpt2 tokenizer needs them; convert the model again")
+	case sp.hasMerges() && len(sp.Merges) == 0:
+		return fmt.Errorf("the vocabulary has no merges: a %s tokenizer needs them; convert the model again", sp.Model)
 	}
 	for i, s := range sp.Tokens {
 		if len(s) > maxTokenBytes {

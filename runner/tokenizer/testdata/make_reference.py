@@ -3,6 +3,7 @@ mixed text with the tokenizers and sentencepiece packages (so that no download
 is needed), and what those packages make of the text. Run in this folder:
 
     python3 make_reference.py [FOLDER WITH smollm2.gguf AND gemma3-270m.gguf]
+    python3 make_reference.py named    # the vocabularies as they are; the GGUF names alone
 
 With the folder the two models' vocabularies are tested as well. Made with
 tokenizers 0.23.3, sentencepiece 0.2.3, gguf 0.19.0."""
@@ -14,11 +15,13 @@ import json
 import os
 import sys
 
-import sentencepiece as spm
-from sentencepiece import sentencepiece_model_pb2 as pb
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from mixed import mixed
+
+if sys.argv[1:] != ["named"]:
+    import sentencepiece as spm
+    from sentencepiece import sentencepiece_model_pb2 as pb
 
 TEXT = mixed(1, 1 << 20)
 TRAIN = mixed(2, 1 << 19)
@@ -41,6 +44,7 @@ def gpt4o(fold):
 
 
 DS3 = r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
+SPARK = r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+"""
 # Written as escapes: many of these letters have twins that look the same.
 DS_LETTERS = (
     "\\s?[A-Za-z"
@@ -80,9 +84,17 @@ NAMED = {
     "bailingmoe": [r"'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"],
     "ufakzeka": [LEAD + r"\p{L}+|\p{N}" + TAIL],
     "minicpm5": [r"\p{N}{1,3}", ASCII_FOLD + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+" + TAIL],
+    "glm4": [ASCII_FOLD + LLAMA3],
+    "jais-2": [ASCII_FOLD + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}"],
+    "spark2_5": [r"\p{N}{1,3}", HAN3, SPARK, r"\p{N}"],
+    "youtu": ["[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+", gpt4o(ASCII_FOLD).replace("{1,3}", "")],
+    "exaone-moe": [ASCII_FOLD + r"|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"],
+    "cohere2moe": [r"\d{1,3}(?=(?:\d{3})*\b)", gpt4o(ASCII_FOLD)],
+    "laguna": [r"[^\n]+|[\n]+", ASCII_FOLD + QWEN2],
+    "kimi-k2": [r"[\p{Han}]+|" + gpt4o(ASCII_FOLD).replace(r"\p{M}]", r"\p{M}&&[^\p{Han}]]").replace("/", "")],
     "default": [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"],
 }
-WHOLE_FIRST = {"llama-bpe", "tekken", "minicpm5"}
+WHOLE_FIRST = {"llama-bpe", "tekken", "minicpm5", "glm4", "youtu"}
 
 
 def split(pattern, behavior="Isolated", invert=False, literal=False):
@@ -234,15 +246,33 @@ def from_proto(data):
     return sp
 
 
+def named(base):
+    return {name: blocks(encode(patched(base, {"pre_tokenizer": seq(*[split(p) for p in ps], NOTHING), "model": {"ignore_merges": name in WHOLE_FIRST}}))) for name, ps in NAMED.items()}
+
+
+def by_lines(spaced):
+    """Gemma 4's way of GGUF files: words are lines and runs of newlines."""
+    return blocks(encode(patched(spaced, {"pre_tokenizer": split(r"[^\n]+|\n+")})))
+
+
+def names_alone():
+    with open("reference.json") as f:
+        ref = json.load(f)
+    with gzip.open("byte-level.json.gz") as f, gzip.open("spaced.json.gz") as g:
+        ref["named"], ref["gemma4"] = named(json.load(f)), by_lines(json.load(g))
+    write("reference.json", json.dumps(ref, ensure_ascii=False, indent=0))
+
+
 def main():
     """Everything anew. Training breaks ties at random, so vocabularies differ from run to run."""
     ref = {"text": {"sha256": hashlib.sha256(TEXT.encode()).hexdigest(), "bytes": len(TEXT.encode())}, "block": BLOCK}
     base = byte_vocabulary()
     write("byte-level.json.gz", json.dumps(base, ensure_ascii=False))
-    ref["named"] = {name: blocks(encode(patched(base, {"pre_tokenizer": seq(*[split(p) for p in ps], NOTHING), "model": {"ignore_merges": name in WHOLE_FIRST}}))) for name, ps in NAMED.items()}
+    ref["named"] = named(base)
     ref["byte-level"] = {name: {"patch": p} | blocks(encode(patched(base, p))) for name, p in PIPELINES.items()}
     spaced = spaced_vocabulary()
     write("spaced.json.gz", json.dumps(spaced, ensure_ascii=False))
+    ref["gemma4"] = by_lines(spaced)
     ref["spaced"] = {name: {"patch": p} | blocks(encode(patched(spaced, p))) for name, p in SPACED.items()}
     uni = unigram_vocabulary()
     write("unigram.json.gz", json.dumps(uni, ensure_ascii=False))
@@ -300,4 +330,4 @@ def gemma(folder):
 
 
 if __name__ == "__main__":
-    main()
+    names_alone() if sys.argv[1:] == ["named"] else main()
