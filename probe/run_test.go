@@ -226,7 +226,14 @@ func TestTrialAgainstPlainDecoding(t *testing.T) {
 
 func TestResumeAfterCancel(t *testing.T) {
 	m := newFake()
-	p := testPlan(t, m, testGrid(t), PlanOptions{Block: 10, Seed: 2})
+	resumed(t, m, testPlan(t, m, testGrid(t), PlanOptions{Block: 10, Seed: 2}))
+	m = thinkingFake()
+	resumed(t, m, testPlan(t, m, testGrid(t), PlanOptions{Block: 10, Seed: 2, Rules: thinkingRules(m, 24, Greedy)}))
+}
+
+// resumed stops a plan after so many trials, and runs the rest.
+func resumed(t *testing.T, m *fakeModel, p *Plan) {
+	t.Helper()
 	whole := t.TempDir()
 	want := mustRun(t, m, p, Options{Dir: whole})
 	for after := 0; after < len(p.Trials); after += 5 {

@@ -193,6 +193,16 @@ func drawRun(dir string, t *scoring.Table, r *probe.Result, method string, top i
 		{path("ranking.png"), func() (*plots.Figure, error) { return plots.Ranking(heads) }},
 		{path("layers.png"), func() (*plots.Figure, error) { return plots.Layers(heads) }},
 	}
+	answer, thought := scoring.AnswerMethod(method)
+	if !thought {
+		answer = method
+	}
+	if thinking := scoring.WhileThinking(answer); slices.Contains(t.Methods(), thinking) {
+		heads := headsFigure(t, thinking, top)
+		figures = append(figures,
+			drawing{path("heads-thinking.png"), func() (*plots.Figure, error) { return plots.HeadMap(heads) }},
+			drawing{path("ranking-thinking.png"), func() (*plots.Figure, error) { return plots.Ranking(heads) }})
+	}
 	if len(r.Records) > 0 { // needle trials
 		figures = append(figures, drawing{path("needle.png"), func() (*plots.Figure, error) { return plots.Needle(needleFigure(heads.Meta, r)) }})
 	}
