@@ -52,18 +52,29 @@ func (s *Session) Branches(ctx context.Context, tokens []int32, list []Branch, e
 	if !ok {
 		return fmt.Errorf("device %s does not compute branches of a sequence, which cutting caches and patching need; use --device cpu", s.model.Device())
 	}
+	// A branch computes on its own from the first layer on whose cache it reads later.
+	begins := func(layer int) int {
+		first := layer
+		for l := layer; l < len(s.model.config.Layers); l++ {
+			first = min(first, l-s.model.config.Layers[l].Shares)
+		}
+		return first
+	}
 	order := make([]int, len(list))
 	for i, br := range list {
 		if br.Layer < 0 || br.Layer >= len(s.model.config.Layers) {
 			return fmt.Errorf("branch %d is of layer %d; the model has %d", i, br.Layer, len(s.model.config.Layers))
 		}
+		if br.Keep != nil && !s.model.config.Layers[br.Layer].Stores() {
+			return fmt.Errorf("branch %d cuts the cache of layer %d, which has none of its own", i, br.Layer)
+		}
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(list[i].Layer, list[j].Layer) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(begins(list[i].Layer), begins(list[j].Layer)) })
 	at := max(1, min(maxBranches, s.model.options.Chunk/len(tokens)-1))
 	for start := 0; start == 0 || start < len(order); start += at {
 		some := order[start:min(len(order), start+at)]
-		if err := s.branches(ctx, b, tokens, list, some, start == 0, each); err != nil {
+		if err := s.branches(ctx, b, tokens, list, some, begins, start == 0, each); err != nil {
 			return err
 		}
 	}
@@ -71,7 +82,7 @@ func (s *Session) Branches(ctx context.Context, tokens []int32, list []Branch, e
 }
 
 // branches computes some of the branches, in ascending order of layers.
-func (s *Session) branches(ctx context.Context, b backend.Brancher, tokens []int32, list []Branch, some []int, base bool, each func(int, [][]float32) error) error {
+func (s *Session) branches(ctx context.Context, b backend.Brancher, tokens []int32, list []Branch, some []int, begins func(int) int, base bool, each func(int, [][]float32) error) error {
 	m, n := s.model, len(tokens)
 	caches := []backend.Cache{s.cache}
 	defer func() {
@@ -108,14 +119,14 @@ func (s *Session) branches(ctx context.Context, b backend.Brancher, tokens []int
 		o = &masking{o, s.masked}
 	}
 	o = &replacing{Ops: o, host: host, list: list, some: some, n: n}
-	err = s.run(ctx, o, tokens, list, some, base, each)
+	err = s.run(ctx, o, tokens, list, some, begins, base, each)
 	if e := o.Flush(); err == nil {
 		err = e
 	}
 	return err
 }
 
-func (s *Session) run(ctx context.Context, o backend.Ops, tokens []int32, list []Branch, some []int, base bool, each func(int, [][]float32) error) error {
+func (s *Session) run(ctx context.Context, o backend.Ops, tokens []int32, list []Branch, some []int, begins func(int) int, base bool, each func(int, [][]float32) error) error {
 	m, n := s.model, len(tokens)
 	x := o.Keep(m.arch.Embed(o, tokens))
 	begun := 0
@@ -124,7 +135,7 @@ func (s *Session) run(ctx context.Context, o backend.Ops, tokens []int32, list [
 			return err
 		}
 		rows := upTo((1 + begun) * n)
-		for begun < len(some) && list[some[begun]].Layer == l {
+		for begun < len(some) && begins(list[some[begun]].Layer) == l {
 			rows = append(rows, upTo(n)...) // a branch begins as the session is here
 			begun++
 		}

@@ -40,6 +40,9 @@ const backChunk = 512
 // and the gradients by one layer's keys, values and input; a layer's other values are computed again,
 // chunk by chunk. Results do not depend on threads or on the chunk of Options.
 func (m *Model) Backward(ctx context.Context, tokens []int32, g Gradient) error {
+	if why := m.config.NoGradient; why != "" {
+		return fmt.Errorf("gradients are not computed for family %q: %s; leave scores that need them out", m.config.Family, why)
+	}
 	s, err := m.NewSession(len(tokens))
 	if err != nil {
 		return err

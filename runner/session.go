@@ -323,6 +323,9 @@ func (t *step) begin(last bool) error {
 	if w.Projections != nil && m.config.NormedLate {
 		return fmt.Errorf("family %q normalises queries and keys after their rotation, and what was asked for needs them before it; leave that score out", m.config.Family)
 	}
+	if w.Projections != nil && m.config.Shape().Shares() {
+		return fmt.Errorf("layers of family %q share keys and values, and what was asked for needs those of every layer; leave that score out", m.config.Family)
+	}
 	if w.Projections != nil {
 		t.o = &projecting{Ops: t.o, deliver: w.Projections}
 	}

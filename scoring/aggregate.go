@@ -206,7 +206,11 @@ func (o Options) heads(method string, perLayer []int) []Head {
 			layer = o.Shape[l]
 		}
 		for h := range n {
-			rows = append(rows, Head{Method: method, Layer: l, Head: h, KVHead: layer.KVHead(h), Window: layer.Window})
+			kv := layer.KVHead(h)
+			if !layer.Stores() {
+				kv = Unknown // it has none of its own
+			}
+			rows = append(rows, Head{Method: method, Layer: l, Head: h, KVHead: kv, Window: layer.Window})
 		}
 	}
 	return rows

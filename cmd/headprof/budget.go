@@ -138,6 +138,15 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 			return explain(fmt.Errorf("%s: budgets of query heads: %w; or write a table of KV heads with --per-kv-head", path, scoring.ErrQueryHeads))
 		}
 	}
+	known, err := f.layers(path, t.Of(method))
+	if err != nil {
+		return err
+	}
+	for i, h := range t.Heads {
+		if h.Method == method && h.KVHead == scoring.Unknown && known != nil && !known[h.Layer].Stores() {
+			t.Heads[i].KVHead = known[h.Layer].KVHead(h.Head)
+		}
+	}
 	if !scoring.KnowsKVHeads(t.Of(method)) {
 		if shared.Level != allocate.Head || f.perKVHead {
 			return explain(fmt.Errorf("%s: budgets at level %s: %w", path, shared.Level, scoring.ErrKVHeads))
@@ -149,9 +158,7 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 	}
 	heads := t.Of(method)
 	model := allocate.ModelOf(heads)
-	if err := f.sizes(&model, path); err != nil {
-		return err
-	}
+	f.sizes(&model, known)
 	context := 0
 	if shared.Context != nil {
 		context = *shared.Context
@@ -221,39 +228,50 @@ func (f *budgetFlags) check(window int) error {
 	return nil
 }
 
-// sizes fills in head sizes from the model file, the run's manifest or a flag.
-func (f *budgetFlags) sizes(m *allocate.Model, path string) error {
+// layers is what the model file or the run's manifest says of the model; nil
+// where neither does.
+func (f *budgetFlags) layers(path string, heads []scoring.Head) (shape.Model, error) {
+	scored := allocate.ModelOf(heads).Layers
+	if f.profile.model == "" {
+		if man, err := journal.ReadManifest(path); err == nil && sameHeads(man.Layout(), scored) {
+			return man.Layout(), nil
+		}
+		return nil, nil
+	}
+	s, err := runner.OpenSource(f.profile.model)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if err := f.compareModel(s, path); err != nil {
+		return nil, err
+	}
+	c, err := arch.Describe(s)
+	if err != nil {
+		return nil, err
+	}
+	known := c.Shape()
+	if len(known) != len(scored) {
+		return nil, fmt.Errorf("%s has %s, but the scores are of %s", f.profile.model, known, scored)
+	}
+	return known, nil
+}
+
+// sizes fills in which layers share a cache, and head sizes: what is known of
+// the model, or a flag's.
+func (f *budgetFlags) sizes(m *allocate.Model, known shape.Model) {
 	m.ElementBytes = map[string]int{"f16": 2, "f32": 4}[f.kvType]
-	var known shape.Model
-	switch {
-	case f.profile.model != "":
-		s, err := runner.OpenSource(f.profile.model)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		if err := f.compareModel(s, path); err != nil {
-			return err
-		}
-		c, err := arch.Describe(s)
-		if err != nil {
-			return err
-		}
-		if known = c.Shape(); len(known) != len(m.Layers) {
-			return fmt.Errorf("%s has %s, but the scores are of %s", f.profile.model, known, shape.Model(m.Layers))
-		}
-	case f.headDim == 0:
-		if man, err := journal.ReadManifest(path); err == nil && sameHeads(man.Layout(), m.Layers) {
-			known = man.Layout()
-		}
-	}
 	for l := range m.Layers {
-		m.Layers[l].KeyDim, m.Layers[l].ValueDim = f.headDim, f.headDim
-		if known != nil {
-			m.Layers[l].KeyDim, m.Layers[l].ValueDim = known[l].KeyDim, known[l].ValueDim
+		to := &m.Layers[l]
+		to.KeyDim, to.ValueDim = f.headDim, f.headDim
+		if known == nil {
+			continue
+		}
+		to.Shares = known[l].Shares
+		if f.profile.model != "" || f.headDim == 0 {
+			to.KeyDim, to.ValueDim = known[l].KeyDim, known[l].ValueDim
 		}
 	}
-	return nil
 }
 
 // compareModel says how the model file differs from the model that a profile is

@@ -169,6 +169,8 @@ type layerReport struct {
 	KVHeads int `json:"kv_heads"`
 	HeadDim int `json:"head_dim"`
 	Window  int `json:"window"` // 0: global
+	// Source is the layer whose cache it reads, where that is not its own.
+	Source *int `json:"source,omitempty"`
 }
 
 type memoryReport struct {
@@ -303,7 +305,12 @@ func reportOn(s inspected, size int64, check bool) *report {
 	if c != nil {
 		r.Family, r.Name, r.Width, r.Vocab, r.Context, r.LongContext, r.Experts, r.Used = c.Family, c.Name, c.Width, c.Vocab, c.Context, c.LongContext, c.Experts, c.Used
 		for i, l := range c.Layers {
-			r.Layers = append(r.Layers, layerReport{i, l.Heads, l.KVHeads, l.KeyDim, l.Window})
+			layer := layerReport{Layer: i, Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: l.KeyDim, Window: l.Window}
+			if !l.Stores() {
+				from := i - l.Shares
+				layer.Source = &from
+			}
+			r.Layers = append(r.Layers, layer)
 		}
 		for n := 1024; n <= c.Context && len(r.Memory) < 6; n *= 4 {
 			r.Memory = append(r.Memory, memoryReport{n, size + kvcache.Predict(c.Shape(), defaultKV, n)})
@@ -405,6 +412,9 @@ func longText(long int) string {
 // headsText tells heads and KV heads, by layer where layers differ.
 func headsText(ls []layerReport) string {
 	return runs(ls, func(l layerReport) string {
+		if l.Source != nil {
+			return fmt.Sprintf("%d heads on the KV heads of layer %d", l.Heads, *l.Source)
+		}
 		return fmt.Sprintf("%d heads, %d KV heads, dimension %d", l.Heads, l.KVHeads, l.HeadDim)
 	})
 }

@@ -85,7 +85,11 @@ func shapeOfFile(path string) (scoring.Shape, error) {
 func shapeOf(c *arch.Config) scoring.Shape {
 	var shape scoring.Shape
 	for _, l := range c.Layers {
-		shape = append(shape, scoring.LayerShape{Heads: l.Heads, KVHeads: l.KVHeads, Window: l.Window})
+		s := scoring.LayerShape{Heads: l.Heads, KVHeads: l.KVHeads, Window: l.Window}
+		if !l.Stores() {
+			s.KVHeads = scoring.Unknown // it has none of its own
+		}
+		shape = append(shape, s)
 	}
 	return shape
 }

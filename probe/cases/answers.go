@@ -202,7 +202,7 @@ func (c *answer) cut(ctx context.Context, r *pass, m scoring.CacheCut) (map[stri
 	cached := len(c.Prompt) - 1
 	if keep := m.Keep(cached); keep != nil {
 		for l, a := range r.layers {
-			for h := range a.KVHeads {
+			for h := range a.Caches() {
 				add(out[m.Name()], l, h, keep)
 			}
 		}

@@ -106,7 +106,7 @@ func (r *pass) grid() Values {
 func (r *pass) kvGrid() Values {
 	v := make(Values, len(r.layers))
 	for l := range v {
-		v[l] = make([]float64, r.layers[l].KVHeads)
+		v[l] = make([]float64, r.layers[l].Caches())
 	}
 	return v
 }
@@ -125,15 +125,23 @@ func (r *pass) each(value func(layer, head int) float64) Values {
 // grouped reduces query heads to the KV heads that they read.
 func (r *pass) grouped(v Values, reduce func(group []float64) float64) Values {
 	out := make(Values, len(v))
-	for l, heads := range v {
-		kv := r.layers[l].KVHeads
-		if kv == 0 {
+	for l := range v {
+		layer := r.layers[l]
+		if layer.KVHeads == 0 || !layer.Stores() {
 			continue
 		}
-		out[l] = make([]float64, kv)
-		size := len(heads) / kv
+		groups := make([][]float64, layer.KVHeads)
+		for from, heads := range v { // its own heads, and those of layers that read its cache
+			if r.layers.Source(from) != l {
+				continue
+			}
+			for h, x := range heads {
+				groups[r.layers[from].KVHead(h)] = append(groups[r.layers[from].KVHead(h)], x)
+			}
+		}
+		out[l] = make([]float64, layer.KVHeads)
 		for g := range out[l] {
-			out[l][g] = reduce(heads[g*size : (g+1)*size])
+			out[l][g] = reduce(groups[g])
 		}
 	}
 	return out

@@ -49,6 +49,9 @@ func curvePolicy(m scoring.CacheCut, kept int, o *kvcache.Observer) (kvcache.Pol
 func (c *answer) kept(r *pass, policy kvcache.Policy, o *kvcache.Observer, each func(layer, head int, keep []int32)) error {
 	cached := len(c.Prompt) - 1
 	for i, a := range r.layers {
+		if !a.Stores() {
+			continue
+		}
 		l := kvcache.Layer{Layer: a, Index: i, Layers: len(r.layers), Entries: cached, Pending: 1}
 		if o != nil {
 			var err error

@@ -74,7 +74,7 @@ func (r *Record) check(layers shape.Model) error {
 		for l, row := range rows {
 			want := layers[l].Heads
 			if scoring.OfKVHeads(method) {
-				want = layers[l].KVHeads
+				want = layers[l].Caches()
 			}
 			if len(row) != want {
 				return fmt.Errorf("scores of %s, layer %d, have %d values, the model %d", method, l, len(row), want)
@@ -220,11 +220,11 @@ func (r *Record) trialScore(layers shape.Model) scoring.TrialScore {
 		for l := range rows {
 			out[l] = make([]float64, layers[l].Heads)
 			for h := range out[l] {
-				at := h
+				from, at := l, h
 				if kv {
-					at = layers[l].KVHead(h)
+					from, at = layers.Source(l), layers[l].KVHead(h)
 				}
-				out[l][h] = float64(rows[l][at])
+				out[l][h] = float64(rows[from][at])
 			}
 		}
 		t.Scores[method] = out

@@ -228,6 +228,9 @@ func (ev *evaluator) together() int {
 func (ev *evaluator) size(entries func(layer, kvHead int) int) Size {
 	var s Size
 	for l, layer := range ev.cache.Layers {
+		if !layer.Stores() {
+			continue
+		}
 		for h := range layer.KVHeads {
 			n := entries(l, h)
 			if layer.Window > 0 {

@@ -94,6 +94,10 @@ type Config struct {
 	// what they are before it does not give their products.
 	NormedLate bool
 
+	// NoGradient says why gradients are not computed; "": they are.
+	NoGradient string
+
+	vectorWidth, vectorVocab int // width of what each layer adds by token, and the tokens that its table has
 	drafts                   int // layers of a draft model (NextN) behind the last, which are not run
 	ExpertWidth, SharedWidth int // hidden width of one expert, and of the expert that all tokens use
 }

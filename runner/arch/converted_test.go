@@ -88,6 +88,13 @@ func cook(t testing.TB, name string, from []tensor.Tensor, op string, arg json.R
 	var n int
 	json.Unmarshal(arg, &pair)
 	json.Unmarshal(arg, &n)
+	if op == "numbers" {
+		var list []float32
+		if err := json.Unmarshal(arg, &list); err != nil {
+			t.Fatal(err)
+		}
+		return tensor.FromF32(name, []int{len(list)}, list)
+	}
 	w := from[0]
 	x, shape := w.F32(), w.Shape
 	cols := w.Cols()

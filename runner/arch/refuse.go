@@ -9,7 +9,6 @@ var unsupported = map[string]string{
 	"baichuan":      "its larger models use ALiBi, whose position biases headprof does not compute",
 	"deepseek2":     "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to",
 	"gemma3n":       "it mixes several residual streams and shares keys and values between layers",
-	"gemma4":        "it has heads of several sizes, shares keys and values between layers and adds embeddings in every layer",
 	"qwen3next":     deltaNet,
 	"qwen35":        deltaNet,
 	"qwen35moe":     deltaNet,

@@ -21,7 +21,11 @@ func inverseFrequencies(base float64, dims int) []float32 {
 // none; other keys that writers use for it may follow), rotated dimensions, and
 // the scaling that rope.scaling.* and rope_freqs.weight ask for.
 func (m *metadata) rope(interleaved bool, fallback float64, other ...string) backend.Rope {
-	dim := m.Layers[0].KeyDim
+	return m.ropeOf(m.Layers[0].KeyDim, interleaved, fallback, other...)
+}
+
+// ropeOf is rope for heads of dim dimensions.
+func (m *metadata) ropeOf(dim int, interleaved bool, fallback float64, other ...string) backend.Rope {
 	dims := m.count("rope.dimension_count", dim, dim)
 	if dims%2 != 0 {
 		m.fail("%s is %d; it must be even", m.key("rope.dimension_count"), dims)
@@ -45,8 +49,12 @@ func (m *metadata) rope(interleaved bool, fallback float64, other ...string) bac
 // localRope is the half-split rotary embedding, without scaling, of layers that
 // have a base of their own.
 func (m *metadata) localRope(base float64) backend.Rope {
-	dim := m.Layers[0].KeyDim
-	r := backend.Rope{InvFreq: inverseFrequencies(base, dim), Dims: dim, Scale: 1}
+	return m.localRopeOf(m.Layers[0].KeyDim, base)
+}
+
+// localRopeOf is localRope over dims dimensions.
+func (m *metadata) localRopeOf(dims int, base float64) backend.Rope {
+	r := backend.Rope{InvFreq: inverseFrequencies(base, dims), Dims: dims, Scale: 1}
 	m.checkRope(r)
 	return r
 }

@@ -179,6 +179,8 @@ type Ops interface {
 	Gather(x Value, rows []int) Value
 	// Split cuts columns [from, to) out of x.
 	Split(x Value, from, to int) Value
+	// Join puts the columns of values side by side.
+	Join(parts ...Value) Value
 	// MixExperts is dst += Σ_e p_e · down_e(act(gate_e(x)) ⊙ up_e(x)) over the
 	// top experts of each row; gate, up and down are stacks of expert matrices.
 	MixExperts(dst, x Value, m Experts)
@@ -209,6 +211,8 @@ type Experts struct {
 	Scale                      float32 // multiplies shares; 0: 1
 	Groups, UsedGroups         int     // experts are chosen in the groups whose best two sum highest (arXiv 2412.19437, section 2.1.2); 0 or 1: no groups
 	WeighInput                 bool    // a share multiplies the expert's input, not its output (Llama 4)
+	RouterInput                Value   // what the router sees in place of the experts' input (Gemma 4); nil: the same
+	ShareScales                Weight  // [experts], multiply shares (Gemma 4)
 }
 
 // ClampedSwiGLU is gpt-oss's gate in place of an Activation: with

@@ -318,6 +318,24 @@ func (t *Tape) Split(x backend.Value, from, to int) backend.Value {
 	return y
 }
 
+// Join implements backend.Ops.
+func (t *Tape) Join(parts ...backend.Value) backend.Value {
+	in, values := make([]*node, len(parts)), make([]backend.Value, len(parts))
+	for i, p := range parts {
+		in[i] = p.(*node)
+		values[i] = in[i].now()
+	}
+	y := t.made(t.o.Join(values...))
+	t.record(func() {
+		g, from := t.gradient(y), 0
+		for _, n := range in {
+			t.o.Add(t.gradient(n), t.o.Split(g, from, from+n.Width()))
+			from += n.Width()
+		}
+	})
+	return y
+}
+
 // Keep implements backend.Ops.
 func (t *Tape) Keep(x backend.Value) backend.Value { return x }
 

@@ -20,7 +20,11 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	d, in := dst.(*value), x.(*value)
 	router := m.Router.(*weight)
 	logits := o.arena.value(in.rows, m.Count)
-	o.linear(linear{dst: logits, x: in, w: router, out: m.Count, bias: vector(m.RouterBias), scale: 1})
+	asked := in
+	if m.RouterInput != nil {
+		asked = m.RouterInput.(*value)
+	}
+	o.linear(linear{dst: logits, x: asked, w: router, out: m.Count, bias: vector(m.RouterBias), scale: 1})
 	if o.dry != nil {
 		o.dryExperts(d, in, m)
 		return
@@ -142,6 +146,9 @@ func route(logits []float32, m backend.Experts) []choice {
 		order[i].p /= all
 		if m.Scale != 0 {
 			order[i].p *= m.Scale
+		}
+		if m.ShareScales != nil {
+			order[i].p *= vector(m.ShareScales)[order[i].row]
 		}
 	}
 	return order[:used]

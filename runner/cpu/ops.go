@@ -156,6 +156,24 @@ func (o *ops) Split(x backend.Value, from, to int) backend.Value {
 	return out
 }
 
+// Join puts the columns of values side by side.
+func (o *ops) Join(parts ...backend.Value) backend.Value {
+	width := 0
+	for _, p := range parts {
+		width += p.Width()
+	}
+	out := o.arena.value(parts[0].Rows(), width)
+	o.perRow(out.rows, width, func(_ *scratch, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := out.row(i)
+			for _, p := range parts {
+				row = row[copy(row, p.(*value).row(i)):]
+			}
+		}
+	})
+	return out
+}
+
 // Keep makes x survive EndLayer.
 func (o *ops) Keep(x backend.Value) backend.Value {
 	x.(*value).kept = true

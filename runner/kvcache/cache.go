@@ -60,6 +60,10 @@ func New(layers []shape.Layer, kv backend.KVType, capacity int) (*Host, error) {
 		if s.KVHeads <= 0 || s.KeyDim <= 0 || s.ValueDim <= 0 {
 			return nil, fmt.Errorf("kv cache: layer %d has %d KV heads of %d and %d dimensions; all must be positive", l, s.KVHeads, s.KeyDim, s.ValueDim)
 		}
+		if !s.Stores() {
+			c.heads[l] = c.heads[l-s.Shares] // the same heads
+			continue
+		}
 		c.heads[l] = make([]Head, s.KVHeads)
 		for h := range c.heads[l] {
 			c.heads[l][h].Blocks = make([]*Block, 0, (max(capacity, 0)+Tile-1)/Tile)
@@ -214,6 +218,10 @@ func (c *Host) Fork(n int) (backend.Cache, error) {
 	}
 	f := &Host{shapes: c.shapes, kv: c.kv, heads: make([][]Head, len(c.heads)), length: n, kept: c.kept}
 	for l := range c.heads {
+		if s := c.shapes[l]; !s.Stores() {
+			f.heads[l] = f.heads[l-s.Shares]
+			continue
+		}
 		f.heads[l] = make([]Head, len(c.heads[l]))
 		for k := range c.heads[l] {
 			from, to := &c.heads[l][k], &f.heads[l][k]
@@ -298,6 +306,9 @@ func (c *Host) Bytes() int64 {
 	var sum int64
 	for l, s := range c.shapes {
 		for k := range c.heads[l] {
+			if !s.Stores() {
+				continue
+			}
 			h := &c.heads[l][k]
 			for _, b := range h.Blocks {
 				sum += c.bytes(s, b.Capacity)
@@ -323,6 +334,9 @@ func Predict(layers []shape.Layer, kv backend.KVType, tokens int) int64 {
 	space, blocks := int64(tokens+step-1)/step*step, int64(tokens+Tile-1)/Tile
 	var sum int64
 	for _, s := range layers {
+		if !s.Stores() {
+			continue
+		}
 		sum += int64(s.KVHeads) * (c.bytes(s, int(space)) + 8*blocks)
 	}
 	return sum

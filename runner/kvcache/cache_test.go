@@ -31,6 +31,40 @@ func fill(t *testing.T, c *Host, n int) {
 	c.Commit(first + n)
 }
 
+// A layer without a cache reads its source's, in forks too, and takes no memory.
+func TestSharedHeads(t *testing.T) {
+	layers := append([]shape.Layer(nil), twoLayers...)
+	layers = append(layers, twoLayers[0], twoLayers[1])
+	layers[2].Shares, layers[3].Shares = 2, 2
+	c, err := New(layers, backend.KVF32, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := newFilled(t, 100)
+	first := *c
+	first.shapes = layers[:2]
+	fill(t, &first, 100)
+	c.Commit(100)
+	if c.Bytes() != alone.Bytes() || Predict(layers, backend.KVF32, 100) != Predict(twoLayers, backend.KVF32, 100) {
+		t.Errorf("%d bytes, alone %d", c.Bytes(), alone.Bytes())
+	}
+	f, err := c.Fork(70)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Keep(0, 1, []int32{3, 69}); err != nil {
+		t.Fatal(err)
+	}
+	fork := f.(*Host)
+	check(t, fork, 2, 1, 3, 69)
+	if n := fork.Entries(3, 0); n != 70 {
+		t.Errorf("%d entries", n)
+	}
+	if err := c.Truncate(50); err != nil || c.Entries(2, 0) != 50 {
+		t.Errorf("%v, %d entries", err, c.Entries(2, 0))
+	}
+}
+
 func newFilled(t *testing.T, n int) *Host {
 	t.Helper()
 	c, err := New(twoLayers, backend.KVF32, 0)

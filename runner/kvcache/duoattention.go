@@ -36,7 +36,9 @@ func (p DuoAttention) For(prompt Prompt) (Policy, error) {
 	m, n, capacity := prompt.Model, prompt.Tokens, prompt.Capacity
 	caches := 0
 	for _, l := range m.Layers {
-		caches += l.KVHeads
+		if l.Stores() {
+			caches += l.KVHeads
+		}
 	}
 	whole := min(caches, capacity*caches/2/n)
 	each := capacity

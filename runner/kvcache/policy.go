@@ -105,6 +105,9 @@ func Compress(c backend.Cache, layers shape.Model, p Policy, observed *Observer,
 		return fmt.Errorf("the cache holds %d tokens, more than the prompt's %d; compress before decoding", n, prompt)
 	}
 	for i, s := range layers {
+		if !s.Stores() {
+			continue // it reads what its source keeps
+		}
 		l := Layer{Layer: s, Index: i, Layers: len(layers), Entries: n, Pending: prompt - n}
 		if observed != nil {
 			var err error

@@ -79,8 +79,12 @@ type Cache struct {
 // NewCache makes an empty cache; capacity is ignored.
 func (*Backend) NewCache(layers []shape.Layer, kv backend.KVType, _ int) (backend.Cache, error) {
 	c := &Cache{layers: layers, f16: kv == backend.KVF16}
-	for _, l := range layers {
-		c.heads = append(c.heads, make([]head, l.KVHeads))
+	for i, l := range layers {
+		heads := make([]head, l.KVHeads)
+		if !l.Stores() {
+			heads = c.heads[i-l.Shares] // the same heads
+		}
+		c.heads = append(c.heads, heads)
 	}
 	return c, nil
 }
@@ -113,7 +117,11 @@ func (c *Cache) Truncate(n int) error {
 // Fork copies the first n tokens.
 func (c *Cache) Fork(n int) (backend.Cache, error) {
 	f := &Cache{layers: c.layers, f16: c.f16, n: c.n, ragged: c.ragged}
-	for _, l := range c.heads {
+	for i, l := range c.heads {
+		if s := c.layers[i].Shares; s > 0 {
+			f.heads = append(f.heads, f.heads[i-s])
+			continue
+		}
 		var hs []head
 		for _, h := range l {
 			m := len(h.k)
@@ -149,6 +157,9 @@ func (c *Cache) Bytes() int64 {
 	}
 	var n int64
 	for l, hs := range c.heads {
+		if !c.layers[l].Stores() {
+			continue
+		}
 		for _, h := range hs {
 			n += int64(len(h.k)) * int64(c.layers[l].KeyDim+c.layers[l].ValueDim) * size
 		}
@@ -434,14 +445,33 @@ func (o *ops) Split(x backend.Value, from, to int) backend.Value {
 	return out
 }
 
+func (o *ops) Join(parts ...backend.Value) backend.Value {
+	width := 0
+	for _, p := range parts {
+		width += p.Width()
+	}
+	out := newValue(parts[0].Rows(), width)
+	for r := range out.rows {
+		row := out.row(r)
+		for _, p := range parts {
+			row = row[copy(row, val(p).row(r)):]
+		}
+	}
+	return out
+}
+
 func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	in, out := val(x), val(dst)
+	asked := in
+	if m.RouterInput != nil {
+		asked = val(m.RouterInput)
+	}
 	gate, up, down, router := m.Gate.(*weight), m.Up.(*weight), m.Down.(*weight), m.Router.(*weight)
 	ff, width := gate.rows/m.Count, in.width
 	for r := range in.rows {
 		logit := make([]float64, m.Count)
 		for e := range logit {
-			logit[e] = dot(in.row(r), router.row(e))
+			logit[e] = dot(asked.row(r), router.row(e))
 			if m.RouterBias != nil {
 				logit[e] += float64(vec(m.RouterBias)[e])
 			}
@@ -509,6 +539,9 @@ func route(logit []float64, m backend.Experts) (chosen []int, shares []float64) 
 		share := p[e] / all
 		if m.Scale != 0 {
 			share *= float64(m.Scale)
+		}
+		if m.ShareScales != nil {
+			share *= float64(vec(m.ShareScales)[e])
 		}
 		shares = append(shares, share)
 	}

@@ -56,7 +56,6 @@ var unsupported = map[string]string{
 	"bloom": alibi, "mpt": alibi,
 	"deepseek_v2": latent, "deepseek_v3": latent,
 	"gemma3n": residuals, "gemma3n_text": residuals,
-	"gemma4": sharing, "gemma4_text": sharing,
 	"qwen3_next": deltaNet, "qwen3_5": deltaNet, "qwen3_5_text": deltaNet, "qwen3_5_moe": deltaNet, "qwen3_5_moe_text": deltaNet,
 	"lfm2": convolution, "lfm2_moe": convolution,
 	"falcon_h1": stateSpace, "nemotron_h": stateSpace, "jamba": stateSpace, "bamba": stateSpace,
@@ -65,7 +64,6 @@ var unsupported = map[string]string{
 const (
 	alibi       = "it uses ALiBi, whose position biases headprof does not compute"
 	latent      = "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to"
-	sharing     = "it has heads of several sizes, shares keys and values between layers and adds embeddings in every layer"
 	deltaNet    = "most of its layers are linear attention (gated DeltaNet), whose recurrent state headprof does not compute"
 	convolution = "most of its layers are short convolutions, which headprof does not compute"
 	stateSpace  = "it has state-space (Mamba) layers, which headprof does not compute"

@@ -7,6 +7,7 @@ package shape
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Kind says how a layer carries information from token to token.
@@ -53,6 +54,19 @@ type Layer struct {
 	KeyDim   int  `json:"key_dim,omitempty"`   // of one head's query or key
 	ValueDim int  `json:"value_dim,omitempty"` // of one head's value
 	Window   int  `json:"window,omitempty"`    // keys a position sees, itself included; 0: all before it
+	Shares   int  `json:"shares,omitempty"`    // it reads the cache of the layer so many before it and has none of its own; 0: its own
+}
+
+// Stores tells whether the layer has keys and values of its own in the cache.
+func (l Layer) Stores() bool { return l.Shares == 0 }
+
+// Caches is the number of KV heads that the layer keeps: none where it reads
+// another layer's.
+func (l Layer) Caches() int {
+	if !l.Stores() {
+		return 0
+	}
+	return l.KVHeads
 }
 
 // Group is the number of query heads that share a KV head; 1 where KV heads are not known.
@@ -74,7 +88,7 @@ func (l Layer) Check() error {
 	if l.KVHeads < 0 || l.Heads < 0 || l.KVHeads > 0 && l.Heads%l.KVHeads != 0 {
 		return fmt.Errorf("%d heads cannot share %d KV heads evenly", l.Heads, l.KVHeads)
 	}
-	if l.Window < 0 || l.KeyDim < 0 || l.ValueDim < 0 {
+	if l.Shares < 0 || l.Window < 0 || l.KeyDim < 0 || l.ValueDim < 0 {
 		return fmt.Errorf("negative window or head size")
 	}
 	return nil
@@ -100,12 +114,33 @@ func (m Model) Heads() (n int) {
 	return n
 }
 
-// KVHeads is the number of KV heads of all layers.
+// KVHeads is the number of KV heads of all layers that have a cache.
 func (m Model) KVHeads() (n int) {
 	for _, l := range m {
-		n += l.KVHeads
+		if l.Stores() {
+			n += l.KVHeads
+		}
 	}
 	return n
+}
+
+// Shares tells whether any layer reads another one's cache.
+func (m Model) Shares() bool {
+	return slices.ContainsFunc(m, func(l Layer) bool { return !l.Stores() })
+}
+
+// Source is the layer whose cache a layer reads.
+func (m Model) Source(layer int) int { return layer - m[layer].Shares }
+
+// Share makes layer's keys and values those of an earlier layer, which must have
+// heads of the same sizes and the same window.
+func (m Model) Share(layer, with int) error {
+	a, b := m[layer], m[with]
+	if with >= layer || b.Shares != 0 || a.KVHeads != b.KVHeads || a.KeyDim != b.KeyDim || a.ValueDim != b.ValueDim || a.Window != b.Window {
+		return fmt.Errorf("layer %d cannot read the keys and values of layer %d, whose heads or window differ", layer, with)
+	}
+	m[layer].Shares = layer - with
+	return nil
 }
 
 // MaxHeads is the number of query heads of the widest layer: the columns of a
@@ -174,6 +209,16 @@ func (m *Model) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("layer %d: %w", len(all), err)
 		}
 		all = append(all, Uniform(r.Layers, r.Layer)...)
+	}
+	for l := range all {
+		if s := all[l].Shares; s > 0 {
+			all[l].Shares = 0
+			if s > l {
+				return fmt.Errorf("layer %d reads a cache %d layers before it", l, s)
+			} else if err := all.Share(l, l-s); err != nil {
+				return err
+			}
+		}
 	}
 	*m = all
 	return nil

@@ -54,9 +54,9 @@ func (o *ops) Store(layer int, k, v backend.Value) {
 	put(v.(*value), l.ValueDim, true)
 }
 
-// cacheReads are the spans of a layer's keys and values.
-func cacheReads(layer int) []span {
-	k := cacheSpan(layer)
+// reads are the spans of the keys and values that a layer reads.
+func (c *Cache) reads(layer int) []span {
+	k := cacheSpan(layer - c.layers[layer].Shares)
 	return []span{k, {k.from | 1<<62, k.to | 1<<62}}
 }
 
@@ -150,7 +150,7 @@ func (o *ops) Attend(q backend.Value, a backend.Attention, rows []int) backend.V
 	o.dispatch(program{"attend", [10]uint32{64, flag(o.c.half), uint32(a.KeyDim), uint32(a.ValueDim), bq, flag(a.SoftCap > 0)}},
 		unsafe.Pointer(&push), unsafe.Sizeof(push),
 		[3]int{(count*group + int(bq) - 1) / int(bq), a.KVHeads, 1},
-		append(cacheReads(a.Layer), x.span()), []span{out.span()})
+		append(o.c.reads(a.Layer), x.span()), []span{out.span()})
 	o.worked(float64(count*a.Heads) * float64(o.c.heads[a.Layer][0].n+o.n) * float64(a.KeyDim+a.ValueDim))
 	if o.watch != nil && len(o.watch.Rows) > 0 && o.watch.Deliver != nil {
 		o.watchRows(x, a, lows)

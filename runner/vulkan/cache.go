@@ -42,6 +42,9 @@ func (c *Cache) entryBytes(layer int) (key, value int) {
 func (c *Cache) tokenBytes() int64 {
 	var sum int64
 	for i, l := range c.layers {
+		if !l.Stores() {
+			continue
+		}
 		k, v := c.entryBytes(i)
 		sum += int64(k+v) * int64(l.KVHeads)
 	}
@@ -56,6 +59,9 @@ const (
 // sizes are the regions that a cache for so many tokens takes.
 func (c *Cache) sizes(tokens int) (all []uint64) {
 	for i, l := range c.layers {
+		if !l.Stores() {
+			continue
+		}
 		k, v := c.entryBytes(i)
 		for range l.KVHeads {
 			all = append(all, aligned(uint64(tokens)*uint64(k+v)))
@@ -77,6 +83,10 @@ func (b *Backend) shape(layers []shape.Layer, kv backend.KVType) (*Cache, error)
 	}
 	c.heads = make([][]kvHead, len(layers))
 	for l, s := range layers {
+		if !s.Stores() {
+			c.heads[l] = c.heads[l-s.Shares] // the same heads
+			continue
+		}
 		c.heads[l] = make([]kvHead, s.KVHeads)
 	}
 	return c, nil
@@ -100,6 +110,9 @@ func (b *Backend) NewCache(layers []shape.Layer, kv backend.KVType, capacity int
 		return nil, err
 	}
 	for l := range c.heads {
+		if !c.layers[l].Stores() {
+			continue
+		}
 		for h := range c.heads[l] {
 			r, err := c.alloc(l, capacity)
 			if err != nil {
@@ -135,8 +148,11 @@ func (c *Cache) Entries(layer, kvHead int) int { return c.heads[layer][kvHead].n
 // Bytes is the device memory that the cache holds.
 func (c *Cache) Bytes() int64 {
 	var sum int64
-	for _, l := range c.heads {
-		for _, h := range l {
+	for l := range c.heads {
+		if !c.layers[l].Stores() {
+			continue
+		}
+		for _, h := range c.heads[l] {
 			sum += int64(h.len)
 		}
 	}
@@ -206,6 +222,10 @@ func (c *Cache) Fork(n int) (backend.Cache, error) {
 		}
 	}
 	for l := range c.heads {
+		if s := c.layers[l]; !s.Stores() {
+			f.heads[l] = f.heads[l-s.Shares]
+			continue
+		}
 		f.heads[l] = make([]kvHead, len(c.heads[l]))
 		for i := range c.heads[l] {
 			from, to := &c.heads[l][i], &f.heads[l][i]

@@ -13,15 +13,20 @@ import (
 func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	in, out := x.(*value), dst.(*value)
 	rows := in.rows
-	logits := o.Linear(x, m.Router, m.RouterBias).(*value)
+	asked := x
+	if m.RouterInput != nil {
+		asked = m.RouterInput
+	}
+	logits := o.Linear(asked, m.Router, m.RouterBias).(*value)
 	pick, share := o.value(rows, m.Used), o.value(rows, m.Used)
 	route := struct {
 		logits, pick, weight, selection uint64
 		rows, count, used, normaliseTop uint32
 		sigmoid, groups, usedGroups     uint32
 		scale                           float32
+		each                            uint64
 	}{logits.address(), pick.address(), share.address(), o.vector(m.Selection), uint32(rows), uint32(m.Count), uint32(m.Used), flag(m.NormaliseTop),
-		flag(m.Sigmoid), uint32(m.Groups), uint32(m.UsedGroups), m.Scale}
+		flag(m.Sigmoid), uint32(m.Groups), uint32(m.UsedGroups), m.Scale, o.vector(m.ShareScales)}
 	if m.Scale == 0 {
 		route.scale = 1
 	}

@@ -306,12 +306,17 @@ func (o *ops) SoftCap(x backend.Value, limit float32) {
 
 func (o *ops) copyRows(src *value, rows uint64, count, from, width int) *value {
 	out := o.value(count, width)
-	push := struct {
-		dst, src, rows             uint64
-		count, width, stride, from uint32
-	}{out.address(), src.address(), rows, uint32(count), uint32(width), uint32(src.width), uint32(from)}
-	o.dispatch(program{"copy", [10]uint32{wide}}, unsafe.Pointer(&push), unsafe.Sizeof(push), grid(count*width), []span{src.span()}, []span{out.span()})
+	o.copyInto(out, 0, src, rows, from, width)
 	return out
+}
+
+// copyInto copies columns of src to the columns of dst from `to` on.
+func (o *ops) copyInto(dst *value, to int, src *value, rows uint64, from, width int) {
+	push := struct {
+		dst, src, rows                        uint64
+		count, width, stride, from, pitch, to uint32
+	}{dst.address(), src.address(), rows, uint32(dst.rows), uint32(width), uint32(src.width), uint32(from), uint32(dst.width), uint32(to)}
+	o.dispatch(program{"copy", [10]uint32{wide}}, unsafe.Pointer(&push), unsafe.Sizeof(push), grid(dst.rows*width), []span{src.span()}, []span{dst.span()})
 }
 
 // Gather copies rows of x.
@@ -324,6 +329,20 @@ func (o *ops) Gather(x backend.Value, rows []int) backend.Value {
 func (o *ops) Split(x backend.Value, from, to int) backend.Value {
 	src := x.(*value)
 	return o.copyRows(src, 0, src.rows, from, to-from)
+}
+
+// Join puts the columns of values side by side.
+func (o *ops) Join(parts ...backend.Value) backend.Value {
+	width, at := 0, 0
+	for _, p := range parts {
+		width += p.Width()
+	}
+	out := o.value(parts[0].Rows(), width)
+	for _, p := range parts {
+		o.copyInto(out, at, p.(*value), 0, 0, p.Width())
+		at += p.Width()
+	}
+	return out
 }
 
 // Keep makes x survive EndLayer.
@@ -383,6 +402,9 @@ func (o *ops) Flush() error {
 	err := o.err
 	if err == nil {
 		for l := range o.c.heads {
+			if !o.c.layers[l].Stores() {
+				continue
+			}
 			for i := range o.c.heads[l] {
 				h := &o.c.heads[l][i]
 				if o.tables[l] == 0 {

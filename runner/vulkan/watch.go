@@ -91,7 +91,7 @@ func (o *ops) watchSome(q *value, a backend.Attention, lows uint64, stride int, 
 		uint32(o.n), uint32(a.KVHeads), uint32(a.Heads / a.KVHeads), uint32(a.Window), uint32(stride), a.Scale, a.SoftCap}
 	groups := [3]int{len(watched), a.Heads, 1}
 	o.dispatch(program{"watch", [10]uint32{64, flag(o.c.half), uint32(a.KeyDim), flag(a.SoftCap > 0)}},
-		unsafe.Pointer(&push), unsafe.Sizeof(push), groups, append(cacheReads(a.Layer), q.span()), []span{in})
+		unsafe.Pointer(&push), unsafe.Sizeof(push), groups, append(o.c.reads(a.Layer), q.span()), []span{in})
 	if l.top == 0 {
 		o.copy(l.region, 0, rows, 0, all)
 		return

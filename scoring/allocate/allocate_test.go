@@ -323,3 +323,36 @@ func TestMakeRefuses(t *testing.T) {
 		t.Error("three heads on two KV heads")
 	}
 }
+
+// A cache that two layers read counts the heads of both; a layer without one has
+// no budget, and its heads have that of the cache they read.
+func TestSharedCachesHaveOneBudget(t *testing.T) {
+	layers := shape.Uniform(3, shape.Layer{Heads: 2, KVHeads: 1})
+	layers[2].Shares = 2
+	p := DefaultParams()
+	p.Capacity, p.Window = 108, 8
+	for how, want := range map[Reduce][2]int{
+		// Shares are 0.1 0.1 | 0.2 0.2 | 0.3 0.1. By mean, the heads of layers 0 and 2
+		// together have 0.15 and those of layer 1 0.2; by max 0.3 and 0.2. A floor of 50
+		// and a pool of 100: 50 + 100·0.15/0.35, …
+		Mean: {93, 107},
+		Max:  {110, 90},
+	} {
+		p.Reduce = how
+		plan, err := Make(HeadKV{Beta: 2, Temp: 1}, rows(3, 2, 2, 1, 1, 2, 2, 3, 1), Model{Layers: layers}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(plan.Caches) != 2 || plan.Caches[0].Budget != want[0] || plan.Caches[1].Budget != want[1] {
+			t.Errorf("%s: %+v, want %v", how, plan.Caches, want)
+		}
+		heads := plan.PerHead()
+		if len(heads) != 6 || heads[4].Layer != 2 || heads[5].Budget != want[0] {
+			t.Errorf("%s: %+v", how, heads)
+		}
+	}
+	p.Level = Head
+	if _, err := Make(Uniform{}, nil, Model{Layers: layers}, p); err == nil || !strings.Contains(err.Error(), "layer 2") {
+		t.Errorf("a copy per query head: %v", err)
+	}
+}

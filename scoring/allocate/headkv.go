@@ -3,6 +3,7 @@ package allocate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"headprof/scoring"
 )
@@ -111,7 +112,12 @@ func reduce(shares []float64, m Model, level Level, how Reduce) []float64 {
 	}
 	var out []float64
 	i := 0
+	shares = foldReaders(shares, m, how)
 	for _, layer := range m.Layers {
+		if !layer.Stores() {
+			i += layer.Heads
+			continue
+		}
 		group := layer.Heads / layer.KVHeads
 		if level == ByLayer {
 			group = layer.Heads
@@ -146,6 +152,36 @@ func reduce(shares []float64, m Model, level Level, how Reduce) []float64 {
 	}
 	for i := range out {
 		out[i] /= sum
+	}
+	return out
+}
+
+// foldReaders gives each head of a layer whose cache other layers read as well
+// the mean, or the largest, share of the heads of its number in all of them.
+func foldReaders(shares []float64, m Model, how Reduce) []float64 {
+	out, first, read := slices.Clone(shares), make([]int, len(m.Layers)), make([]int, len(m.Layers))
+	at := 0
+	for l, layer := range m.Layers {
+		first[l] = at
+		at += layer.Heads
+		if from := m.Layers.Source(l); !layer.Stores() {
+			read[from]++
+			for h := range layer.Heads {
+				into := &out[first[from]+h]
+				if s := shares[first[l]+h]; how == Max {
+					*into = max(*into, s)
+				} else {
+					*into += s
+				}
+			}
+		}
+	}
+	for l, n := range read {
+		for h := range m.Layers[l].Heads {
+			if how != Max && n > 0 {
+				out[first[l]+h] /= float64(n + 1)
+			}
+		}
 	}
 	return out
 }

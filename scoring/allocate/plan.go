@@ -221,6 +221,12 @@ func check(m Model, policy Policy, p Params) error {
 		if l.Heads <= 0 || l.KVHeads <= 0 || l.Heads%l.KVHeads != 0 {
 			return fmt.Errorf("layer %d: %d heads cannot share %d KV heads evenly", i, l.Heads, l.KVHeads)
 		}
+		if l.Shares > i || l.Shares > 0 && (m.Layers[i-l.Shares].KVHeads != l.KVHeads || m.Layers[i-l.Shares].Heads != l.Heads || m.Layers[i-l.Shares].Shares != 0) {
+			return fmt.Errorf("layer %d shares the cache of a layer with other heads", i)
+		}
+		if l.Shares > 0 && p.Level == Head {
+			return fmt.Errorf("layer %d has no cache of its own, so level %q, a copy for each query head, means nothing to it; use %s or %s", i, Head, KVHead, ByLayer)
+		}
 		if l.Window < 0 || l.KeyDim < 0 || l.ValueDim < 0 {
 			return fmt.Errorf("layer %d: negative window or head size", i)
 		}
@@ -249,6 +255,9 @@ func CheckCapacity(capacity, window int) error {
 func caches(m Model, level Level) []Budget {
 	var out []Budget
 	for l, layer := range m.Layers {
+		if !layer.Stores() {
+			continue
+		}
 		group := layer.Heads / layer.KVHeads
 		if level == Head {
 			for h := range layer.Heads {
@@ -268,12 +277,15 @@ func (p *Plan) PerHead() []Budget {
 	if p.Params.Level == Head {
 		return append([]Budget(nil), p.Caches...)
 	}
-	var out []Budget
+	of := map[[2]int]Budget{}
 	for _, c := range p.Caches {
-		layer := p.Model.Layers[c.Layer]
-		for h := range layer.Heads / layer.KVHeads {
-			b := c
-			b.Head += h
+		of[[2]int{c.Layer, c.KVHead}] = c
+	}
+	var out []Budget
+	for l, layer := range p.Model.Layers {
+		for h := range layer.Heads {
+			b := of[[2]int{p.Model.Layers.Source(l), layer.KVHead(h)}]
+			b.Layer, b.Head = l, h
 			out = append(out, b)
 		}
 	}
@@ -331,6 +343,9 @@ func (p *Plan) Totals(context int) Totals {
 		return t
 	}
 	for _, layer := range p.Model.Layers {
+		if !layer.Stores() {
+			continue
+		}
 		full := int64(cacheLimit(layer, context)) * int64(layer.KVHeads)
 		t.Full += full
 		t.FullBytes += full * int64(layer.KeyDim+layer.ValueDim) * int64(p.Model.ElementBytes)

@@ -11,8 +11,10 @@ A recipe is [name, [source, …], operation, argument]:
   rows from,to      rows of the last but one dimension, as fractions of their number
   one               the only row of a matrix, as a vector
   plus              1 is added
+  numbers           the argument's, of no source
 """
 
+import copy
 import re
 
 import gguf
@@ -26,7 +28,7 @@ def apply(recipe, tensors):
     out = {}
     for name, sources, op, arg in recipe:
         w = [tensors[s] for s in sources]
-        x = w[0]
+        x = w[0] if w else np.array(arg)
         if op == "permute":
             x = x.reshape(arg, 2, x.shape[0] // arg // 2, -1).swapaxes(1, 2).reshape(x.shape)
         elif op == "stack":
@@ -76,7 +78,7 @@ def base(arch, c):
     experts = getattr(c, "num_local_experts", None) or getattr(c, "n_routed_experts", None) or getattr(c, "num_experts", None)
     k.add("expert_count", experts)
     if experts:
-        k.add("expert_used_count", c.num_experts_per_tok)
+        k.add("expert_used_count", getattr(c, "num_experts_per_tok", None))
     k.add("expert_group_count", getattr(c, "n_group", None))
     k.add("expert_group_used_count", getattr(c, "topk_group", None))
     dim = getattr(c, "head_dim", None)
@@ -351,7 +353,54 @@ def granitehybrid(c, names):
     return made
 
 
-FAMILIES = {"granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
+def gemma4(c, names):
+    c = copy.deepcopy(c)
+    c.allow_global_per_layer_attribute_access = True
+    k = base(A.GEMMA4, c)
+    full, local = ropes(c)
+    sliding = [t == "sliding_attention" for t in c.layer_types]
+    dims, heads = {}, {}
+    for l, s in enumerate(sliding):
+        one = c.per_layer_config[l]
+        dims.setdefault(s, one.head_dim)
+        heads.setdefault(s, one.num_key_value_heads)
+    if full["rope_type"] != "proportional" or full.get("factor", 1.0) != 1.0 or c.attention_bias:
+        return None
+    for key in ("key_length", "value_length"):
+        k.add(f"attention.{key}", dims[False])
+        k.add(f"attention.{key}_swa", dims.get(True, c.head_dim))
+    k.add("attention.sliding_window", c.sliding_window)
+    k.add("attention.sliding_window_pattern", sliding)
+    k.add("attention.shared_kv_layers", c.num_kv_shared_layers)
+    k.add("embedding_length_per_layer_input", c.hidden_size_per_layer_input or 0)
+    k.add("final_logit_softcapping", c.final_logit_softcapping)
+    if heads[False] != c.num_key_value_heads:
+        k.add("attention.head_count_kv", [heads[s] for s in sliding])
+    if c.use_double_wide_mlp:
+        first = c.num_hidden_layers - c.num_kv_shared_layers
+        k.add("feed_forward_length", [c.intermediate_size * (1 if l < first else 2) for l in range(c.num_hidden_layers)])
+    if c.enable_moe_block:
+        k.add("expert_used_count", c.top_k_experts)
+        k.add("expert_feed_forward_length", c.moe_intermediate_size)
+    else:
+        for key in ("expert_count", "expert_used_count"):
+            k.pop(f"gemma4.{key}", None)
+    k.add("rope.freq_base_swa", float(local["rope_theta"]))
+    k.add("rope.dimension_count", dims[False])
+    k.add("rope.dimension_count_swa", dims.get(True, c.head_dim))
+    turned = int(full.get("partial_rotary_factor", 1.0) * dims[False] / 2)
+    recipes = named(A.GEMMA4, c, names, [
+        (r"layers\.(\d+)\.router\.scale$", lambda m, name: [[f"blk.{m[1]}.ffn_gate_inp.scale", [name], "copy", None]]),
+        (r"layers\.(\d+)\.router\.per_expert_scale$", lambda m, name: [[f"blk.{m[1]}.ffn_down_exps.scale", [name], "copy", None]]),
+        (r"layers\.(\d+)\.layer_scalar$", lambda m, name: [[f"blk.{m[1]}.layer_output_scale.weight", [name], "copy", None]]),
+        (r"layers\.(\d+)\.experts\.gate_up_proj$", lambda m, name: [[f"blk.{m[1]}.ffn_gate_up_exps.weight", [name], "copy", None]]),
+        (r"layers\.(\d+)\.experts\.down_proj$", lambda m, name: [[f"blk.{m[1]}.ffn_down_exps.weight", [name], "copy", None]]),
+    ])
+    recipes.append(["rope_freqs.weight", [], "numbers", [1.0] * turned + [1e30] * (dims[False] // 2 - turned)])
+    return k, recipes
+
+
+FAMILIES = {"gemma4_text": gemma4, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
             "gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
             "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 

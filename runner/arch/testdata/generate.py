@@ -132,18 +132,25 @@ CASES = {
     "qwen3-packed": (T.Qwen3Config, A.QWEN3, INT4, None),
     "qwen3-packed-zeros": (T.Qwen3Config, A.QWEN3, INT4, None),
     "qwen3-packed-order": (T.Qwen3Config, A.QWEN3, INT4, None),
+    "gemma4": (T.Gemma4TextConfig, None, dict(
+        GQA, **TIED, intermediate_size=32, num_hidden_layers=6, head_dim=8, global_head_dim=16, sliding_window=8, num_kv_shared_layers=2,
+        use_double_wide_mlp=True, vocab_size_per_layer_input=67, hidden_size_per_layer_input=8, final_logit_softcapping=6.0,
+        layer_types=["sliding_attention", "sliding_attention", "full_attention"] * 2), None),
+    "gemma4-moe": (T.Gemma4TextConfig, None, dict(
+        GQA, **TIED, intermediate_size=32, num_hidden_layers=3, head_dim=8, global_head_dim=16, num_global_key_value_heads=1, attention_k_eq_v=True,
+        sliding_window=8, enable_moe_block=True, num_experts=5, top_k_experts=2, moe_intermediate_size=32, hidden_size_per_layer_input=0), None),
 }
 
 
 def initialise(model, seed):
     g = torch.Generator().manual_seed(seed)
-    plus_one = "gemma" in model.config.model_type
-    buffers = [(n, b) for n, b in model.named_buffers() if n.endswith("bias")]  # an expert's bias of choice
+    plus_one = "gemma" in model.config.model_type and not re.match("gemma(3n|4)", model.config.model_type)
+    buffers = [(n, b) for n, b in model.named_buffers() if re.search("bias$|layer_scalar$", n)]  # an expert's bias of choice; Gemma 4's scales
     for name, p in sorted([*model.named_parameters(), *buffers]):
         normal = torch.randn(p.shape, generator=g)
         if name.endswith("bias") or name.endswith("sinks"):
             p.data = 0.3 * normal
-        elif "norm" in name or re.search(r"ln_\w\.", name):
+        elif "norm" in name or name.endswith("_scale") or name.endswith("scalar") or name.endswith("router.scale") or re.search(r"ln_\w\.", name):
             p.data = torch.rand(p.shape, generator=g) + (-0.5 if plus_one else 0.5)
         elif "embed" in name or "wte" in name or "wpe" in name:
             p.data = 0.7 * normal
@@ -169,7 +176,7 @@ def older(config):
     """config.json as transformers 4 had it; None where nothing differs."""
     c = dict(config)
     p = c.pop("rope_parameters", None)
-    if not p or c["model_type"] == "ministral3":  # of 5 only
+    if not p or c["model_type"] in ("ministral3", "gemma4_text"):  # of 5 only
         return None
     if "full_attention" in p:
         c["rope_theta"], c["rope_local_base_freq"] = p["full_attention"]["rope_theta"], p["sliding_attention"]["rope_theta"]
@@ -331,7 +338,7 @@ def write_converted(path, case, config, tensors, packed):
         kind = {bool: "bool", int: "uint32", float: "float32", str: "string", list: "array"}[type(v)]
         getattr(w, f"add_{kind}")(key, v)
     for name, sources, op, arg in sorted(recipes):
-        if sources[0] + "_blocks" in tensors:
+        if sources and sources[0] + "_blocks" in tensors:
             blocks, scales = (tensors[sources[0] + end].numpy()[:, arg[0]::arg[1]] for end in ("_blocks", "_scales"))
             codes = np.stack([blocks & 15, blocks >> 4], -1).reshape(*blocks.shape[:3], 32)
             data = np.concatenate([scales[..., None], codes[..., :16] | codes[..., 16:] << 4], -1)

@@ -183,6 +183,24 @@ def config(kind, seed):
             c["attention_bias"] = d.maybe(0.3)
         drop(d, c, "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "use_sliding_window")
         rope(d, c, dim, every)
+    elif kind == "gemma4_text":
+        dim = d.one(8, 16)
+        n = d.one(3, 4, 6)
+        del c["hidden_act"]
+        moe = d.maybe(0.3)
+        c |= dict(head_dim=dim, num_hidden_layers=n, attention_bias=d.maybe(0.05), tie_word_embeddings=d.maybe(0.8), hidden_activation="gelu_pytorch_tanh",
+                  global_head_dim=d.one(dim, 8, 24), sliding_window=d.one(9, 5, 512), hidden_size_per_layer_input=d.one(0, 6, 10), vocab_size_per_layer_input=61,
+                  attention_k_eq_v=d.maybe(0.4), num_global_key_value_heads=d.one(None, 1, heads), num_kv_shared_layers=d.one(0, 0, 1, 2),
+                  use_double_wide_mlp=d.maybe(0.4), final_logit_softcapping=d.one(None, 5.0, 30.0), enable_moe_block=moe)
+        if moe:
+            c |= dict(num_experts=d.one(4, 6), top_k_experts=d.one(1, 2, 3), moe_intermediate_size=d.one(24, 20))
+        layer_types(d, c, 0.8)
+        if d.maybe(0.7):
+            full = d.one(dict(rope_type="proportional", partial_rotary_factor=d.one(0.25, 0.5, 1.0, 0.3)), dict(rope_type="proportional"), dict(rope_type="default"),
+                         dict(rope_type="linear", factor=2.0), dict(rope_type="proportional", factor=4.0, partial_rotary_factor=0.5))
+            c["rope_parameters"] = dict(full_attention=dict(full, rope_theta=d.one(500.0, 1e6)),
+                                        sliding_attention=dict(rope_type="default", rope_theta=d.one(100.0, 10000.0)))
+        drop(d, c, "final_logit_softcapping", "sliding_window", "use_double_wide_mlp", "hidden_activation", "num_global_key_value_heads", "num_kv_shared_layers")
     elif kind.startswith("gemma"):
         dim = d.one(8, 16)
         c |= dict(head_dim=dim, attention_bias=d.maybe(0.2), tie_word_embeddings=d.maybe(0.8))
@@ -371,7 +389,7 @@ def record(c, seed):
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
 NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
-         "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text"]  # with their GGUF
+         "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text", "gemma4_text"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

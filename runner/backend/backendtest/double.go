@@ -339,6 +339,21 @@ func (o *double) Split(x backend.Value, from, to int) backend.Value {
 	return y
 }
 
+func (o *double) Join(parts ...backend.Value) backend.Value {
+	width := 0
+	for _, p := range parts {
+		width += p.Width()
+	}
+	y := zeros(parts[0].Rows(), width)
+	for i := range y.rows {
+		row := y.row(i)
+		for _, p := range parts {
+			row = row[copy(row, p.(*DoubleValue).row(i)):]
+		}
+	}
+	return y
+}
+
 // leaveGroups rules out the experts of all groups but the best, by the sum of
 // the two largest.
 func leaveGroups(by []float64, m backend.Experts) {
@@ -362,7 +377,11 @@ func leaveGroups(by []float64, m backend.Experts) {
 
 func (o *double) MixExperts(dst, x backend.Value, m backend.Experts) {
 	d, in := dst.(*DoubleValue), x.(*DoubleValue)
-	logits := o.Linear(x, m.Router, m.RouterBias).(*DoubleValue)
+	asked := x
+	if m.RouterInput != nil {
+		asked = m.RouterInput
+	}
+	logits := o.Linear(asked, m.Router, m.RouterBias).(*DoubleValue)
 	for i := range in.rows {
 		share := make([]float64, m.Count)
 		by := make([]float64, m.Count)
@@ -397,6 +416,9 @@ func (o *double) MixExperts(dst, x backend.Value, m backend.Experts) {
 			p := share[e] / all
 			if m.Scale != 0 {
 				p *= float64(m.Scale)
+			}
+			if m.ShareScales != nil {
+				p *= float64(vec(m.ShareScales)[e])
 			}
 			h := zeros(1, in.width)
 			copy(h.X, in.row(i))

@@ -13,6 +13,7 @@ layout(push_constant) uniform Push {
 	uint sigmoid;            // shares are σ(logit), not a softmax
 	uint groups, usedGroups; // of at most 32; 1: none
 	float scale;             // of shares
+	Floats each;             // [count] of each expert's share; absent: none
 };
 
 const float TAKEN = -3.4e38;
@@ -90,6 +91,7 @@ void main() {
 		} else if (sigmoid == 0u) {
 			p /= sum;
 		}
-		weight.at[r * used + u] = scale == 1.0 ? p : p * scale;
+		if (scale != 1.0) p *= scale;
+		weight.at[r * used + u] = ABSENT(each) ? p : p * each.at[pick.at[r * used + u]];
 	}
 }
