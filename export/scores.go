@@ -240,7 +240,8 @@ func (p *parts) assemble() (*Profile, error) {
 }
 
 // fillKVHeads fills in single KV heads that are missing where the other heads
-// share them evenly in order; else none is known.
+// share them evenly in order; else none is known. A layer of which none is
+// known has none: it reads another layer's.
 func fillKVHeads(rows []scoring.Head, perLayer []int, perKVHead bool) {
 	if perKVHead || scoring.KnowsKVHeads(rows) {
 		return
@@ -251,14 +252,14 @@ func fillKVHeads(rows []scoring.Head, perLayer []int, perKVHead bool) {
 	}
 	even := true
 	for l, kv := range kvHeads {
-		even = even && kv > 0 && perLayer[l]%kv == 0
+		even = even && (kv == 0 || perLayer[l]%kv == 0)
 	}
 	for _, h := range rows {
 		even = even && (h.KVHead == scoring.Unknown || h.KVHead == h.Head/(perLayer[h.Layer]/kvHeads[h.Layer]))
 	}
 	for i, h := range rows {
 		rows[i].KVHead = scoring.Unknown
-		if even {
+		if even && kvHeads[h.Layer] > 0 {
 			rows[i].KVHead = h.Head / (perLayer[h.Layer] / kvHeads[h.Layer])
 		}
 	}
