@@ -147,6 +147,7 @@ func enlarged(t *testing.T, name string) (c contents) {
 		switch n, ok, err := f.Int(k); {
 		case ok && err == nil:
 			for _, wide := range []string{"embedding_length", "feed_forward_length", "attention.key_length", "attention.value_length",
+				"attention.key_length_swa", "attention.value_length_swa", "rope.dimension_count_swa", "embedding_length_per_layer_input",
 				"rope.dimension_count", "expert_feed_forward_length", "expert_shared_feed_forward_length"} {
 				if k == family+"."+wide {
 					n *= 8
@@ -155,6 +156,14 @@ func enlarged(t *testing.T, name string) (c contents) {
 			v = n
 		default:
 			v = valueOf(t, f.Metadata, k)
+			if list, _, err := f.Ints(k); err == nil && k == family+".feed_forward_length" {
+				for i := range list {
+					list[i] *= 8
+				}
+				v = list
+			} else if err == nil && k == family+".attention.head_count_kv" {
+				v = list
+			}
 		}
 		c.entries = append(c.entries, gguf.KV{Key: k, Value: v})
 	}
