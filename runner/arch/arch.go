@@ -24,6 +24,7 @@ type Source interface {
 	Float(key string) (float64, bool, error)
 	Bool(key string) (bool, bool, error)
 	Ints(key string) ([]int64, bool, error)
+	Floats(key string) ([]float64, bool, error)
 	Tensor(name string) (tensor.Tensor, bool)
 }
 
@@ -97,6 +98,7 @@ type Config struct {
 	// NoGradient says why gradients are not computed; "": they are.
 	NoGradient string
 
+	streamCount, laurelRank  int // residual streams, and rank of LAuReL (Gemma 3n)
 	vectorWidth, vectorVocab int // width of what each layer adds by token, and the tokens that its table has
 	drafts                   int // layers of a draft model (NextN) behind the last, which are not run
 	ExpertWidth, SharedWidth int // hidden width of one expert, and of the expert that all tokens use

@@ -192,6 +192,7 @@ func (c *Config) layerDims(l int) dims {
 		"width": c.Width, "heads": a.Heads, "kvheads": a.KVHeads, "vocab": c.Vocab, "dim": a.KeyDim, "ff": a.FeedForward, "2ff": 2 * a.FeedForward, "experts": c.Experts, "eff": c.ExpertWidth, "sff": c.SharedWidth, "1": 1, "context": c.Context,
 		"q": a.Heads * a.KeyDim, "k": a.KVHeads * a.KeyDim, "v": a.KVHeads * a.ValueDim, "o": a.Heads * a.ValueDim,
 		"perlayer": c.vectorWidth, "allperlayer": len(c.Layers) * c.vectorWidth, "perlayervocab": c.vectorVocab, "2eff": 2 * c.ExpertWidth,
+		"streams": c.streamCount, "streams²": c.streamCount * c.streamCount, "laurel": c.laurelRank,
 		"qkv": a.Heads*a.KeyDim + a.KVHeads*(a.KeyDim+a.ValueDim),
 	}
 }

@@ -63,6 +63,10 @@ func keyValue(t testing.TB, raw json.RawMessage) any {
 		} else if json.Unmarshal(raw, &numbers) == nil {
 			return numbers
 		}
+		var floats []float32
+		if json.Unmarshal(raw, &floats) == nil {
+			return floats
+		}
 	}
 	if bytes.ContainsAny(raw, ".e") && raw[0] != '"' && raw[0] != 't' && raw[0] != 'f' {
 		var x float32

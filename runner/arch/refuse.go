@@ -8,7 +8,6 @@ var unsupported = map[string]string{
 	"mpt":           "it uses ALiBi, whose position biases headprof does not compute",
 	"baichuan":      "its larger models use ALiBi, whose position biases headprof does not compute",
 	"deepseek2":     "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to",
-	"gemma3n":       "it mixes several residual streams and shares keys and values between layers",
 	"qwen3next":     deltaNet,
 	"qwen35":        deltaNet,
 	"qwen35moe":     deltaNet,

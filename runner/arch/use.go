@@ -47,6 +47,11 @@ func (r *reader) Ints(key string) ([]int64, bool, error) {
 	return r.Source.Ints(key)
 }
 
+func (r *reader) Floats(key string) ([]float64, bool, error) {
+	r.keys[key] = true
+	return r.Source.Floats(key)
+}
+
 func (r *reader) Tensor(name string) (tensor.Tensor, bool) {
 	r.tensors[name] = true
 	return r.Source.Tensor(name)

@@ -53,6 +53,7 @@ const (
 	GELUTanh            // tanh approximation
 	GELUErf             // exact
 	Sigmoid
+	Identity // a gate that multiplies
 )
 
 // Attention holds what softmax(scale·qkᵀ)v needs to know of a layer.
@@ -184,6 +185,12 @@ type Ops interface {
 	// MixExperts is dst += Σ_e p_e · down_e(act(gate_e(x)) ⊙ up_e(x)) over the
 	// top experts of each row; gate, up and down are stacks of expert matrices.
 	MixExperts(dst, x Value, m Experts)
+	// Above leaves of each row what lies above its mean and so many standard
+	// deviations, less those, and else 0, in place (Gemma 3n's sparse gates).
+	Above(x Value, deviations float32)
+	// Match scales each row of x to the root mean square of like's, in place; x's own
+	// mean square counts as floor where it is less.
+	Match(x, like Value, floor float32)
 	// Keep makes x survive EndLayer.
 	Keep(x Value) Value
 	// EndLayer releases all values made since the last one, but kept ones.

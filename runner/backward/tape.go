@@ -318,6 +318,14 @@ func (t *Tape) Split(x backend.Value, from, to int) backend.Value {
 	return y
 }
 
+// Above and Match have no way back: families that need them say so (NoGradient).
+func (t *Tape) Above(x backend.Value, deviations float32) { t.o.Above(t.writable(x).v, deviations) }
+
+// Match is as Above.
+func (t *Tape) Match(x, like backend.Value, floor float32) {
+	t.o.Match(t.writable(x).v, like.(*node).now(), floor)
+}
+
 // Join implements backend.Ops.
 func (t *Tape) Join(parts ...backend.Value) backend.Value {
 	in, values := make([]*node, len(parts)), make([]backend.Value, len(parts))

@@ -52,6 +52,7 @@ func gateRow(dst, g, up []float32, act backend.Activation, c1, c3 float32) {
 		switch act {
 		case backend.Sigmoid:
 			x = 1 / onePlusExp(x)
+		case backend.Identity:
 		case backend.GELUErf:
 			x = float32(0.5 * float64(x) * (1 + math.Erf(float64(x)/math.Sqrt2)))
 		default:

@@ -389,6 +389,8 @@ func activate(x float64, a backend.Activation) float64 {
 		return 0.5 * x * (1 + math.Erf(x/math.Sqrt2))
 	case backend.Sigmoid:
 		return 1 / (1 + math.Exp(-x))
+	case backend.Identity:
+		return x
 	default:
 		return x / (1 + math.Exp(-x))
 	}
@@ -443,6 +445,41 @@ func (o *ops) Split(x backend.Value, from, to int) backend.Value {
 		copy(out.row(r), val(x).row(r)[from:to])
 	}
 	return out
+}
+
+func (o *ops) Above(x backend.Value, deviations float32) {
+	for r := range x.Rows() {
+		row := val(x).row(r)
+		var mean, square float64
+		for _, y := range row {
+			mean += float64(y)
+		}
+		mean /= float64(len(row))
+		for _, y := range row {
+			square += (float64(y) - mean) * (float64(y) - mean)
+		}
+		cut := mean + float64(deviations)*math.Sqrt(square/float64(len(row)))
+		for i, y := range row {
+			row[i] = float32(max(0, float64(y)-cut))
+		}
+	}
+}
+
+func meanSquare(row []float32) (sum float64) {
+	for _, x := range row {
+		sum += float64(x) * float64(x)
+	}
+	return sum / float64(len(row))
+}
+
+func (o *ops) Match(x, like backend.Value, floor float32) {
+	for r := range x.Rows() {
+		row := val(x).row(r)
+		by := math.Sqrt(meanSquare(val(like).row(r)) / max(float64(floor), meanSquare(row)))
+		for i := range row {
+			row[i] = float32(float64(row[i]) * by)
+		}
+	}
 }
 
 func (o *ops) Join(parts ...backend.Value) backend.Value {

@@ -55,7 +55,6 @@ func ModelTypes() []string { return slices.Sorted(maps.Keys(families)) }
 var unsupported = map[string]string{
 	"bloom": alibi, "mpt": alibi,
 	"deepseek_v2": latent, "deepseek_v3": latent,
-	"gemma3n": residuals, "gemma3n_text": residuals,
 	"qwen3_next": deltaNet, "qwen3_5": deltaNet, "qwen3_5_text": deltaNet, "qwen3_5_moe": deltaNet, "qwen3_5_moe_text": deltaNet,
 	"lfm2": convolution, "lfm2_moe": convolution,
 	"falcon_h1": stateSpace, "nemotron_h": stateSpace, "jamba": stateSpace, "bamba": stateSpace,
@@ -67,7 +66,6 @@ const (
 	deltaNet    = "most of its layers are linear attention (gated DeltaNet), whose recurrent state headprof does not compute"
 	convolution = "most of its layers are short convolutions, which headprof does not compute"
 	stateSpace  = "it has state-space (Mamba) layers, which headprof does not compute"
-	residuals   = "it mixes several residual streams and shares keys and values between layers"
 )
 
 func findFamily(modelType string) (*family, error) {

@@ -119,7 +119,12 @@ func TestFamiliesEqualTransformers(t *testing.T) {
 					logits = worse(logits, got[i*c.Vocab+j], y)
 				}
 			}
-			if err := o.Flush(); err != nil {
+			if err := o.Flush(); c.Family == "gemma3n" {
+				if err == nil || !strings.Contains(err.Error(), "--device cpu") {
+					t.Errorf("what the GPU does not compute: %v", err)
+				}
+				return
+			} else if err != nil {
 				t.Fatal(err)
 			}
 			if !(logits < 1e-4) || !(rows < 1e-5) {

@@ -2,6 +2,7 @@ package vulkan
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"unsafe"
 
@@ -330,6 +331,15 @@ func (o *ops) Split(x backend.Value, from, to int) backend.Value {
 	src := x.(*value)
 	return o.copyRows(src, 0, src.rows, from, to-from)
 }
+
+// Above is not computed by the GPU: a step that needs it fails, and a run before
+// its start.
+func (o *ops) Above(backend.Value, float32) { o.failed(errHostOnly) }
+
+// Match is not computed by the GPU either.
+func (o *ops) Match(_, _ backend.Value, _ float32) { o.failed(errHostOnly) }
+
+var errHostOnly = errors.New("the GPU's kernels do not compute this family's sparse gates and residual streams; use --device cpu")
 
 // Join puts the columns of values side by side.
 func (o *ops) Join(parts ...backend.Value) backend.Value {

@@ -19,6 +19,7 @@ import re
 
 import gguf
 import numpy as np
+import torch
 
 A = gguf.MODEL_ARCH
 
@@ -400,7 +401,37 @@ def gemma4(c, names):
     return k, recipes
 
 
-FAMILIES = {"gemma4_text": gemma4, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
+def gemma3n(c, names):
+    k = base(A.GEMMA3N, c)
+    full, local = ropes(c)
+    fits = plain_rope(k, c, None) and local["rope_type"] == "default" and c.altup_num_inputs == 4 and c.altup_correct_scale
+    if not fits or c.vocab_size_per_layer_input != c.vocab_size:
+        return None
+    k.add("feed_forward_length", list(c.intermediate_size))
+    k.add("attention.sliding_window", c.sliding_window)
+    k.add("attention.sliding_window_pattern", [t == "sliding_attention" for t in c.layer_types])
+    k.add("attention.shared_kv_layers", c.num_kv_shared_layers)
+    k.add("rope.freq_base_swa", float(local["rope_theta"]))
+    k.add("embedding_length_per_layer_input", c.hidden_size_per_layer_input)
+    k.add("altup.active_idx", c.altup_active_idx)
+    k.add("altup.num_inputs", c.altup_num_inputs)
+    k.add("final_logit_softcapping", c.final_logit_softcapping)
+    normal = torch.distributions.normal.Normal(0, 1)
+    # JSON has no infinity: -1e30 stands for it here, and is as far below every gate.
+    k.add("activation_sparsity_scale", [max(-1e30, normal.icdf(torch.tensor(s, dtype=torch.float32)).item()) for s in c.activation_sparsity_pattern])
+
+    def stacked(m, name):
+        parts = [f"model.{m[1]}.{i}.weight" for i in range(3)]
+        to = "altup_unembd_proj" if "unembed" in name else "altup_proj"
+        return [[f"{to}.weight", parts, "stack", None]] if m[2] == "0" else []
+
+    return k, named(A.GEMMA3N, c, names, [
+        (r"model\.(altup_\w+)\.(\d)\.weight$", stacked),
+        (r"layers\.(\d+)\.altup\.correct_output_scale$", lambda m, name: [[f"blk.{m[1]}.altup_correct_scale.weight", [name], "copy", None]]),
+    ])
+
+
+FAMILIES = {"gemma3n_text": gemma3n, "gemma4_text": gemma4, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
             "gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
             "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 

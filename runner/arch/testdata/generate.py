@@ -139,6 +139,11 @@ CASES = {
     "gemma4-moe": (T.Gemma4TextConfig, None, dict(
         GQA, **TIED, intermediate_size=32, num_hidden_layers=3, head_dim=8, global_head_dim=16, num_global_key_value_heads=1, attention_k_eq_v=True,
         sliding_window=8, enable_moe_block=True, num_experts=5, top_k_experts=2, moe_intermediate_size=32, hidden_size_per_layer_input=0), None),
+    "gemma3n": (T.Gemma3nTextConfig, None, dict(
+        GQA, **TIED, intermediate_size=[32, 48, 32, 32, 32], num_hidden_layers=5, head_dim=8, sliding_window=8, num_kv_shared_layers=2,
+        vocab_size_per_layer_input=67, hidden_size_per_layer_input=8, final_logit_softcapping=6.0, laurel_rank=8,
+        activation_sparsity_pattern=[0.5, 0.8, 0.0, 0.0, 0.3], layer_types=["sliding_attention", "sliding_attention", "full_attention"] + [
+            "sliding_attention", "full_attention"]), None),
 }
 
 
@@ -176,7 +181,7 @@ def older(config):
     """config.json as transformers 4 had it; None where nothing differs."""
     c = dict(config)
     p = c.pop("rope_parameters", None)
-    if not p or c["model_type"] in ("ministral3", "gemma4_text"):  # of 5 only
+    if not p or c["model_type"] in ("ministral3", "gemma4_text", "gemma3n_text"):  # of 5 only
         return None
     if "full_attention" in p:
         c["rope_theta"], c["rope_local_base_freq"] = p["full_attention"]["rope_theta"], p["sliding_attention"]["rope_theta"]

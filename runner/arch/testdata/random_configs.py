@@ -183,6 +183,26 @@ def config(kind, seed):
             c["attention_bias"] = d.maybe(0.3)
         drop(d, c, "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "use_sliding_window")
         rope(d, c, dim, every)
+    elif kind == "gemma3n_text":
+        dim = d.one(8, 16)
+        n = d.one(3, 4, 6)
+        del c["hidden_act"]
+        c |= dict(head_dim=dim, num_hidden_layers=n, attention_bias=d.maybe(0.05), tie_word_embeddings=d.maybe(0.8), hidden_activation="gelu_pytorch_tanh",
+                  sliding_window=d.one(9, 5, 512), hidden_size_per_layer_input=d.one(6, 10), vocab_size_per_layer_input=d.one(61, 61, 40), laurel_rank=d.one(4, 6),
+                  num_kv_shared_layers=d.one(0, 0, 1, 2), final_logit_softcapping=d.one(5.0, 30.0), altup_active_idx=d.one(0, 0, 1, 2),
+                  altup_num_inputs=d.one(4, 4, 3), altup_correct_scale=d.maybe(0.8))
+        if d.maybe(0.5):
+            c["intermediate_size"] = [d.one(32, 44) for _ in range(n)]
+        if d.maybe(0.7):
+            c["activation_sparsity_pattern"] = [d.one(0.0, 0.5, 0.95) for _ in range(n)]
+        layer_types(d, c, 0.8)
+        if d.maybe(0.6):
+            full = scaling(d, ["linear", "yarn", "default"], dim, 64)
+            c["rope_parameters"] = dict(full_attention=dict(full, rope_theta=d.one(500.0, 1e6)),
+                                        sliding_attention=dict(rope_type="default", rope_theta=d.one(100.0, 10000.0)))
+        elif d.maybe(0.5):
+            c |= dict(rope_theta=d.one(500.0, 1e6), rope_local_base_freq=d.one(100.0, 10000.0))
+        drop(d, c, "final_logit_softcapping", "sliding_window", "hidden_activation", "altup_active_idx", "altup_correct_scale")
     elif kind == "gemma4_text":
         dim = d.one(8, 16)
         n = d.one(3, 4, 6)
@@ -389,7 +409,7 @@ def record(c, seed):
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
 NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
-         "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text", "gemma4_text"]  # with their GGUF
+         "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text", "gemma4_text", "gemma3n_text"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -339,6 +339,10 @@ func (o *double) Split(x backend.Value, from, to int) backend.Value {
 	return y
 }
 
+// Above and Match are of families without gradients, which this backend is for.
+func (o *double) Above(backend.Value, float32)        { panic("not computed in float64") }
+func (o *double) Match(_, _ backend.Value, _ float32) { panic("not computed in float64") }
+
 func (o *double) Join(parts ...backend.Value) backend.Value {
 	width := 0
 	for _, p := range parts {
