@@ -181,6 +181,9 @@ func (f *ablateFlags) result(cmd *cobra.Command, effects []evaluate.Effect, path
 			fmt.Fprint(w, line)
 		}
 	}
+	if !slices.ContainsFunc(effects, func(e evaluate.Effect) bool { return e.Ablation != evaluate.Zero }) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "\nHeads that give zero are weak evidence alone: --ablation all --controls all adds other outputs, the profile permuted, and heads restored\n")
+	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "\nWritten:\n")
 	for _, p := range paths {
 		fmt.Fprintf(cmd.ErrOrStderr(), "  %s\n", p)

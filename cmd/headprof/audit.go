@@ -124,7 +124,7 @@ func (f *auditFlags) ask(cmd *cobra.Command, p *audit.Page, table *scoring.Table
 	if err != nil {
 		return err
 	}
-	p.Questions = append(p.Questions, audit.Scores(agreements, append(commands, f.compare(p.Method, scores, agreements))))
+	p.Questions = append(p.Questions, audit.Scores(agreements, append(commands, f.compare(table, p.Method, scores, agreements)...)))
 
 	args := []string{"--scores", f.file, "--method", p.Method, "--heads", f.counts(table, p.Method), "--random-seeds", strconv.Itoa(f.draws)}
 	if replaces == nil {
@@ -228,16 +228,24 @@ func (f *auditFlags) agreements(cmd *cobra.Command, method, scores string, shape
 	return out, nil
 }
 
-// compare is the command that shows the first agreement.
-func (f *auditFlags) compare(method, scores string, all []audit.Agreement) string {
-	args := []string{f.file, scores}
-	if all[0].Method == method {
-		args = append(args, "--method", method)
+// compare are the commands that show agreements, as far as compare takes them:
+// with the file's own method, and with the default one.
+func (f *auditFlags) compare(t *scoring.Table, method, scores string, all []audit.Agreement) (commands []string) {
+	usual, err := methodOf(t, "", f.file)
+	for _, a := range all {
+		args := []string{f.file, scores}
+		switch {
+		case a.Method == method:
+			args = append(args, "--method", method)
+		case a.Method != "headkv-r2" || err != nil || usual != method:
+			continue
+		}
+		if f.model != "" {
+			args = append(args, "--model", f.model)
+		}
+		commands = append(commands, f.command("compare", args...))
 	}
-	if f.model != "" {
-		args = append(args, "--model", f.model)
-	}
-	return f.command("compare", args...)
+	return commands
 }
 
 // budget runs the file's budget beside others at one capacity.
