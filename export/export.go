@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	// RazorAttention: the share of KV heads taken by echo and by induction score;
 	// nil: 0.01 and 0.14.
 	EchoShare, InductionShare *float64
+	// Layers tell head sizes, for curves in bytes; nil: not known.
+	Layers shape.Model
 	// CSVMeta says where a CSV table's metadata goes: "" nowhere, "comment" into
 	// its first line, "beside" into a file of its name and .meta.json.
 	CSVMeta string

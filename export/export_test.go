@@ -183,9 +183,9 @@ func TestDuoAttentionFolder(t *testing.T) {
 		t.Errorf("sizes %+v", s)
 	}
 	// 0 means 0; nothing at all is refused.
-	for o, want := range map[Options]string{
-		{Sink: new(0), Recent: new(9)}: `"sink_size":0,"recent_size":9`,
-		{Sink: new(3), Recent: new(0)}: `"sink_size":3,"recent_size":0`,
+	for want, o := range map[string]Options{
+		`"sink_size":0,"recent_size":9`: {Sink: new(0), Recent: new(9)},
+		`"sink_size":3,"recent_size":0`: {Sink: new(3), Recent: new(0)},
 	} {
 		if err := Write(table, DuoAttention, dir, o); err != nil {
 			t.Fatal(err)
@@ -198,9 +198,9 @@ func TestDuoAttentionFolder(t *testing.T) {
 		t.Errorf("no token kept: %v", err)
 	}
 	// Ranks 1 3 | 4 2 spread over [0, 1]; means 2.5 1 | 1 2.5 of 2.5.
-	for o, want := range map[Options]string{
-		{Scale: "rank"}:  "1\t0.3333333333333333\n0\t0.6666666666666666\n",
-		{Reduce: "mean"}: "1\t0.4\n0.4\t1\n",
+	for want, o := range map[string]Options{
+		"1\t0.3333333333333333\n0\t0.6666666666666666\n": {Scale: "rank"},
+		"1\t0.4\n0.4\t1\n": {Reduce: "mean"},
 	} {
 		if err := Write(table, KVPress, dir, o); err != nil {
 			t.Fatal(err)
@@ -258,11 +258,11 @@ func key(h scoring.Head) string {
 func TestRunFolder(t *testing.T) {
 	table, trials := run(t)
 	a, b := t.TempDir(), t.TempDir()
-	paths, err := WriteRun(a, table, trials)
+	paths, err := WriteRun(a, table, trials, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := WriteRun(b, table, trials); err != nil {
+	if _, err := WriteRun(b, table, trials, nil); err != nil {
 		t.Fatal(err)
 	}
 	var names []string

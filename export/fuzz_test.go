@@ -21,7 +21,7 @@ func bounded(t *testing.T, data []byte, read func([]byte)) {
 func FuzzRead(f *testing.F) {
 	table, trials := run(f)
 	dir := f.TempDir()
-	if _, err := WriteRun(dir, table, trials); err != nil {
+	if _, err := WriteRun(dir, table, trials, nil); err != nil {
 		f.Fatal(err)
 	}
 	if err := Write(table, DuoAttention, filepath.Join(dir, "duo"), Options{}); err != nil {

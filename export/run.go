@@ -3,6 +3,7 @@ package export
 import (
 	"path/filepath"
 
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -16,8 +17,9 @@ var published = map[string]string{
 // WriteRun writes a run's artifacts into its folder and returns their paths:
 // scores.parquet and scores.csv (a row per head and method), trials.parquet (a
 // row per trial, head and method), headkv.json and retrieval.json (published
-// form).
-func WriteRun(dir string, t *scoring.Table, trials []scoring.TrialScore) ([]string, error) {
+// form), and where the table holds curves curves.parquet and curves.csv. layers
+// tell the size of an entry.
+func WriteRun(dir string, t *scoring.Table, trials []scoring.TrialScore, layers shape.Model) ([]string, error) {
 	var paths []string
 	write := func(name string, f func(path string) error) error {
 		path := filepath.Join(dir, name)
@@ -43,6 +45,14 @@ func WriteRun(dir string, t *scoring.Table, trials []scoring.TrialScore) ([]stri
 			continue
 		}
 		if err := write(name, func(p string) error { return Write(t, HeadKV, p, Options{Method: m}) }); err != nil {
+			return nil, err
+		}
+	}
+	if t.CurvePoints() == nil {
+		return paths, nil
+	}
+	for _, name := range []string{"curves.parquet", "curves.csv"} {
+		if err := write(name, func(p string) error { return Write(t, Curves, p, Options{Layers: layers}) }); err != nil {
 			return nil, err
 		}
 	}

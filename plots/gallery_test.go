@@ -169,5 +169,21 @@ func gallery(t *testing.T) []example {
 	ab.PassRate = nil
 	f, err = Ablate(ab)
 	add("ablation-1", f, err)
+	for _, heads := range []int{1, 16, 90} {
+		c := Curves{Meta: Meta{Model: "SmolLM2-135M-Instruct-Q8_0", Method: "cache-cut", Cases: 24}}
+		for h := range heads {
+			curve := CurveHead{Layer: h / 3, KVHead: h % 3}
+			for i, kept := range []float64{8, 16, 32, 64, 128, 256, 489} {
+				y := 20 / float64(1+h*h) * math.Exp(-float64(i)*(1+float64(h%3))/3)
+				if kept == 489 {
+					y = 0
+				}
+				curve.Points = append(curve.Points, Point{kept, y, 0.8 * y, 1.2 * y})
+			}
+			c.Heads = append(c.Heads, curve)
+		}
+		f, err := CacheCurves(c)
+		add(fmt.Sprintf("curves-%d", heads), f, err)
+	}
 	return all
 }

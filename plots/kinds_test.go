@@ -201,3 +201,31 @@ func TestEvalAndAblate(t *testing.T) {
 	_, err = Ablate(Ablation{LogProb: []Line{{"x", []Point{{-1, 0, 0, 0}}}}})
 	refused(err, "-1 masked heads")
 }
+
+func TestCacheCurves(t *testing.T) {
+	line := func(layer, head int, y ...float64) CurveHead {
+		h := CurveHead{Layer: layer, KVHead: head}
+		for i, v := range y {
+			h.Points = append(h.Points, Point{X: []float64{8, 32, 119}[i], Y: v, Low: v - 0.1, High: v + 0.1})
+		}
+		return h
+	}
+	c := Curves{Meta: Meta{Model: "m", Method: "cache-cut", Cases: 40}, Top: 2, Heads: []CurveHead{
+		line(0, 0, 0.1, 0, 0), line(0, 1, 3, 1, 0), line(1, 0, 0.2, 0.1, 0), line(1, 1, 5, 0.5, 0),
+	}}
+	f, err := CacheCurves(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, f, "What a KV head's cache is worth", "L1.KV1", "L0.KV1", "2 other KV heads", "nats that the answer loses", "8", "32", "119", "40 cases", "95 % bootstrap interval")
+	for _, l := range labels(t, f) {
+		if l.text == "L1.KV0" {
+			t.Error("a head that is not among the top is named")
+		}
+	}
+	for _, bad := range []Curves{{}, {Heads: []CurveHead{{}}}, {Heads: []CurveHead{{Points: []Point{{X: 0, Y: 1}}}}}, {Heads: []CurveHead{line(0, 0, math.Inf(1))}}} {
+		if _, err := CacheCurves(bad); err == nil {
+			t.Errorf("%+v was drawn", bad)
+		}
+	}
+}

@@ -158,3 +158,47 @@ func (t *Table) Curves() ([]Curve, error) {
 	}
 	return out, nil
 }
+
+// Hull gives the corners of the curve's convex form: its greatest convex
+// minorant, after every loss was lowered to the least of those at fewer
+// entries, since a head need not use all that it keeps. It begins at the first
+// point and ends at the last.
+func (c Curve) Hull() (kept []int, loss []float64) {
+	type point struct {
+		kept int
+		loss float64
+	}
+	slope := func(a, b point) float64 { return (a.loss - b.loss) / float64(b.kept-a.kept) }
+	var hull []point
+	least := math.Inf(1)
+	for i, k := range c.Kept {
+		least = min(least, c.Loss[i])
+		q := point{k, least}
+		for n := len(hull); n > 1 && slope(hull[n-2], hull[n-1]) <= slope(hull[n-1], q); n = len(hull) {
+			hull = hull[:n-1]
+		}
+		hull = append(hull, q)
+	}
+	for _, q := range hull {
+		kept, loss = append(kept, q.kept), append(loss, q.loss)
+	}
+	return kept, loss
+}
+
+// Convex is the loss of the convex form at each of the curve's points.
+func (c Curve) Convex() []float64 {
+	kept, loss := c.Hull()
+	out := make([]float64, len(c.Kept))
+	at := 0
+	for i, k := range c.Kept {
+		for at+1 < len(kept) && kept[at+1] <= k {
+			at++
+		}
+		out[i] = loss[at]
+		if k > kept[at] {
+			part := float64(k-kept[at]) / float64(kept[at+1]-kept[at])
+			out[i] += part * (loss[at+1] - loss[at])
+		}
+	}
+	return out
+}

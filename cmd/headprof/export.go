@@ -82,6 +82,9 @@ docs/downstream.md shows the lines that load each.`,
 					return err
 				}
 			}
+			if o.Layers, err = profile.layout(args[0]); err != nil {
+				return err
+			}
 			if out == "" {
 				out = beside(args[0], d.Output)
 			}

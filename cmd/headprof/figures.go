@@ -104,6 +104,25 @@ func withIntervals(rows []scoring.Head, said string) (out []scoring.Head, what s
 	return out, what
 }
 
+// curvesFigure turns a table's curves into what plots draws.
+func curvesFigure(t *scoring.Table, top int) (plots.Curves, error) {
+	curves, err := t.Curves()
+	if err != nil {
+		return plots.Curves{}, err
+	}
+	point := scoring.PointName(curves[0].Kept[0])
+	out := plots.Curves{Meta: plotMeta(t, point), Top: top, Interval: t.Quantity(point).Interval}
+	out.Method = scoring.CacheCut{}.Name()
+	for _, c := range curves {
+		h := plots.CurveHead{Layer: c.Layer, KVHead: c.KVHead}
+		for i, k := range c.Kept {
+			h.Points = append(h.Points, plots.Point{X: float64(k), Y: c.Loss[i], Low: c.Low[i], High: c.High[i]})
+		}
+		out.Heads = append(out.Heads, h)
+	}
+	return out, nil
+}
+
 // needleFigure counts trials and passes over length and depth.
 func needleFigure(m plots.Meta, r *probe.Result) plots.NeedleGrid {
 	g := plots.NeedleGrid{Meta: m}
@@ -202,6 +221,15 @@ func drawRun(dir string, t *scoring.Table, r *probe.Result, method string, top i
 		figures = append(figures,
 			drawing{path("heads-thinking.png"), func() (*plots.Figure, error) { return plots.HeadMap(heads) }},
 			drawing{path("ranking-thinking.png"), func() (*plots.Figure, error) { return plots.Ranking(heads) }})
+	}
+	if t.CurvePoints() != nil {
+		figures = append(figures, drawing{path("curves.png"), func() (*plots.Figure, error) {
+			c, err := curvesFigure(t, 0)
+			if err != nil {
+				return nil, err
+			}
+			return plots.CacheCurves(c)
+		}})
 	}
 	if len(r.Records) > 0 { // needle trials
 		figures = append(figures, drawing{path("needle.png"), func() (*plots.Figure, error) { return plots.Needle(needleFigure(heads.Meta, r)) }})

@@ -24,13 +24,13 @@ type plotFlags struct {
 }
 
 // kinds of figures, and what each needs.
-var kinds = []string{"heads", "ranking", "layers", "needle", "compare", "agreement", "budget"}
+var kinds = []string{"heads", "ranking", "layers", "needle", "compare", "agreement", "budget", "curves"}
 
 func newPlot() *cobra.Command {
 	var f plotFlags
 	c := &cobra.Command{
 		Use:   "plot DIR|FILE [DIR|FILE...]",
-		Short: "Draw a profile: heatmap, ranking, needle grid, layers, comparison, agreement, budgets",
+		Short: "Draw a profile: heatmap, ranking, needle grid, layers, comparison, agreement, budgets, curves",
 		Long: `Draw a run's folder or any score file that headprof reads (its own tables,
 published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
 
@@ -41,7 +41,9 @@ published headkv.json, DuoAttention and QRHead files) as PNG, SVG or PDF.
   compare    two profiles against each other (needs two)
   agreement  how alike several profiles or methods (--method a,b,c or all) rank
              the heads, or a file of 'headprof compare --out FILE.json'
-  budget     KV-cache entries per head (needs a file of 'headprof budget')`,
+  budget     KV-cache entries per head (needs a file of 'headprof budget')
+  curves     what each KV head's cache is worth by entries kept (needs a profile
+             of 'headprof score --method cache-cut --cut-curve auto')`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case !slices.Contains(kinds, f.kind):
@@ -100,6 +102,18 @@ func (f *plotFlags) draw(args []string) (*plots.Figure, error) {
 	}
 	if f.kind == "agreement" {
 		return f.agreement(args)
+	}
+	if f.kind == "curves" {
+		t, err := f.profile.table(args[0])
+		if err != nil {
+			return nil, err
+		}
+		c, err := curvesFigure(t, f.top)
+		if err != nil {
+			return nil, explain(fmt.Errorf("%s: %w", args[0], err))
+		}
+		c.Title = f.title
+		return plots.CacheCurves(c)
 	}
 	t, method, err := f.read(args[0])
 	if err != nil {

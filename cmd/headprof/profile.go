@@ -11,8 +11,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"headprof/export"
+	"headprof/probe/journal"
 	"headprof/runner"
 	"headprof/runner/arch"
+	"headprof/runner/shape"
 	"headprof/scoring"
 )
 
@@ -79,6 +81,27 @@ func shapeOfFile(path string) (scoring.Shape, error) {
 		return nil, err
 	}
 	return shapeOf(c), nil
+}
+
+// layout is a model's layers with their head sizes, from --model or the run's
+// manifest; nil where neither tells.
+func (f *profileFlags) layout(path string) (shape.Model, error) {
+	if f.model == "" {
+		if m, err := journal.ReadManifest(path); err == nil {
+			return m.Layout(), nil
+		}
+		return nil, nil
+	}
+	s, err := runner.OpenSource(f.model)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	c, err := arch.Describe(s)
+	if err != nil {
+		return nil, err
+	}
+	return c.Shape(), nil
 }
 
 // shapeOf is what tables must know of a model.

@@ -251,7 +251,7 @@ func (f *scoreFlags) finish(say *speaker, model *runner.Model, r, rest *probe.Re
 
 // write writes all artifacts of a table and shows it.
 func (f *scoreFlags) write(say *speaker, model *runner.Model, r *probe.Result, table *scoring.Table) error {
-	paths, err := export.WriteRun(f.out, table, r.Scores)
+	paths, err := export.WriteRun(f.out, table, r.Scores, model.Shape())
 	if err != nil {
 		return err
 	}

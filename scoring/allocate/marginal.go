@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"headprof/scoring"
@@ -15,7 +16,7 @@ func init() { register(50, func() Policy { return new(Marginal) }) }
 // bytes that a model's caches may take in all are spent by the marginal
 // utilities of measured curves, in nats per byte.
 //
-// With curves made concave (below) this is the optimum of
+// With curves made convex this is the optimum of
 //
 //	min Σ_h loss_h(n_h)   subject to   Σ_h n_h·bytes_h ≤ capacity · Σ_h bytes_h
 //
@@ -27,11 +28,8 @@ func init() { register(50, func() Policy { return new(Marginal) }) }
 // that the total is the requested one to the entry, unless no cache can hold
 // more.
 //
-// A curve becomes concave by its greatest convex minorant: first every loss is
-// lowered to the least of those at fewer entries, since a head need not use
-// all that it keeps, then points above the line between two others are left
-// out. Below its first point a curve goes on at its first slope; past its last
-// nothing is gained.
+// The convex form is [scoring.Curve.Hull]. Below its first point a curve goes on
+// at its first slope; past its last nothing is gained.
 type Marginal struct {
 	Curves []scoring.Curve `param:"-"` // of every KV head, by layer and head
 }
@@ -74,6 +72,27 @@ func (p Marginal) Allocate(r Request) ([]Budget, error) {
 	return out, nil
 }
 
+// Share gives the entries of each cache, by layer and KV head, that are worth
+// most where so large a share of the whole cache of a prompt of context tokens
+// is kept, at least one entry in each; and what each would hold whole.
+func (p Marginal) Share(m Model, context int, share float64) (kept, whole []int, err error) {
+	out := caches(m, KVHead)
+	if err := p.fits(out); err != nil {
+		return nil, nil, err
+	}
+	sizes := m.entrySizes(out)
+	floors := make([]int, len(out))
+	var total, least int64
+	for i, b := range out {
+		floors[i] = 1
+		whole = append(whole, cacheLimit(m.Layers[b.Layer], context))
+		total += int64(whole[i]) * sizes[i]
+		least += sizes[i]
+	}
+	kept, _, err = spend(p.Curves, sizes, floors, whole, max(least, int64(math.Round(share*float64(total)))))
+	return kept, whole, err
+}
+
 // fits holds the curves against the caches that they are to divide.
 func (p Marginal) fits(out []Budget) error {
 	if len(p.Curves) == 0 {
@@ -106,7 +125,7 @@ func (m Model) entrySizes(of []Budget) []int64 {
 	return sizes
 }
 
-// piece is a stretch of a concave curve: entries of one cache that are worth
+// piece is a stretch of a convex curve: entries of one cache that are worth
 // the same.
 type piece struct {
 	cache    int
@@ -119,14 +138,14 @@ type piece struct {
 // entry's, or those that no cache can hold.
 func spend(curves []scoring.Curve, sizes []int64, floors, caps []int, total int64) (entries []int, left int64, err error) {
 	entries, left = slices.Clone(floors), total
-	var pieces []piece
+	var all []piece
 	for i, c := range curves {
 		left -= int64(floors[i]) * sizes[i]
-		for _, p := range hull(c) {
+		for _, p := range pieces(c) {
 			p.cache, p.from, p.to = i, max(p.from, floors[i]), min(p.to, caps[i])
 			p.worth /= float64(sizes[i])
 			if p.to > p.from && p.worth > 0 {
-				pieces = append(pieces, p)
+				all = append(all, p)
 			}
 		}
 	}
@@ -134,8 +153,8 @@ func spend(curves []scoring.Curve, sizes []int64, floors, caps []int, total int6
 		return nil, 0, fmt.Errorf("the windows that every cache keeps take more than the capacity; ask for more or a smaller window")
 	}
 	// The pieces of a cache come in their order, each worth less than the one before.
-	slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(b.worth, a.worth) })
-	for _, p := range pieces {
+	slices.SortStableFunc(all, func(a, b piece) int { return cmp.Compare(b.worth, a.worth) })
+	for _, p := range all {
 		n := min(int64(p.to-p.from), left/sizes[p.cache])
 		entries[p.cache] += int(n)
 		left -= n * sizes[p.cache]
@@ -167,36 +186,17 @@ func shareEvenly(entries []int, sizes []int64, caps []int, left int64) int64 {
 	}
 }
 
-// hull gives the pieces of a curve's concave form, from 0 entries on, with
+// pieces are the stretches of a curve's convex form, from 0 entries on, with
 // worth in nats per entry.
-func hull(c scoring.Curve) []piece {
-	type point struct {
-		kept int
-		loss float64
-	}
-	var points []point
-	for i, k := range c.Kept {
-		q := point{k, c.Loss[i]}
-		if n := len(points); n > 0 {
-			q.loss = min(q.loss, points[n-1].loss)
-		}
-		points = append(points, q)
-	}
-	slope := func(a, b point) float64 { return (a.loss - b.loss) / float64(b.kept-a.kept) }
-	var kept []point
-	for _, q := range points {
-		for len(kept) > 1 && slope(kept[len(kept)-2], kept[len(kept)-1]) <= slope(kept[len(kept)-1], q) {
-			kept = kept[:len(kept)-1]
-		}
-		kept = append(kept, q)
-	}
+func pieces(c scoring.Curve) []piece {
+	kept, loss := c.Hull()
 	var out []piece
-	for i, q := range kept[1:] {
-		from := kept[i].kept
-		if i == 0 {
-			from = 0
+	for i := 1; i < len(kept); i++ {
+		p := piece{from: kept[i-1], to: kept[i], worth: (loss[i-1] - loss[i]) / float64(kept[i]-kept[i-1])}
+		if i == 1 {
+			p.from = 0
 		}
-		out = append(out, piece{from: from, to: q.kept, worth: slope(kept[i], q)})
+		out = append(out, p)
 	}
 	return out
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PathLike = Union[str, "os.PathLike[str]"]
 Reduce = Literal["max", "mean", "sum"]
-Policy = Literal["headkv", "uniform", "pyramid", "top-heads"]
+Policy = Literal["headkv", "uniform", "pyramid", "top-heads", "marginal"]
 Level = Literal["kv-head", "head", "layer"]
 
 
@@ -174,9 +174,10 @@ class Profile:
         context: Optional[int] = None,
         fit: bool = False,
     ) -> list[Budget]:
-        """Budgets of several capacities at once."""
-        method = self.method(method)
-        args = ["budget", self.path, "--capacity", ",".join(str(int(c)) for c in capacities), "--policy", policy, "--level", level, "--method", method, "--format", "json", "--out", "-", *self.options]
+        """Budgets of several capacities at once. The policy marginal goes by curves, not by a method."""
+        args = ["budget", self.path, "--capacity", ",".join(str(int(c)) for c in capacities), "--policy", policy, "--level", level, "--format", "json", "--out", "-", *self.options]
+        if policy != "marginal":
+            args += ["--method", self.method(method)]
         for flag, value in (("--beta", beta), ("--temp", temp), ("--window", window), ("--context", context)):
             if value is not None:
                 args += [flag, str(value)]
