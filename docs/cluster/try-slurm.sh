@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs slurm.sbatch on a real Slurm: a controller and a node on this machine, of
-# the packages slurm-wlm and munge (installed if they are missing, as root).
-# Tasks are killed, requeued and run again; the merged profile must have the
-# bytes of one run. Takes about a minute. Nothing outside a temporary folder is
-# written. Exit code 77: Slurm cannot be had or started here, and nothing was tried.
+# try-slurm.sh [SHARDS]: runs slurm.sbatch on a real Slurm, a controller and a
+# node on this machine, of the packages slurm-wlm and munge (installed if they
+# are missing, as root). Tasks of score, eval and ablate, 4 shards each unless
+# told otherwise, are killed, requeued and run again; what is merged must have
+# the bytes of one run. Takes two minutes. Nothing outside a temporary folder is written. Exit code 77: Slurm cannot be had or started here, and nothing was tried.
 set -euo pipefail
 cd "$(dirname "$0")"
 jobs=$PWD/slurm.sbatch
+shards=${1-4}
 root=$(cd ../.. && pwd)
 
 no() { echo "try-slurm: $*" >&2; exit 77; }
@@ -74,48 +75,60 @@ for _ in $(seq 30); do sinfo -h -o %t 2>/dev/null | grep -q idle && break; sleep
 sinfo -h -o %t 2>/dev/null | grep -q idle || { tail -n 5 "$dir"/*.log >&2; no "Slurm's controller and node do not start on this machine"; }
 
 cd "$dir/work"
-options="--count 600"
-"$dir/headprof" score --quiet $options --out whole 2>/dev/null
-
-submit() { MODEL='' SHARDS=4 OPTIONS=$options HEADPROF=$dir/headprof bash "$jobs" "$@"; }
 # sbatch reads no variable for CPUs and memory of a task: the copy asks for less.
 sed -e 's/--cpus-per-task=8/--cpus-per-task=1/; s/--mem=[0-9]*G/--mem=500M/' "$jobs" >"$dir/slurm.sbatch"
 jobs=$dir/slurm.sbatch
 
 lines() { cat "$1" 2>/dev/null | wc -l; }
-until_lines() { # FILE N: until a running task has written so many trials
-  for _ in $(seq 600); do [ "$(lines "$1")" -ge "$2" ] && return; sleep 0.1; done
+until_lines() { # FILE N: until a running task has written so many lines
+  for _ in $(seq 1200); do [ "$(lines "$1")" -ge "$2" ] && return; sleep 0.05; done
   echo "$1 has $(lines "$1") lines, not $2" >&2
   return 1
 }
 finish() { # JOB: waits until a job has left the queue
-  for _ in $(seq 120); do [ -z "$(squeue -h -j "$1" 2>/dev/null)" ] && return; sleep 1; done
+  for _ in $(seq 300); do [ -z "$(squeue -h -j "$1" 2>/dev/null)" ] && return; sleep 1; done
   squeue >&2
   return 1
 }
 ids() { sed -n 's/^array \([0-9]*\), merge \([0-9]*\);.*/\1 \2/p'; }
+shard() { printf "%0${#shards}d-of-%d" "$1" "$shards"; }
 
-read -r array merge < <(submit | ids)
-echo "array $array, merge $merge"
-until_lines runs/1-of-4/trials.jsonl 30
-scontrol requeue "${array}_1"                                     # as a preemption does
-until_lines runs/3-of-4/trials.jsonl 30
-kill -KILL "$(sed -n '1s/ .*//p' runs/3-of-4/.lock)"              # as a machine out of memory does
-until_lines runs/2-of-4/trials.jsonl 30
-scancel --batch --signal=USR1 "${array}_2"                        # as the time limit does
-finish "$merge"
-cat headprof-merge-*.log
-grep -q '^  Slurm       --array=3$' headprof-merge-*.log
-grep -q 'unfinished: 3, in' headprof-merge-*.log
-for task in 1 2; do
-  restarts=$(scontrol -o show job "${array}_$task" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p')
-  [ "$restarts" = 1 ] || { echo "task $task was requeued $restarts times, not once" >&2; exit 1; }
-done
+# try COMMAND JOURNAL OPTIONS FILE...: one array of tasks in a folder of its own,
+# with one task requeued, one stopped at its time limit and one killed, in which
+# FILEs must be those of one run.
+try() {
+  local command=$1 journal=$2 options=$3 array merge task restarts
+  shift 3
+  mkdir "$command"
+  cd "$command"
+  "$dir/headprof" "$command" --quiet $options --out whole 2>/dev/null
+  submit() { MODEL='' SHARDS=$shards COMMAND=$command OPTIONS=$options HEADPROF=$dir/headprof bash "$jobs" "$@"; }
 
-read -r array merge < <(submit "$(sed -n 's/^  Slurm  *//p' headprof-merge-*.log)" | ids)
-echo "array $array, merge $merge"
-finish "$merge"
-for file in scores.csv scores.parquet trials.parquet headkv.json retrieval.json heads.png ranking.png layers.png needle.png; do
-  cmp "profile/$file" "whole/$file"
-done
-echo "try-slurm: 4 shards, one requeued, one stopped at its time limit, one killed and run again: the bytes of one run"
+  read -r array merge < <(submit | ids)
+  echo "$command: array $array, merge $merge"
+  until_lines "runs/$(shard 1)/$journal" 5
+  scontrol requeue "${array}_1"                                      # as a preemption does
+  until_lines "runs/$(shard 3)/$journal" 5
+  kill -KILL "$(sed -n '1s/ .*//p' "runs/$(shard 3)/.lock")"         # as a machine out of memory does
+  until_lines "runs/$(shard 2)/$journal" 5
+  scancel --batch --signal=USR1 "${array}_2"                         # as the time limit does
+  finish "$merge"
+  cat headprof-merge-*.log
+  grep -q '^  Slurm       --array=3$' headprof-merge-*.log
+  grep -q 'unfinished: 3, in' headprof-merge-*.log
+  for task in 1 2; do
+    restarts=$(scontrol -o show job "${array}_$task" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p')
+    [ "$restarts" = 1 ] || { echo "task $task was requeued $restarts times, not once" >&2; exit 1; }
+  done
+
+  read -r array merge < <(submit "$(sed -n 's/^  Slurm  *//p' headprof-merge-*.log)" | ids)
+  echo "$command: array $array, merge $merge"
+  finish "$merge"
+  for file; do cmp "profile/$file" "whole/$file"; done
+  cd ..
+}
+
+try score trials.jsonl "--count $((shards * 150))" scores.csv scores.parquet trials.parquet headkv.json retrieval.json heads.png ranking.png layers.png needle.png
+try eval eval.jsonl "--count $((shards * 60)) --scores $dir/work/score/whole" eval.csv eval.parquet eval-needle-retrieval.png
+try ablate ablate.jsonl "--count $((shards * 20)) --scores $dir/work/score/whole" ablate.csv ablate.parquet ablate.png
+echo "try-slurm: score, eval and ablate in $shards shards, of each one requeued, one stopped at its time limit, one killed and run again: the bytes of one run"
