@@ -7,6 +7,7 @@ import (
 
 	"headprof/probe"
 	"headprof/runner"
+	"headprof/scoring"
 )
 
 // fitMemory predicts a run's peak and makes the model ready for it. Where it
@@ -31,6 +32,7 @@ func fitInto(m *runner.Model, p *probe.Plan, reuse bool, have int64) (probe.Cost
 		if err != nil {
 			return cost, need, err
 		}
+		need.Program += thoughtBytes(p, m.Shape().Heads())
 		if fits(need, have) {
 			holdGarbage(need)
 			return cost, need, makeReady(m, need, int(cost.Peak), longest, have)
@@ -40,6 +42,14 @@ func fitInto(m *runner.Model, p *probe.Plan, reuse bool, have int64) (probe.Cost
 		}
 		p.OneCache = true
 	}
+}
+
+// thoughtBytes is what the scores of a thought's steps take, which may be many
+// more than an answer's.
+func thoughtBytes(p *probe.Plan, heads int) int64 {
+	const cell = 8 // of a step, method and head
+	steps := p.Rules.Thinking.Steps(p.Rules.Decode == probe.Forced)
+	return cell * int64(steps) * int64(len(scoring.Methods())) * int64(heads)
 }
 
 // makeReady gives weights the memory that a run which fits leaves them.

@@ -243,6 +243,9 @@ func (f *scoreFlags) source(m *runner.Model, e probe.Model) (cases.Source, error
 	answers := f.planFlags
 	if think, err := chat.ParseThink(f.think); err == nil && think.Tokens > 0 {
 		answers.think = "off" // these prompts hold their answers
+		if _, err := answers.frame(m); errors.Is(err, chat.ErrNoSwitch) {
+			answers.think = "template"
+		}
 	}
 	frame, err := answers.frame(m)
 	if err != nil {
