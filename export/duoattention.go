@@ -86,6 +86,9 @@ func writeDuoAttention(dir string, t *scoring.Table, heads []scoring.Head, o Opt
 	if s.SinkSize < 0 || s.RecentSize < 0 || s.SinkSize+s.RecentSize == 0 {
 		return fmt.Errorf("%w: %d first and %d last tokens", ErrStreaming, s.SinkSize, s.RecentSize)
 	}
+	if l := withoutRows(heads); l >= 0 {
+		return fmt.Errorf("layer %d has no attention, and DuoAttention's table has a row of KV heads for every layer", l)
+	}
 	if !scoring.KnowsKVHeads(heads) {
 		return fmt.Errorf("DuoAttention's table has a column per KV head: %w", scoring.ErrKVHeads)
 	}
@@ -234,4 +237,19 @@ func readDuoSettings(dir string, t *scoring.Table) error {
 		t.SetQuantity(scoring.Quantity{Method: "duoattention", Label: s.Method + ", " + s.Reduce + " of the group, scale " + s.Scale, PerKVHead: true})
 	}
 	return nil
+}
+
+// withoutRows is the first layer that no row is of, before the last that one is of; -1: none.
+func withoutRows(heads []scoring.Head) int {
+	layers := map[int]bool{}
+	last := -1
+	for _, h := range heads {
+		layers[h.Layer], last = true, max(last, h.Layer)
+	}
+	for l := range last {
+		if !layers[l] {
+			return l
+		}
+	}
+	return -1
 }

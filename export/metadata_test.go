@@ -266,11 +266,12 @@ func TestTrialRows(t *testing.T) {
 		rows []row
 		want string
 	}{
-		"in order":            {[]row{at(0, 0), at(0, 1), at(1, 0)}, ""},
+		"in order":            {[]row{at(0, 0), at(0, 1), at(1, 0)}, "[[1.5 1.5] [1.5]]"},
+		"no attention":        {[]row{at(1, 0), at(3, 0)}, "[[] [1.5] [] [1.5]]"},
 		"no first head":       {[]row{at(0, 1)}, "layer 0, head 1 of trial \"a\" comes out of order"},
 		"a head twice":        {[]row{at(0, 0), at(0, 0)}, "row 1: layer 0, head 0"},
 		"a head left out":     {[]row{at(0, 0), at(0, 2)}, "row 1: layer 0, head 2"},
-		"a layer left out":    {[]row{at(0, 0), at(2, 0)}, "row 1: layer 2, head 0"},
+		"a head of a later":   {[]row{at(0, 0), at(2, 1)}, "row 1: layer 2, head 1"},
 		"an earlier layer":    {[]row{at(0, 0), at(1, 0), at(0, 1)}, "row 2: layer 0, head 1"},
 		"no layer":            {[]row{{Trial: "a", Method: "m", Head: new(int32(0)), Score: new(1.)}}, "row 0: layer -1"},
 		"no layer, no head":   {[]row{at(0, 0), {Trial: "a", Method: "m", Score: new(1.)}}, "row 1: layer -1, head -1"},
@@ -282,8 +283,8 @@ func TestTrialRows(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := ReadTrials(file)
-		if c.want == "" {
-			if err != nil || fmt.Sprint(got[0].Scores["m"]) != "[[1.5 1.5] [1.5]]" {
+		if strings.HasPrefix(c.want, "[") {
+			if err != nil || fmt.Sprint(got[0].Scores["m"]) != c.want {
 				t.Errorf("%s: %+v, %v", name, got, err)
 			}
 			continue

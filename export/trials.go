@@ -128,11 +128,15 @@ func parseTrials(data []byte) ([]scoring.TrialScore, error) {
 			return nil, fmt.Errorf("row %d: the score is %v", i, score[i])
 		}
 		// Rows of a trial and method come by layer and head, so each row is
-		// the next head of the last layer or the first of the next.
+		// the next head of the last layer or the first of a later one: layers
+		// between have no attention.
 		scores := trials[len(trials)-1].Scores
 		layers := scores[method[i]]
 		switch l := layer[i]; {
-		case l == len(layers) && head[i] == 0:
+		case l >= len(layers) && l < maxLayers && head[i] == 0:
+			for len(layers) < l {
+				layers = append(layers, nil)
+			}
 			scores[method[i]] = append(layers, []float64{score[i]})
 		case len(layers) > 0 && l == len(layers)-1 && head[i] == len(layers[l]):
 			layers[l] = append(layers[l], score[i])

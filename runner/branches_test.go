@@ -7,6 +7,7 @@ import (
 	"headprof/fixtures"
 	"headprof/runner"
 	"headprof/runner/backend"
+	"headprof/runner/backend/backendtest"
 )
 
 // A branch whose head keeps some entries has the logits of a session of its
@@ -20,8 +21,12 @@ func TestBranchesEqualSessions(t *testing.T) {
 	}
 	prompt, fed := tokens[:86], tokens[86:]
 	keep := []int32{0, 1, 2, 70, 71, 80, 85}
-	for _, chunk := range []int{8, 24, 512} {
-		m, err := runner.OpenBytes("tiny", fixtures.Tiny(), runner.Options{Chunk: chunk, Threads: 1 + chunk%3})
+	for _, chunk := range []int{8, 24, 512, 513} {
+		data, attending := fixtures.Tiny(), 0
+		if chunk == 513 {
+			data, attending = backendtest.Hybrid(), 1
+		}
+		m, err := runner.OpenBytes("model", data, runner.Options{Chunk: chunk, Threads: 1 + chunk%3})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +59,7 @@ func TestBranchesEqualSessions(t *testing.T) {
 			}
 		}
 		// A head that gives zero there and nowhere else differs.
-		zero := runner.Branch{Layer: 0, Head: 0, Output: make([]float32, shape[0].ValueDim)}
+		zero := runner.Branch{Layer: attending, Head: 0, Output: make([]float32, shape[attending].ValueDim)}
 		list = append(list, zero)
 
 		got := make([][][]float32, len(list)+1)

@@ -8,7 +8,10 @@ import (
 
 // Mask masks heads from the next Extend on: masked[layer][head] true makes
 // that head's output zero. nil masks none.
-func (s *Session) Mask(masked [][]bool) { s.masked = masked }
+func (s *Session) Mask(masked [][]bool) {
+	s.masked = masked
+	s.past.intervened(s)
+}
 
 // Replacement gives some heads' outputs in place of what they compute.
 type Replacement struct {
@@ -20,7 +23,10 @@ type Replacement struct {
 
 // Replace replaces heads' outputs from the next Extend on; nil replaces none.
 // Attention rows are still delivered, and Outputs are those put in place.
-func (s *Session) Replace(r *Replacement) { s.replaced = r }
+func (s *Session) Replace(r *Replacement) {
+	s.replaced = r
+	s.past.intervened(s)
+}
 
 // CheckReplace says whether the model's device can replace heads' outputs.
 func (m *Model) CheckReplace() error {

@@ -109,6 +109,10 @@ func New(s Source, o Options) (*Model, error) {
 		b.Close()
 		return nil, err
 	}
+	if _, ok := b.(backend.RecurrentBackend); !ok && m.Config().Shape().State() > 0 {
+		b.Close()
+		return nil, fmt.Errorf("%s: device %q does not compute the model's recurrent layers; give --device cpu", s.Name(), o.Device)
+	}
 	if c, ok := b.(backend.Coder); ok && o.Fast && c.CodedWeights() == 0 {
 		b.Close()
 		return nil, fmt.Errorf("%s: its weights are not stored as integer codes of the formats Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K, so int8 activations (--int8) have nothing to multiply; leave out --int8", s.Name())
@@ -222,7 +226,7 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{model: m, cache: c}, nil
+	return &Session{model: m, cache: c, past: newPast(m.Shape())}, nil
 }
 
 // Tensor is a model's weight as it lies in its file.

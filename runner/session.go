@@ -55,6 +55,7 @@ type Session struct {
 	cache    backend.Cache
 	masked   [][]bool     // [layer][head]; nil: none
 	replaced *Replacement // nil: none
+	past     *past        // nil: the model has no recurrent states
 }
 
 // Len is the number of tokens in the sequence.
@@ -69,16 +70,26 @@ func (s *Session) Cache() backend.Cache { return s.cache }
 // Close releases the cache.
 func (s *Session) Close() { s.cache.Close() }
 
-// Truncate forgets the tokens from position n on.
-func (s *Session) Truncate(n int) error { return s.cache.Truncate(n) }
+// Truncate forgets the tokens from position n on. Where a model has recurrent
+// states and none is kept for that position, the tokens since the last one that
+// is are computed again.
+func (s *Session) Truncate(n int) error {
+	if s.past != nil && n >= 0 && n < s.Len() {
+		return s.past.truncate(s, n)
+	}
+	return s.cache.Truncate(n)
+}
 
-// Fork gives an independent session over the first n tokens.
+// Fork gives an independent session over the first n tokens; see Truncate.
 func (s *Session) Fork(n int) (*Session, error) {
+	if s.past != nil && n >= 0 && n < s.Len() {
+		return s.past.fork(s, n)
+	}
 	c, err := s.cache.Fork(n)
 	if err != nil {
 		return nil, err
 	}
-	return &Session{model: s.model, cache: c, masked: s.masked, replaced: s.replaced}, nil
+	return &Session{model: s.model, cache: c, masked: s.masked, replaced: s.replaced, past: s.past.clone()}, nil
 }
 
 // Extend appends tokens to the sequence and computes them. The result holds
@@ -130,6 +141,7 @@ func ExtendAll(ctx context.Context, jobs []Job) ([][][]float32, error) {
 			return nil, err
 		}
 		for _, t := range round {
+			t.s.past.extend(t.tokens)
 			logits[t.job] = append(logits[t.job], t.logits...)
 			if t.watch.Progress != nil {
 				t.watch.Progress(len(t.tokens))

@@ -8,16 +8,25 @@ import (
 
 	"headprof/fixtures"
 	"headprof/runner"
+	"headprof/runner/backend/backendtest"
 )
 
 // Answers of different lengths that are decoded side by side, from forks of one
 // prompt and with caches cut differently, are those decoded alone, to the byte.
 func TestTogetherIsExact(t *testing.T) {
-	m, err := runner.OpenBytes("tiny", fixtures.Tiny(), runner.Options{Threads: 2, Chunk: 40})
-	if err != nil {
-		t.Fatal(err)
+	for name, data := range map[string][]byte{"tiny": fixtures.Tiny(), "hybrid": backendtest.Hybrid()} {
+		t.Run(name, func(t *testing.T) {
+			m, err := runner.OpenBytes(name, data, runner.Options{Threads: 2, Chunk: 40})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			togetherIsExact(t, m)
+		})
 	}
-	defer m.Close()
+}
+
+func togetherIsExact(t *testing.T, m *runner.Model) {
 	prompt := prompts(1)[0][:60]
 	run := func(together bool) [][][]float32 {
 		base := session(t, m, prompt)

@@ -45,6 +45,34 @@ func (l *HeadList) Complete(s Shape) (*Table, error) {
 	return t, t.SetShape(s)
 }
 
+// Whole gives the list as the table that it is where it holds every head of
+// the model; ok is false where it does not.
+func (l *HeadList) Whole(s Shape) (t *Table, ok bool) {
+	for _, method := range l.Methods() {
+		rows, listed := l.Of(method), map[[2]int]bool{}
+		for _, h := range rows {
+			listed[[2]int{h.Layer, h.Head}] = true
+		}
+		kv := l.Quantity(method).PerKVHead
+		want := 0
+		for layer, of := range s {
+			n := of.Heads
+			if kv {
+				n = max(0, of.KVHeads)
+			}
+			for head := range n {
+				if want++; !listed[[2]int{layer, head}] {
+					return nil, false
+				}
+			}
+		}
+		if want != len(rows) {
+			return nil, false
+		}
+	}
+	return &l.Table, true
+}
+
 func headsText(s Shape) string {
 	low, high := s[0].Heads, s[0].Heads
 	for _, l := range s {

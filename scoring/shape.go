@@ -84,6 +84,15 @@ func (s Shape) Heads() int {
 	return n
 }
 
+// scored is the number of layers up to the last one that has heads.
+func (s Shape) scored() int {
+	n := len(s)
+	for n > 0 && s[n-1].Heads == 0 {
+		n--
+	}
+	return n
+}
+
 // Shape is what the rows of one method tell of the model. Of KV heads without
 // their query heads it is nil.
 func (t *Table) Shape(method string) Shape {
@@ -112,7 +121,7 @@ func (t *Table) Shape(method string) Shape {
 func (t *Table) SetShape(s Shape) error {
 	for _, method := range t.Methods() {
 		rows, q := t.Of(method), t.Quantity(method)
-		if n := rows[len(rows)-1].Layer + 1; n != len(s) {
+		if n := rows[len(rows)-1].Layer + 1; n != s.scored() {
 			return fmt.Errorf("the scores are of %d layers, the model has %d", n, len(s))
 		}
 		perLayer := make([]int, len(s))
@@ -128,6 +137,7 @@ func (t *Table) SetShape(s Shape) error {
 		}
 		for l, n := range perLayer {
 			switch {
+			case n == 0 && s[l].Heads == 0: // a layer without attention
 			case ofKV && s[l].KVHeads == Unknown:
 				return fmt.Errorf("layer %d: the scores are of %d KV heads, and how many the model has is not known; give the shape with them, as in 32x32/8", l, n)
 			case ofKV && n != s[l].KVHeads:
@@ -188,7 +198,12 @@ func (t *Table) SpreadKVHeads(s Shape) error {
 		}
 		Rerank(heads[from:])
 		q.PerKVHead = false
-		q.Listed *= s[0].Heads / s[0].KVHeads
+		for _, l := range s {
+			if l.KVHeads > 0 {
+				q.Listed *= l.Heads / l.KVHeads
+				break
+			}
+		}
 		t.SetQuantity(q)
 	}
 	t.Heads = heads

@@ -233,7 +233,7 @@ func (f *budgetFlags) check(window int) error {
 func (f *budgetFlags) layers(path string, heads []scoring.Head) (shape.Model, error) {
 	scored := allocate.ModelOf(heads).Layers
 	if f.profile.model == "" {
-		if man, err := journal.ReadManifest(path); err == nil && sameHeads(man.Layout(), scored) {
+		if man, err := journal.ReadManifest(path); err == nil && sameHeads(man.Layout(), upTo(scored, man.Layout())) {
 			return man.Layout(), nil
 		}
 		return nil, nil
@@ -251,7 +251,7 @@ func (f *budgetFlags) layers(path string, heads []scoring.Head) (shape.Model, er
 		return nil, err
 	}
 	known := c.Shape()
-	if len(known) != len(scored) {
+	if scored = upTo(scored, known); len(known) != len(scored) {
 		return nil, fmt.Errorf("%s has %s, but the scores are of %s", f.profile.model, known, scored)
 	}
 	return known, nil
@@ -293,6 +293,15 @@ func (f *budgetFlags) compareModel(s runner.Source, path string) error {
 		fmt.Fprintf(notesTo(f.profile.notes), "%s\n", d)
 	}
 	return nil
+}
+
+// upTo adds the model's last layers to those of scores where they have no
+// attention, and so no scores.
+func upTo(scored, known shape.Model) shape.Model {
+	for len(scored) < len(known) && !known[len(scored)].Attends() {
+		scored = append(scored, shape.Layer{})
+	}
+	return scored
 }
 
 // sameHeads tells whether two models have the same query heads.

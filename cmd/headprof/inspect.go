@@ -19,6 +19,7 @@ import (
 	"headprof/runner/chat"
 	"headprof/runner/gguf"
 	"headprof/runner/kvcache"
+	"headprof/runner/shape"
 	"headprof/runner/tensor"
 	"headprof/runner/tokenizer"
 )
@@ -171,6 +172,10 @@ type layerReport struct {
 	Window  int `json:"window"` // 0: global
 	// Source is the layer whose cache it reads, where that is not its own.
 	Source *int `json:"source,omitempty"`
+	// What the layer is where it is not attention alone, and the size of its
+	// recurrent state in float32 numbers.
+	Kind  string `json:"kind,omitempty"`
+	State int    `json:"state,omitempty"`
 }
 
 type memoryReport struct {
@@ -305,12 +310,7 @@ func reportOn(s inspected, size int64, check bool) *report {
 	if c != nil {
 		r.Family, r.Name, r.Width, r.Vocab, r.Context, r.LongContext, r.Experts, r.Used = c.Family, c.Name, c.Width, c.Vocab, c.Context, c.LongContext, c.Experts, c.Used
 		for i, l := range c.Layers {
-			layer := layerReport{Layer: i, Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: l.KeyDim, Window: l.Window}
-			if !l.Stores() {
-				from := i - l.Shares
-				layer.Source = &from
-			}
-			r.Layers = append(r.Layers, layer)
+			r.Layers = append(r.Layers, newLayerReport(i, l.Layer))
 		}
 		for n := 1024; n <= c.Context && len(r.Memory) < 6; n *= 4 {
 			r.Memory = append(r.Memory, memoryReport{n, size + kvcache.Predict(c.Shape(), defaultKV, n)})
@@ -409,13 +409,32 @@ func longText(long int) string {
 	return fmt.Sprintf("; up to %d with --long-context, which takes the frequencies for long texts", long)
 }
 
+func newLayerReport(i int, l shape.Layer) layerReport {
+	r := layerReport{Layer: i, Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: l.KeyDim, Window: l.Window, State: l.State}
+	if l.Kind != shape.Attention {
+		r.Kind = l.Kind.String()
+	}
+	if !l.Stores() {
+		from := i - l.Shares
+		r.Source = &from
+	}
+	return r
+}
+
 // headsText tells heads and KV heads, by layer where layers differ.
 func headsText(ls []layerReport) string {
 	return runs(ls, func(l layerReport) string {
 		if l.Source != nil {
 			return fmt.Sprintf("%d heads on the KV heads of layer %d", l.Heads, *l.Source)
 		}
-		return fmt.Sprintf("%d heads, %d KV heads, dimension %d", l.Heads, l.KVHeads, l.HeadDim)
+		state := ""
+		if l.State > 0 {
+			state = ", a recurrent state of " + bytesText(4*int64(l.State))
+		}
+		if l.Heads == 0 {
+			return fmt.Sprintf("no attention (%s)%s", l.Kind, state)
+		}
+		return fmt.Sprintf("%d heads, %d KV heads, dimension %d%s", l.Heads, l.KVHeads, l.HeadDim, state)
 	})
 }
 

@@ -169,7 +169,7 @@ func TestInspectFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Family != "qwen3moe" || r.Experts != 5 || r.Used != 2 || len(r.Layers) != 2 || r.Layers[1] != (layerReport{1, 4, 2, 16, 0, nil}) {
+	if r.Family != "qwen3moe" || r.Experts != 5 || r.Used != 2 || len(r.Layers) != 2 || r.Layers[1] != (layerReport{Layer: 1, Heads: 4, KVHeads: 2, HeadDim: 16}) {
 		t.Errorf("%+v", r)
 	}
 	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "tokenizer.json") {

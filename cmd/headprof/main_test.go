@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"headprof/fixtures"
+	"headprof/runner/backend/backendtest"
 )
 
 func TestMain(m *testing.M) {
@@ -55,6 +56,10 @@ func TestScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	hybrid := filepath.Join(t.TempDir(), "hybrid.gguf")
+	if err := os.WriteFile(hybrid, backendtest.Hybrid(), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
@@ -64,6 +69,7 @@ func TestScripts(t *testing.T) {
 			for name, file := range chats {
 				e.Setenv(name, file)
 			}
+			e.Setenv("HYBRID", hybrid)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {

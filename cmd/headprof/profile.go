@@ -105,9 +105,11 @@ func (f *profileFlags) layout(path string) (shape.Model, error) {
 }
 
 // shapeOf is what tables must know of a model.
-func shapeOf(c *arch.Config) scoring.Shape {
+func shapeOf(c *arch.Config) scoring.Shape { return shapeOfLayers(c.Shape()) }
+
+func shapeOfLayers(layers shape.Model) scoring.Shape {
 	var shape scoring.Shape
-	for _, l := range c.Layers {
+	for _, l := range layers {
 		s := scoring.LayerShape{Heads: l.Heads, KVHeads: l.KVHeads, Window: l.Window}
 		if !l.Stores() {
 			s.KVHeads = scoring.Unknown // it has none of its own
@@ -207,6 +209,15 @@ func readProfile(path string, notes io.Writer) (*export.Profile, error) {
 	p, err := export.Read(path)
 	if err != nil {
 		return nil, err
+	}
+	if p.List != nil && p.List.Model == nil {
+		// A run knows which layers of its model have no attention, and so no rows.
+		if man, err := journal.ReadManifest(path); err == nil && man.Model.Shape != nil {
+			p.List.Model = shapeOfLayers(man.Layout())
+			if t, ok := p.List.Whole(p.List.Model); ok {
+				p.Table, p.List = t, nil
+			}
+		}
 	}
 	t := p.Rows()
 	if t.Meta.Model == "" {

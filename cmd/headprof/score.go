@@ -31,6 +31,7 @@ type scoreFlags struct {
 	serve                     string
 	noReuse, noDraft          bool
 	quiet, json, perStep      bool
+	every                     bool // --method all
 	tasks                     []string
 	maxLength, each           int
 	params                    *param.Set // of the methods

@@ -75,6 +75,10 @@ func (f *scoreFlags) finishCases(say *speaker, model *runner.Model, r *probe.Res
 func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model, methods []scoring.Declaration, part evaluate.Shard) (*cases.Plan, error) {
 	own := *f // the lengths of cases are not those of needle trials
 	plan := &cases.Plan{Seed: f.seed, Params: f.planFlags.params()}
+	methods, err := f.without(m, methods)
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range methods {
 		method := d.New()
 		if err := f.params.Fill(method); err != nil {
@@ -82,7 +86,6 @@ func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model
 		}
 		plan.Methods = append(plan.Methods, method)
 	}
-	var err error
 	if len(f.tasks) > 0 {
 		plan.Cases, plan.Params, err = own.taskCases(m, e)
 	} else {

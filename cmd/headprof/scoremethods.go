@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"headprof/probe/journal"
+	"headprof/runner"
 	"headprof/scoring"
 )
 
@@ -24,6 +27,24 @@ const casesFolder = "cases"
 type chosen struct {
 	needles bool
 	others  []scoring.Declaration
+}
+
+// without leaves out the methods that a model cannot be asked for: those of
+// --method all, with a note; one that was named is an error.
+func (f *scoreFlags) without(m *runner.Model, methods []scoring.Declaration) ([]scoring.Declaration, error) {
+	var out []scoring.Declaration
+	for _, d := range methods {
+		why := m.Config().NoGradient
+		if !d.Gradient || why == "" {
+			out = append(out, d)
+			continue
+		}
+		if !f.every {
+			return nil, usagef("--method %s: gradients are not computed for family %q: %s; leave it out", d.Name(), m.Config().Family, why)
+		}
+		fmt.Fprintf(os.Stderr, "note: %s is left out: gradients are not computed for family %q: %s\n", d.Name(), m.Config().Family, why)
+	}
+	return out, nil
 }
 
 // add adds a method by its name.
@@ -58,6 +79,7 @@ func (f *scoreFlags) choose(fs *pflag.FlagSet) (chosen, error) {
 	for _, name := range names {
 		list := []string{name}
 		if name == everyMethod {
+			f.every = true
 			list = nil
 			for _, d := range scoring.Declarations() {
 				list = append(list, d.Name())

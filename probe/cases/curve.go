@@ -5,6 +5,7 @@ import (
 
 	"headprof/probe"
 	"headprof/runner/kvcache"
+	"headprof/runner/shape"
 	"headprof/scoring"
 	"headprof/scoring/param"
 )
@@ -49,10 +50,10 @@ func curvePolicy(m scoring.CacheCut, kept int, o *kvcache.Observer) (kvcache.Pol
 func (c *answer) kept(r *pass, policy kvcache.Policy, o *kvcache.Observer, each func(layer, head int, keep []int32)) error {
 	cached := len(c.Prompt) - 1
 	for i, a := range r.layers {
-		if !a.Stores() {
+		if !a.Attends() || !a.Stores() {
 			continue
 		}
-		l := kvcache.Layer{Layer: a, Index: i, Layers: len(r.layers), Entries: cached, Pending: 1}
+		l := kvcache.Layer{Layer: a, Index: i, Place: shape.Model(r.layers[:i]).Attending(), Places: shape.Model(r.layers).Attending(), Entries: cached, Pending: 1}
 		if o != nil {
 			var err error
 			if l.Attention, err = o.Attention(i); err != nil {

@@ -3,6 +3,7 @@ package arch
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -105,7 +106,7 @@ func bindOne(s Source, b backend.Backend, prefix, names string, tag tensorTag, d
 	if err != nil {
 		return nil, err
 	}
-	if addOne && strings.HasSuffix(t.Name, "norm.weight") {
+	if addOne && strings.HasSuffix(t.Name, "norm.weight") && !strings.HasSuffix(t.Name, "ssm_norm.weight") {
 		t = plusOne(t)
 	}
 	if tag.vector {
@@ -188,13 +189,16 @@ func equal(a, b []int) bool {
 // layerDims names the sizes of layer l for shape tags.
 func (c *Config) layerDims(l int) dims {
 	a := c.Layers[l]
-	return dims{
+	d := dims{
 		"width": c.Width, "heads": a.Heads, "kvheads": a.KVHeads, "vocab": c.Vocab, "dim": a.KeyDim, "ff": a.FeedForward, "2ff": 2 * a.FeedForward, "experts": c.Experts, "eff": c.ExpertWidth, "sff": c.SharedWidth, "1": 1, "context": c.Context,
 		"q": a.Heads * a.KeyDim, "k": a.KVHeads * a.KeyDim, "v": a.KVHeads * a.ValueDim, "o": a.Heads * a.ValueDim,
 		"perlayer": c.vectorWidth, "allperlayer": len(c.Layers) * c.vectorWidth, "perlayervocab": c.vectorVocab, "2eff": 2 * c.ExpertWidth,
 		"streams": c.streamCount, "streams²": c.streamCount * c.streamCount, "laurel": c.laurelRank,
 		"qkv": a.Heads*a.KeyDim + a.KVHeads*(a.KeyDim+a.ValueDim),
+		"2q":  2 * a.Heads * a.KeyDim,
 	}
+	maps.Copy(d, c.sizes)
+	return d
 }
 
 // attention gives what Attend needs of layer l with the usual scale 1/√dim.

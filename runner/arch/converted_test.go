@@ -3,6 +3,9 @@ package arch_test
 import (
 	"bytes"
 	"encoding/json"
+	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"headprof/runner/gguf"
@@ -106,6 +109,10 @@ func cook(t testing.TB, name string, from []tensor.Tensor, op string, arg json.R
 	switch op {
 	case "copy":
 		y = x
+	case "flat", "decay", "groups", "tile", "tilecols", "decaytile", "flattile":
+		var args []int
+		json.Unmarshal(arg, &args)
+		y, shape = cookHybrid(x, shape, op, args)
 	case "plus":
 		for _, v := range x {
 			y = append(y, v+1)
@@ -164,4 +171,58 @@ func cook(t testing.TB, name string, from []tensor.Tensor, op string, arg json.R
 		t.Fatalf("tensor %s: no operation %q", name, op)
 	}
 	return tensor.FromF32(name, shape, y)
+}
+
+// cookHybrid follows the recipes of hybrid models; see testdata/convert.py.
+func cookHybrid(x []float32, shape []int, op string, arg []int) ([]float32, []int) {
+	x = slices.Clone(x)
+	tile := func(x []float32, groups, n int) { // blocks of n numbers
+		from, each := slices.Clone(x), len(x)/(groups*n)
+		for g := range groups {
+			for v := range each {
+				copy(x[(v*groups+g)*n:][:n], from[(g*each+v)*n:])
+			}
+		}
+	}
+	if strings.HasPrefix(op, "flat") {
+		var rest []int
+		for _, n := range shape {
+			if n > 1 {
+				rest = append(rest, n)
+			}
+		}
+		shape = rest
+	}
+	if strings.HasPrefix(op, "decay") {
+		for i, v := range x {
+			x[i] = float32(-math.Exp(float64(v)))
+		}
+	}
+	width := 1
+	for _, n := range shape[1:] {
+		width *= n
+	}
+	switch op {
+	case "decaytile":
+		tile(x, arg[0], arg[1])
+	case "tile", "flattile":
+		tile(x[arg[0]*width:], arg[1], arg[2]*width)
+	case "tilecols":
+		for r := range shape[0] {
+			tile(x[r*width:][:width], arg[0], arg[1])
+		}
+	case "groups":
+		var y []float32
+		sizes, all, before := arg[1:5], 0, make([]int, 4)
+		for k, n := range sizes {
+			before[k], all = all, all+n
+		}
+		for _, k := range arg[5:] {
+			for h := range arg[0] {
+				y = append(y, x[(h*all+before[k])*width:][:sizes[k]*width]...)
+			}
+		}
+		return y, []int{len(y) / width, width}
+	}
+	return x, shape
 }

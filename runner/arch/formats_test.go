@@ -21,7 +21,8 @@ import (
 // oneEach holds a golden model of every family and of every form of it.
 var oneEach = []string{"llama", "mistral", "mixtral", "qwen2", "qwen2-moe", "qwen3", "qwen3-moe", "gemma", "gemma2", "gemma3",
 	"phi3", "olmo2", "gpt-oss", "glm4-moe", "granite-moe", "llama4", "smollm3", "seed-oss", "ministral3", "hunyuan-dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
-	"gemma3n", "gemma4", "gemma4-moe", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2"}
+	"gemma3n", "gemma4", "gemma4-moe", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2",
+	"qwen3-next", "qwen35", "qwen35-moe", "lfm2"}
 
 // halves are where a block of a format holds half-precision scales.
 var halves = map[tensor.Type][]int{
@@ -148,7 +149,8 @@ func enlarged(t *testing.T, name string) (c contents) {
 		case ok && err == nil:
 			for _, wide := range []string{"embedding_length", "feed_forward_length", "attention.key_length", "attention.value_length",
 				"attention.key_length_swa", "attention.value_length_swa", "rope.dimension_count_swa", "embedding_length_per_layer_input",
-				"rope.dimension_count", "expert_feed_forward_length", "expert_shared_feed_forward_length"} {
+				"rope.dimension_count", "expert_feed_forward_length", "expert_shared_feed_forward_length",
+				"ssm.state_size", "ssm.inner_size"} {
 				if k == family+"."+wide {
 					n *= 8
 				}
@@ -170,7 +172,7 @@ func enlarged(t *testing.T, name string) (c contents) {
 	for _, w := range f.Tensors() {
 		w.Shape = slices.Clone(w.Shape)
 		for i, n := range w.Shape {
-			if n >= 8 && n != 67 && n != 61 && !strings.Contains(w.Name, "altup_predict") { // not heads, experts, tokens or positions
+			if n >= 8 && n != 67 && n != 61 && !strings.Contains(w.Name, "altup_predict") && !(i == 0 && strings.HasSuffix(w.Name, "ssm_ba.weight")) { // not heads, experts, tokens or positions
 				w.Shape[i] = 8 * n
 			}
 		}
@@ -190,7 +192,13 @@ func valueOf(t *testing.T, m *gguf.Metadata, key string) any {
 	if v, ok, err := m.Float(key); ok && err == nil {
 		return v
 	}
-	if v, ok, err := m.Ints(key); ok && err == nil { // flags: no family has other lists
+	if v, ok, err := m.Ints(key); ok && err == nil && slices.Max(v) > 1 {
+		list := make([]int, len(v))
+		for i := range v {
+			list[i] = int(v[i])
+		}
+		return list
+	} else if ok && err == nil { // flags
 		flags := make([]bool, len(v))
 		for i := range v {
 			flags[i] = v[i] != 0

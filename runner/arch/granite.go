@@ -46,7 +46,7 @@ func loadGranite(s Source, b backend.Backend) (Model, error) {
 func (c *metadata) granite() *granite {
 	m := &granite{rope: c.rope(true, 10000), eps: c.eps(required), config: c.Config}
 	m.embedding = float32(c.float("embedding_scale", 1))
-	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.Layers[0].KeyDim))))
+	m.scores = float32(c.float("attention.scale", float64(inverseRoot(c.keyDim()))))
 	m.residual = float32(c.float("residual_scale", 1))
 	// llama.cpp's files of models without rotary embedding say so under this key.
 	const rotates = "rope.scaling.finetuned"

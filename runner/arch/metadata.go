@@ -176,6 +176,19 @@ func expertWidth(s Source, dense int) int {
 	return dense
 }
 
+// hybrids are the families in which layers may have no attention.
+var hybrids = []string{"qwen3next", "qwen35", "qwen35moe", "lfm2"}
+
+// keyDim is the dimension of queries and keys of the first layer with attention.
+func (m *metadata) keyDim() int {
+	for _, l := range m.Layers {
+		if l.Attends() {
+			return l.KeyDim
+		}
+	}
+	return 0
+}
+
 // readConfig reads what every family states the same way.
 func readConfig(s Source) *metadata {
 	m := &metadata{src: s}
@@ -205,6 +218,10 @@ func readConfig(s Source) *metadata {
 	valueDim := m.count("attention.value_length", maxWidth, 0)
 	for l := range layers {
 		a := Layer{shape.Layer{Heads: heads[l], KVHeads: kv[l], KeyDim: keyDim, ValueDim: valueDim}, ff[l]}
+		if a.KVHeads == 0 && slices.Contains(hybrids, m.Family) {
+			m.Layers = append(m.Layers, Layer{shape.Layer{Kind: shape.Recurrent}, ff[l]})
+			continue
+		}
 		switch {
 		case a.Heads < 1 || a.KVHeads < 1:
 			m.fail("layer %d has %d heads and %d KV heads; layers without attention are not supported", l, a.Heads, a.KVHeads)
@@ -226,8 +243,8 @@ func readConfig(s Source) *metadata {
 			m.fail("layer %d has heads of %d dimensions; they must be even and at most 4096", l, a.KeyDim)
 			return m
 		}
-		if l > 0 && a.KeyDim != m.Layers[0].KeyDim {
-			m.fail("heads have %d dimensions in layer 0 and %d in layer %d, and there is no %s; such models are not supported", m.Layers[0].KeyDim, a.KeyDim, l, m.key("attention.key_length"))
+		if first := slices.IndexFunc(m.Layers, func(a Layer) bool { return a.Attends() }); first >= 0 && a.KeyDim != m.Layers[first].KeyDim {
+			m.fail("heads have %d dimensions in layer %d and %d in layer %d, and there is no %s; such models are not supported", m.Layers[first].KeyDim, first, a.KeyDim, l, m.key("attention.key_length"))
 			return m
 		}
 		m.Layers = append(m.Layers, a)

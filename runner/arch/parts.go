@@ -10,7 +10,7 @@ import (
 // embedding is used for it (tied).
 type outer struct {
 	Embedding  backend.Weight `gguf:"token_embd.weight" shape:"vocab,width"`
-	OutputNorm backend.Weight `gguf:"output_norm.weight" shape:"width"`
+	OutputNorm backend.Weight `gguf:"output_norm.weight|token_embd_norm.weight" shape:"width"`
 	OutputBias backend.Weight `gguf:"output_norm.bias,optional" shape:"width"`
 	Output     backend.Weight `gguf:"output.weight,optional" shape:"vocab,width"`
 }

@@ -8,10 +8,6 @@ var unsupported = map[string]string{
 	"mpt":           "it uses ALiBi, whose position biases headprof does not compute",
 	"baichuan":      "its larger models use ALiBi, whose position biases headprof does not compute",
 	"deepseek2":     "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to",
-	"qwen3next":     deltaNet,
-	"qwen35":        deltaNet,
-	"qwen35moe":     deltaNet,
-	"lfm2":          convolution,
 	"lfm2moe":       convolution,
 	"falcon-h1":     stateSpace,
 	"granitehybrid": stateSpace,
@@ -26,7 +22,6 @@ var unsupported = map[string]string{
 }
 
 const (
-	deltaNet    = "most of its layers are linear attention (gated DeltaNet), whose recurrent state headprof does not compute"
 	convolution = "most of its layers are short convolutions, which headprof does not compute"
 	stateSpace  = "it has state-space (Mamba) layers, which headprof does not compute"
 )
@@ -34,9 +29,12 @@ const (
 // computed lists, by family, the keys among those of refuseOddities that its
 // equations read.
 var computed = map[string][]string{
-	"glm4moe":  {"nextn_predict_layers", "expert_gating_func", "expert_weights_scale", "expert_group_count", "leading_dense_block_count"},
-	"llama4":   {"attention.temperature_scale"},
-	"mistral3": {"attention.temperature_scale", "rope.scaling.yarn_log_multiplier"},
+	"glm4moe":   {"nextn_predict_layers", "expert_gating_func", "expert_weights_scale", "expert_group_count", "leading_dense_block_count"},
+	"llama4":    {"attention.temperature_scale"},
+	"qwen3next": {"nextn_predict_layers"},
+	"qwen35":    {"nextn_predict_layers"},
+	"qwen35moe": {"nextn_predict_layers"},
+	"mistral3":  {"attention.temperature_scale", "rope.scaling.yarn_log_multiplier"},
 }
 
 // refuseOddities fails on settings that change the equations of any family and

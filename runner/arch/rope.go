@@ -21,7 +21,7 @@ func inverseFrequencies(base float64, dims int) []float32 {
 // none; other keys that writers use for it may follow), rotated dimensions, and
 // the scaling that rope.scaling.* and rope_freqs.weight ask for.
 func (m *metadata) rope(interleaved bool, fallback float64, other ...string) backend.Rope {
-	return m.ropeOf(m.Layers[0].KeyDim, interleaved, fallback, other...)
+	return m.ropeOf(m.keyDim(), interleaved, fallback, other...)
 }
 
 // ropeOf is rope for heads of dim dimensions.
@@ -49,7 +49,7 @@ func (m *metadata) ropeOf(dim int, interleaved bool, fallback float64, other ...
 // localRope is the half-split rotary embedding, without scaling, of layers that
 // have a base of their own.
 func (m *metadata) localRope(base float64) backend.Rope {
-	return m.localRopeOf(m.Layers[0].KeyDim, base)
+	return m.localRopeOf(m.keyDim(), base)
 }
 
 // localRopeOf is localRope over dims dimensions.

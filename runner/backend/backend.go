@@ -180,6 +180,8 @@ type Ops interface {
 	Gather(x Value, rows []int) Value
 	// Split cuts columns [from, to) out of x.
 	Split(x Value, from, to int) Value
+	// SplitHeads cuts elements [from, to) out of each head's slice of a row.
+	SplitHeads(x Value, heads, from, to int) Value
 	// Join puts the columns of values side by side.
 	Join(parts ...Value) Value
 	// MixExperts is dst += Σ_e p_e · down_e(act(gate_e(x)) ⊙ up_e(x)) over the
@@ -191,6 +193,7 @@ type Ops interface {
 	// Match scales each row of x to the root mean square of like's, in place; x's own
 	// mean square counts as floor where it is less.
 	Match(x, like Value, floor float32)
+	Recurrence
 	// Keep makes x survive EndLayer.
 	Keep(x Value) Value
 	// EndLayer releases all values made since the last one, but kept ones.

@@ -95,6 +95,8 @@ func activation(x float64, act backend.Activation) (value, slope float64) {
 	case backend.Sigmoid:
 		s := sigmoid(x)
 		return s, s * (1 - s)
+	case backend.Identity:
+		return x, 1
 	}
 	s := sigmoid(x) // SiLU
 	return x * s, s + x*s*(1-s)

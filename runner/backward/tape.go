@@ -344,6 +344,34 @@ func (t *Tape) Join(parts ...backend.Value) backend.Value {
 	return y
 }
 
+// SplitHeads implements backend.Ops.
+func (t *Tape) SplitHeads(x backend.Value, heads, from, to int) backend.Value {
+	in := x.(*node)
+	y := t.made(t.o.SplitHeads(in.now(), heads, from, to))
+	t.record(func() {
+		g, whole := t.gradient(y), t.gradient(in)
+		dim, n := whole.Width()/heads, to-from
+		for i := range g.Rows() {
+			for j, v := range t.o.Row(g, i) {
+				t.o.Row(whole, i)[j/n*dim+from+j%n] += v
+			}
+		}
+	})
+	return y
+}
+
+// Convolve, DeltaRule and Scan have no way back: runner.Model.Backward refuses
+// models that need one.
+func (t *Tape) Convolve(backend.Value, backend.Convolution) backend.Value { panic(noWayBack) }
+
+// DeltaRule implements backend.Ops.
+func (t *Tape) DeltaRule(_, _, _ backend.Value, _ backend.DeltaRule) backend.Value { panic(noWayBack) }
+
+// Scan implements backend.Ops.
+func (t *Tape) Scan(_, _ backend.Value, _ backend.Scan) backend.Value { panic(noWayBack) }
+
+const noWayBack = "backward: recurrences have no gradients"
+
 // Keep implements backend.Ops.
 func (t *Tape) Keep(x backend.Value) backend.Value { return x }
 

@@ -46,7 +46,8 @@ type Host struct {
 	shapes []shape.Layer
 	kv     backend.KVType
 	heads  [][]Head // [layer][kv head]
-	length int      // tokens committed
+	states *backend.States
+	length int // tokens committed
 	kept   bool
 }
 
@@ -55,8 +56,11 @@ func New(layers []shape.Layer, kv backend.KVType, capacity int) (*Host, error) {
 	if kv != backend.KVF32 && kv != backend.KVF16 {
 		return nil, fmt.Errorf("kv cache: unknown storage format %d", kv)
 	}
-	c := &Host{shapes: append([]shape.Layer(nil), layers...), kv: kv, heads: make([][]Head, len(layers))}
+	c := &Host{shapes: append([]shape.Layer(nil), layers...), kv: kv, heads: make([][]Head, len(layers)), states: backend.NewStates(layers)}
 	for l, s := range layers {
+		if !s.Attends() && s.Kind != shape.Attention {
+			continue
+		}
 		if s.KVHeads <= 0 || s.KeyDim <= 0 || s.ValueDim <= 0 {
 			return nil, fmt.Errorf("kv cache: layer %d has %d KV heads of %d and %d dimensions; all must be positive", l, s.KVHeads, s.KeyDim, s.ValueDim)
 		}
@@ -80,6 +84,13 @@ func (c *Host) Layers() []shape.Layer { return c.shapes }
 
 // Head gives one layer's KV head, to read, or to write entries after Reserve.
 func (c *Host) Head(layer, kvHead int) *Head { return &c.heads[layer][kvHead] }
+
+// State is a layer's recurrent state, to read and to write in a step.
+func (c *Host) State(layer int) []float32 { return c.states.Layer(layer) }
+
+// Restorable is the last position up to n that Truncate and Fork can go to:
+// recurrent states are kept at some positions only.
+func (c *Host) Restorable(n int) int { return c.states.Restorable(n) }
 
 // Len is the number of tokens committed: the position of the next one.
 func (c *Host) Len() int { return c.length }
@@ -175,10 +186,14 @@ func (c *Host) Reserve(layer, kvHead, n, first int) int {
 }
 
 // Commit ends a step: the next token's position is n.
-func (c *Host) Commit(n int) { c.length = n }
+func (c *Host) Commit(n int) {
+	c.length = n
+	c.states.Commit(n)
+}
 
 // Rollback forgets what was reserved since the last Commit.
 func (c *Host) Rollback() {
+	c.states.Rollback()
 	for l := range c.heads {
 		for k := range c.heads[l] {
 			c.heads[l][k].cut(c.length)
@@ -205,6 +220,9 @@ func (c *Host) Truncate(n int) error {
 	if c.kept && n != c.length {
 		return fmt.Errorf("kv cache: cannot truncate after entries were dropped; fork before Keep instead")
 	}
+	if err := c.states.Truncate(n); err != nil {
+		return fmt.Errorf("kv cache: %w", err)
+	}
 	c.length = n
 	c.Rollback()
 	return nil
@@ -216,7 +234,11 @@ func (c *Host) Fork(n int) (backend.Cache, error) {
 	if n < 0 || n > c.length {
 		return nil, fmt.Errorf("kv cache: cannot fork %d tokens, it holds %d", n, c.length)
 	}
-	f := &Host{shapes: c.shapes, kv: c.kv, heads: make([][]Head, len(c.heads)), length: n, kept: c.kept}
+	states, err := c.states.Fork(n)
+	if err != nil {
+		return nil, fmt.Errorf("kv cache: %w", err)
+	}
+	f := &Host{shapes: c.shapes, kv: c.kv, heads: make([][]Head, len(c.heads)), states: states, length: n, kept: c.kept}
 	for l := range c.heads {
 		if s := c.shapes[l]; !s.Stores() {
 			f.heads[l] = f.heads[l-s.Shares]
@@ -262,6 +284,7 @@ func (c *Host) Keep(layer, kvHead int, entries []int32) error {
 	}
 	h.Blocks, h.n, h.pos = blocks, len(entries), pos
 	c.kept = true
+	c.states.Pin()
 	return nil
 }
 
@@ -303,7 +326,7 @@ func (c *Host) Entry(layer, kvHead, i int) (key, value []float32) {
 
 // Bytes is the memory the cache holds.
 func (c *Host) Bytes() int64 {
-	var sum int64
+	sum := c.states.Bytes()
 	for l, s := range c.shapes {
 		for k := range c.heads[l] {
 			if !s.Stores() {
@@ -332,7 +355,7 @@ func (c *Host) bytes(s shape.Layer, entries int) int64 {
 func Predict(layers []shape.Layer, kv backend.KVType, tokens int) int64 {
 	c := Host{kv: kv}
 	space, blocks := int64(tokens+step-1)/step*step, int64(tokens+Tile-1)/Tile
-	var sum int64
+	sum := backend.PredictStates(layers, tokens)
 	for _, s := range layers {
 		if !s.Stores() {
 			continue

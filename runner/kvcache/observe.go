@@ -48,6 +48,9 @@ func NewObserver(s Selection, prompt int, layers shape.Model) (*Observer, error)
 	}
 	o := &Observer{Selection: s, prompt: prompt, layers: make([]observed, len(layers))}
 	for l, a := range layers {
+		if !a.Attends() {
+			continue
+		}
 		if a.KVHeads <= 0 || a.Heads%a.KVHeads != 0 {
 			return nil, fmt.Errorf("layer %d: %d heads cannot share %d KV heads evenly", l, a.Heads, a.KVHeads)
 		}

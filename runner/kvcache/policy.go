@@ -11,7 +11,8 @@ import (
 // layer to keep after prefill.
 type Layer struct {
 	shape.Layer
-	Index, Layers int
+	Index         int
+	Place, Places int // the layer's place among the layers with attention, and their number
 	Entries       int // prompt tokens in the cache; entry index = position
 	Pending       int // the prompt's last tokens, which are still to be fed
 	// Attention[h][i] is how much the observation window (the prompt's last
@@ -105,10 +106,10 @@ func Compress(c backend.Cache, layers shape.Model, p Policy, observed *Observer,
 		return fmt.Errorf("the cache holds %d tokens, more than the prompt's %d; compress before decoding", n, prompt)
 	}
 	for i, s := range layers {
-		if !s.Stores() {
-			continue // it reads what its source keeps
+		if !s.Attends() || !s.Stores() {
+			continue // it has no cache, or reads what its source keeps
 		}
-		l := Layer{Layer: s, Index: i, Layers: len(layers), Entries: n, Pending: prompt - n}
+		l := Layer{Layer: s, Index: i, Place: layers[:i].Attending(), Places: layers.Attending(), Entries: n, Pending: prompt - n}
 		if observed != nil {
 			var err error
 			if l.Attention, err = observed.Attention(i); err != nil {

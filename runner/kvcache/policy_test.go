@@ -128,7 +128,7 @@ func (p *published) kept(t *testing.T, o *Observer, policy Policy, pending int) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, policy.Keep(Layer{Layer: shape.Layer{KVHeads: p.KVHeads, Window: w}, Index: l, Layers: len(p.Windows), Entries: p.N - pending, Pending: pending, Attention: a}))
+		out = append(out, policy.Keep(Layer{Layer: shape.Layer{KVHeads: p.KVHeads, Window: w}, Index: l, Place: l, Places: len(p.Windows), Entries: p.N - pending, Pending: pending, Attention: a}))
 	}
 	return out
 }
@@ -188,15 +188,15 @@ func TestPositionPolicies(t *testing.T) {
 		layer  Layer
 		want   [][]int32
 	}{
-		{"streaming", Streaming{4, 7}, Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 1, Entries: 12}, [][]int32{ints(0, 1, 2, 3, 9, 10, 11)}},
-		{"streaming, last token pending", Streaming{4, 7}, Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 1, Entries: 11, Pending: 1}, [][]int32{ints(0, 1, 2, 3, 9, 10)}},
-		{"streaming, short prompt", Streaming{4, 7}, Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 1, Entries: 5, Pending: 1}, [][]int32{ints(0, 1, 2, 3, 4)}},
-		{"streaming, capacity below the sinks", Streaming{4, 3}, Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 1, Entries: 9}, [][]int32{ints(0, 1, 2)}},
-		{"streaming in a window of 6", Streaming{4, 7}, Layer{Layer: shape.Layer{KVHeads: 1, Window: 6}, Layers: 1, Entries: 11, Pending: 1}, [][]int32{ints(6, 7, 8, 9, 10)}},
-		{"streaming, less than a window", Streaming{2, 4}, Layer{Layer: shape.Layer{KVHeads: 1, Window: 6}, Layers: 1, Entries: 12}, [][]int32{ints(8, 9, 10, 11)}},
-		{"duoattention", duo, Layer{Layer: shape.Layer{KVHeads: 2}, Layers: 1, Entries: 8}, [][]int32{ints(0, 1, 2, 3, 4, 5, 6, 7), ints(0, 1, 5, 6, 7)}},
-		{"duoattention in a window of 4", duo, Layer{Layer: shape.Layer{KVHeads: 2, Window: 4}, Layers: 1, Entries: 8}, [][]int32{ints(4, 5, 6, 7), ints(4, 5, 6, 7)}},
-		{"full", Full{}, Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 1, Entries: 3}, [][]int32{ints(0, 1, 2)}},
+		{"streaming", Streaming{4, 7}, Layer{Layer: shape.Layer{KVHeads: 1}, Places: 1, Entries: 12}, [][]int32{ints(0, 1, 2, 3, 9, 10, 11)}},
+		{"streaming, last token pending", Streaming{4, 7}, Layer{Layer: shape.Layer{KVHeads: 1}, Places: 1, Entries: 11, Pending: 1}, [][]int32{ints(0, 1, 2, 3, 9, 10)}},
+		{"streaming, short prompt", Streaming{4, 7}, Layer{Layer: shape.Layer{KVHeads: 1}, Places: 1, Entries: 5, Pending: 1}, [][]int32{ints(0, 1, 2, 3, 4)}},
+		{"streaming, capacity below the sinks", Streaming{4, 3}, Layer{Layer: shape.Layer{KVHeads: 1}, Places: 1, Entries: 9}, [][]int32{ints(0, 1, 2)}},
+		{"streaming in a window of 6", Streaming{4, 7}, Layer{Layer: shape.Layer{KVHeads: 1, Window: 6}, Places: 1, Entries: 11, Pending: 1}, [][]int32{ints(6, 7, 8, 9, 10)}},
+		{"streaming, less than a window", Streaming{2, 4}, Layer{Layer: shape.Layer{KVHeads: 1, Window: 6}, Places: 1, Entries: 12}, [][]int32{ints(8, 9, 10, 11)}},
+		{"duoattention", duo, Layer{Layer: shape.Layer{KVHeads: 2}, Places: 1, Entries: 8}, [][]int32{ints(0, 1, 2, 3, 4, 5, 6, 7), ints(0, 1, 5, 6, 7)}},
+		{"duoattention in a window of 4", duo, Layer{Layer: shape.Layer{KVHeads: 2, Window: 4}, Places: 1, Entries: 8}, [][]int32{ints(4, 5, 6, 7), ints(4, 5, 6, 7)}},
+		{"full", Full{}, Layer{Layer: shape.Layer{KVHeads: 1}, Places: 1, Entries: 3}, [][]int32{ints(0, 1, 2)}},
 	} {
 		got := tc.policy.Keep(tc.layer)
 		if fmt.Sprint(got) != fmt.Sprint(tc.want) {
@@ -233,7 +233,7 @@ func TestSlidingWindowsBoundEveryPolicy(t *testing.T) {
 		}
 	}
 	// Full drops whole tiles only, so that sums keep their order.
-	keep := Full{}.Keep(Layer{Layer: shape.Layer{KVHeads: 1, Window: 100}, Layers: 1, Entries: 300, Pending: 1})[0]
+	keep := Full{}.Keep(Layer{Layer: shape.Layer{KVHeads: 1, Window: 100}, Places: 1, Entries: 300, Pending: 1})[0]
 	if keep[0] != 192 || len(keep) != 108 {
 		t.Errorf("full keeps %d entries from %d on, want 108 from 192 on (301-100 = 201, rounded down to a tile of 64)", len(keep), keep[0])
 	}
@@ -241,7 +241,7 @@ func TestSlidingWindowsBoundEveryPolicy(t *testing.T) {
 
 // Ada-KV moves entries between the heads of a layer and makes none, but for rounding.
 func TestAdaSnapKVSharesTheLayersEntries(t *testing.T) {
-	l := Layer{Layer: shape.Layer{KVHeads: 2}, Layers: 1, Entries: 104, Attention: [][]float32{make([]float32, 100), make([]float32, 100)}}
+	l := Layer{Layer: shape.Layer{KVHeads: 2}, Places: 1, Entries: 104, Attention: [][]float32{make([]float32, 100), make([]float32, 100)}}
 	for i := range 100 {
 		l.Attention[0][i] = 1 // all winners are in head 0
 	}

@@ -176,7 +176,7 @@ func TestCapacitiesOfPresets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keep := p.Keep(Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 2, Entries: 100, Attention: [][]float32{ramp}})
+		keep := p.Keep(Layer{Layer: shape.Layer{KVHeads: 1}, Places: 2, Entries: 100, Attention: [][]float32{ramp}})
 		if len(keep[0]) != c.kept {
 			t.Errorf("%T keeps %d entries, want %d", c.preset, len(keep[0]), c.kept)
 		}
@@ -189,7 +189,7 @@ func TestCapacitiesOfPresets(t *testing.T) {
 func TestPyramidCountsTokensStillToBeFed(t *testing.T) {
 	p := PyramidKV{Selection{8, 7}, allocate.Pyramid{Slope: 3}, 20}
 	for entries, want := range map[int]int{23: 23, 22: 12 + 7} {
-		l := Layer{Layer: shape.Layer{KVHeads: 1}, Layers: 2, Entries: entries, Pending: 1, Attention: [][]float32{make([]float32, entries-7)}}
+		l := Layer{Layer: shape.Layer{KVHeads: 1}, Places: 2, Entries: entries, Pending: 1, Attention: [][]float32{make([]float32, entries-7)}}
 		if got := len(p.Keep(l)[0]); got != want {
 			t.Errorf("%d entries and one pending: keeps %d, want %d", entries, got, want)
 		}

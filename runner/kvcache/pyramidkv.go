@@ -27,6 +27,6 @@ func (p PyramidKV) For(prompt Prompt) (Policy, error) {
 
 // Keep selects the layer's budget in each head, and the window.
 func (p PyramidKV) Keep(l Layer) [][]int32 {
-	b := p.Budget(l.Index, l.Layers, max(0, p.capacity-p.Window), l.Entries+l.Pending, p.Window)
+	b := p.Budget(l.Place, l.Places, max(0, p.capacity-p.Window), l.Entries+l.Pending, p.Window)
 	return perHead(l, func(h int) []int32 { return p.selected(l, h, b) })
 }

@@ -72,13 +72,14 @@ type Cache struct {
 	layers []shape.Layer
 	f16    bool
 	heads  [][]head // [layer][kv head]
+	states *backend.States
 	n      int
 	ragged bool
 }
 
 // NewCache makes an empty cache; capacity is ignored.
 func (*Backend) NewCache(layers []shape.Layer, kv backend.KVType, _ int) (backend.Cache, error) {
-	c := &Cache{layers: layers, f16: kv == backend.KVF16}
+	c := &Cache{layers: layers, f16: kv == backend.KVF16, states: backend.NewStates(layers)}
 	for i, l := range layers {
 		heads := make([]head, l.KVHeads)
 		if !l.Stores() {
@@ -103,6 +104,9 @@ func (c *Cache) Truncate(n int) error {
 	if n < 0 || n > c.n {
 		return fmt.Errorf("plain: truncate to %d of %d tokens", n, c.n)
 	}
+	if err := c.states.Truncate(n); err != nil {
+		return err
+	}
 	for l := range c.heads {
 		for h := range c.heads[l] {
 			e := &c.heads[l][h]
@@ -116,7 +120,11 @@ func (c *Cache) Truncate(n int) error {
 
 // Fork copies the first n tokens.
 func (c *Cache) Fork(n int) (backend.Cache, error) {
-	f := &Cache{layers: c.layers, f16: c.f16, n: c.n, ragged: c.ragged}
+	states, err := c.states.Fork(n)
+	if err != nil {
+		return nil, err
+	}
+	f := &Cache{layers: c.layers, f16: c.f16, n: c.n, ragged: c.ragged, states: states}
 	for i, l := range c.heads {
 		if s := c.layers[i].Shares; s > 0 {
 			f.heads = append(f.heads, f.heads[i-s])
@@ -135,6 +143,9 @@ func (c *Cache) Fork(n int) (backend.Cache, error) {
 	return f, f.Truncate(n)
 }
 
+// Restorable is the last position up to n that Truncate and Fork can go to.
+func (c *Cache) Restorable(n int) int { return c.states.Restorable(n) }
+
 // Keep drops all entries but those named.
 func (c *Cache) Keep(layer, kvHead int, entries []int32) error {
 	e := &c.heads[layer][kvHead]
@@ -143,6 +154,7 @@ func (c *Cache) Keep(layer, kvHead int, entries []int32) error {
 		kept.k, kept.v, kept.pos = append(kept.k, e.k[i]), append(kept.v, e.v[i]), append(kept.pos, e.pos[i])
 	}
 	*e, c.ragged = kept, true
+	c.states.Pin()
 	return nil
 }
 
@@ -155,7 +167,7 @@ func (c *Cache) Bytes() int64 {
 	if c.f16 {
 		size = 2
 	}
-	var n int64
+	n := c.states.Bytes()
 	for l, hs := range c.heads {
 		if !c.layers[l].Stores() {
 			continue
@@ -177,6 +189,7 @@ type ops struct {
 // Begin starts a step.
 func (*Backend) Begin(c backend.Cache, n int, watch *backend.Watch) (backend.Ops, error) {
 	cc := c.(*Cache)
+	cc.states.Rollback()
 	return &ops{c: cc, first: cc.n, n: n, watch: watch}, nil
 }
 
@@ -497,6 +510,17 @@ func (o *ops) Join(parts ...backend.Value) backend.Value {
 	return out
 }
 
+func (o *ops) SplitHeads(x backend.Value, heads, from, to int) backend.Value {
+	dim := x.Width() / heads
+	out := newValue(x.Rows(), heads*(to-from))
+	for r := range out.rows {
+		for h := range heads {
+			copy(out.row(r)[h*(to-from):], val(x).row(r)[h*dim+from:h*dim+to])
+		}
+	}
+	return out
+}
+
 func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	in, out := val(x), val(dst)
 	asked := in
@@ -623,5 +647,6 @@ func (o *ops) Read(x backend.Value) []float32     { return val(x).x }
 
 func (o *ops) Flush() error {
 	o.c.n = o.first + o.n
+	o.c.states.Commit(o.c.n)
 	return nil
 }

@@ -15,7 +15,8 @@ type builder struct {
 	meta   *gguf.Metadata
 	made   map[string]tensor.Tensor // tensors that settings hold
 	layers int
-	drafts int // layers of a draft model behind the last, whose tensors are left out
+	attend []bool // layers that have attention; nil: all
+	drafts int    // layers of a draft model behind the last, whose tensors are left out
 	heads  int
 	dim    int // of a head's queries and keys
 }
@@ -119,6 +120,27 @@ func (b *builder) layerTypes() []string {
 		}
 	}
 	return types
+}
+
+// typedLayers tells which layers are of type yes, all others being of type no:
+// as layer_types list them, or where that is absent as fallback says.
+func (b *builder) typedLayers(yes, no string, fallback func(l int) bool) []bool {
+	types, out := b.texts("layer_types"), make([]bool, b.layers)
+	if types != nil && len(types) != b.layers {
+		b.fail("\"layer_types\" has %d entries for %d layers; fetch the file again", len(types), b.layers)
+		return out
+	}
+	for l := range out {
+		switch {
+		case types == nil:
+			out[l] = fallback(l)
+		case types[l] != yes && types[l] != no:
+			b.fail("\"layer_types\" is %q at layer %d, where model type %q has %s and %s", types[l], l, b.text("model_type"), yes, no)
+		default:
+			out[l] = types[l] == yes
+		}
+	}
+	return out
 }
 
 // switchedWindow is Qwen's: off unless switched on, and then for the layers

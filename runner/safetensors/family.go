@@ -34,7 +34,7 @@ func ignored(name string) bool {
 			return true
 		}
 	}
-	for _, part := range []string{"vision_tower.", "multi_modal_projector."} {
+	for _, part := range []string{"vision_tower.", "multi_modal_projector.", "visual.", "mtp."} {
 		if strings.HasPrefix(name, part) || strings.HasPrefix(name, "model."+part) {
 			return true
 		}
@@ -55,15 +55,13 @@ func ModelTypes() []string { return slices.Sorted(maps.Keys(families)) }
 var unsupported = map[string]string{
 	"bloom": alibi, "mpt": alibi,
 	"deepseek_v2": latent, "deepseek_v3": latent,
-	"qwen3_next": deltaNet, "qwen3_5": deltaNet, "qwen3_5_text": deltaNet, "qwen3_5_moe": deltaNet, "qwen3_5_moe_text": deltaNet,
-	"lfm2": convolution, "lfm2_moe": convolution,
+	"lfm2_moe":  convolution,
 	"falcon_h1": stateSpace, "nemotron_h": stateSpace, "jamba": stateSpace, "bamba": stateSpace,
 }
 
 const (
 	alibi       = "it uses ALiBi, whose position biases headprof does not compute"
 	latent      = "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to"
-	deltaNet    = "most of its layers are linear attention (gated DeltaNet), whose recurrent state headprof does not compute"
 	convolution = "most of its layers are short convolutions, which headprof does not compute"
 	stateSpace  = "it has state-space (Mamba) layers, which headprof does not compute"
 )

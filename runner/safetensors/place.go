@@ -145,7 +145,10 @@ func (f *Folder) checkOptional(fam *family) error {
 			want = f.builder.boolOr(name, false) != not
 		}
 		for l := range f.builder.layers {
-			name := fmt.Sprintf("blk.%d.%s", l, base)
+			name, want := fmt.Sprintf("blk.%d.%s", l, base), want
+			if attend := f.builder.attend; attend != nil && attend[l] != strings.HasPrefix(base, "attn_") {
+				want = false // it belongs to the other kind of layer
+			}
 			switch s := f.sources[name]; {
 			case want && s == nil:
 				return fmt.Errorf("%s: layer %d has no tensor for %s, which %s asks for; fetch the whole model", f.dir, l, base, stated(setting, f.builder.text("model_type")))

@@ -3,6 +3,7 @@ package safetensors
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"headprof/runner/tensor"
@@ -43,6 +44,26 @@ var stack = reshape{
 		}
 		return t
 	},
+}
+
+// stackOr stacks experts that lie apart; other is for those that lie together.
+func stackOr(other reshape) reshape {
+	of := func(parts []tensor.Tensor) reshape {
+		if len(parts[0].Shape) == 3 {
+			return other
+		}
+		return stack
+	}
+	return reshape{
+		check: func(parts []tensor.Tensor, b *builder) error { return of(parts).check(parts, b) },
+		build: func(parts []tensor.Tensor, b *builder) tensor.Tensor { return of(parts).build(parts, b) },
+	}
+}
+
+// whole takes a tensor as it is.
+var whole = reshape{
+	check: func([]tensor.Tensor, *builder) error { return nil },
+	build: func(parts []tensor.Tensor, _ *builder) tensor.Tensor { return parts[0] },
 }
 
 // flatten takes a matrix of one row as a vector.
@@ -104,4 +125,70 @@ var unweave = reshape{
 		}
 		return t
 	},
+}
+
+// squeeze takes a convolution's [channels × 1 × width] as [channels × width].
+var squeeze = reshape{
+	check: func(parts []tensor.Tensor, _ *builder) error {
+		if s := parts[0].Shape; len(s) != 3 || s[1] != 1 {
+			return fmt.Errorf("its shape is %v, where channels × 1 × width is needed", s)
+		}
+		return nil
+	},
+	build: func(parts []tensor.Tensor, _ *builder) tensor.Tensor {
+		t := parts[0]
+		t.Shape = []int{t.Shape[0], t.Shape[2]}
+		return t
+	},
+}
+
+// decay gives −exp(A_log), as GGUF holds it.
+var decay = reshape{
+	check: func([]tensor.Tensor, *builder) error { return nil },
+	build: func(parts []tensor.Tensor, _ *builder) tensor.Tensor {
+		var x []float32
+		for _, v := range parts[0].F32() {
+			x = append(x, float32(-math.Exp(float64(v))))
+		}
+		return tensor.FromF32(parts[0].Name, parts[0].Shape, x)
+	},
+}
+
+// byKeyHead takes kinds of rows out of Qwen3-Next's projection, whose rows come
+// key head by key head as its query (0), its key (1), its value heads' values (2)
+// and their gates (3), and puts all heads of a kind together.
+func byKeyHead(kinds ...int) reshape {
+	sizes := func(b *builder) (heads int, rows [4]int) {
+		heads = b.count("linear_num_key_heads")
+		values := b.count("linear_num_value_heads") / heads * b.count("linear_value_head_dim")
+		key := b.count("linear_key_head_dim")
+		return heads, [4]int{key, key, values, values}
+	}
+	return reshape{
+		check: func(parts []tensor.Tensor, b *builder) error {
+			heads, rows := sizes(b)
+			if s, want := parts[0].Shape, heads*(rows[0]+rows[1]+rows[2]+rows[3]); len(s) != 2 || s[0] != want {
+				return fmt.Errorf("its shape is %v, where %d rows are needed", s, want)
+			}
+			return nil
+		},
+		build: func(parts []tensor.Tensor, b *builder) tensor.Tensor {
+			p := parts[0]
+			heads, rows := sizes(b)
+			t := tensor.Tensor{Type: p.Type, Shape: slices.Clone(p.Shape)}
+			t.Shape[0] = 0
+			size, head := p.RowBytes(), rows[0]+rows[1]+rows[2]+rows[3]
+			for _, kind := range kinds {
+				before := 0
+				for _, n := range rows[:kind] {
+					before += n
+				}
+				for h := range heads {
+					t.Data = append(t.Data, p.Data[(h*head+before)*size:][:rows[kind]*size]...)
+				}
+				t.Shape[0] += heads * rows[kind]
+			}
+			return t
+		},
+	}
 }

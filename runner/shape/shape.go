@@ -14,12 +14,12 @@ import (
 type Kind int
 
 // Kinds of layers. Only Attention has softmaxed attention rows and entries
-// that a policy can choose among; the engine runs no others so far.
+// that a policy can choose among.
 const (
 	Attention Kind = iota // softmax attention over cached keys and values
 	Latent                // attention over a compressed cache that all heads share (MLA)
 	Linear                // linear attention: a state of fixed size
-	Recurrent             // a state-space or recurrent layer
+	Recurrent             // a state-space layer or a short convolution
 	None                  // no mixing of tokens
 )
 
@@ -55,6 +55,7 @@ type Layer struct {
 	ValueDim int  `json:"value_dim,omitempty"` // of one head's value
 	Window   int  `json:"window,omitempty"`    // keys a position sees, itself included; 0: all before it
 	Shares   int  `json:"shares,omitempty"`    // it reads the cache of the layer so many before it and has none of its own; 0: its own
+	State    int  `json:"state,omitempty"`     // float32 numbers of recurrent state that a sequence keeps, whatever its length; 0: none
 }
 
 // Stores tells whether the layer has keys and values of its own in the cache.
@@ -68,6 +69,10 @@ func (l Layer) Caches() int {
 	}
 	return l.KVHeads
 }
+
+// Attends tells whether the layer has attention heads. One that has none may
+// hold a recurrent state, and one that has some may, too.
+func (l Layer) Attends() bool { return l.Heads > 0 || l.KVHeads > 0 }
 
 // Group is the number of query heads that share a KV head; 1 where KV heads are not known.
 func (l Layer) Group() int {
@@ -88,8 +93,8 @@ func (l Layer) Check() error {
 	if l.KVHeads < 0 || l.Heads < 0 || l.KVHeads > 0 && l.Heads%l.KVHeads != 0 {
 		return fmt.Errorf("%d heads cannot share %d KV heads evenly", l.Heads, l.KVHeads)
 	}
-	if l.Shares < 0 || l.Window < 0 || l.KeyDim < 0 || l.ValueDim < 0 {
-		return fmt.Errorf("negative window or head size")
+	if l.Shares < 0 || l.Window < 0 || l.KeyDim < 0 || l.ValueDim < 0 || l.State < 0 {
+		return fmt.Errorf("negative window, head size or state")
 	}
 	return nil
 }
@@ -152,24 +157,50 @@ func (m Model) MaxHeads() (n int) {
 	return n
 }
 
+// Attending is the number of layers with attention.
+func (m Model) Attending() (n int) {
+	for _, l := range m {
+		if l.Attends() {
+			n++
+		}
+	}
+	return n
+}
+
+// State is the recurrent state of all layers, in float32 numbers.
+func (m Model) State() (n int) {
+	for _, l := range m {
+		n += l.State
+	}
+	return n
+}
+
 // Has tells whether the model has this query head.
 func (m Model) Has(layer, head int) bool {
 	return layer >= 0 && layer < len(m) && head >= 0 && head < m[layer].Heads
 }
 
-// String says the shape in words: "30 layers × 9 heads", or a range of heads.
+// String says the shape in words: "30 layers × 9 heads", or a range of heads,
+// or "6 of 24 layers × 8 heads" where the others have no attention.
 func (m Model) String() string {
-	if len(m) == 0 {
-		return "0 layers"
-	}
-	few := m[0].Heads
+	attending, many := m.Attending(), m.MaxHeads()
+	few := many
 	for _, l := range m {
-		few = min(few, l.Heads)
+		if l.Attends() {
+			few = min(few, l.Heads)
+		}
 	}
-	if many := m.MaxHeads(); many != few {
-		return fmt.Sprintf("%d layers × %d to %d heads", len(m), few, many)
+	layers := fmt.Sprintf("%d layers", len(m))
+	switch {
+	case attending == 0:
+		return layers
+	case attending < len(m):
+		layers = fmt.Sprintf("%d of %d layers", attending, len(m))
 	}
-	return fmt.Sprintf("%d layers × %d heads", len(m), few)
+	if many != few {
+		return fmt.Sprintf("%s × %d to %d heads", layers, few, many)
+	}
+	return fmt.Sprintf("%s × %d heads", layers, few)
 }
 
 // run is the form in which a Model is written: equal layers in a row once.

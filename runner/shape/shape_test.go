@@ -24,7 +24,7 @@ func TestUnevenModel(t *testing.T) {
 	if got := uneven[3].KVHead(15); got != 3 {
 		t.Errorf("head 15 of 16 on 4 KV heads reads KV head %d, want 3", got)
 	}
-	if got := uneven.String(); got != "4 layers × 0 to 16 heads" {
+	if got := uneven.String(); got != "3 of 4 layers × 12 to 16 heads" {
 		t.Errorf("%q", got)
 	}
 }

@@ -355,6 +355,37 @@ func (o *ops) Join(parts ...backend.Value) backend.Value {
 	return out
 }
 
+// SplitHeads cuts elements out of each head's slice of a row.
+func (o *ops) SplitHeads(x backend.Value, heads, from, to int) backend.Value {
+	src, n := *x.(*value), to-from
+	out := o.value(src.rows, heads*n)
+	dst := *out // a row per head
+	dst.rows, dst.width, src.rows, src.width = src.rows*heads, n, src.rows*heads, src.width/heads
+	o.copyInto(&dst, 0, &src, 0, from, n)
+	return out
+}
+
+// Convolve, DeltaRule and Scan are not there: the engine refuses models that
+// need them before it begins.
+func (o *ops) Convolve(x backend.Value, _ backend.Convolution) backend.Value {
+	o.failed(errRecurrence)
+	return o.value(x.Rows(), x.Width())
+}
+
+// DeltaRule implements backend.Ops.
+func (o *ops) DeltaRule(x, _, _ backend.Value, d backend.DeltaRule) backend.Value {
+	o.failed(errRecurrence)
+	return o.value(x.Rows(), d.Heads*d.ValueDim)
+}
+
+// Scan implements backend.Ops.
+func (o *ops) Scan(x, _ backend.Value, s backend.Scan) backend.Value {
+	o.failed(errRecurrence)
+	return o.value(x.Rows(), s.Heads*s.HeadDim)
+}
+
+var errRecurrence = errors.New("gpu: layers with a recurrent state are not computed; use --device cpu")
+
 // Keep makes x survive EndLayer.
 func (o *ops) Keep(x backend.Value) backend.Value {
 	x.(*value).kept = true

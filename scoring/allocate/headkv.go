@@ -118,9 +118,9 @@ func reduce(shares []float64, m Model, level Level, how Reduce) []float64 {
 			i += layer.Heads
 			continue
 		}
-		group := layer.Heads / layer.KVHeads
+		group := layer.Group()
 		if level == ByLayer {
-			group = layer.Heads
+			group = max(1, layer.Heads)
 		}
 		for at := 0; at < layer.Heads; at += group {
 			var v float64

@@ -218,6 +218,9 @@ func check(m Model, policy Policy, p Params) error {
 		if total > maxHeads {
 			return fmt.Errorf("a budget for a model of more than %d heads cannot be made", maxHeads)
 		}
+		if !l.Attends() && l.KVHeads == 0 {
+			continue // no attention, no cache
+		}
 		if l.Heads <= 0 || l.KVHeads <= 0 || l.Heads%l.KVHeads != 0 {
 			return fmt.Errorf("layer %d: %d heads cannot share %d KV heads evenly", i, l.Heads, l.KVHeads)
 		}
@@ -258,7 +261,7 @@ func caches(m Model, level Level) []Budget {
 		if !layer.Stores() {
 			continue
 		}
-		group := layer.Heads / layer.KVHeads
+		group := layer.Group()
 		if level == Head {
 			for h := range layer.Heads {
 				out = append(out, Budget{Layer: l, Head: h, KVHead: h / group})

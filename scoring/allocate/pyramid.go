@@ -39,7 +39,7 @@ func (p Pyramid) Budget(layer, layers, base, prompt, window int) int {
 func (p Pyramid) Allocate(r Request) ([]Budget, error) {
 	var quotas []float64
 	for _, c := range caches(r.Model, r.Level) {
-		b := p.Budget(c.Layer, len(r.Model.Layers), r.Capacity-r.Window, r.context(), r.Window)
+		b := p.Budget(r.Model.Layers[:c.Layer].Attending(), r.Model.Layers.Attending(), r.Capacity-r.Window, r.context(), r.Window)
 		quotas = append(quotas, float64(max(0, b)))
 	}
 	return r.Budgets(quotas)

@@ -10,6 +10,13 @@ A recipe is [name, [source, …], operation, argument]:
   every from,step   elements of the last dimension
   rows from,to      rows of the last but one dimension, as fractions of their number
   one               the only row of a matrix, as a vector
+  flat              dimensions of one element are left out
+  decay             −exp(x)
+  groups …          rows of heads, group by group (a number of groups and the rows of each kind
+                    in one), sorted by kind; the kinds named are kept
+  tile from,g,n     rows (or elements) from the from-th on, blocks of n of g groups each, become tiled:
+                    the first blocks of all groups, then the second ones
+  tilecols g,n      likewise, columns
   plus              1 is added
   numbers           the argument's, of no source
 """
@@ -47,8 +54,41 @@ def apply(recipe, tensors):
             x = x[0]
         elif op == "plus":
             x = x + 1
+        elif op == "flat":
+            x = x.squeeze()
+        elif op == "decay":
+            x = -np.exp(x.astype(np.float64)).astype(np.float32)
+        elif op == "groups":
+            heads, sizes, kinds = arg[0], arg[1:5], arg[5:]
+            parts = np.split(x.reshape(heads, sum(sizes), -1), np.cumsum(sizes)[:-1], 1)
+            x = np.concatenate([parts[k].reshape(-1, x.shape[-1]) for k in kinds])
+        elif op == "tile":
+            at, groups, n = arg
+            x = np.concatenate([x[:at], tiled(x[at:], groups, n)])
+        elif op == "tilecols":
+            x = tiled(x.T, *arg).T
+        elif op == "decaytile":
+            x = tiled(-np.exp(x.astype(np.float64)).astype(np.float32), *arg)
+        elif op == "flattile":
+            at, groups, n = arg
+            x = x.squeeze()
+            x = np.concatenate([x[:at], tiled(x[at:], groups, n)])
         out[name] = np.ascontiguousarray(x, np.float32)
     return out
+
+
+def tiled(x, groups, n):
+    """Blocks of n rows, group by group, become tiled."""
+    return x.reshape(groups, -1, n, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+
+
+def by_layer(config, attentions):
+    """Attention rows of every layer, none for layers without attention."""
+    types = getattr(config, "layer_types", None)
+    if types is None or len(attentions) == len(types):
+        return attentions
+    attentions = iter(attentions)
+    return [next(attentions) if "attention" in t and t != "linear_attention" else np.zeros((1, 0)) for t in types]
 
 
 class Keys(dict):
@@ -431,7 +471,91 @@ def gemma3n(c, names):
     ])
 
 
-FAMILIES = {"gemma3n_text": gemma3n, "gemma4_text": gemma4, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
+def delta_like(arch, c):
+    """Qwen3NextModel.set_gguf_parameters."""
+    k = base(arch, c)
+    if not plain_rope(k, c, None) or c.linear_conv_kernel_dim == 1 or c.layer_types != ["full_attention" if (i + 1) % 4 == 0 else "linear_attention" for i in range(c.num_hidden_layers)]:
+        return None
+    k.add("rope.dimension_count", int(head_dim(c) * c.rope_parameters.get("partial_rotary_factor", 0.25)))
+    k.add("ssm.conv_kernel", c.linear_conv_kernel_dim)
+    k.add("ssm.state_size", c.linear_key_head_dim)
+    k.add("ssm.group_count", c.linear_num_key_heads)
+    k.add("ssm.time_step_rank", c.linear_num_value_heads)
+    k.add("ssm.inner_size", c.linear_value_head_dim * c.linear_num_value_heads)
+    k.add("full_attention_interval", 4)
+    if getattr(c, "num_experts", None):
+        k.add("expert_feed_forward_length", c.moe_intermediate_size)
+        k.add("expert_shared_feed_forward_length", c.shared_expert_intermediate_size)
+    return k
+
+
+PLUS = (r"layers\.(\d+)\.(input_layernorm|post_attention_layernorm|self_attn\.[qk]_norm)\.weight|^model\.norm\.weight", lambda m, name: [
+    ["output_norm.weight" if m[1] is None else f"blk.{m[1]}." + {
+        "input_layernorm": "attn_norm", "post_attention_layernorm": "post_attention_norm", "self_attn.q_norm": "attn_q_norm",
+        "self_attn.k_norm": "attn_k_norm"}[m[2]] + ".weight", [name], "plus", None]])
+GATE = (r"layers\.(\d+)\.mlp\.shared_expert_gate\.weight$", lambda m, name: [[f"blk.{m[1]}.ffn_gate_inp_shexp.weight", [name], "one", None]])
+
+
+def qwen3_next(c, names):
+    k = delta_like(A.QWEN3NEXT, c)
+    if k is None or not c.norm_topk_prob:
+        return None
+    per = c.linear_num_value_heads // c.linear_num_key_heads * c.linear_value_head_dim
+    sizes = [c.linear_num_key_heads, c.linear_key_head_dim, c.linear_key_head_dim, per, per]
+    return k, named(A.QWEN3NEXT, c, names, [PLUS, GATE,
+        (r"layers\.(\d+)\.linear_attn\.in_proj_qkvz", lambda m, name: [
+            [f"blk.{m[1]}.attn_qkv.weight", [name], "groups", sizes + [0, 1, 2]], [f"blk.{m[1]}.attn_gate.weight", [name], "groups", sizes + [3]]]),
+        (r"layers\.(\d+)\.linear_attn\.A_log", lambda m, name: [[f"blk.{m[1]}.ssm_a", [name], "decay", None]]),
+        (r"layers\.(\d+)\.linear_attn\.dt_bias", lambda m, name: [[f"blk.{m[1]}.ssm_dt.bias", [name], "copy", None]]),
+        (r"layers\.(\d+)\.linear_attn\.conv1d", lambda m, name: [[f"blk.{m[1]}.ssm_conv1d.weight", [name], "flat", None]]),
+    ])
+
+
+def qwen35(c, names):
+    """_LinearAttentionVReorderBase: value heads tiled by key head."""
+    moe = c.model_type == "qwen3_5_moe_text"
+    arch = A.QWEN35MOE if moe else A.QWEN35
+    k = delta_like(arch, c)
+    if k is None:
+        return None
+    k.add("rope.dimension_sections", [11, 11, 10, 0])
+    groups, n, keys = c.linear_num_key_heads, c.linear_value_head_dim, 2 * c.linear_key_head_dim * c.linear_num_key_heads
+    at = lambda to, op, arg: lambda m, name: [[f"blk.{m[1]}.{to}", [name], op, arg]]
+    return k, named(arch, c, names, [PLUS, GATE,
+        (r"layers\.(\d+)\.linear_attn\.in_proj_qkv\.", at("attn_qkv.weight", "tile", [keys, groups, n])),
+        (r"layers\.(\d+)\.linear_attn\.in_proj_z\.", at("attn_gate.weight", "tile", [0, groups, n])),
+        (r"layers\.(\d+)\.linear_attn\.in_proj_a\.", at("ssm_alpha.weight", "tile", [0, groups, 1])),
+        (r"layers\.(\d+)\.linear_attn\.in_proj_b\.", at("ssm_beta.weight", "tile", [0, groups, 1])),
+        (r"layers\.(\d+)\.linear_attn\.A_log", at("ssm_a", "decaytile", [groups, 1])),
+        (r"layers\.(\d+)\.linear_attn\.dt_bias", at("ssm_dt.bias", "tile", [0, groups, 1])),
+        (r"layers\.(\d+)\.linear_attn\.conv1d", at("ssm_conv1d.weight", "flattile", [keys, groups, n])),
+        (r"layers\.(\d+)\.linear_attn\.out_proj", at("ssm_out.weight", "tilecols", [groups, n])),
+        (r"layers\.(\d+)\.mlp\.experts\.gate_up_proj$", lambda m, name: [
+            [f"blk.{m[1]}.ffn_{part}_exps.weight", [name], "rows", [i / 2, (i + 1) / 2]] for i, part in enumerate(("gate", "up"))]),
+        (r"layers\.(\d+)\.mlp\.experts\.down_proj$", at("ffn_down_exps.weight", "copy", None)),
+    ])
+
+
+def lfm2(c, names):
+    k = base(A.LFM2, c)
+    k.add("attention.head_count_kv", [c.num_key_value_heads if t == "full_attention" else 0 for t in c.layer_types])
+    k.add("attention.layer_norm_rms_epsilon", float(c.norm_eps))
+    k.add("vocab_size", c.vocab_size)
+    k.add("shortconv.l_cache", c.conv_L_cache)
+    n = c.intermediate_size
+    if c.block_auto_adjust_ff_dim:
+        n = int(2 * n / 3)
+        if c.block_ffn_dim_multiplier is None:
+            return None  # rounded by the converter, and not by transformers
+        n = c.block_multiple_of * -(-int(c.block_ffn_dim_multiplier * n) // c.block_multiple_of)
+    k.add("feed_forward_length", n)
+    if not plain_rope(k, c, None) or c.conv_L_cache == 1:
+        return None
+    return k, named(A.LFM2, c, names, [
+        (r"layers\.(\d+)\.conv\.conv\.weight", lambda m, name: [[f"blk.{m[1]}.shortconv.conv.weight", [name], "flat", None]])])
+
+
+FAMILIES = {"gemma3n_text": gemma3n, "gemma4_text": gemma4, "lfm2": lfm2, "qwen3_next": qwen3_next, "qwen3_5_text": qwen35, "qwen3_5_moe_text": qwen35, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
             "gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
             "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 

@@ -57,6 +57,8 @@ YARN = rope("yarn", factor=4.0, original_max_position_embeddings=16)
 GPTOSS = dict(GQA, num_hidden_layers=2, intermediate_size=32, head_dim=16, num_local_experts=5, num_experts_per_tok=2, sliding_window=8,
               **rope("yarn", 150000.0, factor=4.0, beta_fast=32.0, beta_slow=1.0, truncate=False, original_max_position_embeddings=16))
 A = gguf.MODEL_ARCH
+HYBRID = dict(MOE, head_dim=16, num_hidden_layers=4, intermediate_size=32, linear_conv_kernel_dim=4, linear_key_head_dim=8, linear_value_head_dim=12,
+              linear_num_key_heads=2, linear_num_value_heads=6, **rope("default", partial_rotary_factor=0.5))
 
 # case: config class, GGUF architecture (None: convert.py knows), settings, case whose weights it shares
 CASES = {
@@ -122,6 +124,11 @@ CASES = {
         interleave_moe_layer_step=2), None),
     "glm4": (T.Glm4Config, None, dict(GQA, head_dim=16, eos_token_id=2), None),
     "cohere": (T.CohereConfig, None, dict(GQA, **TIED, use_qk_norm=True, logit_scale=0.3), None),
+    "qwen3-next": (T.Qwen3NextConfig, None, dict(HYBRID, shared_expert_intermediate_size=48), None),
+    "qwen35": (T.Qwen3_5TextConfig, None, {k: v for k, v in HYBRID.items() if "expert" not in k and "moe" not in k}, None),
+    "qwen35-moe": (T.Qwen3_5MoeTextConfig, None, dict(HYBRID, shared_expert_intermediate_size=48), None),
+    "lfm2": (T.Lfm2Config, None, dict(
+        GQA, num_hidden_layers=4, conv_bias=True, block_multiple_of=8, layer_types=["conv", "conv", "full_attention", "conv"], norm_eps=1e-3), None),
     "cohere2": (T.Cohere2Config, None, dict(GQA, **TIED, num_hidden_layers=4, intermediate_size=32, sliding_window=8, logit_scale=0.3), None),
     "qwen3-awq": (T.Qwen3Config, A.QWEN3, INT4, None),
     "qwen3-moe-awq": (T.Qwen3MoeConfig, A.QWEN3MOE, dict(INT4, num_experts=3, num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=True), None),
@@ -149,14 +156,18 @@ CASES = {
 
 def initialise(model, seed):
     g = torch.Generator().manual_seed(seed)
-    plus_one = "gemma" in model.config.model_type and not re.match("gemma(3n|4)", model.config.model_type)
+    plus_one = re.match("gemma(?!3n|4)|qwen3_next|qwen3_5", model.config.model_type)
     buffers = [(n, b) for n, b in model.named_buffers() if re.search("bias$|layer_scalar$", n)]  # an expert's bias of choice; Gemma 4's scales
     for name, p in sorted([*model.named_parameters(), *buffers]):
         normal = torch.randn(p.shape, generator=g)
         if name.endswith("bias") or name.endswith("sinks"):
             p.data = 0.3 * normal
         elif "norm" in name or name.endswith("_scale") or name.endswith("scalar") or name.endswith("router.scale") or re.search(r"ln_\w\.", name):
-            p.data = torch.rand(p.shape, generator=g) + (-0.5 if plus_one else 0.5)
+            p.data = torch.rand(p.shape, generator=g) + (-0.5 if plus_one and "linear_attn" not in name else 0.5)
+        elif name.endswith("A_log"):
+            p.data = normal
+        elif "conv1d" in name:
+            p.data = 0.5 * normal
         elif "embed" in name or "wte" in name or "wpe" in name:
             p.data = 0.7 * normal
         else:
@@ -171,8 +182,8 @@ def golden(model, seed):
     with torch.no_grad():
         out = model(ids[None], output_attentions=True, use_cache=False)
     number = lambda x: float(f"{x:.7g}")
-    rows = [[[[number(w) for w in out.attentions[l][0, h, p, : p + 1].tolist()] for h in range(out.attentions[l].shape[1])]
-             for l in range(len(out.attentions))] for p in POSITIONS]
+    attentions = convert.by_layer(model.config, out.attentions)
+    rows = [[[[number(w) for w in a[0, h, p, : p + 1].tolist()] for h in range(a.shape[1])] for a in attentions] for p in POSITIONS]
     logits = [[number(x) for x in out.logits[0, p].tolist()] for p in POSITIONS]
     return {"tokens": ids.tolist(), "positions": POSITIONS, "logits": logits, "rows": rows}
 
@@ -181,7 +192,7 @@ def older(config):
     """config.json as transformers 4 had it; None where nothing differs."""
     c = dict(config)
     p = c.pop("rope_parameters", None)
-    if not p or c["model_type"] in ("ministral3", "gemma4_text", "gemma3n_text"):  # of 5 only
+    if not p or c["model_type"] in ("ministral3", "gemma4_text", "gemma3n_text", "lfm2"):  # of 5 only, or as 4 had it
         return None
     if "full_attention" in p:
         c["rope_theta"], c["rope_local_base_freq"] = p["full_attention"]["rope_theta"], p["sliding_attention"]["rope_theta"]

@@ -84,12 +84,13 @@ func (d *Double) Begin(c backend.Cache, _ int, _ *backend.Watch) (backend.Ops, e
 	if !ok {
 		return nil, fmt.Errorf("a cache of type %T belongs to another backend", c)
 	}
-	return &double{d, cache}, nil
+	return &double{b: d, c: cache}, nil
 }
 
 type double struct {
-	b *Double
-	c *doubleCache
+	backend.Recurrence // nil: it has none
+	b                  *Double
+	c                  *doubleCache
 }
 
 func vec(w backend.Weight) []float32 {
@@ -353,6 +354,16 @@ func (o *double) Join(parts ...backend.Value) backend.Value {
 		row := y.row(i)
 		for _, p := range parts {
 			row = row[copy(row, p.(*DoubleValue).row(i)):]
+		}
+	}
+	return y
+}
+
+func (o *double) SplitHeads(x backend.Value, heads, from, to int) backend.Value {
+	y, dim := zeros(x.Rows(), heads*(to-from)), x.Width()/heads
+	for i := range y.rows {
+		for h := range heads {
+			copy(y.row(i)[h*(to-from):], x.(*DoubleValue).row(i)[h*dim+from:h*dim+to])
 		}
 	}
 	return y
