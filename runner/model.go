@@ -9,11 +9,11 @@ import (
 	"headprof/runner/backend"
 	"headprof/runner/cpu"
 	"headprof/runner/gguf"
+	"headprof/runner/gpu"
 	"headprof/runner/plain"
 	"headprof/runner/shape"
 	"headprof/runner/tensor"
 	"headprof/runner/tokenizer"
-	"headprof/runner/vulkan"
 )
 
 // Options says how a model runs. The zero value is the default of each.
@@ -130,18 +130,18 @@ func device(o Options) (backend.Backend, error) {
 	switch {
 	case o.Device == "cpu":
 		return onCPU()
-	case o.Fast && (o.Device != "auto" || vulkan.Hardware()):
+	case o.Fast && (o.Device != "auto" || gpu.Hardware()):
 		return nil, fmt.Errorf("device %q has no int8 activations (--int8); they are for the CPU: leave out --int8, or give --device cpu", o.Device)
 	case o.Device == "plain":
 		return plain.New(), nil
-	case o.Device == "auto" && !vulkan.Hardware():
+	case o.Device == "auto" && !gpu.Hardware():
 		return onCPU()
 	case o.Device == "auto", o.Device == "gpu", strings.HasPrefix(o.Device, "gpu:"):
-		math, err := vulkan.ParseMath(o.GPUMath)
+		math, err := gpu.ParseMath(o.GPUMath)
 		if err != nil {
 			return nil, err
 		}
-		return vulkan.New(vulkan.Options{Device: strings.Replace(o.Device, "auto", "gpu", 1), Memory: o.GPUMemory, Math: math})
+		return gpu.New(gpu.Options{Device: strings.Replace(o.Device, "auto", "gpu", 1), Memory: o.GPUMemory, Math: math})
 	}
 	return nil, fmt.Errorf("device %q is unknown; known: cpu, gpu, gpu:N (see 'headprof devices'), auto, plain", o.Device)
 }
@@ -185,7 +185,7 @@ func (m *Model) ChatTemplate() string {
 	return t
 }
 
-// Device names what computes: "cpu", "plain" or "vulkan".
+// Device names what computes: "cpu", "plain", "cuda" or "vulkan".
 func (m *Model) Device() string { return m.backend.Name() }
 
 // Kernels names the device's kernels, such as "avx512".

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"headprof/runner/cpu"
-	"headprof/runner/vulkan"
+	"headprof/runner/gpu"
 )
 
 // deviceLine is one device; docs/gpu.md describes the fields.
@@ -21,7 +21,8 @@ type deviceLine struct {
 	Kind     string   `json:"kind"` // cpu, discrete, integrated, virtual, software or other
 	Memory   int64    `json:"memory_bytes"`
 	Free     int64    `json:"free_bytes"`
-	Vulkan   string   `json:"vulkan,omitempty"`
+	CUDA     string   `json:"cuda,omitempty"`   // version, of a device that CUDA lists
+	Vulkan   string   `json:"vulkan,omitempty"` // version, of one that Vulkan lists
 	Features []string `json:"features"`
 	Problem  string   `json:"problem,omitempty"` // why it cannot be used
 	Auto     bool     `json:"auto"`              // what --device auto would use
@@ -30,6 +31,7 @@ type deviceLine struct {
 type deviceList struct {
 	Devices []deviceLine `json:"devices"`
 	GPU     string       `json:"gpu_problem,omitempty"` // why no GPU is listed
+	Missing []string     `json:"missing,omitempty"`     // what the APIs without devices lack, and how to get it
 }
 
 func newDevices() *cobra.Command {
@@ -37,7 +39,10 @@ func newDevices() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "devices",
 		Short: "List the CPU and the GPUs that --device can name",
-		Long: `devices lists what --device takes: the CPU and every Vulkan device.
+		Long: `devices lists what --device takes: the CPU, and every device that CUDA or
+Vulkan offers. An NVIDIA card whose driver offers both is listed twice; CUDA
+comes first, and "gpu" takes it. Where one of the two offers nothing, the last
+lines say what is missing and how to get it.
 
 --device auto takes the first hardware GPU, or the CPU where there is none.
 Software devices, which compute on the CPU and are slow, are used only when
@@ -65,8 +70,8 @@ named by their number.`,
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			if list.GPU != "" {
-				fmt.Fprintln(cmd.OutOrStdout(), "No GPU:", list.GPU)
+			for _, m := range list.Missing {
+				fmt.Fprintln(cmd.OutOrStdout(), m)
 			}
 			return nil
 		},
@@ -89,16 +94,21 @@ func listDevices() deviceList {
 		b.Close()
 	}
 	list := deviceList{Devices: []deviceLine{host}}
-	gpus, err := vulkan.Devices()
-	if err != nil {
-		list.GPU = err.Error()
-		return list
+	gpus, missing := gpu.Devices()
+	for _, err := range missing {
+		list.Missing = append(list.Missing, strings.TrimPrefix(err.Error(), "gpu: "))
 	}
-	auto := vulkan.Preferred(gpus)
+	auto := gpu.Preferred(gpus)
 	for i, d := range gpus {
 		line := deviceLine{
 			Device: fmt.Sprintf("gpu:%d", i), Index: &gpus[i].Index, Name: d.Name, Kind: string(d.Kind),
-			Memory: d.Memory, Free: d.Free, Vulkan: d.API, Features: d.Features, Problem: d.Problem, Auto: i == auto,
+			Memory: d.Memory, Free: d.Free, Features: d.Features, Problem: d.Problem, Auto: i == auto,
+		}
+		switch d.API {
+		case "CUDA":
+			line.CUDA = d.Version
+		case "Vulkan":
+			line.Vulkan = d.Version
 		}
 		if line.Features == nil {
 			line.Features = []string{}
@@ -109,7 +119,7 @@ func listDevices() deviceList {
 		list.Devices = append(list.Devices, line)
 	}
 	if len(gpus) == 0 {
-		list.GPU = "the Vulkan loader knows no device; install the graphics card's driver"
+		list.GPU = strings.Join(list.Missing, "; ")
 	}
 	return list
 }

@@ -13,22 +13,23 @@ import (
 	"headprof/fixtures/reference"
 	"headprof/probe"
 	"headprof/runner"
-	"headprof/runner/vulkan"
+	"headprof/runner/gpu"
+	"headprof/runner/gpu/driver"
 )
 
 // onSoftwareGPU opens the built-in model on a software GPU of so much memory
 // (0: all it has).
 func onSoftwareGPU(t *testing.T, memory int64) *runner.Model {
 	t.Helper()
-	all, err := vulkan.Devices()
+	all, missing := gpu.Devices()
 	index := -1
 	for _, d := range all {
-		if d.Kind == vulkan.Software && d.Problem == "" {
+		if d.Kind == driver.Software && d.API == "Vulkan" && d.Problem == "" {
 			index = d.Index
 		}
 	}
 	if index < 0 {
-		reference.Missing(t, fmt.Sprintf("no software Vulkan device: %v", err))
+		reference.Missing(t, fmt.Sprintf("no software Vulkan device: %v", missing))
 	}
 	m, err := runner.OpenBytes(builtIn, fixtures.Tiny(), runner.Options{Device: "gpu:" + strconv.Itoa(index), Chunk: 64, GPUMemory: memory})
 	if err != nil {

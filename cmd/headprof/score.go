@@ -297,7 +297,7 @@ func meta(m *runner.Model, r *probe.Result) scoring.Meta {
 }
 
 func deviceKind(m *runner.Model) string {
-	if d := m.Device(); d != "vulkan" {
+	if d := m.Device(); d == "cpu" || d == "plain" {
 		return d // every CPU gives the same bytes
 	}
 	return m.Kernels()

@@ -18,9 +18,9 @@ measure() {
 	./headprof-gpu devices
 
 	echo "== tests on $device: operations, families, reference trials"
-	HEADPROF_ALL_TRIALS=1 HEADPROF_TEST_GPU=${device#gpu:} HEADPROF_MODELS=$models go test -count=1 -timeout 60m ./runner/vulkan
+	HEADPROF_ALL_TRIALS=1 HEADPROF_TEST_GPU=${device#gpu:} HEADPROF_MODELS=$models go test -count=1 -timeout 60m ./runner/gpu
 
-	[ -f "$models/random-7b.gguf" ] || go run ./runner/vulkan/synthetic -tokenizer "$models/smollm2.gguf" -out "$models/random-7b.gguf"
+	[ -f "$models/random-7b.gguf" ] || go run ./runner/gpu/synthetic -tokenizer "$models/smollm2.gguf" -out "$models/random-7b.gguf"
 	for model in smollm2 random-7b; do
 		for math in f32 f16 cooperative; do
 			echo "== $model, $math, $device"

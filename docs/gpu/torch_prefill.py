@@ -2,7 +2,7 @@
 """Prefill speed of PyTorch on a CUDA card, for comparison with `headprof bench --device gpu`.
 
 Without --gguf: a Llama of 7B shape (width 4096, 32 layers, 32 heads, 8 KV heads,
-feed-forward 14336) with random weights, the shape that runner/vulkan/synthetic writes.
+feed-forward 14336) with random weights, the shape that runner/gpu/synthetic writes.
 Only the last position's logits are computed, as headprof does.
 """
 import argparse

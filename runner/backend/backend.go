@@ -1,8 +1,8 @@
 // Package backend is the seam between a model family's equations (runner/arch)
-// and the machines that compute them (runner/cpu, runner/vulkan).
+// and the machines that compute them (runner/cpu, runner/gpu).
 //
 // A family calls Ops in the order of its equations. A backend may run each
-// call at once (cpu) or record it and submit many together (vulkan); results
+// call at once (cpu) or record it and submit many together (gpu); results
 // are only guaranteed to be there after Read or Flush.
 package backend
 

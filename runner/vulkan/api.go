@@ -1,12 +1,13 @@
 package vulkan
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"sync"
 	"unsafe"
+
+	"headprof/runner/gpu/driver"
 )
 
 // api holds the addresses of the Vulkan functions used. Those of a device are
@@ -34,36 +35,27 @@ func result(what string, r uintptr) error {
 	if code >= 0 {
 		return nil
 	}
-	return &Error{Call: what, Code: code}
-}
-
-// Error is a failed call of the Vulkan driver.
-type Error struct {
-	Call string
-	Code int32 // VkResult
-}
-
-// Error says what failed and what may help.
-func (e *Error) Error() string {
-	switch e.Code {
+	e := &driver.Error{API: apiName, Call: what, Code: int(code)}
+	switch code {
 	case errOutOfHostMemory:
-		return fmt.Sprintf("gpu: out of host memory (%s)", e.Call)
+		e.Cause = driver.OutOfHostMemory
 	case errOutOfDeviceMemory:
-		return fmt.Sprintf("gpu: out of device memory (%s); a shorter context, a smaller chunk or --cache-type f16 needs less", e.Call)
+		e.Cause = driver.OutOfDeviceMemory
 	case errDeviceLost:
-		return fmt.Sprintf("gpu: the device was lost (%s): its driver stopped or reset it; a run's journal is intact, and the same command continues it", e.Call)
+		e.Cause = driver.DeviceLost
 	case errFeatureAbsent, errExtensionAbsent, errIncompatible:
-		return fmt.Sprintf("gpu: the driver lacks a feature that headprof needs (%s, result %d); a newer driver may have it", e.Call, e.Code)
+		e.Cause = driver.Unsupported
 	}
-	return fmt.Sprintf("gpu: %s failed with Vulkan result %d", e.Call, e.Code)
+	return e
 }
 
-func cstring(s string) []byte { return append([]byte(s), 0) }
+// apiName is the name of the API in messages.
+const apiName = "Vulkan"
 
 // proc looks up a function.
 func (a *api) proc(get uintptr, object uintptr, name string) uintptr {
-	n := cstring(name)
-	return call(get, object, uintptr(unsafe.Pointer(&n[0])))
+	n := driver.CString(name)
+	return driver.Call(get, object, uintptr(unsafe.Pointer(&n[0])))
 }
 
 // loader is the process's one Vulkan instance.
@@ -73,6 +65,19 @@ type loader struct {
 }
 
 var open = sync.OnceValues(openLoader)
+
+// libraries are the names under which a Vulkan loader is installed.
+func libraries() []string {
+	switch runtime.GOOS {
+	case "windows":
+		return []string{"vulkan-1.dll"}
+	case "darwin":
+		return []string{"libvulkan.1.dylib", "libvulkan.dylib", "libMoltenVK.dylib",
+			"/opt/homebrew/lib/libvulkan.1.dylib", "/usr/local/lib/libvulkan.1.dylib",
+			"/opt/homebrew/lib/libMoltenVK.dylib", "/usr/local/lib/libMoltenVK.dylib"}
+	}
+	return []string{"libvulkan.so.1", "libvulkan.so"}
+}
 
 // install says how to get a Vulkan loader on this system.
 func install() string {
@@ -91,23 +96,13 @@ func missingLoader(tried []string) error {
 }
 
 func openLoader() (*loader, error) {
-	if !built {
-		return nil, errors.New("gpu: this binary was built without GPU support (tag nogpu)")
+	library, tried := driver.Open(libraries())
+	if library == nil {
+		return nil, missingLoader(tried)
 	}
 	l := &loader{}
-	var errs []string
-	for _, name := range libraries() {
-		p, err := openLibrary(name, "vkGetInstanceProcAddr")
-		if err == nil && p != 0 {
-			l.getInstanceProc = p
-			break
-		}
-		if err != nil {
-			errs = append(errs, err.Error())
-		}
-	}
-	if l.getInstanceProc == 0 {
-		return nil, missingLoader(errs)
+	if l.getInstanceProc = library.Symbol("vkGetInstanceProcAddr"); l.getInstanceProc == 0 {
+		return nil, missingLoader([]string{"it has no vkGetInstanceProcAddr"})
 	}
 	for name, p := range map[string]*uintptr{
 		"vkEnumerateInstanceExtensionProperties": &l.enumerateInstanceExtensions,
@@ -128,20 +123,20 @@ const version12 = 1<<22 | 2<<12
 
 func (l *loader) makeInstance() error {
 	var version uint32
-	call(l.enumerateInstanceVersion, uintptr(unsafe.Pointer(&version)))
+	driver.Call(l.enumerateInstanceVersion, uintptr(unsafe.Pointer(&version)))
 	if version < version12 {
 		return fmt.Errorf("gpu: the Vulkan loader is of version %s; 1.2 is needed: %s", versionText(version), install())
 	}
-	name := cstring("headprof")
+	name := driver.CString("headprof")
 	app := applicationInfo{sType: typeApplicationInfo, name: unsafe.Pointer(&name[0]), apiVersion: version12}
 	info := instanceCreateInfo{sType: typeInstanceCreateInfo, application: &app}
 	// MoltenVK shows itself only to those who ask for incomplete devices too.
 	const portability = "VK_KHR_portability_enumeration"
 	if l.instanceExtensions()[portability] {
-		list := []*byte{&cstring(portability)[0]}
+		list := []*byte{&driver.CString(portability)[0]}
 		info.flags, info.extensionCount, info.extensions = enumeratePortability, 1, unsafe.Pointer(&list[0])
 	}
-	r := call(l.createInstance, uintptr(unsafe.Pointer(&info)), 0, uintptr(unsafe.Pointer(&l.instance)))
+	r := driver.Call(l.createInstance, uintptr(unsafe.Pointer(&info)), 0, uintptr(unsafe.Pointer(&l.instance)))
 	if int32(r) == errIncompatible {
 		return fmt.Errorf("gpu: the Vulkan loader found no driver; %s", install())
 	}
@@ -163,12 +158,12 @@ func text(b []byte) string {
 
 func (l *loader) instanceExtensions() map[string]bool {
 	var n uint32
-	call(l.enumerateInstanceExtensions, 0, uintptr(unsafe.Pointer(&n)), 0)
+	driver.Call(l.enumerateInstanceExtensions, 0, uintptr(unsafe.Pointer(&n)), 0)
 	if n == 0 {
 		return nil
 	}
 	list := make([]extensionProperties, n)
-	call(l.enumerateInstanceExtensions, 0, uintptr(unsafe.Pointer(&n)), uintptr(unsafe.Pointer(&list[0])))
+	driver.Call(l.enumerateInstanceExtensions, 0, uintptr(unsafe.Pointer(&n)), uintptr(unsafe.Pointer(&list[0])))
 	return names(list[:n])
 }
 

@@ -1,38 +1,37 @@
 package vulkan
 
 import (
-	"fmt"
 	"sync"
 	"unsafe"
+
+	"headprof/runner/gpu/driver"
 )
 
 // device is a logical device with one queue. Its methods may be used by
 // several goroutines; the queue is locked for each submission.
 type device struct {
 	api
-	Device
-	handle uintptr
-	queue  uintptr
-	lock   sync.Mutex // of queue
-	layout handle
+	physical
+	handle    uintptr
+	queue     uintptr
+	lock      sync.Mutex // of queue
+	layout    handle
+	pipelines *pipelines
 
-	types struct{ local, upload, read uint32 } // memory types
-	used  struct {
-		sync.Mutex
-		local uint64 // bytes of device-local memory taken
-		peak  uint64 // at once
-	}
-	limit int64 // bytes of device memory that may be taken; 0: what there is
-	// fail, when set, is asked before each allocation (tests provoke errors with it).
-	fail func(size uint64) error
+	types [3]uint32 // memory types, by driver.Memory
 }
 
-// breaks, when set, is asked before each submission of any device (tests lose
-// devices with it).
-var breaks func() error
+// Largest is the driver's limit of one allocation.
+func (v *device) Largest() uint64 { return v.maxAllocation }
 
-func (l *loader) openDevice(d *Device, cooperative bool) (*device, error) {
-	v := &device{Device: *d}
+// Lanes is the size of a subgroup.
+func (v *device) Lanes() uint32 { return v.subgroup }
+
+// WaitIdle waits for all that was submitted.
+func (v *device) WaitIdle() { driver.Call(v.waitIdle, v.handle) }
+
+func (l *loader) openDevice(d *physical, cooperative bool) (*device, error) {
+	v := &device{physical: *d}
 	one := float32(1)
 	q := &deviceQueueCreateInfo{sType: typeDeviceQueueCreate, family: d.family, count: 1, priorities: unsafe.Pointer(&one)}
 	f12 := &features12{sType: typeFeatures12}
@@ -40,7 +39,7 @@ func (l *loader) openDevice(d *Device, cooperative bool) (*device, error) {
 	var extensions []*byte
 	want := func(name string) {
 		if d.extensions[name] {
-			extensions = append(extensions, &cstring(name)[0])
+			extensions = append(extensions, &driver.CString(name)[0])
 		}
 	}
 	want("VK_KHR_portability_subset") // must be enabled where present
@@ -53,31 +52,34 @@ func (l *loader) openDevice(d *Device, cooperative bool) (*device, error) {
 	if len(extensions) > 0 {
 		info.extensionCount, info.extensions = uint32(len(extensions)), unsafe.Pointer(&extensions[0])
 	}
-	if err := result("vkCreateDevice", call(l.createDevice, d.physical, uintptr(unsafe.Pointer(info)), 0, uintptr(unsafe.Pointer(&v.handle)))); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.Name, err)
+	if err := result("vkCreateDevice", driver.Call(l.createDevice, d.handle, uintptr(unsafe.Pointer(info)), 0, uintptr(unsafe.Pointer(&v.handle)))); err != nil {
+		return nil, err
 	}
 	var err error
 	if v.api, err = l.loadDevice(v.handle); err != nil {
 		return nil, err
 	}
-	call(v.getQueue, v.handle, uintptr(d.family), 0, uintptr(unsafe.Pointer(&v.queue)))
+	driver.Call(v.getQueue, v.handle, uintptr(d.family), 0, uintptr(unsafe.Pointer(&v.queue)))
 	v.chooseMemory()
+	v.pipelines = &pipelines{v: v, modules: map[string]handle{}, made: map[driver.Program]handle{}}
 	push := &pushConstantRange{stages: shaderStageCompute, size: maxPushBytes}
 	layout := &pipelineLayoutCreateInfo{sType: typePipelineLayout, pushCount: 1, push: push}
-	err = result("vkCreatePipelineLayout", call(v.createLayout, v.handle, uintptr(unsafe.Pointer(layout)), 0, uintptr(unsafe.Pointer(&v.layout))))
+	err = result("vkCreatePipelineLayout", driver.Call(v.createLayout, v.handle, uintptr(unsafe.Pointer(layout)), 0, uintptr(unsafe.Pointer(&v.layout))))
 	if err != nil {
-		v.close()
+		v.Close()
 		return nil, err
 	}
 	return v, nil
 }
 
-func (v *device) close() {
-	call(v.waitIdle, v.handle)
+// Close gives everything back.
+func (v *device) Close() {
+	v.WaitIdle()
+	v.pipelines.close()
 	if v.layout != 0 {
-		call(v.destroyLayout, v.handle, uintptr(v.layout), 0)
+		driver.Call(v.destroyLayout, v.handle, uintptr(v.layout), 0)
 	}
-	call(v.destroyDevice, v.handle, 0)
+	driver.Call(v.destroyDevice, v.handle, 0)
 }
 
 // chooseMemory finds the memory types for device memory, for data on its way
@@ -99,29 +101,19 @@ func (v *device) chooseMemory() {
 		return fallback
 	}
 	const visible = memoryHostVisible | memoryHostCoherent
-	if v.Kind == Discrete {
-		v.types.local = pick(0, memoryDeviceLocal)
+	if v.Kind == driver.Discrete {
+		v.types[driver.Local] = pick(0, memoryDeviceLocal)
 	} else {
-		v.types.local = pick(0, memoryDeviceLocal|visible|memoryHostCached, memoryDeviceLocal|visible, memoryDeviceLocal)
+		v.types[driver.Local] = pick(0, memoryDeviceLocal|visible|memoryHostCached, memoryDeviceLocal|visible, memoryDeviceLocal)
 	}
-	v.types.upload = pick(v.types.local, visible)
-	v.types.read = pick(v.types.upload, visible|memoryHostCached, visible)
+	v.types[driver.Upload] = pick(v.types[driver.Local], visible)
+	v.types[driver.Read] = pick(v.types[driver.Upload], visible|memoryHostCached, visible)
 }
 
-// free is the device memory that can still be taken, by what the driver said
-// when it was opened.
-func (v *device) free() int64 { return max(0, v.Free-v.taken()) }
-
-func (v *device) taken() int64 {
-	v.used.Lock()
-	defer v.used.Unlock()
-	return int64(v.used.local)
-}
-
-// onDevice reports whether a type of memory is of the heap that device memory
+// OnDevice reports whether a kind of memory is of the heap that device memory
 // is taken from.
-func (v *device) onDevice(kind uint32) bool {
-	return v.memory.types[kind].heap == v.memory.types[v.types.local].heap
+func (v *device) OnDevice(m driver.Memory) bool {
+	return v.memory.types[v.types[m]].heap == v.memory.types[v.types[driver.Local]].heap
 }
 
 // submit1 hands a recorded command buffer (0: none) to the queue.
@@ -133,10 +125,44 @@ func (v *device) submit1(commands uintptr, fence handle) error {
 	}
 	v.lock.Lock()
 	defer v.lock.Unlock()
-	if breaks != nil {
-		if err := breaks(); err != nil {
-			return err
-		}
+	return result("vkQueueSubmit", driver.Call(v.submit, v.queue, 1, uintptr(unsafe.Pointer(info)), uintptr(fence)))
+}
+
+// Alloc allocates memory with a buffer over it, which the host sees if it
+// can and should.
+func (v *device) Alloc(m driver.Memory, size uint64, seen bool) (driver.Block, error) {
+	kind := v.types[m]
+	b := driver.Block{Size: size}
+	var buffer, memory handle
+	info := &bufferCreateInfo{sType: typeBufferCreateInfo, size: size, usage: usageStorage | usageAddress | usageTransferSrc | usageTransferDst}
+	if err := result("vkCreateBuffer", driver.Call(v.createBuffer, v.handle, uintptr(unsafe.Pointer(info)), 0, uintptr(unsafe.Pointer(&buffer)))); err != nil {
+		return b, err
 	}
-	return result("vkQueueSubmit", call(v.submit, v.queue, 1, uintptr(unsafe.Pointer(info)), uintptr(fence)))
+	need := &memoryRequirements{}
+	driver.Call(v.bufferRequirements, v.handle, uintptr(buffer), uintptr(unsafe.Pointer(need)))
+	flags := &memoryAllocateFlags{sType: typeMemoryAllocateFlags, flags: allocateAddress}
+	alloc := &memoryAllocateInfo{sType: typeMemoryAllocateInfo, next: unsafe.Pointer(flags), size: need.size, typeIndex: kind}
+	err := result("vkAllocateMemory", driver.Call(v.allocateMemory, v.handle, uintptr(unsafe.Pointer(alloc)), 0, uintptr(unsafe.Pointer(&memory))))
+	if err == nil {
+		err = result("vkBindBufferMemory", driver.Call(v.bindMemory, v.handle, uintptr(buffer), uintptr(memory), 0))
+	}
+	if err == nil && v.memory.types[kind].flags&memoryHostVisible != 0 && seen {
+		err = result("vkMapMemory", driver.Call(v.mapMemory, v.handle, uintptr(memory), 0, ^uintptr(0), 0, uintptr(unsafe.Pointer(&b.Host))))
+	}
+	b.Buffer, b.Memory = uint64(buffer), uint64(memory)
+	if err != nil {
+		v.Free(m, &b)
+		return driver.Block{}, err
+	}
+	at := &bufferDeviceAddressInfo{sType: typeBufferDeviceAddress, buffer: buffer}
+	b.Address = uint64(driver.Call(v.bufferAddress, v.handle, uintptr(unsafe.Pointer(at))))
+	return b, nil
+}
+
+// Free gives a block back.
+func (v *device) Free(_ driver.Memory, b *driver.Block) {
+	driver.Call(v.destroyBuffer, v.handle, uintptr(b.Buffer), 0)
+	if b.Memory != 0 {
+		driver.Call(v.freeMemory, v.handle, uintptr(b.Memory), 0)
+	}
 }
