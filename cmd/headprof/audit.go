@@ -154,6 +154,10 @@ func (f *auditFlags) ask(cmd *cobra.Command, p *audit.Page, table *scoring.Table
 	return nil
 }
 
+// fewestTrials are measured however few prompts are asked for: fewer do not
+// rank heads.
+const fewestTrials = 20
+
 // measure measures scores to compare with: those of needle trials, and the
 // file's own method where this program computes it.
 func (f *auditFlags) measure(cmd *cobra.Command, method string, replaces error) (folder string, commands []string, err error) {
@@ -164,7 +168,11 @@ func (f *auditFlags) measure(cmd *cobra.Command, method string, replaces error) 
 	if own := ownMethod(method); own != "" && replaces == nil {
 		methods = append(methods, own)
 	}
-	command, err := f.headprof(cmd, "score", "scores", append([]string{"--method", strings.Join(methods, ","), "--decode", "forced"}, f.common...))
+	count := f.plan.count
+	if count > 0 { // 0: all
+		count = max(count, fewestTrials)
+	}
+	command, err := f.headprof(cmd, "score", "scores", append([]string{"--method", strings.Join(methods, ","), "--decode", "forced", "--count", strconv.Itoa(count)}, f.common...))
 	return filepath.Join(f.out, "scores"), []string{command}, err
 }
 
@@ -376,7 +384,7 @@ func (f *auditFlags) given(fs *pflag.FlagSet) (values, common []string) {
 	ofModel := map[string]bool{}
 	forwarded.VisitAll(func(x *pflag.Flag) { ofModel[x.Name] = true })
 	own.taskFlags.register(forwarded, 12)
-	shared := []string{"lengths", "depths", "count", "haystack", "chat", "chat-var", "judge", "buffer"}
+	shared := []string{"lengths", "depths", "haystack", "chat", "chat-var", "judge", "buffer"}
 	add := func(x *pflag.Flag) {
 		words := []string{x.Value.String()}
 		switch v := x.Value.(type) {
