@@ -35,12 +35,17 @@ type budgetFlags struct {
 func newBudget() *cobra.Command {
 	f := budgetFlags{params: allocate.Parameters()}
 	c := &cobra.Command{
-		Use:   "budget DIR|FILE",
+		Use:   "budget DIR|FILE [DIR|FILE...]",
 		Short: "Turn scores into KV-cache budgets per head",
 		Long: `Divide a KV cache over the heads of a profile by HeadKV's formula (arXiv
 2410.19258, section 3.3), or evenly, or as a pyramid, or full and streaming
-heads. Prints what was asked for and what the budgets really cost; --out writes
-them as JSON, CSV or Parquet.
+heads, or by marginal utility (curves of 'headprof score --method cache-cut
+--cut-curve auto'). Prints what was asked for and what the budgets really cost;
+--out writes them as JSON, CSV or Parquet.
+
+Of several profiles the consensus is divided: the heads in the top tenth of more
+than half of them, as 'headprof compare --consensus' writes it. What differs in
+their making is said.
 
 Capacity is what a cache gets on average, the window included. At level kv-head
 (default) the query heads of a group share one budget and one cache, so the
@@ -48,8 +53,13 @@ bytes are real; level head keeps a cache per query head, as the published code
 does, and takes the group's size as many times the memory.`,
 		Example: `  headprof budget headprof-out --capacity 128 --out budget.json
   headprof budget headkv.json --capacity 64,128,256 --beta 1.2 --level head --out budgets.csv`,
-		Args: exactly("a run's folder or a score file"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("missing a run's folder or a score file")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
@@ -69,7 +79,8 @@ does, and takes the group's size as many times the memory.`,
 	return c
 }
 
-func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
+func (f *budgetFlags) run(cmd *cobra.Command, paths []string) error {
+	path := paths[0]
 	var shared allocate.Params
 	if err := f.params.Fill(&shared); err != nil {
 		return err
@@ -91,7 +102,7 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	t, err := f.profile.table(path)
+	t, err := f.table(paths)
 	if err != nil {
 		return err
 	}
@@ -102,6 +113,9 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	asked := f.method
+	if len(paths) > 1 {
+		path, asked = strings.Join(paths, ", "), scoring.ConsensusMethod
+	}
 	if m, ok := policy.(*allocate.Marginal); ok {
 		if asked != "" {
 			return usagef("--method %s: marginal divides by the curves of cache-cut; leave --method out", asked)
@@ -183,6 +197,32 @@ func (f *budgetFlags) run(cmd *cobra.Command, path string) error {
 	}
 	printPath(cmd, f.out)
 	return nil
+}
+
+// table reads a profile, or the consensus of several.
+func (f *budgetFlags) table(paths []string) (*scoring.Table, error) {
+	if len(paths) == 1 {
+		return f.profile.table(paths[0])
+	}
+	if f.policy == (allocate.Marginal{}).Name() {
+		return nil, usagef("marginal divides by the curves of one profile, not of %d", len(paths))
+	}
+	profiles, err := f.profile.openRanked(paths, f.method)
+	if err != nil {
+		return nil, err
+	}
+	a, err := agree(profiles, 0, 0, f.mix, 1)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range a.differences {
+		fmt.Fprintln(notesTo(f.profile.notes), d)
+	}
+	c := a.consensus
+	if len(c.Members()) == 0 {
+		return nil, fmt.Errorf("%s: no head is in the top %d of at least %d of %d rankings, so there is no consensus; 'headprof compare --at-least' and '--top-k' make it wider", strings.Join(paths, ", "), c.K, c.AtLeast, len(c.Names))
+	}
+	return c.Table(consensusMeta(profiles)), nil
 }
 
 // streamingOf takes the sizes of a streaming head's cache from the source, where

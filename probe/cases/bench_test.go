@@ -40,6 +40,7 @@ func BenchmarkCause(b *testing.B) {
 			method scoring.Named
 		}{
 			{"cache-cut", &answer{ID: "a", Prompt: prompt, Answer: five}, &scoring.CacheCut{Sink: 4, Recent: 32}},
+			{"curve", &answer{ID: "a", Prompt: prompt, Answer: five}, &scoring.CacheCut{Sink: 4, Recent: 32, Curve: "8,16,32,64,128,256,512,1024,2048", By: "snapkv"}},
 			{"taylor", &answer{ID: "a", Prompt: prompt, Answer: five}, &scoring.Taylor{}},
 			{"patch", &swap{ID: "s", Clean: prompt, Corrupted: prompt, Answer: five}, &scoring.Patch{}},
 		} {
