@@ -38,16 +38,17 @@ type Probe string
 
 // The probes.
 const (
-	Needles   Probe = ""          // needle trials: the steps of the answer
-	Documents Probe = "documents" // numbered documents, a query, and a query without content
-	Repeats   Probe = "repeats"   // a sequence of random tokens, several times
-	Recital   Probe = "recital"   // a text, the request to repeat it, and the text again
-	PlainText Probe = "text"      // a text
-	FewShot   Probe = "few-shot"  // demonstrations with shuffled labels, and a query
-	Injection Probe = "injection" // an instruction with data, and the same with an injected instruction
-	Functions Probe = "functions" // few-shot prompts of a task with right labels, and with shuffled ones
-	Answers   Probe = "answers"   // a needle trial's prompt and its expected answer
-	Swaps     Probe = "swaps"     // a prompt, the same with something else in its place, and the answer to the first
+	Needles    Probe = ""           // needle trials: the steps of the answer
+	Documents  Probe = "documents"  // numbered documents, a query, and a query without content
+	Repeats    Probe = "repeats"    // a sequence of random tokens, several times
+	Recital    Probe = "recital"    // a text, the request to repeat it, and the text again
+	PlainText  Probe = "text"       // a text
+	FewShot    Probe = "few-shot"   // demonstrations with shuffled labels, and a query
+	Injection  Probe = "injection"  // an instruction with data, and the same with an injected instruction
+	Functions  Probe = "functions"  // few-shot prompts of a task with right labels, and with shuffled ones
+	Statements Probe = "statements" // true and false statements
+	Answers    Probe = "answers"    // a needle trial's prompt and its expected answer
+	Swaps      Probe = "swaps"      // a prompt, the same with something else in its place, and the answer to the first
 )
 
 var declarations []Declaration

@@ -33,6 +33,7 @@ type scoreFlags struct {
 	quiet, json, perStep      bool
 	every                     bool // --method all
 	tasks                     []string
+	statements                string
 	maxLength, each           int
 	params                    *param.Set // of the methods
 }
@@ -69,6 +70,7 @@ commas, or all. The built-in model's run without flags computes all of them.`,
 	fs.IntVar(&f.topK, "top-k", 0, "heads that count as top in the table and for --until stable (default: a tenth of all)")
 	fs.StringVar(&f.method, "method", "headkv-r2", "score `method` to compute and show, or several by commas, or all; the first is shown in table and heatmaps. A run of needle trials computes all methods of theirs")
 	pathsVar(fs, &f.tasks, "tasks", nil, "for scores of prompts and their answers, a task's in place of needle trials: what 'headprof eval --tasks' takes, such as ruler:vt,qa or JSONL `files`")
+	fs.StringVar(&f.statements, "statements", "", "for truth: a JSONL `file` of statements: statement, label (true or false), group (default: a set of headprof's own)")
 	fs.IntVar(&f.maxLength, "max-length", 0, "of --tasks, JSONL: longest prompt in tokens, cut in its middle (default: what the model holds)")
 	fs.IntVar(&f.each, "each", 0, "of --tasks, JSONL: take the first so many lines of each file (default: all)")
 	shardFlag(fs, &f.shard)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -78,6 +79,9 @@ func (f *scoreFlags) casePlan(cmd *cobra.Command, m *runner.Model, e probe.Model
 	methods, err := f.without(m, methods)
 	if err != nil {
 		return nil, err
+	}
+	if f.statements != "" {
+		plan.Params["statements"] = filepath.Base(f.statements)
 	}
 	for _, d := range methods {
 		method := d.New()
@@ -208,6 +212,14 @@ func (f *scoreFlags) caseList(cmd *cobra.Command, m *runner.Model, e probe.Model
 			if source, err = f.source(m, e); err != nil {
 				return nil, err
 			}
+		}
+		if k == scoring.Statements {
+			list, err := f.statementCases(source)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, list...)
+			continue
 		}
 		list, err := cases.Generate(k, source)
 		if err != nil {

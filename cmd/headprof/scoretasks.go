@@ -1,16 +1,25 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 
+	"headprof/export/textfile"
+	"headprof/fixtures"
 	"headprof/probe"
 	"headprof/probe/cases"
 	"headprof/runner"
 	"headprof/scoring"
 )
 
-// checkTasks says what --tasks cannot be given with.
+// checkTasks says what --tasks and --statements cannot be given with.
 func (f *scoreFlags) checkTasks(c chosen) error {
+	if f.statements != "" && !c.hasAny([]string{scoring.Truth{}.Name()}) {
+		return usagef("--statements belongs to truth, which this run does not compute: add --method truth")
+	}
+	if f.statements != "" && f.trials != "" {
+		return usagef("--statements and --trials both say which statements run; leave one of them out")
+	}
 	if len(f.tasks) == 0 {
 		return nil
 	}
@@ -55,4 +64,17 @@ func (f *scoreFlags) taskCases(m *runner.Model, e probe.Model) (list []cases.Cas
 	params = t.params()
 	delete(params, "judge")
 	return list, params, nil
+}
+
+// statementCases reads --statements, or takes those of headprof.
+func (f *scoreFlags) statementCases(s cases.Source) ([]cases.Case, error) {
+	if f.statements == "" {
+		return cases.ReadStatements("statements", bytes.NewReader(fixtures.Statements()), s)
+	}
+	file, err := textfile.Open(f.statements)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return cases.ReadStatements(f.statements, file, s)
 }

@@ -13,15 +13,16 @@ import (
 
 // made gives an empty case of a kind.
 var made = map[scoring.Probe]func() Case{
-	scoring.Documents: func() Case { return new(documents) },
-	scoring.Repeats:   func() Case { return new(repeats) },
-	scoring.Recital:   func() Case { return new(recital) },
-	scoring.PlainText: func() Case { return new(plainText) },
-	scoring.FewShot:   func() Case { return new(fewShot) },
-	scoring.Injection: func() Case { return new(injection) },
-	scoring.Functions: func() Case { return new(functions) },
-	scoring.Answers:   func() Case { return new(answer) },
-	scoring.Swaps:     func() Case { return new(swap) },
+	scoring.Documents:  func() Case { return new(documents) },
+	scoring.Repeats:    func() Case { return new(repeats) },
+	scoring.Recital:    func() Case { return new(recital) },
+	scoring.PlainText:  func() Case { return new(plainText) },
+	scoring.FewShot:    func() Case { return new(fewShot) },
+	scoring.Injection:  func() Case { return new(injection) },
+	scoring.Functions:  func() Case { return new(functions) },
+	scoring.Statements: func() Case { return new(statement) },
+	scoring.Answers:    func() Case { return new(answer) },
+	scoring.Swaps:      func() Case { return new(swap) },
 }
 
 // maxLine bounds a line of a file of cases, in bytes.
@@ -76,6 +77,11 @@ func Read(file string, in io.Reader, kind scoring.Probe) ([]Case, error) {
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s: no cases in it", file)
+	}
+	if kind == scoring.Statements {
+		if out, err := linked(out); err != nil {
+			return out, fmt.Errorf("%s: %w", file, err)
+		}
 	}
 	return out, nil
 }

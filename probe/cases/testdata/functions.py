@@ -5,7 +5,7 @@ fixtures/model.py's weights as the GGUF file holds them, with the forward pass
 written out below (arXiv 2310.15213, eq. 5: the mean of a head's outputs at the
 last token of prompts with right labels replaces its output there in prompts with
 shuffled ones; the change of the answer's probability, averaged over the latter).
-Also the heads' outputs at the last token of a prompt, which `truth` reads.
+Also the heads' outputs at the last token of a prompt, which truth.py reads, too.
 Needs torch and gguf. Nothing here knows headprof's code.
 """
 import json
@@ -73,25 +73,24 @@ def demonstrations(pairs, shift):
     return ids + [pairs[-1][0], 12]
 
 
-pairs = [(20 + 3 * i, 200 + 5 * i) for i in range(7)]
-clean = [demonstrations(pairs[i:] + pairs[:i], 0) for i in range(3)]
-shuffled = [demonstrations(pairs[i:] + pairs[:i], 1) for i in (1, 4)]
-# What the model says, so that probabilities are not tiny: the numbers are what is tested.
-first = forward(shuffled[0])[0][-1].argmax().item()
-second = forward(shuffled[1])[0][-1].topk(2).indices[1].item()
-answers = [[first], [second, forward(shuffled[1] + [second])[0][-1].argmax().item()]]
-mean = torch.stack([forward(p)[1][:, :, -1] for p in clean]).mean(0)
-effect = [[sum(probability(p, a, (l, h, len(p) - 1, mean[l, h])) - probability(p, a) for p, a in zip(shuffled, answers)) / len(shuffled)
-           for h in range(H)] for l in range(L)]
-
-
 def table(rows):
     return [[float(f"{x:.9g}") for x in row] for row in rows]
 
 
-(here / "functions.json").write_text(json.dumps({
-    "case": {"id": "f", "clean_ids": clean, "shuffled_ids": shuffled, "answer_ids": answers},
-    "icl-causal": table(effect),
-    "outputs": [table(layer) for layer in forward(clean[0])[1][:, :, -1].tolist()],
-}) + "\n")
-print(max(abs(x) for row in effect for x in row), [probability(p, a) for p, a in zip(shuffled, answers)])
+if __name__ == "__main__":
+    pairs = [(20 + 3 * i, 200 + 5 * i) for i in range(7)]
+    clean = [demonstrations(pairs[i:] + pairs[:i], 0) for i in range(3)]
+    shuffled = [demonstrations(pairs[i:] + pairs[:i], 1) for i in (1, 4)]
+    # What the model says, so that probabilities are not tiny: the numbers are what is tested.
+    first = forward(shuffled[0])[0][-1].argmax().item()
+    second = forward(shuffled[1])[0][-1].topk(2).indices[1].item()
+    answers = [[first], [second, forward(shuffled[1] + [second])[0][-1].argmax().item()]]
+    mean = torch.stack([forward(p)[1][:, :, -1] for p in clean]).mean(0)
+    effect = [[sum(probability(p, a, (l, h, len(p) - 1, mean[l, h])) - probability(p, a) for p, a in zip(shuffled, answers)) / len(shuffled)
+               for h in range(H)] for l in range(L)]
+    (here / "functions.json").write_text(json.dumps({
+        "case": {"id": "f", "clean_ids": clean, "shuffled_ids": shuffled, "answer_ids": answers},
+        "icl-causal": table(effect),
+        "outputs": [table(layer) for layer in forward(clean[0])[1][:, :, -1].tolist()],
+    }) + "\n")
+    print(max(abs(x) for row in effect for x in row), [probability(p, a) for p, a in zip(shuffled, answers)])
