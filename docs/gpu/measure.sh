@@ -3,7 +3,8 @@
 #
 #     docs/gpu/measure.sh [gpu:N] [FOLDER]
 #
-# gpu:N is a device of `headprof devices` (default gpu:0); FOLDER holds
+# gpu:N is a device of `headprof devices` (default gpu:0): an NVIDIA card through
+# CUDA, or any through Vulkan; run it once for each that the list has. FOLDER holds
 # smollm2.gguf and gemma3-270m.gguf (default: $HEADPROF_MODELS) and receives
 # random-7b.gguf (4 GB, made once). Needs Go; PyTorch with CUDA, transformers,
 # gguf and accelerate are used where they are. Output goes to gpu-report.txt.
@@ -22,7 +23,7 @@ measure() {
 
 	[ -f "$models/random-7b.gguf" ] || go run ./runner/gpu/synthetic -tokenizer "$models/smollm2.gguf" -out "$models/random-7b.gguf"
 	for model in smollm2 random-7b; do
-		for math in f32 f16 cooperative; do
+		for math in f32 f16 cooperative; do # cooperative is refused where there is none
 			echo "== $model, $math, $device"
 			./headprof-gpu bench --model "$models/$model.gguf" --device "$device" --gpu-math $math --cache-type f16 --tokens 2048,8000 --repeat 3
 		done

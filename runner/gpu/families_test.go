@@ -81,6 +81,12 @@ func testFamiliesEqualTransformers(t *testing.T) {
 			}
 			c := m.Config()
 			cache, err := b.NewCache(c.Shape(), backend.KVF32, len(want.Tokens))
+			if c.Shape().State() > 0 { // recurrent layers are not computed; runner refuses them before
+				if err == nil || !strings.Contains(err.Error(), "--device cpu") {
+					t.Errorf("a cache of recurrent layers: %v", err)
+				}
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
