@@ -335,6 +335,9 @@ func (t *step) begin(last bool) error {
 	if w.Projections != nil && m.config.NormedLate {
 		return fmt.Errorf("family %q normalises queries and keys after their rotation, and what was asked for needs them before it; leave that score out", m.config.Family)
 	}
+	if why := m.config.NoProjections; w.Projections != nil && why != "" {
+		return fmt.Errorf("family %q: %s; leave the score that needs them out", m.config.Family, why)
+	}
 	if w.Projections != nil && m.config.Shape().Shares() {
 		return fmt.Errorf("layers of family %q share keys and values, and what was asked for needs those of every layer; leave that score out", m.config.Family)
 	}

@@ -116,10 +116,10 @@ func readNPY(t *testing.T, path string) (shape [4]int, values []float32) {
 }
 
 // The rows are those of transformers, of grouped heads (llama), of sliding
-// windows (gemma3, layers differ) and of one head per KV head (gpt-neox), and do
+// windows (gemma3, layers differ), of latent caches (deepseek-v3) and of one head per KV head (gpt-neox), and do
 // not depend on threads and chunks.
 func TestAttentionEqualsTransformers(t *testing.T) {
-	for _, name := range []string{"llama", "gemma3", "gpt-neox"} {
+	for _, name := range []string{"llama", "gemma3", "gpt-neox", "deepseek-v3"} {
 		t.Run(name, func(t *testing.T) {
 			dir, trials, want := tinyFamily(t, name)
 			out := filepath.Join(dir, "rows.npy")

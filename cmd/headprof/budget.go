@@ -170,6 +170,9 @@ func (f *budgetFlags) run(cmd *cobra.Command, paths []string) error {
 			t.Heads[i].KVHead = h.Head // a cache per query head, whatever it shares
 		}
 	}
+	if slices.ContainsFunc(known, func(l shape.Layer) bool { return l.Kind == shape.Latent }) {
+		fmt.Fprintln(notesTo(f.profile.notes), "the model has latent caches, one entry per token for all heads of a layer: what follows are budgets of layers, which every head of a layer has")
+	}
 	heads := t.Of(method)
 	model := allocate.ModelOf(heads)
 	f.sizes(&model, known)
@@ -307,7 +310,7 @@ func (f *budgetFlags) sizes(m *allocate.Model, known shape.Model) {
 		if known == nil {
 			continue
 		}
-		to.Shares = known[l].Shares
+		to.Shares, to.Kind = known[l].Shares, known[l].Kind
 		if f.profile.model != "" || f.headDim == 0 {
 			to.KeyDim, to.ValueDim = known[l].KeyDim, known[l].ValueDim
 		}

@@ -67,3 +67,32 @@ func TestSharedCachesFromScoreToBudget(t *testing.T) {
 		t.Errorf("inspect says %s", text)
 	}
 }
+
+// Of a model with latent caches every query head is scored; a layer has one
+// budget, which all its heads have, and what cuts heads apart is refused.
+func TestLatentCachesFromScoreToBudget(t *testing.T) {
+	dir, trials, _ := tinyFamily(t, "deepseek-v3")
+	run, budgets := filepath.Join(dir, "run"), filepath.Join(dir, "budget.csv")
+	headprof(t, "score", "--model", dir, "--trials", trials, "--decode", "forced", "--out", run)
+	p, err := export.Read(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := p.Table.Of("retrieval"); len(rows) != 2*4 || rows[7].KVHead != 0 {
+		t.Fatalf("rows %+v", rows)
+	}
+	headprof(t, "budget", run, "--capacity", "20", "--method", "retrieval", "--policy", "uniform", "--out", budgets)
+	list, err := export.ReadBudgets(budgets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := list[0].Heads; len(b) != 8 || b[3].Entries != 20 || b[3].KVHead != 0 {
+		t.Errorf("budgets are %+v", list)
+	}
+	if text := fails(t, "budget", run, "--capacity", "20", "--method", "retrieval", "--level", "head"); !strings.Contains(text, "latent") {
+		t.Errorf("a cache per query head: %s", text)
+	}
+	if text := fails(t, "score", "--model", dir, "--method", "duo-on-the-fly", "--count", "1", "--lengths", "30", "--out", filepath.Join(dir, "duo")); text == "" {
+		t.Error("no reason")
+	}
+}

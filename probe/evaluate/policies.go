@@ -2,9 +2,11 @@ package evaluate
 
 import (
 	"fmt"
+	"slices"
 
 	"headprof/runner/arch"
 	"headprof/runner/kvcache"
+	"headprof/runner/shape"
 	"headprof/scoring"
 	"headprof/scoring/allocate"
 	"headprof/scoring/param"
@@ -138,6 +140,9 @@ func (s Setting) policy(v Variant, m allocate.Model, n int) (kvcache.Policy, err
 	d, err := kvcache.Lookup(v.Policy)
 	if err != nil {
 		return nil, err
+	}
+	if latent := slices.IndexFunc(m.Layers, func(l shape.Layer) bool { return l.Kind == shape.Latent }); d.PerHead && latent >= 0 {
+		return nil, fmt.Errorf("policy %s cuts the heads of a layer differently, and layer %d of the model has a latent cache, one entry per token for all heads; leave it out", v.Policy, latent)
 	}
 	p, err := s.preset(d).For(kvcache.Prompt{Tokens: n, Capacity: v.Capacity, Model: m, Scores: s.Scores})
 	if err != nil {

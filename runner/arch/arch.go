@@ -97,12 +97,15 @@ type Config struct {
 
 	// NoGradient says why gradients are not computed; "": they are.
 	NoGradient string
+	// NoProjections says why there are no keys of heads before their rotation; "": there are.
+	NoProjections string
 
-	streamCount, laurelRank  int  // residual streams, and rank of LAuReL (Gemma 3n)
-	vectorWidth, vectorVocab int  // width of what each layer adds by token, and the tokens that its table has
-	drafts                   int  // layers of a draft model (NextN) behind the last, which are not run
-	ExpertWidth, SharedWidth int  // hidden width of one expert, and of the expert that all tokens use
-	sizes                    dims // that shape tags of the family's own parts name
+	latent                   latent // sizes of latent attention (DeepSeek)
+	streamCount, laurelRank  int    // residual streams, and rank of LAuReL (Gemma 3n)
+	vectorWidth, vectorVocab int    // width of what each layer adds by token, and the tokens that its table has
+	drafts                   int    // layers of a draft model (NextN) behind the last, which are not run
+	ExpertWidth, SharedWidth int    // hidden width of one expert, and of the expert that all tokens use
+	sizes                    dims   // that shape tags of the family's own parts name
 }
 
 // config lets a family embed Config and still have a method of that name.

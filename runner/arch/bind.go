@@ -194,6 +194,7 @@ func (c *Config) layerDims(l int) dims {
 		"q": a.Heads * a.KeyDim, "k": a.KVHeads * a.KeyDim, "v": a.KVHeads * a.ValueDim, "o": a.Heads * a.ValueDim,
 		"perlayer": c.vectorWidth, "allperlayer": len(c.Layers) * c.vectorWidth, "perlayervocab": c.vectorVocab, "2eff": 2 * c.ExpertWidth,
 		"streams": c.streamCount, "streams²": c.streamCount * c.streamCount, "laurel": c.laurelRank,
+		"qlora": c.latent.query, "klora": c.latent.rank, "kva": c.latent.rank + c.latent.rope, "qmla": a.Heads * (c.latent.rope + c.latent.key), "omla": a.Heads * c.latent.value,
 		"qkv": a.Heads*a.KeyDim + a.KVHeads*(a.KeyDim+a.ValueDim),
 		"2q":  2 * a.Heads * a.KeyDim,
 	}

@@ -107,6 +107,27 @@ func cook(t testing.TB, name string, from []tensor.Tensor, op string, arg json.R
 	cols := w.Cols()
 	var y []float32
 	switch op {
+	case "keysof", "valuesof":
+		var sizes []int
+		if err := json.Unmarshal(arg, &sizes); err != nil {
+			t.Fatal(err)
+		}
+		heads, key, value := sizes[0], sizes[1], sizes[2]
+		for h := range heads {
+			from := x[h*(key+value)*cols:]
+			if op == "valuesof" {
+				y = append(y, from[key*cols:(key+value)*cols]...)
+				continue
+			}
+			for c := range cols {
+				for r := range key {
+					y = append(y, from[r*cols+c])
+				}
+			}
+		}
+		if shape = []int{heads, value, cols}; op == "keysof" {
+			shape = []int{heads, cols, key}
+		}
 	case "copy":
 		y = x
 	case "flat", "decay", "groups", "tile", "tilecols", "decaytile", "flattile":

@@ -21,7 +21,7 @@ import (
 // oneEach holds a golden model of every family and of every form of it.
 var oneEach = []string{"llama", "mistral", "mixtral", "qwen2", "qwen2-moe", "qwen3", "qwen3-moe", "gemma", "gemma2", "gemma3",
 	"phi3", "olmo2", "gpt-oss", "glm4-moe", "granite-moe", "llama4", "smollm3", "seed-oss", "ministral3", "hunyuan-dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
-	"gemma3n", "gemma4", "gemma4-moe", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2",
+	"deepseek-v2-lite", "deepseek-v3", "gemma3n", "gemma4", "gemma4-moe", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2",
 	"qwen3-next", "qwen35", "qwen35-moe", "lfm2"}
 
 // halves are where a block of a format holds half-precision scales.
@@ -148,7 +148,7 @@ func enlarged(t *testing.T, name string) (c contents) {
 		switch n, ok, err := f.Int(k); {
 		case ok && err == nil:
 			for _, wide := range []string{"embedding_length", "feed_forward_length", "attention.key_length", "attention.value_length",
-				"attention.key_length_swa", "attention.value_length_swa", "rope.dimension_count_swa", "embedding_length_per_layer_input",
+				"attention.key_length_swa", "attention.value_length_swa", "attention.key_length_mla", "attention.value_length_mla", "attention.kv_lora_rank", "attention.q_lora_rank", "rope.dimension_count_swa", "embedding_length_per_layer_input",
 				"rope.dimension_count", "expert_feed_forward_length", "expert_shared_feed_forward_length",
 				"ssm.state_size", "ssm.inner_size"} {
 				if k == family+"."+wide {

@@ -7,7 +7,6 @@ var unsupported = map[string]string{
 	"bloom":         "it uses ALiBi, whose position biases headprof does not compute",
 	"mpt":           "it uses ALiBi, whose position biases headprof does not compute",
 	"baichuan":      "its larger models use ALiBi, whose position biases headprof does not compute",
-	"deepseek2":     "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to",
 	"lfm2moe":       convolution,
 	"falcon-h1":     stateSpace,
 	"granitehybrid": stateSpace,
@@ -29,6 +28,8 @@ const (
 // computed lists, by family, the keys among those of refuseOddities that its
 // equations read.
 var computed = map[string][]string{
+	"deepseek2": {"attention.kv_lora_rank", "expert_gating_func", "expert_weights_scale", "expert_group_count", "leading_dense_block_count",
+		"rope.scaling.yarn_log_multiplier", "nextn_predict_layers"},
 	"glm4moe":   {"nextn_predict_layers", "expert_gating_func", "expert_weights_scale", "expert_group_count", "leading_dense_block_count"},
 	"llama4":    {"attention.temperature_scale"},
 	"qwen3next": {"nextn_predict_layers"},

@@ -42,7 +42,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		"ALiBi family":     {"llama", map[string]any{"general.architecture": "bloom"}, []string{"bloom", "ALiBi"}},
 		"ALiBi setting":    {"llama", map[string]any{"llama.attention.max_alibi_bias": 8.0}, []string{"max_alibi_bias", "ALiBi"}},
-		"MLA":              {"llama", map[string]any{"general.architecture": "deepseek2"}, []string{"deepseek2", "latent", "KV heads"}},
+		"latent rank":      {"deepseek-v3", map[string]any{"deepseek2.attention.kv_lora_rank": nil}, []string{"kv_lora_rank"}},
+		"latent gate":      {"deepseek-v3", map[string]any{"deepseek2.expert_gating_func": 3}, []string{"expert_gating_func"}},
 		"streams":          {"gemma3n", map[string]any{"gemma3n.altup.active_idx": 4}, []string{"altup.active_idx", "streams"}},
 		"shared caches":    {"gemma4", map[string]any{"gemma4.attention.shared_kv_layers": 4}, []string{"layer 2", "shared_kv_layers"}},
 		"unknown family":   {"llama", map[string]any{"general.architecture": "nova"}, []string{`"nova"`, "supported: cohere2, command-r"}},

@@ -187,6 +187,10 @@ type Ops interface {
 	// MixExperts is dst += Σ_e p_e · down_e(act(gate_e(x)) ⊙ up_e(x)) over the
 	// top experts of each row; gate, up and down are stacks of expert matrices.
 	MixExperts(dst, x Value, m Experts)
+	// HeadLinear multiplies each head's slice of a row by a matrix of its own: the
+	// slice's first keep elements stay as they are, W_h·(the others) follows. w is a
+	// stack [heads × out × in].
+	HeadLinear(x Value, heads, keep int, w Weight) Value
 	// Above leaves of each row what lies above its mean and so many standard
 	// deviations, less those, and else 0, in place (Gemma 3n's sparse gates).
 	Above(x Value, deviations float32)
@@ -220,6 +224,7 @@ type Experts struct {
 	Selection                  Weight  // [experts], added to shares for the choice alone
 	Scale                      float32 // multiplies shares; 0: 1
 	Groups, UsedGroups         int     // experts are chosen in the groups whose best two sum highest (arXiv 2412.19437, section 2.1.2); 0 or 1: no groups
+	GroupsByBest               bool    // groups are chosen by their best expert (arXiv 2405.04434, section 2.2.2), not by their best two
 	WeighInput                 bool    // a share multiplies the expert's input, not its output (Llama 4)
 	RouterInput                Value   // what the router sees in place of the experts' input (Gemma 4); nil: the same
 	ShareScales                Weight  // [experts], multiply shares (Gemma 4)

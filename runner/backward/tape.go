@@ -318,6 +318,11 @@ func (t *Tape) Split(x backend.Value, from, to int) backend.Value {
 	return y
 }
 
+// HeadLinear has no way back either.
+func (t *Tape) HeadLinear(x backend.Value, heads, keep int, w backend.Weight) backend.Value {
+	return t.made(t.o.HeadLinear(x.(*node).now(), heads, keep, w))
+}
+
 // Above and Match have no way back: families that need them say so (NoGradient).
 func (t *Tape) Above(x backend.Value, deviations float32) { t.o.Above(t.writable(x).v, deviations) }
 

@@ -167,6 +167,9 @@ func closeGroups(by []float32, m backend.Experts) {
 				second = v
 			}
 		}
+		if m.GroupsByBest {
+			second = 0
+		}
 		order[g], best[g] = g, first+second
 	}
 	sort.SliceStable(order, func(i, j int) bool { return best[order[i]] > best[order[j]] })

@@ -6,6 +6,29 @@ import (
 	"headprof/runner/backend"
 )
 
+// HeadLinear multiplies each head's slice of a row by a matrix of its own, behind
+// its first keep elements.
+func (o *ops) HeadLinear(x backend.Value, heads, keep int, w backend.Weight) backend.Value {
+	v, stack := x.(*value), w.(*weight)
+	dim, rows := v.width/heads, stack.rows/heads
+	out := o.arena.value(v.rows, heads*(keep+rows))
+	for h := range heads {
+		in := o.Split(v, h*dim+keep, (h+1)*dim).(*value)
+		y := o.arena.value(v.rows, rows)
+		one, from := stack.expert(h, rows)
+		o.linear(linear{dst: y, x: in, w: one, from: from, out: rows, scale: 1})
+		o.perRow(v.rows, keep+rows, func(_ *scratch, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				dst := out.row(i)[h*(keep+rows):]
+				copy(dst, v.row(i)[h*dim:][:keep])
+				copy(dst[keep:], y.row(i))
+			}
+		})
+		o.arena.drop(in, y)
+	}
+	return out
+}
+
 // Above leaves of each row what lies above its mean and so many standard
 // deviations, less those, in place.
 func (o *ops) Above(x backend.Value, deviations float32) {

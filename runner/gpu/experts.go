@@ -31,6 +31,9 @@ func (o *ops) MixExperts(dst, x backend.Value, m backend.Experts) {
 	if m.Scale == 0 {
 		route.scale = 1
 	}
+	if m.Groups > 1 && m.GroupsByBest {
+		o.failed(fmt.Errorf("the GPU's kernel does not choose groups of experts by their best one; use --device cpu"))
+	}
 	if m.Groups > 32 {
 		o.failed(fmt.Errorf("%d groups of experts are more than the 32 that the GPU's kernel chooses from; use --device cpu", m.Groups))
 	}

@@ -127,7 +127,7 @@ func testFamiliesEqualTransformers(t *testing.T) {
 					logits = worse(logits, got[i*c.Vocab+j], y)
 				}
 			}
-			if err := o.Flush(); c.Family == "gemma3n" {
+			if err := o.Flush(); c.Family == "gemma3n" || c.Family == "deepseek2" {
 				if err == nil || !strings.Contains(err.Error(), "--device cpu") {
 					t.Errorf("what the GPU does not compute: %v", err)
 				}

@@ -335,6 +335,12 @@ func (o *ops) Split(x backend.Value, from, to int) backend.Value {
 	return o.copyRows(src, 0, src.rows, from, to-from)
 }
 
+// HeadLinear is not computed by the GPU.
+func (o *ops) HeadLinear(x backend.Value, heads, keep int, w backend.Weight) backend.Value {
+	o.failed(errHostOnly)
+	return o.value(x.Rows(), heads*(keep+w.Rows()/heads))
+}
+
 // Above is not computed by the GPU: a step that needs it fails, and a run before
 // its start.
 func (o *ops) Above(backend.Value, float32) { o.failed(errHostOnly) }
@@ -342,7 +348,7 @@ func (o *ops) Above(backend.Value, float32) { o.failed(errHostOnly) }
 // Match is not computed by the GPU either.
 func (o *ops) Match(_, _ backend.Value, _ float32) { o.failed(errHostOnly) }
 
-var errHostOnly = errors.New("the GPU's kernels do not compute this family's sparse gates and residual streams; use --device cpu")
+var errHostOnly = errors.New("the GPU's kernels do not compute this family's matrices per head, sparse gates or residual streams; use --device cpu")
 
 // Join puts the columns of values side by side.
 func (o *ops) Join(parts ...backend.Value) backend.Value {

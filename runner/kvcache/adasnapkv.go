@@ -4,7 +4,7 @@ import "math"
 
 func init() {
 	register(Declaration{
-		Name: "adasnapkv", Order: 50, Source: "arXiv 2407.11550 and its code",
+		Name: "adasnapkv", Order: 50, PerHead: true, Source: "arXiv 2407.11550 and its code",
 		Keeps: "of a layer's KV heads × (c−α) largest observed values, w fell to the head: select round((1−f)·w + ⌊f·(c−α)⌋), f = `--floor`",
 		New:   func() Preset { return new(AdaSnapKV) },
 	})

@@ -4,7 +4,7 @@ import "headprof/scoring/allocate"
 
 func init() {
 	register(Declaration{
-		Name: "duoattention", Order: 80, Method: "headkv-r2", Source: "arXiv 2410.10819",
+		Name: "duoattention", Order: 80, PerHead: true, Method: "headkv-r2", Source: "arXiv 2410.10819",
 		Keeps: "the best heads everything; all others sinks and recent tokens",
 		New:   func() Preset { return new(DuoAttention) },
 	})

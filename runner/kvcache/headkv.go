@@ -9,11 +9,11 @@ func init() {
 	const keeps = "select the head's budget: what `headprof budget` gives for `--capacity`, `--beta`, `--temp`, `--level`, from the scores "
 	const source = "arXiv 2410.19258"
 	register(Declaration{
-		Name: "headkv-r2", Order: 60, Method: "headkv-r2", Source: source, Keeps: keeps + "`headkv-r2`",
+		Name: "headkv-r2", Order: 60, PerHead: true, Method: "headkv-r2", Source: source, Keeps: keeps + "`headkv-r2`",
 		New: func() Preset { return &HeadKV{method: "headkv-r2"} },
 	})
 	register(Declaration{
-		Name: "headkv-r", Order: 70, Method: "retrieval", Source: source, Keeps: keeps + "`retrieval`",
+		Name: "headkv-r", Order: 70, PerHead: true, Method: "retrieval", Source: source, Keeps: keeps + "`retrieval`",
 		New: func() Preset { return &HeadKV{method: "retrieval"} },
 	})
 }

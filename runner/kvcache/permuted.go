@@ -8,7 +8,7 @@ import (
 
 func init() {
 	register(Declaration{
-		Name: "headkv-permuted", Order: 75, Method: "headkv-r2", Control: true, Source: "control for headkv-r2",
+		Name: "headkv-permuted", Order: 75, PerHead: true, Method: "headkv-r2", Control: true, Source: "control for headkv-r2",
 		Keeps: "select the head's budget: as `headkv-r2`, from the same scores with each layer's KV heads shuffled by `--permute-seed`",
 		New:   func() Preset { return &Permuted{HeadKV: HeadKV{method: "headkv-r2"}} },
 	})

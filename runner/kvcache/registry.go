@@ -73,6 +73,7 @@ type Declaration struct {
 	Whole   bool   // it keeps all entries, so capacities mean nothing to it
 	Control bool   // a comparison for another policy: only where it is asked for
 	Method  string // the score method whose profile it allocates by; "": none
+	PerHead bool   // it cuts the heads of a layer differently, which a latent cache cannot
 	Curves  bool   // it allocates by that method's curves
 	Keeps   string // documentation: what each KV head keeps
 	Source  string // documentation: paper and code

@@ -460,6 +460,22 @@ func (o *ops) Split(x backend.Value, from, to int) backend.Value {
 	return out
 }
 
+func (o *ops) HeadLinear(x backend.Value, heads, keep int, w backend.Weight) backend.Value {
+	in, m := val(x), w.(*weight)
+	dim, rows := in.width/heads, m.rows/heads
+	out := newValue(in.rows, heads*(keep+rows))
+	for r := range in.rows {
+		for h := range heads {
+			src, dst := in.row(r)[h*dim:][:dim], out.row(r)[h*(keep+rows):][:keep+rows]
+			copy(dst, src[:keep])
+			for j := range rows {
+				dst[keep+j] = float32(dot(src[keep:], m.row(h*rows+j)))
+			}
+		}
+	}
+	return out
+}
+
 func (o *ops) Above(x backend.Value, deviations float32) {
 	for r := range x.Rows() {
 		row := val(x).row(r)
@@ -616,7 +632,10 @@ func closeGroups(choice []float64, m backend.Experts) {
 	for g := range order {
 		top := slices.Clone(choice[g*size:][:size])
 		slices.Sort(top)
-		order[g], best[g] = g, top[size-1]+top[size-2]
+		order[g], best[g] = g, top[size-1]
+		if !m.GroupsByBest {
+			best[g] += top[size-2]
+		}
 	}
 	sort.SliceStable(order, func(i, j int) bool { return best[order[i]] > best[order[j]] })
 	for _, g := range order[m.UsedGroups:] {

@@ -54,14 +54,12 @@ func ModelTypes() []string { return slices.Sorted(maps.Keys(families)) }
 // unsupported gives the reason why a model type that people have is refused.
 var unsupported = map[string]string{
 	"bloom": alibi, "mpt": alibi,
-	"deepseek_v2": latent, "deepseek_v3": latent,
 	"lfm2_moe":  convolution,
 	"falcon_h1": stateSpace, "nemotron_h": stateSpace, "jamba": stateSpace, "bamba": stateSpace,
 }
 
 const (
 	alibi       = "it uses ALiBi, whose position biases headprof does not compute"
-	latent      = "it uses multi-head latent attention, where all heads share one compressed entry per token: there are no KV heads to give budgets to"
 	convolution = "most of its layers are short convolutions, which headprof does not compute"
 	stateSpace  = "it has state-space (Mamba) layers, which headprof does not compute"
 )

@@ -485,7 +485,6 @@ func TestBadFolders(t *testing.T) {
 		"a negative":    {"llama", put("num_hidden_layers", -1), []string{`"num_hidden_layers"`}},
 		"head size":     {"qwen2", put("num_attention_heads", 5), []string{"32", "5 heads"}},
 		"ALiBi":         {"llama", put("model_type", "bloom"), []string{`"bloom"`, "ALiBi", "supported: "}},
-		"latent":        {"llama", put("model_type", "deepseek_v3"), []string{`"deepseek_v3"`, "latent"}},
 		"rope scaling":  {"llama", put("rope_parameters", map[string]any{"rope_type": "spiral"}), []string{`"spiral"`, "yarn"}},
 		"rope factor":   {"llama", put("rope_parameters", map[string]any{"rope_type": "linear"}), []string{"factor 0"}},
 		"quantised":     {"llama", put("quantization_config", map[string]any{"quant_method": "bitsandbytes"}), []string{`"bitsandbytes"`, "GGUF"}},

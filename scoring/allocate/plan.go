@@ -230,6 +230,9 @@ func check(m Model, policy Policy, p Params) error {
 		if l.Shares > 0 && p.Level == Head {
 			return fmt.Errorf("layer %d has no cache of its own, so level %q, a copy for each query head, means nothing to it; use %s or %s", i, Head, KVHead, ByLayer)
 		}
+		if l.Kind == shape.Latent && p.Level == Head {
+			return fmt.Errorf("layer %d has a latent cache, one entry per token for all heads, so level %q, a copy for each query head, means nothing to it; use %s or %s", i, Head, KVHead, ByLayer)
+		}
 		if l.Window < 0 || l.KeyDim < 0 || l.ValueDim < 0 {
 			return fmt.Errorf("layer %d: negative window or head size", i)
 		}

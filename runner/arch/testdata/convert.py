@@ -18,6 +18,7 @@ A recipe is [name, [source, …], operation, argument]:
                     the first blocks of all groups, then the second ones
   tilecols g,n      likewise, columns
   plus              1 is added
+  keysof, valuesof heads,key,value   of rows (key, value) head by head the former, transposed, or the latter
   numbers           the argument's, of no source
 """
 
@@ -52,6 +53,9 @@ def apply(recipe, tensors):
             x = x[..., int(arg[0] * n):int(arg[1] * n), :]
         elif op == "one":
             x = x[0]
+        elif op in ("keysof", "valuesof"):
+            both = x.reshape(arg[0], arg[1] + arg[2], -1)
+            x = both[:, :arg[1]].swapaxes(1, 2) if op == "keysof" else both[:, arg[1]:]
         elif op == "plus":
             x = x + 1
         elif op == "flat":
@@ -555,7 +559,53 @@ def lfm2(c, names):
         (r"layers\.(\d+)\.conv\.conv\.weight", lambda m, name: [[f"blk.{m[1]}.shortconv.conv.weight", [name], "flat", None]])])
 
 
-FAMILIES = {"gemma3n_text": gemma3n, "gemma4_text": gemma4, "lfm2": lfm2, "qwen3_next": qwen3_next, "qwen3_5_text": qwen35, "qwen3_5_moe_text": qwen35, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
+def deepseek(c, names):
+    k = base(A.DEEPSEEK2, c)
+    p = ropes(c)[0]
+    kind = p.get("rope_type", "default")
+    # With YaRN, llama.cpp's factors are right where both multipliers are the same.
+    if kind not in ("default", "yarn") or kind == "yarn" and not (p.get("mscale") and p.get("mscale") == p.get("mscale_all_dim")):
+        return None
+    third = c.model_type == "deepseek_v3"
+    fits = not p.get("attention_factor") and p.get("truncate", True) and not c.attention_bias and getattr(c, "rope_interleave", True)
+    if not fits or not third and c.topk_method != "greedy":  # whose groups llama.cpp chooses otherwise
+        return None
+    if kind == "yarn":
+        scaling(k, type("", (), dict(rope_parameters={a: b for a, b in p.items() if a != "mscale"})), None)
+        k.add("rope.scaling.yarn_log_multiplier", 0.1 * p["mscale_all_dim"])
+    if not third:
+        for key in ("expert_group_count", "expert_group_used_count"):
+            k.pop(f"deepseek2.{key}", None)
+    k.add("attention.head_count_kv", 1)
+    k.add("leading_dense_block_count", c.first_k_dense_replace)
+    k.add("vocab_size", c.vocab_size)
+    k.add("attention.q_lora_rank", c.q_lora_rank)
+    k.add("attention.kv_lora_rank", c.kv_lora_rank)
+    k.add("attention.key_length", c.kv_lora_rank + c.qk_rope_head_dim)
+    k.add("attention.value_length", c.kv_lora_rank)
+    k.add("attention.key_length_mla", c.qk_nope_head_dim + c.qk_rope_head_dim)
+    k.add("attention.value_length_mla", c.v_head_dim)
+    k.add("expert_count", c.n_routed_experts)
+    k.add("expert_used_count", c.num_experts_per_tok)
+    k.add("expert_feed_forward_length", c.moe_intermediate_size)
+    k.add("expert_shared_count", c.n_shared_experts)
+    k.add("expert_weights_scale", float(c.routed_scaling_factor))
+    if third and c.norm_topk_prob:
+        k.add("expert_weights_norm", True)
+    k.add("expert_gating_func", 2 if third else 1)
+    k.add("rope.dimension_count", c.qk_rope_head_dim)
+
+    def apart(m, name):
+        sizes = [c.num_attention_heads, c.qk_nope_head_dim, c.v_head_dim]
+        return [[f"blk.{m[1]}.attn_k_b.weight", [name], "keysof", sizes], [f"blk.{m[1]}.attn_v_b.weight", [name], "valuesof", sizes]]
+
+    return k, named(A.DEEPSEEK2, c, names, [
+        (r"layers\.(\d+)\.self_attn\.kv_b_proj\.weight$", apart),
+        (r"layers\.(\d+)\.mlp\.gate\.e_score_correction_bias$", lambda m, name: [[f"blk.{m[1]}.exp_probs_b.bias", [name], "copy", None]]),
+    ])
+
+
+FAMILIES = {"deepseek_v2": deepseek, "deepseek_v3": deepseek, "gemma3n_text": gemma3n, "gemma4_text": gemma4, "lfm2": lfm2, "qwen3_next": qwen3_next, "qwen3_5_text": qwen35, "qwen3_5_moe_text": qwen35, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
             "gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
             "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 

@@ -151,6 +151,14 @@ CASES = {
         vocab_size_per_layer_input=67, hidden_size_per_layer_input=8, final_logit_softcapping=6.0, laurel_rank=8,
         activation_sparsity_pattern=[0.5, 0.8, 0.0, 0.0, 0.3], layer_types=["sliding_attention", "sliding_attention", "full_attention"] + [
             "sliding_attention", "full_attention"]), None),
+    "deepseek-v2-lite": (T.DeepseekV2Config, None, dict(
+        SMALL, num_key_value_heads=4, num_hidden_layers=2, intermediate_size=32, q_lora_rank=None, kv_lora_rank=16, qk_rope_head_dim=8, qk_nope_head_dim=8, v_head_dim=16,
+        n_routed_experts=5, num_experts_per_tok=2, moe_intermediate_size=32, n_shared_experts=2, first_k_dense_replace=1, topk_method="greedy", **rope(
+            "yarn", factor=4.0, original_max_position_embeddings=16, mscale=0.707, mscale_all_dim=0.707)), None),
+    "deepseek-v3": (T.DeepseekV3Config, None, dict(
+        SMALL, num_key_value_heads=4, num_hidden_layers=2, intermediate_size=32, q_lora_rank=16, kv_lora_rank=16, qk_rope_head_dim=8, qk_nope_head_dim=16, v_head_dim=8,
+        n_routed_experts=6, num_experts_per_tok=2, moe_intermediate_size=32, n_shared_experts=1, first_k_dense_replace=1, n_group=3, topk_group=2,
+        routed_scaling_factor=1.5, norm_topk_prob=True), None),
 }
 
 

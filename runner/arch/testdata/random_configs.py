@@ -183,6 +183,25 @@ def config(kind, seed):
             c["attention_bias"] = d.maybe(0.3)
         drop(d, c, "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "use_sliding_window")
         rope(d, c, dim, every)
+    elif kind in ("deepseek_v2", "deepseek_v3"):
+        groups, experts = d.one(1, 2, 3), 6
+        c |= dict(num_key_value_heads=heads, attention_bias=d.maybe(0.05), q_lora_rank=d.one(None, 8, 12), kv_lora_rank=d.one(8, 12), qk_rope_head_dim=d.one(4, 6),
+                  qk_nope_head_dim=d.one(4, 8, 7), v_head_dim=d.one(4, 10), n_routed_experts=experts, num_experts_per_tok=d.one(1, 2), moe_intermediate_size=24,
+                  n_shared_experts=d.one(1, 2), first_k_dense_replace=d.one(0, 1, 2), n_group=groups, topk_group=d.one(1, groups), routed_scaling_factor=d.one(1.0, 2.5),
+                  norm_topk_prob=d.maybe(0.1 if kind == "deepseek_v2" else 0.7))
+        if kind == "deepseek_v2":
+            c |= dict(topk_method=d.one("greedy", "group_limited_greedy"), mlp_bias=d.maybe(0.05))
+            drop(d, c, "topk_method", "routed_scaling_factor", "first_k_dense_replace")
+        else:
+            c["rope_interleave"] = d.maybe(0.8)
+            drop(d, c, "rope_interleave", "norm_topk_prob", "routed_scaling_factor")
+        s = d.one(None, None, "yarn", "yarn", "linear")
+        if s:
+            s = scaling(d, [s], c["qk_rope_head_dim"], c["max_position_embeddings"])
+            s.pop("mscale", None), s.pop("mscale_all_dim", None)
+            if s["rope_type"] == "yarn" and d.maybe(0.7):
+                s |= dict(mscale=d.one(1.0, 0.7), mscale_all_dim=d.one(1.0, 0.7))
+            c["rope_parameters"] = dict(s, rope_theta=d.one(500.0, 10000.0))
     elif kind == "gemma3n_text":
         dim = d.one(8, 16)
         n = d.one(3, 4, 6)
@@ -450,7 +469,7 @@ KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_mo
 RECURRENT = ["lfm2", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
 NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
          "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text", "gemma4_text", "gemma3n_text",
-         "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lfm2"]  # with their GGUF
+         "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lfm2", "deepseek_v2", "deepseek_v3"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

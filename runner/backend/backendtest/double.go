@@ -340,6 +340,10 @@ func (o *double) Split(x backend.Value, from, to int) backend.Value {
 	return y
 }
 
+func (o *double) HeadLinear(backend.Value, int, int, backend.Weight) backend.Value {
+	panic("not computed in float64")
+}
+
 // Above and Match are of families without gradients, which this backend is for.
 func (o *double) Above(backend.Value, float32)        { panic("not computed in float64") }
 func (o *double) Match(_, _ backend.Value, _ float32) { panic("not computed in float64") }
