@@ -64,15 +64,13 @@ func normBack(dx, dy, x, w []float32, n backend.Norm) {
 		squares += float64(d * d)
 	}
 	inv := 1 / math.Sqrt(squares/width+float64(n.Eps))
-	gradient := func(j int) float64 {
-		if w != nil {
-			return float64(dy[j]) * float64(w[j])
-		}
-		return float64(dy[j])
+	if w == nil {
+		w = ones(len(x))
 	}
+	dx, dy, w = dx[:len(x)], dy[:len(x)], w[:len(x)]
 	var sum, along float64
 	for j, v := range x {
-		g := gradient(j)
+		g := float64(dy[j]) * float64(w[j])
 		sum += g
 		along += float64(g * ((float64(v) - mean) * inv))
 	}
@@ -81,6 +79,15 @@ func normBack(dx, dy, x, w []float32, n backend.Norm) {
 		sum = 0
 	}
 	for j, v := range x {
-		dx[j] += float32((gradient(j) - sum - float64((float64(v)-mean)*inv*along)) * inv)
+		g := float64(dy[j]) * float64(w[j])
+		dx[j] += float32((g - sum - float64((float64(v)-mean)*inv*along)) * inv)
 	}
+}
+
+func ones(n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = 1
+	}
+	return out
 }

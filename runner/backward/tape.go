@@ -2,8 +2,8 @@
 // backend.Ops: a family's equations run on it as they run on any other. It
 // computes each operation with another Ops, whose results it does not change,
 // records it, and goes back through the record: reverse-mode differentiation
-// of one layer at a time. The caller keeps the residual stream between layers
-// and recomputes a layer when its turn comes (Chen et al., arXiv 1604.06174).
+// of a few layers at a time. The caller keeps the residual stream between them
+// and recomputes them when their turn comes (Chen et al., arXiv 1604.06174).
 //
 // Gradients flow to activations, never to weights. Expert routing and the
 // choice of expert are held fixed; the shares of the chosen experts are not.
@@ -11,23 +11,25 @@ package backward
 
 import "headprof/runner/backend"
 
-// Tape records the operations of one layer, for some rows of a sequence.
+// Tape records the operations of one layer or of a few in turn, for some rows of
+// a sequence.
 type Tape struct {
 	o    backend.Differentiator
 	turn []backend.Rope // of Rope's way back, by the address of its frequencies
 	back []func()
 	end  bool
 
-	// Keys and Values are the gradients by the layer's keys and values of all
-	// positions so far [positions × KVHeads·dimension]. Attend adds to them, and
-	// Store takes its rows from them: positions go back from the last to the first.
-	Keys, Values []float32
+	// Keys and Values are, of every layer on the tape, the gradients by its keys
+	// and values of all positions so far, [layer][positions × KVHeads·dimension].
+	// Attend adds to them, and Store takes its rows from them: positions go back
+	// from the last to the first.
+	Keys, Values [][]float32
 	// Heads receives the heads' outputs and the gradients by them.
 	Heads func(backend.HeadGradients)
 	// Weighed receives what attention weights times the gradients by them come to.
 	Weighed func(backend.WeighedGradients)
-	// Ends stops the way back at the heads' outputs: nothing below them is
-	// asked for.
+	// Ends stops the way back at the outputs of layer 0's heads: nothing below
+	// them is asked for.
 	Ends bool
 }
 
@@ -193,7 +195,7 @@ func (t *Tape) Store(layer int, k, v backend.Value) {
 		for _, p := range []struct {
 			n    *node
 			from []float32
-		}{{keys, t.Keys}, {values, t.Values}} {
+		}{{keys, t.Keys[layer]}, {values, t.Values[layer]}} {
 			g, w := t.gradient(p.n), p.n.Width()
 			for i := range p.n.Rows() {
 				row := t.o.Row(g, i)
@@ -216,12 +218,12 @@ func (t *Tape) Attend(q backend.Value, a backend.Attention, rows []int) backend.
 		if t.Heads != nil {
 			t.Heads(t.heads(result, g, a, rows))
 		}
-		t.end = t.Ends
+		t.end = t.Ends && a.Layer == 0
 		if t.end && t.Weighed == nil || result.Rows() == 0 {
 			return
 		}
 		b := backend.AttentionBack{Attention: a, Rows: rows, Q: queries, Out: result, DOut: g,
-			DQ: t.gradient(in), DK: t.Keys, DV: t.Values}
+			DQ: t.gradient(in), DK: t.Keys[a.Layer], DV: t.Values[a.Layer]}
 		if t.Weighed != nil {
 			b.Weighed = make([]float64, result.Rows()*a.Heads)
 		}

@@ -152,7 +152,7 @@ func TestOperationsEqualFiniteDifferences(t *testing.T) {
 
 			o := backendtest.Must(b.Begin(backendtest.Must(b.NewCache(layers, backend.KVF32, rows)), rows, nil))
 			tape := New(o.(backend.Differentiator))
-			tape.Keys, tape.Values = make([]float32, rows*kvHeads*dim), make([]float32, rows*kvHeads*dim)
+			tape.Keys, tape.Values = [][]float32{make([]float32, rows*kvHeads*dim)}, [][]float32{make([]float32, rows*kvHeads*dim)}
 			in := tape.Input(rows, width, x)
 			y := run(seeded(b), tape, in)
 			gradient := make([]float32, y.Rows()*y.Width())

@@ -37,6 +37,14 @@ type backGroup struct {
 	q, dout     []float32 // [KeyDim × rows] and [ValueDim × rows]: scaled queries, gradients by the outputs
 }
 
+// onesRow multiplies a tile's row by nothing.
+var onesRow = func() (out [tile]float32) {
+	for i := range out {
+		out[i] = 1
+	}
+	return out
+}()
+
 // AttendBack implements backend.Differentiator.
 func (o *ops) AttendBack(b backend.AttentionBack) {
 	out := b.Out.(*value)
@@ -141,8 +149,14 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 		for j := 0; some < tile && j < v; j++ {
 			clear(transposed[j*tile+some : (j+1)*tile])
 		}
-		t.k.product(n, v, &dout[0], v, &transposed[0], tile, &sc[0], tile, nil, fromZero)
-		t.k.product(n, v, &dout[0], v, &transposed[panelWidth], tile, &sc[panelWidth], tile, nil, fromZero)
+		for r, mean := range delta { // sc is dP − rowsum(dO ⊙ O)
+			row := sc[r*tile:][:tile]
+			for j := range row {
+				row[j] = -mean
+			}
+		}
+		t.k.product(n, v, &dout[0], v, &transposed[0], tile, &sc[0], tile, nil, fromC)
+		t.k.product(n, v, &dout[0], v, &transposed[panelWidth], tile, &sc[panelWidth], tile, nil, fromC)
 		for r := range n {
 			weights, grads, x := p[r*tile:][:tile], ds[r*tile:][:tile], sc[r*tile:][:tile]
 			if running[r] == minusInf { // the row sees nothing of the tile
@@ -150,12 +164,8 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 				clear(grads)
 				continue
 			}
-			by, mean := exp2(running[r]-top[r])*l[r], delta[r]
-			for j, p := range weights {
-				y := float32(p * by)
-				weights[j] = y
-				grads[j] = float32(y * (x[j] - mean))
-			}
+			t.k.scaled(tile, &weights[0], &weights[0], &onesRow[0], exp2(running[r]-top[r])*l[r])
+			t.k.scaled(tile, &grads[0], &x[0], &weights[0], 1)
 			if t.cap != 0 {
 				for j, x := range t.tile(st.tanh, e, at+r, 1) {
 					grads[j] *= 1 - float32(x*x)
@@ -164,7 +174,7 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 			if t.b.Weighed != nil {
 				sum := &t.b.Weighed[(i0+r/g)*a.Heads+kv*g+r%g]
 				for j, p := range weights {
-					*sum += math.Abs(float64(p) * float64(x[j]))
+					*sum += math.Abs(float64(p) * (float64(x[j]) + float64(delta[r])))
 				}
 			}
 		}
