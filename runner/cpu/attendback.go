@@ -157,6 +157,12 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 		}
 		t.k.product(n, v, &dout[0], v, &transposed[0], tile, &sc[0], tile, nil, fromC)
 		t.k.product(n, v, &dout[0], v, &transposed[panelWidth], tile, &sc[panelWidth], tile, nil, fromC)
+		factors := grown(&s.factors, roundUp(n, 16))
+		clear(factors[n:])
+		for r := range n {
+			factors[r] = running[r] - top[r]
+		}
+		t.k.exp2Row(len(factors), &factors[0], 0)
 		for r := range n {
 			weights, grads, x := p[r*tile:][:tile], ds[r*tile:][:tile], sc[r*tile:][:tile]
 			if running[r] == minusInf { // the row sees nothing of the tile
@@ -164,7 +170,7 @@ func (t *attendBack) queriesBack(s *scratch, kv, i0, i1 int) {
 				clear(grads)
 				continue
 			}
-			t.k.scaled(tile, &weights[0], &weights[0], &onesRow[0], exp2(running[r]-top[r])*l[r])
+			t.k.scaled(tile, &weights[0], &weights[0], &onesRow[0], factors[r]*l[r])
 			t.k.scaled(tile, &grads[0], &x[0], &weights[0], 1)
 			if t.cap != 0 {
 				for j, x := range t.tile(st.tanh, e, at+r, 1) {

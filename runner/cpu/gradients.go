@@ -57,7 +57,7 @@ func (o *ops) Each(n, width int, f func(i int)) {
 // Of a linear's way back, a task takes so many columns of the weight, or a
 // format's block of them, and unpacks so many of its rows at a time.
 const (
-	backColumns = 64
+	backColumns = 128
 	backDepth   = 512
 )
 

@@ -12,6 +12,7 @@ type scratch struct {
 	values   []float32 // an unpacked tile of values
 	m, l, al []float32 // running maxima, sums and rescalings
 	weights  []float32 // whole rows of watched attention
+	factors  []float32 // what the weights of a tile's rows are multiplied by, on the way back
 
 	// Rows in blocks: exponentials and running maxima of all tiles, the rows
 	// that are wanted and their positions.

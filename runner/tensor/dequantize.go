@@ -14,7 +14,8 @@ import (
 // It panics when t is unknown or the lengths disagree: files are checked
 // where they are opened.
 func Dequantize(dst []float32, src []byte, t Type) {
-	elements, bytes := t.Block()
+	l := layouts[t]
+	elements, bytes := l.block, l.bytes
 	if elements == 0 {
 		panic(fmt.Sprintf("tensor: cannot dequantize %v", t))
 	}
@@ -22,7 +23,7 @@ func Dequantize(dst []float32, src []byte, t Type) {
 	if blocks*bytes != len(src) || blocks*elements != len(dst) {
 		panic(fmt.Sprintf("tensor: %d bytes of %v do not make %d elements", len(src), t, len(dst)))
 	}
-	unpack := layouts[t].unpack
+	unpack := l.unpack
 	if elements == 1 {
 		unpack(dst, src)
 		return
