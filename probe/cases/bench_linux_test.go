@@ -1,6 +1,9 @@
 package cases
 
 import (
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,5 +17,11 @@ func init() {
 			return time.Since(started)
 		}
 		return time.Duration(t.Nano())
+	}
+	peak = func() float64 {
+		status, _ := os.ReadFile("/proc/self/status")
+		_, after, _ := strings.Cut(string(status), "VmHWM:")
+		kilobytes, _ := strconv.ParseFloat(strings.Fields(after + " 0")[0], 64)
+		return kilobytes / 1000
 	}
 }

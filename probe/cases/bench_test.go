@@ -13,6 +13,7 @@ import (
 var (
 	started = time.Now()
 	clock   = func() time.Duration { return time.Since(started) }
+	peak    = func() float64 { return 0 } // memory that the process held at most, in MB
 )
 
 // What causal scores cost, in forward passes over the prompt:
@@ -46,6 +47,7 @@ func BenchmarkCause(b *testing.B) {
 		} {
 			b.Run(model.Name+"/"+c.name, func(b *testing.B) {
 				var forward, whole time.Duration
+				var before float64
 				for range b.N {
 					s, err := e.NewSession(len(prompt))
 					if err != nil {
@@ -56,6 +58,9 @@ func BenchmarkCause(b *testing.B) {
 						b.Fatal(err)
 					}
 					forward += clock() - start
+					if before == 0 {
+						before = peak()
+					}
 					s.Close()
 					start = clock()
 					if _, err := Run(b.Context(), e, c.prompt, []scoring.Named{c.method}); err != nil {
@@ -65,6 +70,8 @@ func BenchmarkCause(b *testing.B) {
 				}
 				b.ReportMetric(whole.Seconds()/forward.Seconds(), "prefills")
 				b.ReportMetric(forward.Seconds()/float64(b.N), "CPU-s/prefill")
+				b.ReportMetric(before, "MB-prefill")
+				b.ReportMetric(peak(), "MB")
 			})
 		}
 	}
