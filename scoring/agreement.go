@@ -80,7 +80,7 @@ func Agree(rankings []Ranking, k int, anyway bool, o Options) (*Agreement, error
 		}
 		s := stats.Estimate{Value: values[at].spearman, Low: math.NaN(), High: math.NaN()}
 		if low, high, ok := interval(b, from, func(v pairValues) float64 { return v[at].spearman }); ok {
-			s.Low, s.High = max(-1, 2*s.Value-high), min(1, 2*s.Value-low)
+			s.Low, s.High = within1(2*s.Value-high), within1(2*s.Value-low)
 			if how == HeadsDrawn { // no noise is added, so nothing is to be taken out
 				s.Low, s.High = low, high
 			}
@@ -265,3 +265,6 @@ func (j *joint) drawHeads(k int) []pairValues {
 	})
 	return out
 }
+
+// within1 cuts a correlation's bound to [−1, 1].
+func within1(x float64) float64 { return min(1, max(-1, x)) }

@@ -339,3 +339,16 @@ func TestConsensusOfOneRunAndAFile(t *testing.T) {
 		}
 	}
 }
+
+// One ranking from two runs correlates with itself at 1; resampled apart it
+// does less, so both ends of the basic interval lie beyond 1 and are cut.
+func TestCorrelationIntervalsAreCut(t *testing.T) {
+	a, b := threeMethods("one run")[0], threeMethods("another")[0]
+	got, err := Agree([]Ranking{a, b}, 3, false, Options{Resamples: 500, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := got.Spearman[0][1]; s.Value != 1 || s.Low != 1 || s.High != 1 {
+		t.Errorf("%+v", s)
+	}
+}
