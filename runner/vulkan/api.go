@@ -87,7 +87,7 @@ func install() string {
 	case "darwin":
 		return "install MoltenVK (brew install molten-vk vulkan-loader)"
 	}
-	return "install the loader and your card's driver (Debian, Ubuntu: apt install libvulkan1 mesa-vulkan-drivers, or NVIDIA's driver package; Fedora: dnf install vulkan-loader mesa-vulkan-drivers)"
+	return "install the loader and your card's driver (Debian, Ubuntu: apt install libvulkan1 mesa-vulkan-drivers, or NVIDIA's driver package; Fedora: dnf install vulkan-loader mesa-vulkan-drivers; a container with an NVIDIA card: NVIDIA_DRIVER_CAPABILITIES=graphics,compute)"
 }
 
 // missingLoader says that no library could be opened, why, and what helps.

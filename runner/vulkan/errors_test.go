@@ -13,7 +13,7 @@ func TestErrors(t *testing.T) {
 	}
 	lost := int32(errDeviceLost)
 	said += result("vkQueueSubmit", uintptr(uint32(lost))).Error()
-	for _, want := range []string{"no Vulkan loader", "libvulkan.so.1", "install", "the driver lacks a feature that headprof needs (vkCreateDevice", "a newer driver", "the device was lost (vkQueueSubmit)"} {
+	for _, want := range []string{"no Vulkan loader", "libvulkan.so.1", "install", "NVIDIA_DRIVER_CAPABILITIES=graphics", "the driver lacks a feature that headprof needs (vkCreateDevice", "a newer driver", "the device was lost (vkQueueSubmit)"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not said: %s", want, said)
 		}
