@@ -10,12 +10,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 
 	"headprof/runner/arch"
 	"headprof/runner/backend"
+	"headprof/runner/cpu"
 	"headprof/runner/plain"
 	"headprof/runner/safetensors"
 	"headprof/runner/tensor"
@@ -210,5 +212,36 @@ func (r *recorded) compare(t *testing.T, form string, got output) {
 	t.Helper()
 	if logits, rows := largest(t, got, &r.golden); !(logits < 1e-4) || !(rows < 1e-5) {
 		t.Errorf("%s: logits differ by up to %.2g, attention rows by up to %.2g; transformers %s: %s", form, logits, rows, r.Version, r.Config)
+	}
+}
+
+// Mamba layers give the same bytes however a sequence is cut and whoever computes it.
+func TestMambaCutsChangeNoByte(t *testing.T) {
+	line, _, _ := bytes.Cut(unpack(t, "configs", "granitemoehybrid-mamba.jsonl.gz"), []byte("\n"))
+	var r recorded
+	if err := json.Unmarshal(line, &r); err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Open(r.folder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var first output
+	for i, c := range []struct{ threads, chunk int }{{2, 40}, {1, 40}, {3, 1}, {2, 17}} {
+		b, err := cpu.New(cpu.Options{Threads: c.threads})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		m, err := arch.Load(f, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := compute(t, m, b, r.Tokens, r.Positions, c.chunk); i == 0 {
+			first = got
+		} else if !reflect.DeepEqual(got, first) {
+			t.Errorf("%d threads and chunks of %d give other bytes", c.threads, c.chunk)
+		}
 	}
 }

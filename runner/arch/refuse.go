@@ -4,20 +4,19 @@ import "slices"
 
 // unsupported gives the reason why a family that people have is refused.
 var unsupported = map[string]string{
-	"bloom":         "it uses ALiBi, whose position biases headprof does not compute",
-	"mpt":           "it uses ALiBi, whose position biases headprof does not compute",
-	"baichuan":      "its larger models use ALiBi, whose position biases headprof does not compute",
-	"lfm2moe":       convolution,
-	"falcon-h1":     stateSpace,
-	"granitehybrid": stateSpace,
-	"nemotron_h":    stateSpace,
-	"jamba":         stateSpace,
-	"mamba":         "it has no attention",
-	"mamba2":        "it has no attention",
-	"rwkv6":         "it has no attention",
-	"rwkv7":         "it has no attention",
-	"bert":          "it is an encoder and generates no text",
-	"t5":            "it is an encoder-decoder, and headprof reads decoder-only models",
+	"bloom":      "it uses ALiBi, whose position biases headprof does not compute",
+	"mpt":        "it uses ALiBi, whose position biases headprof does not compute",
+	"baichuan":   "its larger models use ALiBi, whose position biases headprof does not compute",
+	"lfm2moe":    convolution,
+	"falcon-h1":  stateSpace,
+	"nemotron_h": stateSpace,
+	"jamba":      stateSpace,
+	"mamba":      "it has no attention",
+	"mamba2":     "it has no attention",
+	"rwkv6":      "it has no attention",
+	"rwkv7":      "it has no attention",
+	"bert":       "it is an encoder and generates no text",
+	"t5":         "it is an encoder-decoder, and headprof reads decoder-only models",
 }
 
 const (

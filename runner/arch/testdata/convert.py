@@ -374,6 +374,8 @@ def llama4(c, names):
 
 def granitehybrid(c, names):
     """Models without Mamba layers, which become granite or granitemoe."""
+    if "linear_attention" in c.layers_block_type:
+        return None
     if c.num_local_experts:
         made = granitemoe(c, names)
     else:

@@ -374,6 +374,15 @@ def config(kind, seed):
                   logits_scaling=d.one(1.0, 2.0), residual_multiplier=d.one(1.0, 0.4), attention_multiplier=d.one(1.0, 0.2), mamba_n_heads=2,
                   shared_intermediate_size=d.one(20, 36), position_embedding_type=d.one("rope", "rope", None, "nope"))
         c["layer_types"] = [d.one(*["attention"] * 19, "mamba") for _ in range(c["num_hidden_layers"])]
+        if seed >= 1000:  # models with Mamba layers
+            c["num_hidden_layers"] = d.one(2, 3, 4)
+            c["layer_types"] = [d.one("attention", "mamba", "mamba") for _ in range(c["num_hidden_layers"] - 1)]
+            c["layer_types"].insert(d.one(0, 1), d.one("attention", "full_attention"))
+            expand = d.one(1, 2)
+            c |= dict(mamba_n_heads=d.one(2, 4), mamba_n_groups=d.one(1, 2), mamba_d_state=d.one(4, 10, 16), mamba_d_conv=d.one(4, 2, 3), mamba_expand=expand,
+                      mamba_conv_bias=d.maybe(0.7), mamba_proj_bias=d.maybe(0.3))
+            c["mamba_d_head"] = d.one("auto", expand * c["hidden_size"] // c["mamba_n_heads"])
+            drop(d, c, "mamba_conv_bias", "mamba_proj_bias", "mamba_d_head", "mamba_d_conv", "mamba_n_groups")
         drop(d, c, "attention_multiplier", "embedding_multiplier", "residual_multiplier", "logits_scaling", "num_experts_per_tok", "position_embedding_type")
         rope(d, c, dim, every)
     elif kind in ("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"):
@@ -466,7 +475,7 @@ def record(c, seed):
 
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
-RECURRENT = ["lfm2", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
+RECURRENT = ["granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
 NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
          "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text", "gemma4_text", "gemma3n_text",
          "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lfm2", "deepseek_v2", "deepseek_v3"]  # with their GGUF
