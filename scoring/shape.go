@@ -3,6 +3,7 @@ package scoring
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -198,11 +199,10 @@ func (t *Table) SpreadKVHeads(s Shape) error {
 		}
 		Rerank(heads[from:])
 		q.PerKVHead = false
-		for _, l := range s {
-			if l.KVHeads > 0 {
-				q.Listed *= l.Heads / l.KVHeads
-				break
-			}
+		if len(Scored(rows)) == q.Listed { // groups may differ between layers
+			q.Listed = len(Scored(heads[from:]))
+		} else if i := slices.IndexFunc(s, func(l LayerShape) bool { return l.KVHeads > 0 }); i >= 0 {
+			q.Listed *= s[i].Heads / s[i].KVHeads
 		}
 		t.SetQuantity(q)
 	}

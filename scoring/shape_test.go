@@ -177,6 +177,12 @@ func TestSpreadKVHeads(t *testing.T) {
 	if q := table.Quantity("kv"); q.PerKVHead || q.Listed != 6 || len(table.Of("kv")) != 12 {
 		t.Errorf("%+v, %d rows", q, len(table.Of("kv")))
 	}
+	// Of two listed KV heads, one serves two query heads and one four.
+	list := &Table{Heads: profile(2, 1, 4, math.NaN(), 2, math.NaN())}
+	list.SetQuantity(Quantity{PerKVHead: true, Listed: 2})
+	if err := list.SpreadKVHeads(Shape{{4, 2, 0}, {8, 2, 0}}); err != nil || list.Quantity("").Listed != 6 || len(list.Heads) != 12 {
+		t.Errorf("%v: %+v, %d rows", err, list.Quantity(""), len(list.Heads))
+	}
 	for _, s := range []Shape{nil, {{4, 2, 0}}, {{4, 2, 0}, {4, 1, 0}}, {{4, 2, 0}, {4, Unknown, 0}}, {{4, 2, 0}, {4, 0, 0}}} {
 		table := &Table{Heads: profile(2, 1, 4, 3, 2, 1)}
 		table.SetQuantity(Quantity{PerKVHead: true})
