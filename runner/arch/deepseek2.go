@@ -178,9 +178,8 @@ func (m *deepseek2) bind(s Source, b backend.Backend, l int) error {
 func (m *deepseek2) bindLatent(s Source, b backend.Backend, l int) (err error) {
 	block, x, heads := &m.blocks[l], m.latent, m.Layers[l].Heads
 	at := fmt.Sprintf("blk.%d.", l)
-	k, apart := s.Tensor(at + "attn_k_b.weight")
-	var v tensor.Tensor
-	if apart {
+	var k, v tensor.Tensor
+	if _, apart := s.Tensor(at + "attn_k_b.weight"); apart {
 		if k, err = sized(s, at+"attn_k_b.weight", heads, x.rank, x.key); err != nil {
 			return err
 		}
