@@ -102,6 +102,22 @@ func (t *Table) Methods() []string {
 	return names
 }
 
+// Only is the method of a table of one score, whose curve (see [PointOf]) may
+// stand beside it; "" for a table of several.
+func (t *Table) Only() string {
+	only := ""
+	for _, m := range t.Methods() {
+		if _, point := PointOf(m); point {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = m
+	}
+	return only
+}
+
 // Of returns the rows of one method, ordered by layer and head; nil if the
 // table does not have it.
 func (t *Table) Of(method string) []Head {

@@ -125,9 +125,9 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		if f.setting.Scores, err = scoresFor(profile, f.scores, shapeOf(model.Config()), cmd.ErrOrStderr()); err != nil {
 			return err
 		}
-		if f.method != "" {
+		if only := f.setting.Scores.Only(); only != "" {
 			notes := profileFlags{notes: cmd.ErrOrStderr()}
-			notes.countNegative(f.setting.Scores, f.setting.Scores.Methods()[0], f.scores)
+			notes.countNegative(f.setting.Scores, only, f.scores)
 		}
 	}
 	items, err := f.items(model, e)

@@ -43,16 +43,10 @@ func (p Prompt) rows(methods ...string) ([]scoring.Head, error) {
 			return rows, nil
 		}
 	}
-	var names []string
-	for _, m := range p.Scores.Methods() {
-		if _, ok := scoring.PointOf(m); !ok {
-			names = append(names, m)
-		}
+	if only := p.Scores.Only(); only != "" {
+		return p.Scores.Of(only), nil
 	}
-	if len(names) == 1 {
-		return p.Scores.Of(names[0]), nil
-	}
-	return nil, fmt.Errorf("the profile holds no scores of method %s, but of %s", methods[len(methods)-1], strings.Join(names, ", "))
+	return nil, fmt.Errorf("the profile holds no scores of method %s, but of %s", methods[len(methods)-1], strings.Join(p.Scores.Methods(), ", "))
 }
 
 // grid lays a plan's caches out as [layer][KV head].
