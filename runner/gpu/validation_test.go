@@ -1,13 +1,13 @@
 package gpu
 
 import (
-	"headprof/fixtures/reference"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner/gpu/driver"
 )
 
@@ -58,20 +58,38 @@ func TestValidationLayerIsSilent(t *testing.T) {
 	if said := run("^(TestCachesAgreeWithPlain|TestElementsAgreeWithPlain|TestExpertsAgreeWithPlain|TestWeightsInParts|TestMutedHeads|TestAbandonedStep|TestBytes|TestStagedWeights|TestOutOfMemory|TestAllKindsPassThrough|TestLargestWeightsOfWatchedRows|TestTinyModelsTrials)$/^Vulkan$"); said != "" {
 		t.Errorf("the validation layer says:\n%s", said)
 	}
-	if said := run("^TestDeliberateMistake$"); !strings.Contains(said, "VUID-VkBufferCreateInfo-size-00912") {
-		t.Errorf("the validation layer did not object to a buffer of no bytes; it said %q", said)
+	if said := run("^TestDeliberateMistake$"); !strings.Contains(said, "VUID-vkCmdCopyBuffer-size-00116") {
+		t.Errorf("the validation layer did not object to a copy beyond the end of a buffer; it said %q", said)
 	}
 }
 
-// Creates a buffer of size 0, which the layer must report.
+// Records a copy beyond the end of a buffer, which the layer must report. It
+// never runs.
 func TestDeliberateMistake(t *testing.T) {
 	if os.Getenv(validated) == "" {
 		t.Skip("runs under the validation layer only")
 	}
 	t.Run("Vulkan", func(t *testing.T) {
 		v := onDevice(t, Options{}).v
-		if b, err := v.Alloc(driver.Local, 0, false); err == nil {
-			v.Device.Free(driver.Local, &b)
+		block := func() *driver.Block {
+			b, err := v.Alloc(driver.Local, 256, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { v.Device.Free(driver.Local, &b) })
+			return &b
+		}
+		from, to := block(), block()
+		q, err := v.NewQueue()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		if err := q.Copy(to, 128, from, 0, 256); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Wait(true); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
