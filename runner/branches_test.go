@@ -21,10 +21,13 @@ func TestBranchesEqualSessions(t *testing.T) {
 	}
 	prompt, fed := tokens[:86], tokens[86:]
 	keep := []int32{0, 1, 2, 70, 71, 80, 85}
-	for _, chunk := range []int{8, 24, 512, 513} {
+	for _, chunk := range []int{8, 24, 512, 513, 514} {
 		data, attending := fixtures.Tiny(), 0
 		if chunk == 513 {
 			data, attending = backendtest.Hybrid(), 1
+		}
+		if chunk == 514 {
+			data = backendtest.Parallel()
 		}
 		m, err := runner.OpenBytes("model", data, runner.Options{Chunk: chunk, Threads: 1 + chunk%3})
 		if err != nil {

@@ -10,9 +10,12 @@ import (
 	"headprof/runner/backend/backendtest"
 )
 
-func hybrid(t *testing.T, o runner.Options) *runner.Model {
+// hybrids are models whose layers have attention or a state, and both.
+var hybrids = map[string]func() []byte{"apart": backendtest.Hybrid, "parallel": backendtest.Parallel}
+
+func hybrid(t *testing.T, kind string, o runner.Options) *runner.Model {
 	t.Helper()
-	m, err := runner.OpenBytes("hybrid", backendtest.Hybrid(), o)
+	m, err := runner.OpenBytes("hybrid", hybrids[kind](), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,11 +37,17 @@ func next(t *testing.T, s *runner.Session, tokens ...int32) []float32 {
 // position go on as if they had only ever held their tokens, to the byte,
 // whatever the chunks and threads: prefixes may be shared and drafts rejected.
 func TestRecurrentStatesGoBack(t *testing.T) {
+	for kind := range hybrids {
+		t.Run(kind, func(t *testing.T) { recurrentStatesGoBack(t, kind) })
+	}
+}
+
+func recurrentStatesGoBack(t *testing.T, kind string) {
 	tokens := make([]int32, 700)
 	for i := range tokens {
 		tokens[i] = int32(20 + i*7%60)
 	}
-	fresh := hybrid(t, runner.Options{Threads: 2})
+	fresh := hybrid(t, kind, runner.Options{Threads: 2})
 	want := map[int][]float32{}
 	wanted := func(n int) []float32 {
 		if want[n] == nil {
@@ -53,7 +62,7 @@ func TestRecurrentStatesGoBack(t *testing.T) {
 		return want[n]
 	}
 	for _, chunk := range []int{7, 512} {
-		m := hybrid(t, runner.Options{Chunk: chunk, Threads: 1 + chunk%3})
+		m := hybrid(t, kind, runner.Options{Chunk: chunk, Threads: 1 + chunk%3})
 		s, err := m.NewSession(len(tokens))
 		if err != nil {
 			t.Fatal(err)
@@ -93,11 +102,17 @@ func TestRecurrentStatesGoBack(t *testing.T) {
 // A cache whose entries were dropped goes back to any position since, with its
 // entries as they are.
 func TestRecurrentStatesOfCutCaches(t *testing.T) {
+	for kind := range hybrids {
+		t.Run(kind, func(t *testing.T) { recurrentStatesOfCutCaches(t, kind) })
+	}
+}
+
+func recurrentStatesOfCutCaches(t *testing.T, kind string) {
 	tokens := make([]int32, 60)
 	for i := range tokens {
 		tokens[i] = int32(20 + i*7%60)
 	}
-	m := hybrid(t, runner.Options{Threads: 2})
+	m := hybrid(t, kind, runner.Options{Threads: 2})
 	run := func(draft ...int32) []float32 {
 		s, err := m.NewSession(len(tokens))
 		if err != nil {
@@ -133,7 +148,13 @@ func TestRecurrentStatesOfCutCaches(t *testing.T) {
 // Masks hold for the tokens that were computed under them, also when those are
 // computed again.
 func TestRecurrentStatesUnderMasks(t *testing.T) {
-	m := hybrid(t, runner.Options{Threads: 2})
+	for kind := range hybrids {
+		t.Run(kind, func(t *testing.T) { recurrentStatesUnderMasks(t, kind) })
+	}
+}
+
+func recurrentStatesUnderMasks(t *testing.T, kind string) {
+	m := hybrid(t, kind, runner.Options{Threads: 2})
 	masked := make([][]bool, len(m.Shape()))
 	for l, a := range m.Shape() {
 		masked[l] = make([]bool, a.Heads)
@@ -163,9 +184,11 @@ func TestRecurrentStatesUnderMasks(t *testing.T) {
 
 // What recurrent layers do not have is refused by name.
 func TestRecurrentLayersAreRefused(t *testing.T) {
-	m := hybrid(t, runner.Options{})
-	err := m.Backward(context.Background(), []int32{20, 21}, runner.Gradient{})
-	if err == nil || !strings.Contains(err.Error(), `family "qwen35": it has recurrent layers`) {
-		t.Errorf("gradients: %v", err)
+	for kind, family := range map[string]string{"apart": "qwen35", "parallel": "falcon-h1"} {
+		m := hybrid(t, kind, runner.Options{})
+		err := m.Backward(context.Background(), []int32{20, 21}, runner.Gradient{})
+		if err == nil || !strings.Contains(err.Error(), `family "`+family+`": it has recurrent layers`) {
+			t.Errorf("gradients: %v", err)
+		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // Answers of different lengths that are decoded side by side, from forks of one
 // prompt and with caches cut differently, are those decoded alone, to the byte.
 func TestTogetherIsExact(t *testing.T) {
-	for name, data := range map[string][]byte{"tiny": fixtures.Tiny(), "hybrid": backendtest.Hybrid()} {
+	for name, data := range map[string][]byte{"tiny": fixtures.Tiny(), "hybrid": backendtest.Hybrid(), "parallel": backendtest.Parallel()} {
 		t.Run(name, func(t *testing.T) {
 			m, err := runner.OpenBytes(name, data, runner.Options{Threads: 2, Chunk: 40})
 			if err != nil {

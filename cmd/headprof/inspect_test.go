@@ -70,7 +70,7 @@ func TestInspectReport(t *testing.T) {
 		"unknown setting": {meta: map[string]any{"qwen2.twist": float32(2), "qwen2.vocab_size": 4}, ignored: []string{"qwen2.twist"}},
 		"unknown family":  {meta: map[string]any{"general.architecture": "nova"}, problems: []string{`family "nova" is not supported`}},
 		"bloom":           {meta: map[string]any{"general.architecture": "bloom"}, problems: []string{"ALiBi"}},
-		"falcon-h1":       {meta: map[string]any{"general.architecture": "falcon-h1"}, problems: []string{"state-space"}},
+		"jamba":           {meta: map[string]any{"general.architecture": "jamba"}, problems: []string{"state-space"}},
 		"clamped":         {meta: map[string]any{"qwen2.attention.clamp_kqv": float32(8)}, problems: []string{"clamp_kqv is 8"}},
 		"unknown scaling": {meta: map[string]any{"qwen2.rope.scaling.type": "spiral"}, problems: []string{`"spiral"`}},
 		"heads":           {meta: map[string]any{"qwen2.attention.head_count": 3}, problems: []string{"3 heads"}},

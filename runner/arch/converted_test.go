@@ -130,7 +130,23 @@ func cook(t testing.TB, name string, from []tensor.Tensor, op string, arg json.R
 		}
 	case "copy":
 		y = x
-	case "flat", "decay", "groups", "tile", "tilecols", "decaytile", "flattile":
+	case "scaled":
+		var factors []float64
+		if err := json.Unmarshal(arg, &factors); err != nil {
+			t.Fatal(err)
+		}
+		if len(factors) == 1 {
+			factors = append(factors, float64(shape[0]))
+		}
+		each := len(x) / shape[0]
+		for i := 0; i < len(factors); i += 2 {
+			for range int(factors[i+1]) * each {
+				y = append(y, x[len(y)]*float32(factors[i]))
+			}
+		}
+	case "split":
+		y, shape = x, []int{n, len(x) / n}
+	case "flat", "decay", "column", "decaycolumn", "groups", "tile", "tilecols", "decaytile", "flattile":
 		var args []int
 		json.Unmarshal(arg, &args)
 		y, shape = cookHybrid(x, shape, op, args)
@@ -224,6 +240,8 @@ func cookHybrid(x []float32, shape []int, op string, arg []int) ([]float32, []in
 		width *= n
 	}
 	switch op {
+	case "column", "decaycolumn":
+		shape = append(slices.Clone(shape), 1)
 	case "decaytile":
 		tile(x, arg[0], arg[1])
 	case "tile", "flattile":

@@ -22,7 +22,7 @@ import (
 var oneEach = []string{"llama", "mistral", "mixtral", "qwen2", "qwen2-moe", "qwen3", "qwen3-moe", "gemma", "gemma2", "gemma3",
 	"phi3", "olmo2", "gpt-oss", "glm4-moe", "granite-moe", "llama4", "smollm3", "seed-oss", "ministral3", "hunyuan-dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
 	"deepseek-v2-lite", "deepseek-v3", "gemma3n", "gemma4", "gemma4-moe", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2",
-	"qwen3-next", "qwen35", "qwen35-moe", "lfm2"}
+	"qwen3-next", "qwen35", "qwen35-moe", "lfm2", "falcon-h1"}
 
 // halves are where a block of a format holds half-precision scales.
 var halves = map[tensor.Type][]int{
@@ -174,6 +174,10 @@ func enlarged(t *testing.T, name string) (c contents) {
 		for i, n := range w.Shape {
 			if n >= 8 && n != 67 && n != 61 && !strings.Contains(w.Name, "altup_predict") && !(i == 0 && strings.HasSuffix(w.Name, "ssm_ba.weight")) { // not heads, experts, tokens or positions
 				w.Shape[i] = 8 * n
+			}
+			if i == 0 && strings.HasSuffix(w.Name, "ssm_in.weight") { // a row of each head is among them
+				heads, _, _ := f.Int(family + ".ssm.time_step_rank")
+				w.Shape[0] -= 7 * int(heads)
 			}
 		}
 		c.tensors = append(c.tensors, w)

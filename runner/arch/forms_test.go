@@ -8,7 +8,8 @@ import (
 
 // A model gives the same logits and attention rows from GGUF (F32) as from a
 // Hugging Face folder (BF16, the same numbers): byte for byte, except where
-// GGUF stores rotary pairs or value heads in another order and so sums in another order.
+// GGUF stores rotary pairs or value heads in another order and so sums in another
+// order, or holds multipliers in the weights (Falcon-H1).
 func TestFormsGiveSameResults(t *testing.T) {
 	for _, name := range cases(t) {
 		b := device(t, "cpu")
@@ -19,7 +20,7 @@ func TestFormsGiveSameResults(t *testing.T) {
 			outs = append(outs, compute(t, m, b, want.Tokens, want.Positions, len(want.Tokens)))
 		}
 		permuted := false
-		for _, family := range []string{"llama", "mistral", "mixtral", "granite", "smollm3", "ministral3", "qwen35"} {
+		for _, family := range []string{"llama", "mistral", "mixtral", "granite", "smollm3", "ministral3", "qwen35", "falcon-h1"} {
 			permuted = permuted || strings.HasPrefix(name, family)
 		}
 		// Scalings are computed from float32 in one form and stored as factors in the other.

@@ -16,28 +16,12 @@ type granitehybrid struct {
 	mixtures []experts // nil: none
 	norms    []ffnNorm
 	shared   []sharedExpert
-	conv     backend.Convolution
-	scan     backend.Scan
+	mamba    mambaSettings
 }
 
 type ffnNorm struct {
 	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
 	FFNNorm  backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
-}
-
-// mamba2 is a Mamba-2 layer (figure 6 of the paper): one projection to a gate,
-// the convolved inputs, B and C, and the steps; the scan; a norm by groups.
-type mamba2 struct {
-	In       backend.Weight `gguf:"ssm_in.weight" shape:"projected,width"`
-	InBias   backend.Weight `gguf:"ssm_in.bias,optional" shape:"projected"`
-	Conv     backend.Weight `gguf:"ssm_conv1d.weight" shape:"convolved,taps" as:"vector"`
-	ConvBias backend.Weight `gguf:"ssm_conv1d.bias,optional" shape:"convolved"`
-	Bias     backend.Weight `gguf:"ssm_dt.bias" shape:"scans"`
-	Rate     backend.Weight `gguf:"ssm_a.weight" shape:"scans"`
-	Skip     backend.Weight `gguf:"ssm_d.weight" shape:"scans"`
-	Norm     backend.Weight `gguf:"ssm_norm.weight" shape:"inner"`
-	Out      backend.Weight `gguf:"ssm_out.weight" shape:"width,inner"`
-	OutBias  backend.Weight `gguf:"ssm_out.bias,optional" shape:"width"`
 }
 
 func loadGraniteHybrid(s Source, b backend.Backend) (Model, error) {
@@ -55,25 +39,15 @@ func loadGraniteHybrid(s Source, b backend.Backend) (Model, error) {
 		return nil, c.err
 	}
 	m := &granitehybrid{granite: *c.granite()}
-	m.conv = backend.Convolution{Width: c.count("ssm.conv_kernel", 64, required), SiLU: true}
-	m.scan = backend.Scan{Heads: c.count("ssm.time_step_rank", maxHeads, required), Groups: c.count("ssm.group_count", maxHeads, required),
-		StateDim: c.count("ssm.state_size", 1<<12, required)}
-	inner := c.count("ssm.inner_size", maxWidth, required)
-	if c.err == nil && (inner%m.scan.Heads != 0 || m.scan.Heads%m.scan.Groups != 0) {
-		c.fail("%d heads of a Mamba layer cannot share %d values and %d groups evenly", m.scan.Heads, inner, m.scan.Groups)
-	}
+	m.mamba = c.mamba()
 	if c.err != nil {
 		return nil, c.err
 	}
-	m.scan.HeadDim = inner / m.scan.Heads
-	convolved := inner + 2*m.scan.Groups*m.scan.StateDim
-	m.scan.State = m.conv.Elements(convolved)
-	m.NoGradient = recurrence
-	m.sizes = dims{"projected": inner + convolved + m.scan.Heads, "convolved": convolved, "taps": m.conv.Width, "scans": m.scan.Heads, "inner": inner}
+	m.config.sizes, m.NoGradient = c.sizes, c.NoGradient
 	n := len(m.Layers)
 	for l := range m.Layers {
 		if !m.Layers[l].Attends() {
-			m.Layers[l].Layer = shape.Layer{Kind: shape.Recurrent, State: m.scan.State + m.scan.Elements()}
+			m.Layers[l].Layer = shape.Layer{Kind: shape.Recurrent, State: m.mamba.elements()}
 		}
 	}
 	m.mixers, m.shared, m.blocks = make([]*mamba2, n), make([]sharedExpert, n), make([]graniteBlock, n)
@@ -106,7 +80,7 @@ func loadGraniteHybrid(s Source, b backend.Backend) (Model, error) {
 
 func (m *granitehybrid) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.Value {
 	if k := m.mixers[l]; k != nil {
-		h := k.mix(o, l, o.Norm(x, m.norm(m.norms[l].AttnNorm)), m.conv, m.scan, m.eps)
+		h := k.mix(o, l, o.Norm(x, m.norm(m.norms[l].AttnNorm)), &m.mamba)
 		if rows != nil {
 			x, h = o.Gather(x, rows), o.Gather(h, rows)
 		}
@@ -122,18 +96,4 @@ func (m *granitehybrid) Layer(o backend.Ops, l int, x backend.Value, rows []int)
 	}
 	m.shared[l].add(o, x, h, m.residual)
 	return x
-}
-
-// mix gives what the layer adds to the residual stream, before its projection,
-// of all rows of h.
-func (k *mamba2) mix(o backend.Ops, l int, h backend.Value, c backend.Convolution, s backend.Scan, eps float32) backend.Value {
-	c.Layer, c.Weight, c.Bias = l, k.Conv, k.ConvBias
-	s.Layer, s.Rate, s.Bias, s.Skip = l, k.Rate, k.Bias, k.Skip
-	inner := s.Heads * s.HeadDim
-	convolved := inner + 2*s.Groups*s.StateDim
-	all := o.Linear(h, k.In, k.InBias)
-	y := o.Scan(o.Convolve(o.Split(all, inner, inner+convolved), c), o.Split(all, inner+convolved, inner+convolved+s.Heads), s)
-	y = o.Gate(o.Split(all, 0, inner), y, backend.SiLU)
-	o.HeadNorm(y, s.Groups, backend.Norm{Weight: k.Norm, Eps: eps})
-	return y
 }

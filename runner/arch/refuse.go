@@ -8,7 +8,6 @@ var unsupported = map[string]string{
 	"mpt":        "it uses ALiBi, whose position biases headprof does not compute",
 	"baichuan":   "its larger models use ALiBi, whose position biases headprof does not compute",
 	"lfm2moe":    convolution,
-	"falcon-h1":  stateSpace,
 	"nemotron_h": stateSpace,
 	"jamba":      stateSpace,
 	"mamba":      "it has no attention",

@@ -6,6 +6,7 @@ import (
 
 	"headprof/runner/arch"
 	"headprof/runner/gguf"
+	"headprof/runner/plain"
 	"headprof/runner/tensor"
 )
 
@@ -55,6 +56,8 @@ func TestRefusals(t *testing.T) {
 		"window list":      {"gemma3", map[string]any{"gemma3.attention.sliding_window_pattern": []bool{true, false}}, []string{"sliding_window_pattern", "2 entries for 6 layers"}},
 		"heads of a layer": {"llama", map[string]any{"llama.attention.head_count": []int{4, 2}}, []string{"8 dimensions in layer 0 and 16 in layer 1"}},
 		"width":            {"llama", map[string]any{"llama.embedding_length": 64}, []string{"token_embd.weight", "[67 32]"}},
+		"groups":           {"falcon-h1", map[string]any{"falcon-h1.ssm.group_count": 4}, []string{"6 heads", "4 groups"}},
+		"multipliers":      {"falcon-h1", map[string]any{"headprof.multipliers": []float32{1, 2}}, []string{"headprof.multipliers", "2 entries"}},
 		"no length":        {"llama", map[string]any{"llama.context_length": nil}, []string{"llama.context_length is missing"}},
 		"encoder":          {"llama", map[string]any{"llama.attention.causal": false}, []string{"attention.causal", "encoder"}},
 	} {
@@ -68,6 +71,16 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%s: %q does not say %q", name, err, w)
 			}
 		}
+	}
+}
+
+// A tied Falcon-H1 in GGUF lacks a multiplier of its logits.
+func TestFalconH1WithoutOutput(t *testing.T) {
+	m := changed(t, "falcon-h1", nil)
+	delete(m.tensors, "output.weight")
+	_, err := arch.Load(m, plain.New())
+	if err == nil || !strings.Contains(err.Error(), "output.weight") || !strings.Contains(err.Error(), "lm_head_multiplier") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -54,8 +54,8 @@ func ModelTypes() []string { return slices.Sorted(maps.Keys(families)) }
 // unsupported gives the reason why a model type that people have is refused.
 var unsupported = map[string]string{
 	"bloom": alibi, "mpt": alibi,
-	"lfm2_moe":  convolution,
-	"falcon_h1": stateSpace, "nemotron_h": stateSpace, "jamba": stateSpace, "bamba": stateSpace,
+	"lfm2_moe":   convolution,
+	"nemotron_h": stateSpace, "jamba": stateSpace, "bamba": stateSpace,
 }
 
 const (

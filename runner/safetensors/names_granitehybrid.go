@@ -55,11 +55,8 @@ var (
 		arch: "granitehybrid", prefix: "model.layers.", outer: usualOuter,
 		optional: join(granitemoe.optional, map[string]string{
 			"ssm_conv1d.bias": "mamba_conv_bias", "ssm_in.bias": "mamba_proj_bias", "ssm_out.bias": "mamba_proj_bias"}),
-		block: join(granitemoeshared.block, map[string]string{
-			"mamba.in_proj": "ssm_in", "mamba.conv1d": "ssm_conv1d", "mamba.dt_bias": "ssm_dt", "mamba.A_log": "ssm_a", "mamba.D": "ssm_d",
-			"mamba.norm": "ssm_norm", "mamba.out_proj": "ssm_out",
-		}),
-		made: with(granitemoeshared.made, deltaMade),
+		block: join(granitemoeshared.block, mamba2),
+		made:  with(granitemoeshared.made, mamba2Made),
 	}
 	granite4 = family{
 		arch: "granite", prefix: "model.layers.", outer: usualOuter, optional: granitemoe.optional,
@@ -92,21 +89,6 @@ func (b *builder) mambaLayers(attend []bool) {
 	}
 	b.attend = attend
 	b.kvHeads()
-	if b.has("time_step_limit") {
-		var limits []any
-		if b.read("time_step_limit", "a list", &limits); len(limits) != 2 || limits[0] != 0.0 || isNumber(limits[1]) {
-			b.fail("\"time_step_limit\" is %s, where headprof supports none, that is 0 to infinity", short(b.values["time_step_limit"]))
-		}
-	}
-	heads, inner := b.count("mamba_n_heads"), b.count("mamba_expand")*b.count("hidden_size")
-	if string(b.values["mamba_d_head"]) != `"auto"` && b.count("mamba_d_head")*heads != inner {
-		b.fail("\"mamba_d_head\" is %d, where %d heads share %d values", b.count("mamba_d_head"), heads, inner)
-	}
-	b.set("ssm.conv_kernel", b.count("mamba_d_conv"))
-	b.set("ssm.state_size", b.count("mamba_d_state"))
-	b.set("ssm.group_count", b.count("mamba_n_groups"))
-	b.set("ssm.time_step_rank", heads)
-	b.set("ssm.inner_size", inner)
+	b.timeSteps()
+	b.mamba(b.count("mamba_expand") * b.count("hidden_size"))
 }
-
-func isNumber(v any) bool { _, ok := v.(float64); return ok }

@@ -12,6 +12,9 @@ A recipe is [name, [source, …], operation, argument]:
   one               the only row of a matrix, as a vector
   flat              dimensions of one element are left out
   decay             −exp(x)
+  column            a vector as a matrix of one column; decaycolumn: of −exp(x)
+  split n           a vector as n rows
+  scaled f,…        times f; of several f, n: the first n rows times f, and so on
   groups …          rows of heads, group by group (a number of groups and the rows of each kind
                     in one), sorted by kind; the kinds named are kept
   tile from,g,n     rows (or elements) from the from-th on, blocks of n of g groups each, become tiled:
@@ -71,6 +74,15 @@ def apply(recipe, tensors):
             x = np.concatenate([x[:at], tiled(x[at:], groups, n)])
         elif op == "tilecols":
             x = tiled(x.T, *arg).T
+        elif op == "column":
+            x = x[:, None]
+        elif op == "decaycolumn":
+            x = -np.exp(x.astype(np.float64)).astype(np.float32)[:, None]
+        elif op == "split":
+            x = x.reshape(arg, -1)
+        elif op == "scaled":
+            factors = np.repeat(arg[0::2], arg[1::2]) if len(arg) > 1 else np.array(arg)
+            x = x * factors.astype(np.float32).reshape(-1, *[1] * (x.ndim - 1))
         elif op == "decaytile":
             x = tiled(-np.exp(x.astype(np.float64)).astype(np.float32), *arg)
         elif op == "flattile":
@@ -561,6 +573,51 @@ def lfm2(c, names):
         (r"layers\.(\d+)\.conv\.conv\.weight", lambda m, name: [[f"blk.{m[1]}.shortconv.conv.weight", [name], "flat", None]])])
 
 
+MAMBA = lambda c: [
+    (r"layers\.(\d+)\.mamba\.A_log", lambda m, name: [[f"blk.{m[1]}.ssm_a", [name], "decaycolumn", None]]),
+    (r"layers\.(\d+)\.mamba\.D$", lambda m, name: [[f"blk.{m[1]}.ssm_d", [name], "column", None]]),
+    (r"layers\.(\d+)\.mamba\.dt_bias", lambda m, name: [[f"blk.{m[1]}.ssm_dt.bias", [name], "copy", None]]),
+    (r"layers\.(\d+)\.mamba\.conv1d\.weight", lambda m, name: [[f"blk.{m[1]}.ssm_conv1d.weight", [name], "flat", None]]),
+    (r"layers\.(\d+)\.mamba\.norm\.weight", lambda m, name: [[f"blk.{m[1]}.ssm_norm.weight", [name], "split", c.mamba_n_groups]]),
+]
+
+
+def mamba(k, c, inner):
+    """Mamba2Model.set_gguf_parameters."""
+    k.add("ssm.conv_kernel", c.mamba_d_conv)
+    k.add("ssm.inner_size", inner)
+    k.add("ssm.state_size", c.mamba_d_state)
+    k.add("ssm.time_step_rank", c.mamba_n_heads)
+    k.add("ssm.group_count", c.mamba_n_groups)
+
+
+def falcon_h1(c, names):
+    """FalconH1Model: the multipliers are in the weights."""
+    k = base(A.FALCON_H1, c)
+    inner, states = c.mamba_d_ssm, c.mamba_n_groups * c.mamba_d_state
+    fits = ropes(c)[0].get("rope_type", "default") == "default" and inner and not c.tie_word_embeddings
+    fits = fits and not c.mamba_proj_bias and not c.projectors_bias and not (c.mamba_rms_norm and c.mamba_norm_before_gate)
+    if not fits or c.mamba_d_conv == 1 or c.attention_bias and c.attention_in_multiplier != 1:
+        return None
+    k.add("attention.key_length", head_dim(c))
+    k.add("attention.value_length", head_dim(c))
+    k.add("vocab_size", c.vocab_size)
+    mamba(k, c, inner)
+    sizes = [inner, inner, states, states, c.mamba_n_heads]
+    by = {"self_attn.q_proj": c.attention_in_multiplier, "self_attn.k_proj": c.key_multiplier * c.attention_in_multiplier,
+          "self_attn.v_proj": c.attention_in_multiplier, "self_attn.o_proj": c.attention_out_multiplier,
+          "feed_forward.gate_proj": c.mlp_multipliers[0], "feed_forward.down_proj": c.mlp_multipliers[1], "mamba.out_proj": c.ssm_out_multiplier}
+    to = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+          "feed_forward.gate_proj": "ffn_gate", "feed_forward.down_proj": "ffn_down", "mamba.out_proj": "ssm_out"}
+    inputs = [x for f, n in zip(c.ssm_multipliers, sizes) for x in (f * c.ssm_in_multiplier, n)]
+    return k, named(A.FALCON_H1, c, names, MAMBA(c) + [
+        (r"layers\.(\d+)\.mamba\.in_proj\.weight", lambda m, name: [[f"blk.{m[1]}.ssm_in.weight", [name], "scaled", inputs]]),
+        (r"layers\.(\d+)\.(\w+\.(?:[qkvo]|gate|down|out)_proj)\.(weight|bias)", lambda m, name: [[f"blk.{m[1]}.{to[m[2]]}.{m[3]}", [name], "scaled", [by[m[2]]]]]),
+        (r"embed_tokens", lambda m, name: [["token_embd.weight", [name], "scaled", [c.embedding_multiplier]]]),
+        (r"lm_head", lambda m, name: [["output.weight", [name], "scaled", [c.lm_head_multiplier]]]),
+    ])
+
+
 def deepseek(c, names):
     k = base(A.DEEPSEEK2, c)
     p = ropes(c)[0]
@@ -607,7 +664,7 @@ def deepseek(c, names):
     ])
 
 
-FAMILIES = {"deepseek_v2": deepseek, "deepseek_v3": deepseek, "gemma3n_text": gemma3n, "gemma4_text": gemma4, "lfm2": lfm2, "qwen3_next": qwen3_next, "qwen3_5_text": qwen35, "qwen3_5_moe_text": qwen35, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
+FAMILIES = {"falcon_h1": falcon_h1, "deepseek_v2": deepseek, "deepseek_v3": deepseek, "gemma3n_text": gemma3n, "gemma4_text": gemma4, "lfm2": lfm2, "qwen3_next": qwen3_next, "qwen3_5_text": qwen35, "qwen3_5_moe_text": qwen35, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
             "gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
             "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 

@@ -159,6 +159,10 @@ CASES = {
         SMALL, num_key_value_heads=4, num_hidden_layers=2, intermediate_size=32, q_lora_rank=16, kv_lora_rank=16, qk_rope_head_dim=8, qk_nope_head_dim=16, v_head_dim=8,
         n_routed_experts=6, num_experts_per_tok=2, moe_intermediate_size=32, n_shared_experts=1, first_k_dense_replace=1, n_group=3, topk_group=2,
         routed_scaling_factor=1.5, norm_topk_prob=True), None),
+    "falcon-h1": (T.FalconH1Config, None, dict(
+        GQA, head_dim=16, intermediate_size=32, mamba_d_ssm=48, mamba_n_heads=6, mamba_n_groups=2, mamba_d_state=8, mamba_rms_norm=True, mamba_norm_before_gate=False,
+        embedding_multiplier=2.5, lm_head_multiplier=0.4, attention_in_multiplier=0.8, attention_out_multiplier=0.9, key_multiplier=0.6, mlp_multipliers=[0.7, 1.2],
+        ssm_in_multiplier=1.25, ssm_out_multiplier=0.5, ssm_multipliers=[0.7, 0.9, 1.1, 0.8, 0.6]), None),
 }
 
 

@@ -415,6 +415,23 @@ def config(kind, seed):
             c["full_attn_idxs"] = sorted(d.r.sample(range(c["num_hidden_layers"]), 1))
         drop(d, c, "conv_bias", "conv_L_cache", "block_multiple_of", "block_ffn_dim_multiplier", "block_auto_adjust_ff_dim", "norm_eps")
         rope(d, c, dim, every)
+    elif kind == "falcon_h1":
+        head_dim()
+        expand = d.one(1, 2)
+        ssm = d.one(None, 16, 24, 48, 48)
+        c |= dict(attention_bias=d.maybe(0.3), mlp_bias=d.maybe(0.03), projectors_bias=d.maybe(0.1), mamba_d_ssm=ssm, mamba_n_heads=d.one(2, 4), mamba_n_groups=d.one(1, 2),
+                  mamba_d_state=d.one(4, 10, 16), mamba_d_conv=d.one(4, 4, 2, 3, 1), mamba_expand=expand, mamba_conv_bias=d.maybe(0.7), mamba_proj_bias=d.maybe(0.1),
+                  mamba_norm_before_gate=d.maybe(0.2), mamba_rms_norm=d.maybe(0.5), tie_word_embeddings=d.maybe(0.1))
+        c["mamba_d_head"] = d.one("auto", (ssm or expand * c["hidden_size"]) // c["mamba_n_heads"])
+        for key in ("lm_head", "embedding", "key", "attention_out", "attention_in", "ssm_in", "ssm_out"):
+            if d.maybe(0.7):
+                c[f"{key}_multiplier"] = d.one(1.0, 0.25, 0.7, 1.5)
+        if d.maybe(0.7):
+            c["mlp_multipliers"] = d.one(None, [0.6, 1.3], [1.0, 0.2])
+        if d.maybe(0.7):
+            c["ssm_multipliers"] = [d.one(0.35, 0.8, 1.0, 1.4) for _ in range(5)]
+        drop(d, c, "mamba_norm_before_gate", "mamba_rms_norm", "mamba_conv_bias", "mamba_proj_bias", "mamba_d_conv", "mamba_n_groups", "mamba_expand" if ssm else "")
+        rope(d, c, dim, every + ["default"] * 10)
     elif kind == "llama4_text":
         dim = d.one(8, 16)
         c |= dict(head_dim=dim, attention_bias=d.maybe(0.3), num_hidden_layers=d.one(3, 4, 5), intermediate_size_mlp=d.one(32, 40), num_local_experts=d.one(4, 6),
@@ -475,10 +492,10 @@ def record(c, seed):
 
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
-RECURRENT = ["granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
+RECURRENT = ["falcon_h1", "granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
 NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
          "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text", "gemma4_text", "gemma3n_text",
-         "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lfm2", "deepseek_v2", "deepseek_v3"]  # with their GGUF
+         "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lfm2", "falcon_h1", "deepseek_v2", "deepseek_v3"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
