@@ -1,6 +1,8 @@
 package arch
 
 import (
+	"fmt"
+
 	"headprof/runner/backend"
 	"headprof/runner/shape"
 )
@@ -8,8 +10,8 @@ import (
 func init() { register("granitehybrid", loadGraniteHybrid) }
 
 // granitehybrid is Granite 4 with Mamba-2 layers (arXiv 2405.21060): Granite's
-// multipliers, an expert that all tokens use, and in mixtures routed ones. It is
-// read from Hugging Face folders.
+// multipliers, an expert that all tokens use, and in mixtures routed ones. GGUF
+// files of dense models call that expert a feed-forward.
 type granitehybrid struct {
 	granite
 	mixers   []*mamba2 // nil: attention
@@ -29,8 +31,9 @@ func loadGraniteHybrid(s Source, b backend.Backend) (Model, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	if !c.flag("headprof.rope.half_split") {
-		c.fail("Granite 4 with Mamba layers is read from Hugging Face folders only; open the folder that the file was made of")
+	const rotates = "rope.scaling.finetuned"
+	if !c.flag("headprof.rope.half_split") && (!s.Has(c.key(rotates)) || c.flag(c.key(rotates))) {
+		c.fail("metadata key %s is not false: the file is of Bamba, whose partly rotated heads are not supported", c.key(rotates))
 	}
 	if c.keyDim() == 0 {
 		c.fail("no layer has attention, so there are no heads to profile")
@@ -58,8 +61,13 @@ func loadGraniteHybrid(s Source, b backend.Backend) (Model, error) {
 	if m.norms, err = bindModel[ffnNorm](s, b, &m.outer, &m.config); err != nil {
 		return nil, err
 	}
+	_, shared := s.Tensor("blk.0.ffn_gate_shexp.weight")
 	for l := range n {
-		parts := []any{&m.shared[l]}
+		var dense gated
+		parts := []any{&dense}
+		if shared || m.Experts > 0 {
+			parts[0] = &m.shared[l]
+		}
 		if m.Layers[l].Attends() {
 			parts = append(parts, &m.blocks[l].graniteAttention)
 		} else {
@@ -73,6 +81,12 @@ func loadGraniteHybrid(s Source, b backend.Backend) (Model, error) {
 			if err := bindBlock(s, b, p, l, &m.config); err != nil {
 				return nil, err
 			}
+		}
+		if dense.Gate != nil {
+			m.shared[l] = sharedExpert{dense.Gate, dense.Up, dense.Down}
+		}
+		if k := m.mixers[l]; k != nil && k.Norm == nil {
+			return nil, fmt.Errorf("tensor blk.%d.ssm_norm.weight is missing; the file is incomplete or not of this family", l)
 		}
 	}
 	return m, nil

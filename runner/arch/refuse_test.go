@@ -57,6 +57,7 @@ func TestRefusals(t *testing.T) {
 		"heads of a layer": {"llama", map[string]any{"llama.attention.head_count": []int{4, 2}}, []string{"8 dimensions in layer 0 and 16 in layer 1"}},
 		"width":            {"llama", map[string]any{"llama.embedding_length": 64}, []string{"token_embd.weight", "[67 32]"}},
 		"groups":           {"falcon-h1", map[string]any{"falcon-h1.ssm.group_count": 4}, []string{"6 heads", "4 groups"}},
+		"Bamba":            {"granite-hybrid", map[string]any{"granitehybrid.rope.scaling.finetuned": true}, []string{"rope.scaling.finetuned", "Bamba"}},
 		"multipliers":      {"falcon-h1", map[string]any{"headprof.multipliers": []float32{1, 2}}, []string{"headprof.multipliers", "2 entries"}},
 		"no length":        {"llama", map[string]any{"llama.context_length": nil}, []string{"llama.context_length is missing"}},
 		"encoder":          {"llama", map[string]any{"llama.attention.causal": false}, []string{"attention.causal", "encoder"}},

@@ -347,15 +347,21 @@ def glm4_moe(c, names):
     return k, recipes
 
 
-def granitemoe(c, names):
-    k = base(A.GRANITE_MOE, c)
-    if not plain_rope(k, c, None):
-        return None
+def granite_keys(arch, c):
+    """GraniteMoeModel.set_gguf_parameters."""
+    k = base(arch, c)
     k.add("attention.scale", float(c.attention_multiplier))
     k.add("embedding_scale", float(c.embedding_multiplier))
     k.add("residual_scale", float(c.residual_multiplier))
     k.add("logit_scale", float(c.logits_scaling))
     k.add("expert_shared_feed_forward_length", getattr(c, "shared_intermediate_size", None) or None)
+    return k
+
+
+def granitemoe(c, names):
+    k = granite_keys(A.GRANITE_MOE, c)
+    if not plain_rope(k, c, None):
+        return None
 
     def halves(m, name):
         end = "exps" if m[2] == "block_sparse_moe" else "shexp"
@@ -384,10 +390,38 @@ def llama4(c, names):
     ])
 
 
-def granitehybrid(c, names):
-    """Models without Mamba layers, which become granite or granitemoe."""
-    if "linear_attention" in c.layers_block_type:
+def granite_mamba(c, names):
+    """GraniteHybridModel with Mamba layers, whose attention it takes for unrotated."""
+    dense = not c.num_local_experts
+    fits = plain_rope(Keys(A.GRANITE_HYBRID), c, None) and c.position_embedding_type != "rope" and not c.mamba_proj_bias and c.mamba_d_conv != 1
+    # llama.cpp's feed-forward of a dense model is as wide as one setting says, its converter's as another.
+    if not fits or dense and (c.intermediate_size != c.shared_intermediate_size or c.num_experts_per_tok):
         return None
+    k = granite_keys(A.GRANITE_HYBRID, c)
+    if dense:
+        k.add("expert_count", 0)
+        k.add("expert_used_count", 0)
+    k.add("context_length", 2**20)
+    k.add("attention.head_count_kv", [0 if t == "linear_attention" else c.num_key_value_heads for t in c.layers_block_type])
+    k.add("rope.dimension_count", head_dim(c))
+    k.add("rope.scaling.finetuned", False)
+    k.add("vocab_size", c.vocab_size)
+    mamba(k, c, c.mamba_expand * c.hidden_size)
+
+    def halves(m, name):
+        end = "exps" if m[2] == "block_sparse_moe" else "shexp"
+        return [[f"blk.{m[1]}.ffn_{part}" + ("" if dense else "_" + end) + ".weight", [name], "rows", [i / 2, (i + 1) / 2]] for i, part in enumerate(("gate", "up"))]
+
+    rules = [permuted(c), (r"layers\.(\d+)\.(\w+)\.input_linear\.weight$", halves)]
+    if dense:
+        rules.append((r"layers\.(\d+)\.shared_mlp\.output_linear\.weight$", lambda m, name: [[f"blk.{m[1]}.ffn_down.weight", [name], "copy", None]]))
+    return k, named(A.GRANITE_HYBRID, c, names, MAMBA(c) + rules)
+
+
+def granitehybrid(c, names):
+    """Models without Mamba layers become granite or granitemoe."""
+    if "linear_attention" in c.layers_block_type:
+        return granite_mamba(c, names)
     if c.num_local_experts:
         made = granitemoe(c, names)
     else:

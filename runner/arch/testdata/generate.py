@@ -163,6 +163,10 @@ CASES = {
         GQA, head_dim=16, intermediate_size=32, mamba_d_ssm=48, mamba_n_heads=6, mamba_n_groups=2, mamba_d_state=8, mamba_rms_norm=True, mamba_norm_before_gate=False,
         embedding_multiplier=2.5, lm_head_multiplier=0.4, attention_in_multiplier=0.8, attention_out_multiplier=0.9, key_multiplier=0.6, mlp_multipliers=[0.7, 1.2],
         ssm_in_multiplier=1.25, ssm_out_multiplier=0.5, ssm_multipliers=[0.7, 0.9, 1.1, 0.8, 0.6]), None),
+    "granite-hybrid": (T.GraniteMoeHybridConfig, None, dict(
+        GQA, num_hidden_layers=3, intermediate_size=32, shared_intermediate_size=48, num_local_experts=5, num_experts_per_tok=2, mamba_n_heads=4, mamba_n_groups=2,
+        mamba_d_state=8, layer_types=["mamba", "attention", "mamba"], embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.4,
+        attention_multiplier=0.25), None),
 }
 
 

@@ -382,6 +382,10 @@ def config(kind, seed):
             c |= dict(mamba_n_heads=d.one(2, 4), mamba_n_groups=d.one(1, 2), mamba_d_state=d.one(4, 10, 16), mamba_d_conv=d.one(4, 2, 3), mamba_expand=expand,
                       mamba_conv_bias=d.maybe(0.7), mamba_proj_bias=d.maybe(0.3))
             c["mamba_d_head"] = d.one("auto", expand * c["hidden_size"] // c["mamba_n_heads"])
+            if seed >= 2000:  # that GGUF can say
+                c |= dict(mamba_proj_bias=False, position_embedding_type="nope")
+                if not c["num_local_experts"]:
+                    c |= dict(shared_intermediate_size=c["intermediate_size"], num_experts_per_tok=0)
             drop(d, c, "mamba_conv_bias", "mamba_proj_bias", "mamba_d_head", "mamba_d_conv", "mamba_n_groups")
         drop(d, c, "attention_multiplier", "embedding_multiplier", "residual_multiplier", "logits_scaling", "num_experts_per_tok", "position_embedding_type")
         rope(d, c, dim, every)
