@@ -226,7 +226,9 @@ def older(config):
     if p.pop("rope_type", "default") != "default":
         kind = config["rope_parameters"].get("rope_type") or config["rope_parameters"]["full_attention"]["rope_type"]
         c["rope_scaling"] = dict(p, **{"type" if kind == "linear" else "rope_type": kind})
-    c.pop("layer_types", None)
+    types = c.pop("layer_types", None)
+    if c["model_type"] == "granitemoehybrid":
+        c["layer_types"] = [{"linear_attention": "mamba", "full_attention": "attention"}[t] for t in types]
     return c
 
 
