@@ -22,7 +22,7 @@ import (
 var oneEach = []string{"llama", "mistral", "mixtral", "qwen2", "qwen2-moe", "qwen3", "qwen3-moe", "gemma", "gemma2", "gemma3",
 	"phi3", "olmo2", "gpt-oss", "glm4-moe", "granite-moe", "llama4", "smollm3", "seed-oss", "ministral3", "hunyuan-dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
 	"deepseek-v2-lite", "deepseek-v3", "gemma3n", "gemma4", "gemma4-moe", "granite", "stablelm", "stablelm-parallel", "gpt-neox", "gpt2",
-	"qwen3-next", "qwen35", "qwen35-moe", "lfm2", "falcon-h1", "granite-hybrid"}
+	"qwen3-next", "qwen35", "qwen35-moe", "lfm2", "falcon-h1", "granite-hybrid", "lfm2-moe"}
 
 // halves are where a block of a format holds half-precision scales.
 var halves = map[tensor.Type][]int{

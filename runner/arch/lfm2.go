@@ -7,10 +7,14 @@ import (
 	"headprof/runner/shape"
 )
 
-func init() { register("lfm2", loadLFM2) }
+func init() {
+	register("lfm2", loadLFM2)
+	register("lfm2moe", loadLFM2)
+}
 
 // lfm2 is LFM2 (arXiv 2511.23404): most layers are short convolutions between
-// two gates, the others attention with normalised queries and keys.
+// two gates, the others attention with normalised queries and keys. Its mixtures
+// have experts behind the first layers.
 type lfm2 struct {
 	config
 	outer
@@ -18,14 +22,21 @@ type lfm2 struct {
 	rope   backend.Rope
 	eps    float32
 	conv   backend.Convolution
+	route  backend.Experts // what all mixtures share
 }
 
 type lfm2Block struct {
-	AttnNorm backend.Weight `gguf:"attn_norm.weight" shape:"width"`
-	FFNNorm  backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
-	gated
+	AttnNorm  backend.Weight   `gguf:"attn_norm.weight" shape:"width"`
+	FFNNorm   backend.Weight   `gguf:"ffn_norm.weight" shape:"width"`
 	attention *normedAttention // one of the two
 	conv      *shortConv
+	mlp       *gated // one of the two
+	moe       *lfm2Experts
+}
+
+type lfm2Experts struct {
+	experts
+	Selection backend.Weight `gguf:"exp_probs_b.bias" shape:"experts"`
 }
 
 // normedAttention is attention with normalised queries and keys.
@@ -63,6 +74,20 @@ func loadLFM2(s Source, b backend.Backend) (Model, error) {
 			c.Layers[l].Layer = shape.Layer{Kind: shape.Recurrent, State: m.conv.Elements(c.Width)}
 		}
 	}
+	dense := len(c.Layers)
+	if c.Family == "lfm2moe" {
+		c.require("leading_dense_block_count")
+		dense = c.count("leading_dense_block_count", len(c.Layers), 0)
+		c.require("expert_feed_forward_length")
+		if g := c.count("expert_gating_func", 1<<10, required); g != 2 {
+			c.fail("metadata key %s is %d; models of this family have 2, a sigmoid", c.key("expert_gating_func"), g)
+		}
+		m.route = backend.Experts{Sigmoid: true, NormaliseTop: true, Least: 1e-6, Scale: float32(c.float("expert_weights_scale", 1))}
+		if s.Has(c.key("expert_weights_norm")) {
+			m.route.NormaliseTop = c.flag(c.key("expert_weights_norm"))
+		}
+		c.checkGroups(m.route)
+	}
 	m.config = c.Config
 	if c.err != nil {
 		return nil, c.err
@@ -73,7 +98,7 @@ func loadLFM2(s Source, b backend.Backend) (Model, error) {
 	}
 	for l := range m.blocks {
 		k := &m.blocks[l]
-		var part any
+		var part, ff any
 		if m.Layers[l].Attends() {
 			k.attention = &normedAttention{}
 			part = k.attention
@@ -81,8 +106,17 @@ func loadLFM2(s Source, b backend.Backend) (Model, error) {
 			k.conv = &shortConv{}
 			part = k.conv
 		}
-		if err := bindBlock(s, b, part, l, &m.config); err != nil {
-			return nil, err
+		if l < dense {
+			k.mlp = &gated{}
+			ff = k.mlp
+		} else {
+			k.moe = &lfm2Experts{}
+			ff = k.moe
+		}
+		for _, p := range []any{part, ff} {
+			if err := bindBlock(s, b, p, l, &m.config); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return m, nil
@@ -116,8 +150,14 @@ func (m *lfm2) Layer(o backend.Ops, l int, x backend.Value, rows []int) backend.
 		}
 		o.AddLinear(x, h, b.conv.Out, b.conv.OutBias, 1)
 	}
-	h = b.hidden(o, o.Norm(x, m.norm(b.FFNNorm)), backend.SiLU)
-	o.AddLinear(x, h, b.Down, nil, 1)
+	h = o.Norm(x, m.norm(b.FFNNorm))
+	if b.mlp != nil {
+		o.AddLinear(x, b.mlp.hidden(o, h, backend.SiLU), b.mlp.Down, nil, 1)
+		return x
+	}
+	e := b.moe.mixture(&m.config, m.route.NormaliseTop)
+	e.Sigmoid, e.Selection, e.Scale, e.Least = true, b.moe.Selection, m.route.Scale, m.route.Least
+	o.MixExperts(x, h, e)
 	return x
 }
 

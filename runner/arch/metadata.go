@@ -177,7 +177,7 @@ func expertWidth(s Source, dense int) int {
 }
 
 // hybrids are the families in which layers may have no attention.
-var hybrids = []string{"qwen3next", "qwen35", "qwen35moe", "lfm2", "granitehybrid"}
+var hybrids = []string{"qwen3next", "qwen35", "qwen35moe", "lfm2", "lfm2moe", "granitehybrid"}
 
 // keyDim is the dimension of queries and keys of the first layer with attention.
 func (m *metadata) keyDim() int {

@@ -7,7 +7,6 @@ var unsupported = map[string]string{
 	"bloom":      "it uses ALiBi, whose position biases headprof does not compute",
 	"mpt":        "it uses ALiBi, whose position biases headprof does not compute",
 	"baichuan":   "its larger models use ALiBi, whose position biases headprof does not compute",
-	"lfm2moe":    convolution,
 	"nemotron_h": stateSpace,
 	"jamba":      stateSpace,
 	"mamba":      "it has no attention",
@@ -19,8 +18,7 @@ var unsupported = map[string]string{
 }
 
 const (
-	convolution = "most of its layers are short convolutions, which headprof does not compute"
-	stateSpace  = "it has state-space (Mamba) layers, which headprof does not compute"
+	stateSpace = "it has state-space (Mamba) layers, which headprof does not compute"
 )
 
 // computed lists, by family, the keys among those of refuseOddities that its
@@ -29,6 +27,7 @@ var computed = map[string][]string{
 	"deepseek2": {"attention.kv_lora_rank", "expert_gating_func", "expert_weights_scale", "expert_group_count", "leading_dense_block_count",
 		"rope.scaling.yarn_log_multiplier", "nextn_predict_layers"},
 	"glm4moe":   {"nextn_predict_layers", "expert_gating_func", "expert_weights_scale", "expert_group_count", "leading_dense_block_count"},
+	"lfm2moe":   {"expert_gating_func", "expert_weights_scale", "leading_dense_block_count"},
 	"llama4":    {"attention.temperature_scale"},
 	"qwen3next": {"nextn_predict_layers"},
 	"qwen35":    {"nextn_predict_layers"},

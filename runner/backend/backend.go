@@ -223,6 +223,7 @@ type Experts struct {
 	Sigmoid                    bool    // shares are σ(logit), not a softmax
 	Selection                  Weight  // [experts], added to shares for the choice alone
 	Scale                      float32 // multiplies shares; 0: 1
+	Least                      float32 // is added to the sum that shares are divided by (LFM2's mixtures)
 	Groups, UsedGroups         int     // experts are chosen in the groups whose best two sum highest (arXiv 2412.19437, section 2.1.2); 0 or 1: no groups
 	GroupsByBest               bool    // groups are chosen by their best expert (arXiv 2405.04434, section 2.2.2), not by their best two
 	WeighInput                 bool    // a share multiplies the expert's input, not its output (Llama 4)

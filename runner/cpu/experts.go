@@ -141,6 +141,7 @@ func route(logits []float32, m backend.Experts) []choice {
 		for i := range order[:used] {
 			all += order[i].p
 		}
+		all += m.Least
 	}
 	for i := range order[:used] {
 		order[i].p /= all

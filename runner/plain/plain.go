@@ -611,6 +611,7 @@ func route(logit []float64, m backend.Experts) (chosen []int, shares []float64) 
 		for _, e := range chosen {
 			all += p[e]
 		}
+		all += float64(m.Least)
 	}
 	for _, e := range chosen {
 		share := p[e] / all

@@ -54,14 +54,12 @@ func ModelTypes() []string { return slices.Sorted(maps.Keys(families)) }
 // unsupported gives the reason why a model type that people have is refused.
 var unsupported = map[string]string{
 	"bloom": alibi, "mpt": alibi,
-	"lfm2_moe":   convolution,
 	"nemotron_h": stateSpace, "jamba": stateSpace, "bamba": stateSpace,
 }
 
 const (
-	alibi       = "it uses ALiBi, whose position biases headprof does not compute"
-	convolution = "most of its layers are short convolutions, which headprof does not compute"
-	stateSpace  = "it has state-space (Mamba) layers, which headprof does not compute"
+	alibi      = "it uses ALiBi, whose position biases headprof does not compute"
+	stateSpace = "it has state-space (Mamba) layers, which headprof does not compute"
 )
 
 func findFamily(modelType string) (*family, error) {

@@ -607,6 +607,29 @@ def lfm2(c, names):
         (r"layers\.(\d+)\.conv\.conv\.weight", lambda m, name: [[f"blk.{m[1]}.shortconv.conv.weight", [name], "flat", None]])])
 
 
+def lfm2_moe(c, names):
+    k = base(A.LFM2MOE, c)
+    if not plain_rope(k, c, None) or c.conv_L_cache == 1 or not c.use_expert_bias or not c.norm_topk_prob or c.routed_scaling_factor != 1 or c.conv_bias:
+        return None
+    k.add("attention.head_count_kv", [c.num_key_value_heads if t == "full_attention" else 0 for t in c.layer_types])
+    k.add("attention.layer_norm_rms_epsilon", float(c.norm_eps))
+    k.add("expert_feed_forward_length", c.moe_intermediate_size)
+    k.add("leading_dense_block_count", c.num_dense_layers)
+    k.add("expert_gating_func", 2)
+    k.add("vocab_size", c.vocab_size)
+    k.add("shortconv.l_cache", c.conv_L_cache)
+    parts = {"w1": "gate", "w2": "down", "w3": "up"}
+
+    def expert(m, name):
+        sources = [name.replace(".experts.0.", f".experts.{e}.") for e in range(c.num_experts)]
+        return [[f"blk.{m[1]}.ffn_{parts[m[3]]}_exps.weight", sources, "stack", None]] if m[2] == "0" else []
+
+    return k, named(A.LFM2MOE, c, names, [
+        (r"layers\.(\d+)\.feed_forward\.experts\.(\d+)\.(w\d)\.weight", expert),
+        (r"layers\.(\d+)\.feed_forward\.expert_bias", lambda m, name: [[f"blk.{m[1]}.exp_probs_b.bias", [name], "copy", None]]),
+        (r"layers\.(\d+)\.conv\.conv\.weight", lambda m, name: [[f"blk.{m[1]}.shortconv.conv.weight", [name], "flat", None]])])
+
+
 MAMBA = lambda c: [
     (r"layers\.(\d+)\.mamba\.A_log", lambda m, name: [[f"blk.{m[1]}.ssm_a", [name], "decaycolumn", None]]),
     (r"layers\.(\d+)\.mamba\.D$", lambda m, name: [[f"blk.{m[1]}.ssm_d", [name], "column", None]]),
@@ -698,7 +721,7 @@ def deepseek(c, names):
     ])
 
 
-FAMILIES = {"falcon_h1": falcon_h1, "deepseek_v2": deepseek, "deepseek_v3": deepseek, "gemma3n_text": gemma3n, "gemma4_text": gemma4, "lfm2": lfm2, "qwen3_next": qwen3_next, "qwen3_5_text": qwen35, "qwen3_5_moe_text": qwen35, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
+FAMILIES = {"lfm2_moe": lfm2_moe, "falcon_h1": falcon_h1, "deepseek_v2": deepseek, "deepseek_v3": deepseek, "gemma3n_text": gemma3n, "gemma4_text": gemma4, "lfm2": lfm2, "qwen3_next": qwen3_next, "qwen3_5_text": qwen35, "qwen3_5_moe_text": qwen35, "granitemoehybrid": granitehybrid, "glm4_moe": glm4_moe, "granitemoe": granitemoe, "granitemoeshared": granitemoe, "llama4_text": llama4,
             "gpt_oss": gpt_oss, "smollm3": smollm3, "seed_oss": seed_oss, "ministral3": ministral3, "hunyuan_v1_dense": hunyuan,
             "exaone4": exaone4, "olmo3": olmo3, "glm4": glm4, "cohere": cohere, "cohere2": cohere2}
 

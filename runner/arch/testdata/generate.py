@@ -167,6 +167,8 @@ CASES = {
         GQA, num_hidden_layers=3, intermediate_size=32, shared_intermediate_size=48, num_local_experts=5, num_experts_per_tok=2, mamba_n_heads=4, mamba_n_groups=2,
         mamba_d_state=8, layer_types=["mamba", "attention", "mamba"], embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.4,
         attention_multiplier=0.25), None),
+    "lfm2-moe": (T.Lfm2MoeConfig, None, dict(
+        dict(MOE, **TIED), num_hidden_layers=3, intermediate_size=32, num_dense_layers=1, layer_types=["conv", "full_attention", "conv"], norm_eps=1e-3), None),
 }
 
 
@@ -208,7 +210,7 @@ def older(config):
     """config.json as transformers 4 had it; None where nothing differs."""
     c = dict(config)
     p = c.pop("rope_parameters", None)
-    if not p or c["model_type"] in ("ministral3", "gemma4_text", "gemma3n_text", "lfm2"):  # of 5 only, or as 4 had it
+    if not p or c["model_type"] in ("ministral3", "gemma4_text", "gemma3n_text", "lfm2", "lfm2_moe"):  # of 5 only, or as 4 had it
         return None
     if "full_attention" in p:
         c["rope_theta"], c["rope_local_base_freq"] = p["full_attention"]["rope_theta"], p["sliding_attention"]["rope_theta"]

@@ -419,6 +419,14 @@ def config(kind, seed):
             c["full_attn_idxs"] = sorted(d.r.sample(range(c["num_hidden_layers"]), 1))
         drop(d, c, "conv_bias", "conv_L_cache", "block_multiple_of", "block_ffn_dim_multiplier", "block_auto_adjust_ff_dim", "norm_eps")
         rope(d, c, dim, every)
+    elif kind == "lfm2_moe":
+        c["norm_eps"] = c.pop("rms_norm_eps")
+        c |= dict(num_hidden_layers=d.one(2, 3, 4), conv_bias=d.maybe(0.3), conv_L_cache=d.one(3, 3, 4, 1, 6), num_dense_layers=d.one(0, 1, 2), num_experts=d.one(4, 6),
+                  num_experts_per_tok=d.one(1, 2, 3), moe_intermediate_size=24, use_expert_bias=d.maybe(0.9), routed_scaling_factor=d.one(1.0, 1.0, 2.5),
+                  norm_topk_prob=d.maybe(0.8))
+        c["layer_types"] = [d.one("conv", "conv", "full_attention") for _ in range(c["num_hidden_layers"])]
+        drop(d, c, "conv_bias", "conv_L_cache", "num_dense_layers", "use_expert_bias", "routed_scaling_factor", "norm_topk_prob", "norm_eps")
+        rope(d, c, dim, every + ["default"] * 5)
     elif kind == "falcon_h1":
         head_dim()
         expand = d.one(1, 2)
@@ -496,10 +504,10 @@ def record(c, seed):
 
 KINDS = ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2",
          "granite", "stablelm", "gpt_neox", "gpt2"]
-RECURRENT = ["falcon_h1", "granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
+RECURRENT = ["lfm2_moe", "falcon_h1", "granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
 NEWER = ["gpt_oss", "smollm3", "seed_oss", "ministral3", "hunyuan_v1_dense", "exaone4", "olmo3", "glm4", "cohere", "cohere2",
          "glm4_moe", "granitemoe", "granitemoeshared", "granitemoehybrid", "llama4_text", "gemma4_text", "gemma3n_text",
-         "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lfm2", "falcon_h1", "deepseek_v2", "deepseek_v3"]  # with their GGUF
+         "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lfm2", "lfm2_moe", "falcon_h1", "deepseek_v2", "deepseek_v3"]  # with their GGUF
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
