@@ -288,7 +288,7 @@ func (ev *evaluator) variant(ctx context.Context, it *Item, v Variant, base *run
 			return nil, err
 		}
 		out.Times.First = took.Seconds()
-		out.Kept, out.Allocated = ev.size(s.Cache().Entries), s.Bytes()
+		out.Kept, out.Allocated = ev.size(s.Cache().Entries), allocated(s)
 		more, _, err := compute(ctx, s, tokens[1:], lastLogits(s, tokens[1:], steps-1))
 		return append(rows, more...), err
 	}
@@ -305,6 +305,15 @@ func (ev *evaluator) variant(ctx context.Context, it *Item, v Variant, base *run
 	}
 	out.LogProb, out.Score, out.Text, out.IDs = a.logProb, a.score, a.text, a.ids
 	return out, nil
+}
+
+// allocated is the memory of a session's cache, which on the host does not
+// depend on what was computed before.
+func allocated(s *runner.Session) int64 {
+	if c, ok := s.Cache().(*kvcache.Host); ok {
+		return c.Needed()
+	}
+	return s.Bytes()
 }
 
 // extend is [probe.Decoding]'s Extend in a session.

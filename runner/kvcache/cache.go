@@ -342,6 +342,22 @@ func (c *Host) Bytes() int64 {
 	return sum
 }
 
+// Needed is the memory in bytes that the cache's entries take, in steps of
+// whole tiles. [Host.Bytes] may be more, by how the cache has grown.
+func (c *Host) Needed() int64 {
+	sum := backend.PredictStates(c.shapes, c.length)
+	for l, s := range c.shapes {
+		for k := range c.heads[l] {
+			if !s.Stores() {
+				continue
+			}
+			h := &c.heads[l][k]
+			sum += c.bytes(s, (h.n+step-1)/step*step) + 4*int64(len(h.pos)) + 8*int64((h.n+Tile-1)/Tile)
+		}
+	}
+	return sum
+}
+
 // bytes is the size of so many entries.
 func (c *Host) bytes(s shape.Layer, entries int) int64 {
 	n := int64(entries) * int64(s.KeyDim+s.ValueDim)

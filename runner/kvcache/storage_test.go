@@ -262,3 +262,33 @@ func (o *Observer) Bytes() int64 {
 	}
 	return sum
 }
+
+// What entries need does not depend on how the cache came to hold them. By hand:
+// 70 entries of 2+2 float32 in steps of 16 are 80·16 bytes, and two tiles are 16.
+func TestNeededDoesNotDependOnHistory(t *testing.T) {
+	one := shape.Model{{Heads: 1, KVHeads: 1, KeyDim: 2, ValueDim: 2}}
+	grown := func(steps ...int) *Host {
+		c, err := New(one, backend.KVF32, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := 0
+		for _, n := range steps {
+			c.Reserve(0, 0, n, at)
+			at += n
+			c.Commit(at)
+		}
+		return c
+	}
+	cut := grown(120)
+	if err := cut.Truncate(65); err != nil {
+		t.Fatal(err)
+	}
+	cut.Reserve(0, 0, 5, 65)
+	cut.Commit(70)
+	for name, c := range map[string]*Host{"at once": grown(70), "in steps": grown(3, 60, 7), "cut and grown": cut} {
+		if got := c.Needed(); got != 80*16+16 {
+			t.Errorf("%s: %d bytes, want %d", name, got, 80*16+16)
+		}
+	}
+}
