@@ -78,6 +78,9 @@ func (b *Backend) shape(layers []shape.Layer, kv backend.KVType) (*Cache, error)
 		return nil, fmt.Errorf("gpu: unknown KV cache format %d", kv)
 	}
 	for i, l := range layers {
+		if l.State > 0 {
+			return nil, errRecurrence
+		}
 		if l.KVHeads <= 0 || l.KeyDim <= 0 || l.ValueDim <= 0 || l.KeyDim > maxHeadDim || l.ValueDim > maxHeadDim {
 			return nil, fmt.Errorf("gpu: layer %d has %d KV heads of %d and %d dimensions; the GPU kernels take 1 to %d dimensions (--device cpu takes any)", i, l.KVHeads, l.KeyDim, l.ValueDim, maxHeadDim)
 		}
