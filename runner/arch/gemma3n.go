@@ -30,14 +30,7 @@ type gemma3n struct {
 }
 
 type gemma3nBlock struct {
-	AttnNorm     backend.Weight `gguf:"attn_norm.weight" shape:"width"`
-	Q            backend.Weight `gguf:"attn_q.weight" shape:"q,width"`
-	QNorm        backend.Weight `gguf:"attn_q_norm.weight" shape:"dim"`
-	O            backend.Weight `gguf:"attn_output.weight" shape:"width,o"`
-	PostAttnNorm backend.Weight `gguf:"post_attention_norm.weight" shape:"width"`
-	FFNNorm      backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
-	PostFFNNorm  backend.Weight `gguf:"post_ffw_norm.weight" shape:"width"`
-	gated
+	sharedBlock
 	Left       backend.Weight `gguf:"laurel_l.weight" shape:"laurel,width"`
 	Right      backend.Weight `gguf:"laurel_r.weight" shape:"width,laurel"`
 	LaurelNorm backend.Weight `gguf:"laurel_post_norm.weight" shape:"width"`
@@ -47,9 +40,7 @@ type gemma3nBlock struct {
 	Correct    backend.Weight `gguf:"altup_correct_coef.weight" shape:"streams,streams"`
 	Project    backend.Weight `gguf:"proj.weight" shape:"width,perlayer"`
 	InputNorm  backend.Weight `gguf:"post_norm.weight" shape:"width"`
-	input      perLayerInput
-	kv         keysValues
-	above      float64 // standard deviations that a gate must exceed
+	above      float64        // standard deviations that a gate must exceed
 }
 
 func loadGemma3n(s Source, b backend.Backend) (Model, error) {
@@ -270,13 +261,7 @@ func (m *gemma3n) Layer(o backend.Ops, l int, x backend.Value, rows []int) backe
 	streams := m.predict(o, b, m.split(o, x))
 
 	h := o.Norm(streams[m.active], m.norm(b.AttnNorm))
-	q := o.Linear(h, b.Q, nil)
-	o.HeadNorm(q, a.Heads, m.norm(b.QNorm))
-	o.Rope(q, a.Heads, rope)
-	if a.Stores() {
-		b.kv.store(o, l, a, h, m.norm, rope)
-	}
-	attended := o.Linear(o.Attend(q, m.attention(l, 1), rows), b.O, nil)
+	attended := b.attend(o, l, a, h, m.norm, rope, m.attention(l, 1), rows)
 	if rows != nil {
 		for i := range streams {
 			streams[i] = o.Gather(streams[i], rows)

@@ -25,16 +25,7 @@ type gemma4 struct {
 }
 
 type gemma4Block struct {
-	AttnNorm     backend.Weight `gguf:"attn_norm.weight" shape:"width"`
-	Q            backend.Weight `gguf:"attn_q.weight" shape:"q,width"`
-	QNorm        backend.Weight `gguf:"attn_q_norm.weight" shape:"dim"`
-	O            backend.Weight `gguf:"attn_output.weight" shape:"width,o"`
-	PostAttnNorm backend.Weight `gguf:"post_attention_norm.weight" shape:"width"`
-	FFNNorm      backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
-	PostFFNNorm  backend.Weight `gguf:"post_ffw_norm.weight" shape:"width"`
-	gated
-	kv     keysValues
-	input  perLayerInput
+	sharedBlock
 	moe    gemma4Experts
 	scaled float32
 }
@@ -152,13 +143,7 @@ func (m *gemma4) Layer(o backend.Ops, l int, x backend.Value, rows []int) backen
 	}
 
 	h := o.Norm(x, m.norm(b.AttnNorm))
-	q := o.Linear(h, b.Q, nil)
-	o.HeadNorm(q, a.Heads, m.norm(b.QNorm))
-	o.Rope(q, a.Heads, rope)
-	if a.Stores() {
-		b.kv.store(o, l, a, h, m.norm, rope)
-	}
-	h = o.Linear(o.Attend(q, m.attention(l, 1), rows), b.O, nil)
+	h = b.attend(o, l, a, h, m.norm, rope, m.attention(l, 1), rows)
 	if rows != nil {
 		x = o.Gather(x, rows)
 		if vector != nil {

@@ -85,6 +85,32 @@ func (p *keysValues) store(o backend.Ops, l int, a Layer, x backend.Value, norm 
 	o.Store(l, k, v)
 }
 
+// sharedBlock is what blocks of Gemma 3n and 4 have alike: norms before and after
+// both parts, and queries whose keys and values may be another layer's.
+type sharedBlock struct {
+	AttnNorm     backend.Weight `gguf:"attn_norm.weight" shape:"width"`
+	Q            backend.Weight `gguf:"attn_q.weight" shape:"q,width"`
+	QNorm        backend.Weight `gguf:"attn_q_norm.weight" shape:"dim"`
+	O            backend.Weight `gguf:"attn_output.weight" shape:"width,o"`
+	PostAttnNorm backend.Weight `gguf:"post_attention_norm.weight" shape:"width"`
+	FFNNorm      backend.Weight `gguf:"ffn_norm.weight" shape:"width"`
+	PostFFNNorm  backend.Weight `gguf:"post_ffw_norm.weight" shape:"width"`
+	gated
+	kv    keysValues
+	input perLayerInput
+}
+
+// attend is attention's output for a layer's normalised input.
+func (b *sharedBlock) attend(o backend.Ops, l int, a Layer, x backend.Value, norm func(backend.Weight) backend.Norm, rope backend.Rope, how backend.Attention, rows []int) backend.Value {
+	q := o.Linear(x, b.Q, nil)
+	o.HeadNorm(q, a.Heads, norm(b.QNorm))
+	o.Rope(q, a.Heads, rope)
+	if a.Stores() {
+		b.kv.store(o, l, a, x, norm, rope)
+	}
+	return o.Linear(o.Attend(q, how, rows), b.O, nil)
+}
+
 // perLayerTable adds a vector by token to every layer: the sum of a table's row
 // and a projection of the embedding. The residual stream carries those of the
 // layers to come behind it.
