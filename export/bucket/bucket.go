@@ -135,15 +135,9 @@ func filesIn(dir string) (names []string, err error) {
 		names = append(names, filepath.ToSlash(name))
 		return err
 	})
-	slices.SortStableFunc(names, func(a, b string) int {
-		switch {
-		case a == last && b != last:
-			return 1
-		case b == last && a != last:
-			return -1
-		}
-		return strings.Compare(a, b)
-	})
+	if i := slices.Index(names, last); i >= 0 {
+		names = append(slices.Delete(names, i, i+1), last)
+	}
 	return names, err
 }
 

@@ -348,14 +348,18 @@ func (c *Host) Needed() int64 {
 	sum := backend.PredictStates(c.shapes, c.length)
 	for l, s := range c.shapes {
 		for k := range c.heads[l] {
-			if !s.Stores() {
-				continue
+			if s.Stores() {
+				h := &c.heads[l][k]
+				sum += c.needed(s, h.n) + 4*int64(len(h.pos))
 			}
-			h := &c.heads[l][k]
-			sum += c.bytes(s, (h.n+step-1)/step*step) + 4*int64(len(h.pos)) + 8*int64((h.n+Tile-1)/Tile)
 		}
 	}
 	return sum
+}
+
+// needed is the memory of one KV head's entries and of the list of their tiles.
+func (c *Host) needed(s shape.Layer, entries int) int64 {
+	return c.bytes(s, (entries+step-1)/step*step) + 8*int64((entries+Tile-1)/Tile)
 }
 
 // bytes is the size of so many entries.
@@ -370,13 +374,12 @@ func (c *Host) bytes(s shape.Layer, entries int) int64 {
 // Predict is the memory in bytes that a cache of so many tokens will hold.
 func Predict(layers []shape.Layer, kv backend.KVType, tokens int) int64 {
 	c := Host{kv: kv}
-	space, blocks := int64(tokens+step-1)/step*step, int64(tokens+Tile-1)/Tile
 	sum := backend.PredictStates(layers, tokens)
 	for _, s := range layers {
 		if !s.Stores() {
 			continue
 		}
-		sum += int64(s.KVHeads) * (c.bytes(s, int(space)) + 8*blocks)
+		sum += int64(s.KVHeads) * c.needed(s, tokens)
 	}
 	return sum
 }
