@@ -1,17 +1,16 @@
 package runner_test
 
 import (
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner"
 )
 
@@ -20,24 +19,6 @@ func write(t *testing.T, dir, name, data string) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func gunzip(t *testing.T, path string) string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
 }
 
 // letters is a tokenizer.json of 67 tokens: three special ones, then one per character.
@@ -101,7 +82,7 @@ func TestOpenFolder(t *testing.T) {
 			Positions []int
 			Logits    [][]float32
 		}
-		if err := json.Unmarshal([]byte(gunzip(t, "arch/testdata/llama/golden.json.gz")), &want); err != nil {
+		if err := json.Unmarshal(reference.Unzip(t, "arch/testdata/llama/golden.json.gz"), &want); err != nil {
 			t.Fatal(err)
 		}
 		s, err := m.NewSession(0)
@@ -127,7 +108,7 @@ func TestOpenFolder(t *testing.T) {
 // A folder with a SentencePiece model only uses that.
 func TestFolderWithTokenizerModel(t *testing.T) {
 	dir := golden(t, "llama")
-	write(t, dir, "tokenizer.model", gunzip(t, "tokenizer/testdata/bpe-identity.model.gz"))
+	write(t, dir, "tokenizer.model", string(reference.Unzip(t, "tokenizer/testdata/bpe-identity.model.gz")))
 	m, err := runner.Open(dir, runner.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +157,7 @@ func TestIncompleteFolders(t *testing.T) {
 // A folder that holds one GGUF model stands for it; several are a question.
 func TestFolderWithGGUF(t *testing.T) {
 	dir := t.TempDir()
-	data := gunzip(t, "arch/testdata/qwen2/model.gguf.gz")
+	data := string(reference.Unzip(t, "arch/testdata/qwen2/model.gguf.gz"))
 	write(t, dir, "a.gguf", data)
 	s, err := runner.OpenSource(dir)
 	if err != nil {

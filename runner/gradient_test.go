@@ -1,15 +1,13 @@
 package runner
 
 import (
-	"compress/gzip"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner/arch"
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
@@ -21,20 +19,7 @@ import (
 // file has no weights.
 func golden(t *testing.T, path string, b backend.Backend) *Model {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := gguf.OpenBytes(path, data)
+	s, err := gguf.OpenBytes(path, reference.Unzip(t, path))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -15,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+
+	"headprof/fixtures/reference"
 )
 
 // attentionGolden is what transformers computes for a tiny model (runner/arch/testdata/generate.py).
@@ -50,16 +51,7 @@ func tinyFamily(t *testing.T, name string) (dir, trials string, want attentionGo
 		t.Fatal(err)
 	}
 	writeBytes(t, filepath.Join(dir, "tokenizer.json"), tokenizer)
-	f, err := os.Open(filepath.Join(from, "golden.json.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(&want); err != nil {
+	if err := json.Unmarshal(reference.Unzip(t, from, "golden.json.gz"), &want); err != nil {
 		t.Fatal(err)
 	}
 	// The last four tokens are the answer, so that its rows are there too.

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"headprof/fixtures"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/gguf"
 )
 
@@ -28,7 +29,7 @@ func tinyWithTemplate(t *testing.T, template string) []byte {
 	defer f.Close()
 	meta := map[string]any{"tokenizer.chat_template": template}
 	for _, k := range f.Keys() {
-		if meta[k] = valueOf(f.Metadata, k); meta[k] == nil {
+		if meta[k] = backendtest.Setting(f.Metadata, k); meta[k] == nil {
 			t.Fatalf("setting %s is of a kind that the test does not copy", k)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"headprof/fixtures"
 	"headprof/fixtures/reference"
+	"headprof/runner/backend/backendtest"
 	"headprof/runner/cpu"
 	"headprof/runner/gguf"
 	"headprof/runner/tensor"
@@ -25,7 +26,7 @@ func tinyInQ8(t *testing.T) []byte {
 	defer f.Close()
 	meta := map[string]any{}
 	for _, k := range f.Keys() {
-		if meta[k] = valueOf(f.Metadata, k); meta[k] == nil {
+		if meta[k] = backendtest.Setting(f.Metadata, k); meta[k] == nil {
 			t.Fatalf("setting %s is of a kind that the test does not copy", k)
 		}
 	}
@@ -39,39 +40,6 @@ func tinyInQ8(t *testing.T) []byte {
 		tensors[i].Type, tensors[i].Data = tensor.Q8_0, q8(values)
 	}
 	return store(t, meta, tensors)
-}
-
-func valueOf(m *gguf.Metadata, key string) any {
-	if v, ok, err := m.String(key); ok && err == nil {
-		return v
-	}
-	if v, ok, err := m.Bool(key); ok && err == nil {
-		return v
-	}
-	if v, ok, err := m.Int(key); ok && err == nil {
-		return int(v)
-	}
-	if v, ok, err := m.Float(key); ok && err == nil {
-		return float32(v)
-	}
-	if v, ok, err := m.Strings(key); ok && err == nil {
-		return v
-	}
-	if v, ok, err := m.Ints(key); ok && err == nil {
-		list := make([]int, len(v))
-		for i, n := range v {
-			list[i] = int(n)
-		}
-		return list
-	}
-	if v, ok, err := m.Floats(key); ok && err == nil {
-		list := make([]float32, len(v))
-		for i, x := range v {
-			list[i] = float32(x)
-		}
-		return list
-	}
-	return nil
 }
 
 // fastHere says whether --int8 runs with the kernels that are the default

@@ -1,13 +1,12 @@
 package arch_test
 
 import (
-	"compress/gzip"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner/arch"
 	"headprof/runner/gguf"
 	"headprof/runner/safetensors"
@@ -38,20 +37,7 @@ func cases(t testing.TB) []string {
 
 func unpack(t testing.TB, path ...string) []byte {
 	t.Helper()
-	f, err := os.Open(filepath.Join(append([]string{"testdata"}, path...)...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+	return reference.Unzip(t, append([]string{"testdata"}, path...)...)
 }
 
 func readGolden(t testing.TB, name string) *golden {

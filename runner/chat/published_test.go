@@ -1,14 +1,13 @@
 package chat_test
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"headprof/fixtures/reference"
 	"headprof/runner/chat"
 	"headprof/runner/chat/jinja"
 )
@@ -32,17 +31,8 @@ type publishedTemplate struct {
 
 func readPublished(t testing.TB) publishedFile {
 	t.Helper()
-	f, err := os.Open("testdata/published.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all publishedFile
-	if err := json.NewDecoder(z).Decode(&all); err != nil {
+	if err := json.Unmarshal(reference.Unzip(t, "testdata/published.json.gz"), &all); err != nil {
 		t.Fatal(err)
 	}
 	return all

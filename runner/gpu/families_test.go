@@ -1,42 +1,22 @@
 package gpu_test
 
 import (
-	"compress/gzip"
 	"context"
 	"encoding/json"
-	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"headprof/fixtures"
+	"headprof/fixtures/reference"
 	"headprof/runner"
 	"headprof/runner/arch"
 	"headprof/runner/backend"
 	"headprof/runner/gguf"
 	"headprof/runner/gpu"
 )
-
-func unzip(t *testing.T, path ...string) []byte {
-	t.Helper()
-	f, err := os.Open(filepath.Join(path...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
 
 // A model of each kind of block computes what transformers computes
 // (runner/arch/testdata, made by its generate.py), with the CPU's tolerances.
@@ -61,14 +41,14 @@ func testFamiliesEqualTransformers(t *testing.T) {
 			Logits    [][]float32     // [position][token]
 			Rows      [][][][]float32 // [position][layer][head][key]
 		}
-		if err := json.Unmarshal(unzip(t, path), &want); err != nil {
+		if err := json.Unmarshal(reference.Unzip(t, path), &want); err != nil {
 			t.Fatal(err)
 		}
 		if want.Weights != "" { // another case's weights under other settings: nothing new for a GPU
 			continue
 		}
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			f, err := gguf.OpenBytes(dir, unzip(t, dir, "model.gguf.gz"))
+			f, err := gguf.OpenBytes(dir, reference.Unzip(t, dir, "model.gguf.gz"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +135,7 @@ func TestTinyModelsTrials(t *testing.T) { gpu.OnEach(t, testTinyModelsTrials) }
 
 func testTinyModelsTrials(t *testing.T) {
 	var file struct{ Trials []trial }
-	if err := json.Unmarshal(unzip(t, "../../fixtures/golden/tiny-trials.json.gz"), &file); err != nil {
+	if err := json.Unmarshal(reference.Unzip(t, "../../fixtures/golden/tiny-trials.json.gz"), &file); err != nil {
 		t.Fatal(err)
 	}
 	m, err := runner.OpenBytes("tiny", fixtures.Tiny(), runner.Options{Device: gpu.DeviceOf(t)})

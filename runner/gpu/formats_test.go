@@ -1,13 +1,12 @@
 package gpu
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner/backend"
 	"headprof/runner/backend/backendtest"
 	"headprof/runner/plain"
@@ -24,17 +23,8 @@ type stored struct {
 
 func readStored(t *testing.T) []stored {
 	t.Helper()
-	f, err := os.Open("../tensor/testdata/dequantize.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var g struct{ Cases []stored }
-	if err := json.NewDecoder(z).Decode(&g); err != nil {
+	if err := json.Unmarshal(reference.Unzip(t, "../tensor/testdata/dequantize.json.gz"), &g); err != nil {
 		t.Fatal(err)
 	}
 	return g.Cases

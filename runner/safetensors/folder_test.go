@@ -2,7 +2,6 @@ package safetensors
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"headprof/fixtures/reference"
 	"headprof/runner/tensor"
 )
 
@@ -28,20 +28,11 @@ type model struct {
 // the names that the gguf package gives; see testdata/generate.py.
 func readFamilies(t testing.TB) (models map[string]*model, names map[string]map[string]string) {
 	t.Helper()
-	f, err := os.Open("testdata/families.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var stored map[string]struct {
 		Config  map[string]any
 		Tensors [][3]json.RawMessage
 	}
-	if err := json.NewDecoder(z).Decode(&stored); err != nil {
+	if err := json.Unmarshal(reference.Unzip(t, "testdata/families.json.gz"), &stored); err != nil {
 		t.Fatal(err)
 	}
 	models, names = map[string]*model{}, map[string]map[string]string{}

@@ -1,11 +1,11 @@
 package tensor
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"math"
-	"os"
 	"testing"
+
+	"headprof/fixtures/reference"
 )
 
 // golden holds values of the `gguf` and `ml_dtypes` Python packages; see
@@ -23,16 +23,7 @@ type golden struct {
 
 func readGolden(t *testing.T) (g golden) {
 	t.Helper()
-	f, err := os.Open("testdata/dequantize.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(&g); err != nil {
+	if err := json.Unmarshal(reference.Unzip(t, "testdata/dequantize.json.gz"), &g); err != nil {
 		t.Fatal(err)
 	}
 	return g

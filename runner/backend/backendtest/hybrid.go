@@ -97,7 +97,7 @@ func begin(family string, seed uint64, width int, settings map[string]any) *file
 	set := func(key string, v any) { f.entries = append(f.entries, gguf.KV{Key: key, Value: v}) }
 	for _, k := range tiny.Keys() {
 		if strings.HasPrefix(k, "tokenizer.") {
-			set(k, setting(tiny.Metadata, k))
+			set(k, Setting(tiny.Metadata, k))
 		}
 	}
 	embedding, ok := tiny.Tensor("token_embd.weight")
@@ -162,8 +162,8 @@ func (f *file) bytes() []byte {
 	return out.Bytes()
 }
 
-// setting gives a metadata value as gguf.Write takes it.
-func setting(m *gguf.Metadata, key string) any {
+// Setting gives a metadata value as gguf.Write takes it; nil where it takes none.
+func Setting(m *gguf.Metadata, key string) any {
 	if v, ok, err := m.String(key); ok && err == nil {
 		return v
 	}
@@ -172,6 +172,9 @@ func setting(m *gguf.Metadata, key string) any {
 	}
 	if v, ok, err := m.Int(key); ok && err == nil {
 		return int(v)
+	}
+	if v, ok, err := m.Float(key); ok && err == nil {
+		return float32(v)
 	}
 	if v, ok, err := m.Strings(key); ok && err == nil {
 		return v
@@ -183,13 +186,14 @@ func setting(m *gguf.Metadata, key string) any {
 		}
 		return list
 	}
-	v, _, err := m.Floats(key)
-	check(err)
-	list := make([]float32, len(v))
-	for i, x := range v {
-		list[i] = float32(x)
+	if v, ok, err := m.Floats(key); ok && err == nil {
+		list := make([]float32, len(v))
+		for i, x := range v {
+			list[i] = float32(x)
+		}
+		return list
 	}
-	return list
+	return nil
 }
 
 func check(err error) {
